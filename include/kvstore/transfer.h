@@ -1,0 +1,220 @@
+#ifndef KVSTORE_TRANSFER_H_
+#define KVSTORE_TRANSFER_H_
+
+// The transfer layer: moves bytes between registered memories of peers. It knows memory, peers and
+// copies, and no object, key or master; it can be used alone.
+//
+//   Engine   one per process: its regions, its peers, its listening port
+//   Region   memory of this process that copies may start or end in; a remote region also serves
+//   peers Copy     one contiguous stretch of a peer's region <-> a scatter list of local pieces
+//   Batch    copies submitted together; each ends with a Completion, which is final
+//
+// Every wait has a deadline; deadlines are points on CLOCK_BOOTTIME (kvstore/clock.h).
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "kvstore/incarnation.h"
+#include "kvstore/result.h"
+#include "kvstore/status.h"
+
+namespace kvstore::transfer {
+
+// How the bytes of a copy travel. `kAutomatic` in a completion: the copy ended before a way was
+// chosen.
+enum class Way : uint8_t { kAutomatic, kLocal, kTcp };
+inline constexpr size_t kWayCount = 3;
+
+// "automatic", "local", "tcp".
+std::string_view WayName(Way way);
+
+// What a region is made of. CUDA memory is part of the interface and refused with `unimplemented`
+// until that way exists.
+enum class MemoryKind : uint8_t { kHost, kCuda };
+
+enum class Access : uint8_t { kRead, kWrite };
+
+// A stretch of local memory; a null `data` is allowed only with size 0.
+struct Piece {
+  void* data = nullptr;
+  uint64_t size = 0;  // bytes
+};
+
+// Says, for each access to a remote region, whether it may touch that memory now. Implemented by
+// the region's owner, called by the engine around every copy and frame. Must be thread-safe and
+// must not block; outlives the region's registration.
+//
+// An access names the birth under which its memory was granted. It is in order while the word of
+// the granule at `first` is not greater than `birth` (words only grow, so a refusal is for ever).
+class RegionGuard {
+ public:
+  virtual ~RegionGuard() = default;
+
+  // Begins an access to [offset, offset + length). True: it may touch these bytes until Leave, and
+  // the owner counts it. False: it must not touch them; no Leave follows.
+  virtual bool Enter(Access access, uint64_t first, uint64_t offset, uint64_t length,
+                     uint64_t birth) = 0;
+
+  // Whether the memory still belongs to that birth. A read asks again after its last byte has been
+  // taken, and a long access now and then, so that it ends early.
+  virtual bool Stands(uint64_t first, uint64_t birth) = 0;
+
+  // Ends an access that Enter allowed, with the same arguments.
+  virtual void Leave(Access access, uint64_t first, uint64_t offset, uint64_t length,
+                     uint64_t birth) = 0;
+};
+
+struct RegionOptions {
+  MemoryKind kind = MemoryKind::kHost;
+  int device = 0;                // CUDA device number; host: ignored
+  bool remote = false;           // whether peers may reach it by its id
+  RegionGuard* guard = nullptr;  // null: a remote region is open to every copy within its bounds
+};
+
+// Names a region of one incarnation; never an address, never used twice by one engine.
+using RegionId = uint32_t;
+
+// Names a peer at the engine that opened it.
+using PeerId = uint64_t;
+
+// What the holder of guarded memory checks: see RegionGuard.
+struct Guard {
+  uint64_t first = 0;  // byte offset in the region of the first granule of the granted range
+  uint64_t birth = 0;
+};
+
+struct Copy {
+  Access access = Access::kRead;  // kRead: region -> pieces; kWrite: pieces -> region
+  PeerId peer = 0;
+  RegionId region = 0;  // a remote region of that peer
+  uint64_t offset = 0;  // bytes from its start
+  std::span<const Piece>
+      pieces;  // in order; their sizes add up to the copy's; may overlap or repeat
+  std::optional<Guard> guard;
+};
+
+// A completion is final: the copy never touches memory again at either end, save for `kInDoubt`.
+enum class Outcome : uint8_t {
+  kDone,    // read: all bytes are in the pieces and the guard still stood after the last; write: in
+            // place
+  kFailed,  // some bytes may have been moved, none will be; contents of the destination are
+            // undefined
+  kInDoubt,  // writes only. Final at this end; at the holder some bytes may still land
+};
+
+struct Completion {
+  Outcome outcome = Outcome::kFailed;
+  // OK iff kDone. aborted: the guard refused (the memory has a new owner, or will have);
+  // unavailable: the peer or the path failed; not_found: no such region; invalid_argument;
+  // deadline_exceeded; cancelled.
+  Status status;
+  Way way = Way::kAutomatic;
+};
+
+// Copies submitted together. Thread-safe. Destruction cancels what is unfinished and waits until
+// all copies are final, which takes no longer than closing their paths.
+class Batch {
+ public:
+  virtual ~Batch() = default;
+
+  // Waits until every copy is final or `until` has passed; true when all are final.
+  virtual bool Wait(TimePoint until) = 0;
+  // Asks unfinished copies to end soon as cancelled (or done, or in doubt). Returns at once.
+  virtual void Cancel() = 0;
+  // One per copy, in the order of Submit. Only after Wait returned true; lives as long as the
+  // batch.
+  virtual const std::vector<Completion>& completions() const = 0;
+};
+
+// The first completion that is not kDone, as a status; OK when all are done.
+Status FirstError(std::span<const Completion> completions);
+
+struct EngineOptions {
+  Incarnation incarnation;  // none: the engine draws one
+  // Machine identity; peers with equal hosts share memory and a kernel. Empty: taken from the
+  // kernel's boot id.
+  std::string host;
+  // Where peers connect to. "ADDRESS:PORT", IPv6 in brackets; port 0: the kernel picks one. Empty:
+  // no listening port, so that only this process's own copies reach its regions.
+  std::string tcp_listen = "127.0.0.1:0";
+  // What peers are told instead, when the two differ (NAT, 0.0.0.0). ADDRESS or ADDRESS:PORT.
+  std::string tcp_advertise;
+  // Ways that copies may take; empty: all that exist.
+  std::vector<Way> ways;
+  uint32_t tcp_connections_per_peer = 4;  // 1 to 64
+  uint32_t tcp_max_incoming = 1024;       // connections served at once; further ones are closed
+  // A connection that has moved no byte for so long in the middle of a frame is closed.
+  Duration tcp_stall_timeout = std::chrono::seconds(5);
+  // A connection that has not said hello after so long is closed.
+  Duration tcp_hello_timeout = std::chrono::seconds(3);
+};
+
+struct WayCounters {
+  uint64_t copies_done = 0;
+  uint64_t copies_failed = 0;  // in doubt included
+  uint64_t copies_in_doubt = 0;
+  uint64_t bytes_read = 0;  // by copies of this engine, not those that it served
+  uint64_t bytes_written = 0;
+};
+
+struct ServedCounters {
+  uint64_t reads = 0;  // frames served to peers over TCP
+  uint64_t writes = 0;
+  uint64_t bytes = 0;
+  uint64_t refused_before = 0;  // the guard refused at the start: no byte moved
+  uint64_t refused_after = 0;   // the guard no longer stood after the last byte
+  uint64_t bad_connections =
+      0;  // closed for garbage, a wrong incarnation, a stall, or over the limit
+};
+
+// Thread-safe. After fork the child must not use it (its destructor there does nothing).
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options);
+
+  // Cancels all batches, closes all connections, waits for both (bounded by the stall timeout).
+  virtual ~Engine() = default;
+
+  // [base, base + size) stays the caller's and must stay mapped until Unregister. Overlap with
+  // another region, a null base, size 0 → invalid_argument; CUDA → unimplemented.
+  virtual Result<RegionId> Register(void* base, uint64_t size, const RegionOptions& options) = 0;
+  // Refuses new copies of the region and returns when none touches it any more.
+  virtual Status Unregister(RegionId region) = 0;
+
+  // Opaque bytes by which a peer opens this engine; they change with Rename.
+  virtual std::string Descriptor() const = 0;
+  virtual Incarnation incarnation() const = 0;
+
+  // Takes another incarnation: hellos for the old one are refused from now on, and when this
+  // returns no connection that was accepted for the old one is served any more. Regions and guards
+  // stay.
+  virtual void Rename(Incarnation incarnation) = 0;
+
+  // Makes a peer reachable. Connects when a copy first needs it, so an unreachable peer shows in
+  // the copies. The same incarnation twice gives the same id. invalid_argument: not a descriptor.
+  virtual Result<PeerId> Open(std::string_view descriptor) = 0;
+  // Forgets it; its unfinished copies end as failed or in doubt. Unknown ids are ignored.
+  virtual void Close(PeerId peer) = 0;
+
+  // Starts the copies. `copies` may be gone when this returns, the pieces and their memory must
+  // live until all copies are final. Bad copies end as failed; nothing else is affected.
+  virtual std::unique_ptr<Batch> Submit(std::span<const Copy> copies, TimePoint deadline) = 0;
+
+  // Submit and wait. A single small copy is carried by the calling thread alone, since waking
+  // another costs as much as the round trip.
+  virtual std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) = 0;
+
+  virtual WayCounters counters(Way way) const = 0;
+  virtual ServedCounters served() const = 0;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_TRANSFER_H_

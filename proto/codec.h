@@ -1,0 +1,54 @@
+#ifndef KVSTORE_PROTO_CODEC_H_
+#define KVSTORE_PROTO_CODEC_H_
+
+// Between the plain structs of proto/verbs.h and the messages of kvstore.proto, both ways. Decoding
+// checks every limit that the contract states, so that no later code meets a key of 2 KiB or a
+// batch whose lists differ in length; it answers invalid_argument with the limit and the number.
+//
+// Decode(Encode(x)) == x for everything within the limits (tests/proto/codec_test.cc).
+
+#include <string>
+#include <vector>
+
+#include "kvstore/result.h"
+#include "proto/verbs.h"
+
+namespace kvstore::v1 {
+class Acks;
+class Hello;
+class Orders;
+class VerbReplyMessage;
+class VerbRequest;
+class Welcome;
+}  // namespace kvstore::v1
+
+namespace kvstore {
+
+void Encode(const Hello& from, v1::Hello* to);
+void Encode(const Welcome& from, v1::Welcome* to);
+void Encode(const Orders& from, v1::Orders* to);
+void Encode(const Acks& from, v1::Acks* to);
+void Encode(const VerbRequest& from, v1::VerbRequest* to);
+void Encode(const VerbReply& from, uint64_t term, v1::VerbReplyMessage* to);
+
+// Messages that are taken by rvalue give up their packed keys instead of copying them.
+Result<Hello> Decode(const v1::Hello& from);
+Result<Welcome> Decode(const v1::Welcome& from);
+Result<Orders> Decode(const v1::Orders& from);
+Result<Acks> Decode(const v1::Acks& from);
+Result<VerbRequest> Decode(v1::VerbRequest&& from);
+Result<VerbReply> Decode(const v1::VerbReplyMessage& from);
+
+// An upper bound of the encoded size of one item with this key, for cutting batches into messages.
+size_t EncodedItemBytes(std::string_view key);
+
+// A reply too large for one message, cut into several that together answer the same items.
+std::vector<VerbReply> CutToMessages(VerbReply reply);
+
+// The protocol version that both sides speak; failed_precondition names the side that is too old.
+Result<uint32_t> ChooseVersion(uint32_t peer_oldest, uint32_t peer_newest,
+                               std::string_view peer_name);
+
+}  // namespace kvstore
+
+#endif  // KVSTORE_PROTO_CODEC_H_

@@ -1,0 +1,277 @@
+#ifndef KVSTORE_PROTO_VERBS_H_
+#define KVSTORE_PROTO_VERBS_H_
+
+// The contract between master and nodes as plain structs: what the catalog decides on, what the
+// client asks for, what the simulator carries. Free of protobuf; proto/codec.h turns them into
+// messages.
+//
+//   verbs     a caller asks, the catalog answers each item, at once or later
+//   orders    the catalog tells a holder to retire or prepare memory; acks come back
+//   session   hello, welcome, goodbye
+//
+// Times are durations. Who receives one counts from before it asked.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "kvstore/incarnation.h"
+#include "kvstore/placement.h"
+#include "kvstore/status.h"
+#include "proto/key_batch.h"
+
+namespace kvstore {
+
+inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kOldestProtocolVersion = 1;
+inline constexpr size_t kMaxBatchItems = 4096;        // per message; clients cut larger batches
+inline constexpr size_t kMaxMessageBytes = 4u << 20;  // gRPC message
+inline constexpr size_t kMaxRangesPerReplica = 64;
+inline constexpr uint64_t kDefaultGranule = 4096;
+
+// Chosen by the writer, so that every retry is recognised. Sequences of one writer only grow.
+struct PutId {
+  Incarnation writer;
+  uint64_t sequence = 0;
+  friend auto operator<=>(const PutId&, const PutId&) = default;
+};
+
+// A segment of one incarnation; `index` is the region's id at the holder's transfer engine.
+struct SegmentId {
+  Incarnation holder;
+  uint32_t index = 0;
+  friend auto operator<=>(const SegmentId&, const SegmentId&) = default;
+};
+
+// Whole granules of a segment, in bytes.
+struct Range {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  friend auto operator<=>(const Range&, const Range&) = default;
+};
+
+// One copy of an object, in ranges of one segment, in order. The birth holds for all of them.
+struct Replica {
+  SegmentId segment;
+  uint64_t birth = 0;
+  std::vector<Range> ranges;
+  friend bool operator==(const Replica&, const Replica&) = default;
+};
+
+// How a holder is reached.
+struct Peer {
+  Incarnation incarnation;
+  std::string name;
+  std::string host;        // equal for processes of one machine
+  std::string descriptor;  // for transfer::Engine::Open
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+// ---- verbs: requests
+// -------------------------------------------------------------------------------
+
+struct StartPut {
+  KeyBatch keys;
+  std::vector<uint64_t> sequences;  // put ids are (caller, sequence)
+  std::vector<uint64_t> sizes;      // bytes
+  uint32_t replicas = 1;
+  bool replace = false;
+  Placement placement = Placement::kLocalFirst;
+  std::vector<std::string> preferred_nodes;
+};
+
+// A piece of a grant ahead, cut by the writer itself. No grant ahead is given yet, so naming one is
+// refused; it stands here so that it can come without a change of the protocol.
+struct GrantPiece {
+  uint64_t grant = 0;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  friend bool operator==(const GrantPiece&, const GrantPiece&) = default;
+};
+
+struct CommitPut {
+  std::vector<uint64_t> sequences;
+  std::vector<uint64_t> checksums;                // XXH3-64, seed 0
+  std::vector<std::optional<GrantPiece>> pieces;  // empty, or one per item
+};
+
+// The writer's word that no copy of these puts can still land.
+struct AbortPut {
+  std::vector<uint64_t> sequences;
+};
+
+struct Locate {
+  KeyBatch keys;
+  bool want_lease = true;
+};
+struct Exists {
+  KeyBatch keys;
+};
+struct WaitExists {
+  KeyBatch keys;
+};
+struct Remove {
+  KeyBatch keys;
+};
+struct StatObject {
+  KeyBatch keys;
+};
+
+struct VerbRequest {
+  uint64_t id = 0;  // unique among the caller's; the same again is a retry
+  // How long items may be left unanswered; then each is answered deadline_exceeded with its reason.
+  Duration patience{};
+  std::variant<StartPut, CommitPut, AbortPut, Locate, Exists, WaitExists, Remove, StatObject> verb;
+};
+
+// ---- verbs: replies
+// --------------------------------------------------------------------------------
+
+struct StartPutAnswer {
+  uint32_t index = 0;
+  Status status;
+  std::vector<Replica> replicas;
+  Duration grant{};   // how long the writer may write and commit, counted from asking plus `parked`
+  Duration parked{};  // how long the item waited for room
+};
+
+// CommitPut, Exists, WaitExists, Remove. AbortPut: OK, or failed_precondition "committed".
+struct ItemAnswer {
+  uint32_t index = 0;
+  Status status;
+};
+
+struct LocateAnswer {
+  uint32_t index = 0;
+  Status status;
+  PutId put;
+  uint64_t size = 0;
+  uint64_t checksum = 0;
+  std::vector<Replica> replicas;  // best first is the reader's business
+  Duration lease{};               // 0: none granted
+  Duration parked{};
+};
+
+struct StatAnswer {
+  uint32_t index = 0;
+  Status status;
+  PutId put;
+  uint64_t size = 0;
+  uint64_t checksum = 0;
+  Duration age{};
+  Duration lease_left{};
+  std::vector<Replica> replicas;
+};
+
+// Answers some items of one request; a request is answered when every item has been, in any number
+// of replies.
+struct VerbReply {
+  uint64_t id = 0;
+  std::variant<std::vector<StartPutAnswer>, std::vector<ItemAnswer>, std::vector<LocateAnswer>,
+               std::vector<StatAnswer>>
+      answers;
+  std::vector<Peer> peers;  // every holder that the answers name, once
+};
+
+// ---- orders and acks
+// -------------------------------------------------------------------------------
+
+// Withdraw the ranges, and say so; say again when nothing can touch them. Idempotent: where the
+// word of the first granule is already greater than the birth, nothing is stamped and both are said
+// again.
+struct RetireOrder {
+  PutId put;
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  std::vector<Range> ranges;
+};
+
+// Touch the segment's pages below `limit` (bytes), and say Ready.
+struct PrepareOrder {
+  uint32_t segment = 0;
+  uint64_t limit = 0;
+};
+
+using Order = std::variant<RetireOrder, PrepareOrder>;
+
+struct Orders {
+  uint64_t term = 0;
+  std::vector<Order> orders;
+};
+
+enum class RetireStage : uint8_t {
+  kWithdrawn,  // the words are stored: no later read validates, no later frame is accepted
+  kFree,       // and nothing can touch the memory any more
+};
+
+struct RetireAck {
+  PutId put;
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  RetireStage stage = RetireStage::kWithdrawn;
+};
+
+struct ReadyAck {
+  uint32_t segment = 0;
+  uint64_t limit = 0;   // bytes from the start whose pages are there
+  std::string problem;  // not empty: the pages can't be had; the segment ends at `limit`
+};
+
+struct Acks {
+  uint64_t term = 0;
+  uint64_t counter = 0;  // the node's counter now: births of later grants
+  std::vector<RetireAck> retired;
+  std::vector<ReadyAck> ready;
+};
+
+// ---- session
+// ---------------------------------------------------------------------------------------
+
+struct LentSegment {
+  uint32_t index = 0;
+  uint64_t size = 0;  // bytes, whole granules
+  uint64_t granule = kDefaultGranule;
+  uint64_t ready = 0;  // bytes from the start that may be granted
+};
+
+struct Hello {
+  uint32_t oldest_version = kOldestProtocolVersion;
+  uint32_t newest_version = kProtocolVersion;
+  std::string software;  // "0.1.0"
+  Incarnation pool;      // none: not yet a member of any
+  uint64_t term = 0;     // highest ever heard of; 0: none
+  Peer self;
+  uint64_t counter = 0;
+  std::vector<LentSegment> segments;
+};
+
+struct Welcome {
+  uint32_t version = kProtocolVersion;
+  std::string software;
+  Incarnation pool;
+  uint64_t term = 0;
+  Duration heartbeat_interval{};
+  Duration suspect_after{};
+};
+
+}  // namespace kvstore
+
+template <>
+struct std::hash<kvstore::PutId> {
+  size_t operator()(const kvstore::PutId& id) const noexcept {
+    return std::hash<kvstore::Incarnation>()(id.writer) ^ (id.sequence * 0x9e3779b97f4a7c15ULL);
+  }
+};
+
+template <>
+struct std::hash<kvstore::SegmentId> {
+  size_t operator()(const kvstore::SegmentId& id) const noexcept {
+    return std::hash<kvstore::Incarnation>()(id.holder) ^ (id.index * 0x9e3779b97f4a7c15ULL);
+  }
+};
+
+#endif  // KVSTORE_PROTO_VERBS_H_

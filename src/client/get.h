@@ -1,0 +1,31 @@
+#ifndef KVSTORE_SRC_CLIENT_GET_H_
+#define KVSTORE_SRC_CLIENT_GET_H_
+
+#include <span>
+#include <vector>
+
+#include "client/parts.h"
+#include "kvstore/client.h"
+
+namespace kvstore::client {
+
+// Guards of the reuse rules that a test can switch off; see master/limits.h.
+struct ReadGuards {
+  bool verify_checksum = true;  // rule 4, and the user's own option
+};
+
+struct GetCounters {
+  uint64_t refused = 0;  // a location no longer stood
+  uint64_t checksum_mismatches = 0;
+  uint64_t other_replicas = 0;  // a read that went on to another replica
+  uint64_t located_anew = 0;
+};
+
+// One whole Get, see Client::Get. Adds to `counters`.
+std::vector<GetResult> GetObjects(const Parts& parts, std::span<const GetItem> items,
+                                  Duration timeout, const ReadGuards& guards,
+                                  GetCounters* counters);
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_GET_H_

@@ -1,0 +1,105 @@
+#ifndef KVSTORE_SRC_CLIENT_HOLDER_H_
+#define KVSTORE_SRC_CLIENT_HOLDER_H_
+
+// The node's counterpart of the master's catalog: what may be done with the memory that it lends.
+// Pure, as the catalog is; the simulator drives both.
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "proto/verbs.h"
+
+namespace kvstore::client {
+
+// One word per granule, written by the holder only; shared with readers by ways that look for
+// themselves (shared memory, RDMA).
+using Word = std::atomic<uint64_t>;
+
+// The guards of the reuse rules that a test can switch off; see master/limits.h.
+struct HolderGuards {
+  bool check_birth_on_enter = true;     // rule 7: every access is checked against the word
+  bool check_birth_after = true;        // rule 4: and once more after the last byte
+  bool free_waits_for_accesses = true;  // rule 3: *free* only when nothing touches the memory
+  bool orders_name_the_birth = true;    // rule 2: an order for older memory stamps nothing
+  bool older_terms_are_refused = true;  // terms: an order of a deposed master is not executed
+};
+
+struct HolderCounters {
+  uint64_t retired = 0;         // orders that stamped
+  uint64_t retired_again = 0;   // orders that found it done
+  uint64_t orders_refused = 0;  // of an older term, or out of bounds
+  uint64_t entered = 0;
+  uint64_t refused_on_enter = 0;
+  uint64_t refused_after = 0;
+  uint64_t free_delayed = 0;  // retirements that had to wait for an access
+};
+
+// Words, births and accesses of all segments that a node lends. Thread-compatible: segment_host's
+// mutex covers it. Memory that it guards is touched only between Enter and Leave.
+class Holder {
+ public:
+  explicit Holder(const HolderGuards& guards = {});
+
+  // `words`, one per granule of `size` (a whole number of them), outlives the holder and is all 0
+  // or as an earlier incarnation of this process left it.
+  void AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words);
+
+  // Grows with every retirement, over all segments and over changes of incarnation.
+  uint64_t counter() const { return counter_; }
+  uint64_t term() const { return term_; }
+
+  // The node has been welcomed into this term; lower ones are refused from now on.
+  void EnterTerm(uint64_t term);
+
+  // Executes an order of `term`: stamps the words, says withdrawn, and free unless an access is
+  // going on. Appends to `acks`; nothing at all for an order that is refused.
+  void Retire(uint64_t term, const RetireOrder& order, std::vector<RetireAck>* acks);
+
+  // Accesses, as transfer::RegionGuard has them. Leave appends the acks that it makes due.
+  bool Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
+             uint64_t length, uint64_t birth);
+  bool Stands(uint32_t segment, uint64_t first, uint64_t birth);
+  void Leave(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
+             uint64_t length, uint64_t birth, std::vector<RetireAck>* acks);
+
+  // For a change of incarnation or pool: everything is stamped, no order is open any more, the term
+  // is unknown again. The memory may be lent anew once idle().
+  void Empty();
+  // Whether no access is going on.
+  bool idle() const;
+
+  const HolderCounters& counters() const { return counters_; }
+
+ private:
+  struct Access {
+    Range range;
+    transfer::Access kind;
+  };
+  struct Retirement {
+    RetireOrder order;
+  };
+  struct Segment {
+    uint64_t size = 0;
+    uint64_t granule = 0;
+    std::span<Word> words;
+    std::vector<Access> accesses;          // going on; few: one per copying thread or served frame
+    std::vector<Retirement> not_yet_free;  // withdrawn, waiting for accesses that overlap
+  };
+
+  bool Overlaps(const Segment& segment, const RetireOrder& order) const;
+  void Stamp(Segment* segment, std::span<const Range> ranges);
+
+  const HolderGuards guards_;
+  uint64_t counter_ = 1;  // words begin at 0, so that every birth is greater than an untouched word
+  uint64_t term_ = 0;
+  std::map<uint32_t, Segment> segments_;
+  HolderCounters counters_;
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_HOLDER_H_

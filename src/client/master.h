@@ -1,0 +1,65 @@
+#ifndef KVSTORE_SRC_CLIENT_MASTER_H_
+#define KVSTORE_SRC_CLIENT_MASTER_H_
+
+// src/client composes the transfer layer and the master into the store's API.
+//
+//   client         construction, the small verbs, what is left of the API; see
+//   include/kvstore/client.h put, get       one whole Put; one whole Get, top to bottom; start here
+//   copy_plan      pure: user buffers x ranges -> copies
+//   checksum       XXH3 over scatter lists; owner of xxhash
+//   master         what the above need of a master (this file)
+//   master_stub    its implementation: cuts batches into messages, matches replies, repeats
+//   requests verb_channel   the seam below it, on which messages travel: gRPC, or the simulator's
+//   network verb_stream    that seam over gRPC holder         pure: words, accesses, retirements of
+//   the memory that this node lends segment_host   the memory itself: maps it, touches its pages,
+//   feeds the holder session        the node's stream to the master: hello, orders, acks,
+//   heartbeats fork_guard     makes a client unusable in a forked child
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "proto/verbs.h"
+
+namespace kvstore::client {
+
+// One StartPut under way: its items are answered in waves, since an item that waits for room must
+// not hold up the others. Confined to the thread that made it.
+class StartedPuts {
+ public:
+  virtual ~StartedPuts() = default;
+
+  // Waits for the next answers and returns them, indices as in the request; each index comes once.
+  // Empty: all have been answered. Items that the deadline catches are answered deadline_exceeded.
+  virtual std::vector<StartPutAnswer> NextWave() = 0;
+};
+
+// What Put, Get and the small verbs ask of the master. Every call ends by its deadline, one answer
+// per item in the order of the request. Batches of any size: cutting them into messages is done
+// here below. A request that may have been lost is repeated until the deadline: all verbs may be.
+// Thread-safe.
+class Master {
+ public:
+  virtual ~Master() = default;
+
+  // Sequences for `count` new puts; the first of them. Never the same twice for one incarnation.
+  virtual uint64_t NewSequences(size_t count) = 0;
+
+  virtual std::unique_ptr<StartedPuts> Start(StartPut request, TimePoint deadline) = 0;
+  virtual std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) = 0;
+  virtual std::vector<ItemAnswer> Abort(AbortPut request, TimePoint deadline) = 0;
+  virtual std::vector<LocateAnswer> Find(Locate request, TimePoint deadline) = 0;
+  virtual std::vector<ItemAnswer> Ask(Exists request, TimePoint deadline) = 0;
+  virtual std::vector<ItemAnswer> Await(WaitExists request, TimePoint deadline) = 0;
+  virtual std::vector<ItemAnswer> Drop(Remove request, TimePoint deadline) = 0;
+  virtual std::vector<StatAnswer> Describe(StatObject request, TimePoint deadline) = 0;
+
+  // How a holder is reached, if any answer has named it.
+  virtual std::optional<Peer> FindPeer(Incarnation holder) const = 0;
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_MASTER_H_

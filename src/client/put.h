@@ -1,0 +1,18 @@
+#ifndef KVSTORE_SRC_CLIENT_PUT_H_
+#define KVSTORE_SRC_CLIENT_PUT_H_
+
+#include <span>
+#include <vector>
+
+#include "client/parts.h"
+#include "kvstore/client.h"
+
+namespace kvstore::client {
+
+// One whole Put, see Client::Put. Keys and options have been checked.
+std::vector<Status> PutObjects(const Parts& parts, std::span<const PutItem> items,
+                               const PutOptions& options);
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_PUT_H_

@@ -1,0 +1,46 @@
+#ifndef KVSTORE_SRC_MASTER_LIMITS_H_
+#define KVSTORE_SRC_MASTER_LIMITS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "kvstore/clock.h"
+
+namespace kvstore::master {
+
+// Every number that bounds or times the catalog. config.cc names the same ones for operators.
+struct Limits {
+  Duration lease = std::chrono::seconds(5);           // given by Locate; the longest ever allowed
+  Duration longest_grant = std::chrono::seconds(60);  // a put's deadline, at most
+  Duration heartbeat_interval = std::chrono::milliseconds(250);
+  Duration suspect_after = std::chrono::milliseconds(1500);  // of silence
+  Duration gone_after = std::chrono::seconds(15);         // of suspicion; never less than the lease
+  Duration abort_writer_after = std::chrono::seconds(2);  // of suspicion: its unfinished puts end
+  Duration order_resend_after = std::chrono::seconds(1);
+  double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
+  double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
+  uint64_t prepare_step = 64u << 20;  // bytes of pages asked for at a time
+  uint32_t replicas = 8;
+  size_t ranges_per_replica = 16;
+  uint64_t objects = 50'000'000;
+  size_t nodes = 4096;
+  size_t segments_per_node = 64;
+  size_t waiting_items = 1'000'000;          // over all callers
+  size_t outcomes_kept_per_writer = 65'536;  // of finished puts, so that a retry is recognised
+};
+
+// The guards of the reuse rules that a test build can switch off one by one, to show that a test
+// fails without it. All on in every program; only tests and the simulator change them.
+struct Guards {
+  bool reuse_after_free_ack = true;         // rule 3: memory is offered again only after *free*
+  bool commit_waits_for_withdrawal = true;  // rule 3
+  bool remove_waits_for_withdrawal = true;  // rule 3
+  bool gone_after_longest_lease = true;     // rule 8
+  bool gone_never_returns = true;           // rule 8
+  bool expired_grants_are_refused = true;   // rule 7: a commit after the grant's deadline
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_LIMITS_H_
