@@ -1,0 +1,55 @@
+#include "cluster/cluster.h"
+
+#include <gtest/gtest.h>
+
+namespace kvstore::cluster {
+namespace {
+
+constexpr Duration kStartTimeout = std::chrono::seconds(30);
+
+// The first word after `text`, without a trailing comma.
+std::string WordAfter(const std::string& line, const std::string& text) {
+  const size_t at = line.find(text);
+  if (at == std::string::npos) return "";
+  const size_t begin = at + text.size();
+  return line.substr(begin, line.find_first_of(", \n", begin) - begin);
+}
+
+}  // namespace
+
+MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments = {KVSTORE_MASTER_PATH, "--port=0", "--metrics_port=0"};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  process_ = std::make_unique<ChildProcess>(arguments);
+  const auto line = process_->WaitForLine(" ready on ", kStartTimeout);
+  if (!line) {
+    ADD_FAILURE() << "kvstore_master did not start: " << process_->output();
+    return;
+  }
+  address_ = WordAfter(*line, " ready on ");
+  metrics_address_ = WordAfter(*line, "metrics on ");
+}
+
+NodeProcess::NodeProcess(const MasterProcess& master, const std::string& name,
+                         const std::string& lend) {
+  process_ = std::make_unique<ChildProcess>(std::vector<std::string>{
+      KVSTORE_NODE_PATH, "--master=" + master.address(), "--name=" + name, "--lend=" + lend});
+  running_ = process_->WaitForLine(" ready", kStartTimeout).has_value();
+  if (!running_) ADD_FAILURE() << "kvstore_node did not start: " << process_->output();
+}
+
+std::unique_ptr<Client> Join(const MasterProcess& master, uint64_t lend_bytes,
+                             const std::string& name) {
+  ClientOptions options;
+  options.master = master.address();
+  options.name = name;
+  options.lend_bytes = lend_bytes;
+  Result<std::unique_ptr<Client>> client = Client::Create(options);
+  if (!client.ok()) {
+    ADD_FAILURE() << "can't join: " << client.status();
+    return nullptr;
+  }
+  return *std::move(client);
+}
+
+}  // namespace kvstore::cluster

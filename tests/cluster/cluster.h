@@ -1,0 +1,49 @@
+#ifndef KVSTORE_TESTS_CLUSTER_CLUSTER_H_
+#define KVSTORE_TESTS_CLUSTER_CLUSTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/child_process.h"
+#include "kvstore/client.h"
+
+namespace kvstore::cluster {
+
+// A kvstore_master process of its own on a free port of loopback; ready when constructed, or the
+// test fails and running() is false.
+class MasterProcess {
+ public:
+  explicit MasterProcess(const std::vector<std::string>& flags = {});
+
+  bool running() const { return !address_.empty(); }
+  const std::string& address() const { return address_; }  // "127.0.0.1:PORT"
+  const std::string& metrics_address() const { return metrics_address_; }
+  ChildProcess& process() { return *process_; }
+
+ private:
+  std::unique_ptr<ChildProcess> process_;
+  std::string address_;
+  std::string metrics_address_;
+};
+
+// A kvstore_node process that lends `lend` ("64MiB") to that master's pool.
+class NodeProcess {
+ public:
+  NodeProcess(const MasterProcess& master, const std::string& name, const std::string& lend);
+
+  bool running() const { return running_; }
+  ChildProcess& process() { return *process_; }
+
+ private:
+  std::unique_ptr<ChildProcess> process_;
+  bool running_ = false;
+};
+
+// A client in the test's own process, or null with a failed expectation.
+std::unique_ptr<Client> Join(const MasterProcess& master, uint64_t lend_bytes = 0,
+                             const std::string& name = "test");
+
+}  // namespace kvstore::cluster
+
+#endif  // KVSTORE_TESTS_CLUSTER_CLUSTER_H_
