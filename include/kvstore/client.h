@@ -81,16 +81,16 @@ struct ObjectStat {
 
 struct ClientOptions {
   std::string master = "127.0.0.1:50051";  // HOST:PORT
-  std::string name;                        // shown to operators; empty: "<hostname>-<pid>"
+  std::string name{};                        // shown to operators; empty: "<hostname>-<pid>"
   // Memory lent to the pool, in bytes; 0: none. Its pages are touched stretch by stretch, as the
   // pool fills, on huge pages where there are any.
   uint64_t lend_bytes = 0;
   // Where peers reach this process's memory, see transfer::EngineOptions. Other than loopback needs
   // allow_remote: the data path has no credentials yet.
   std::string listen = "127.0.0.1:0";
-  std::string advertise;
+  std::string advertise{};
   bool allow_remote = false;
-  std::vector<transfer::Way> ways;  // empty: all
+  std::vector<transfer::Way> ways{};  // empty: all
   Duration connect_timeout = std::chrono::seconds(10);
   // Whether Get recomputes the checksum of what it read. Without it the holder's verdict after the
   // last byte is the guard.

@@ -137,17 +137,17 @@ class Batch {
 Status FirstError(std::span<const Completion> completions);
 
 struct EngineOptions {
-  Incarnation incarnation;  // none: the engine draws one
+  Incarnation incarnation{};  // none: the engine draws one
   // Machine identity; peers with equal hosts share memory and a kernel. Empty: taken from the
   // kernel's boot id.
-  std::string host;
+  std::string host{};
   // Where peers connect to. "ADDRESS:PORT", IPv6 in brackets; port 0: the kernel picks one. Empty:
   // no listening port, so that only this process's own copies reach its regions.
   std::string tcp_listen = "127.0.0.1:0";
   // What peers are told instead, when the two differ (NAT, 0.0.0.0). ADDRESS or ADDRESS:PORT.
-  std::string tcp_advertise;
+  std::string tcp_advertise{};
   // Ways that copies may take; empty: all that exist.
-  std::vector<Way> ways;
+  std::vector<Way> ways{};
   uint32_t tcp_connections_per_peer = 4;  // 1 to 64
   uint32_t tcp_max_incoming = 1024;       // connections served at once; further ones are closed
   // A connection that has moved no byte for so long in the middle of a frame is closed.

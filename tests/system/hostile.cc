@@ -1,0 +1,82 @@
+#include "system/hostile.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "kvstore/clock.h"
+
+namespace kvstore::cluster {
+
+std::vector<uint16_t> ListeningPorts(pid_t pid) {
+  const std::filesystem::path proc = "/proc/" + std::to_string(pid);
+  std::set<std::string> sockets;
+  for (const auto& fd : std::filesystem::directory_iterator(proc / "fd")) {
+    std::error_code gone;
+    const std::string target = std::filesystem::read_symlink(fd.path(), gone).string();
+    if (target.starts_with("socket:[")) sockets.insert(target.substr(8, target.size() - 9));
+  }
+  std::vector<uint16_t> ports;
+  std::ifstream table(proc / "net/tcp");
+  std::string line;
+  std::getline(table, line);  // the heading
+  while (std::getline(table, line)) {
+    std::istringstream fields(line);
+    std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
+    fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
+        timeout >> inode;
+    constexpr std::string_view kListening = "0A";
+    if (state != kListening || !sockets.contains(inode)) continue;
+    ports.push_back(
+        static_cast<uint16_t>(std::stoul(local.substr(local.find(':') + 1), nullptr, 16)));
+  }
+  std::sort(ports.begin(), ports.end());
+  return ports;
+}
+
+HostileConnection::HostileConnection(uint16_t port) {
+  fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    close(fd_);
+    fd_ = -1;
+  }
+}
+
+HostileConnection::~HostileConnection() {
+  if (fd_ >= 0) close(fd_);
+}
+
+bool HostileConnection::Send(std::string_view bytes) {
+  const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent >= 0 || errno == EAGAIN;
+}
+
+bool HostileConnection::ClosedByPeerWithin(int seconds) {
+  const TimePoint until = BootClock::now() + std::chrono::seconds(seconds);
+  while (true) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - BootClock::now());
+    if (left.count() <= 0) return false;
+    pollfd waiting{.fd = fd_, .events = POLLIN, .revents = 0};
+    if (poll(&waiting, 1, static_cast<int>(left.count())) <= 0) continue;
+    std::array<char, 4096> answer{};
+    const ssize_t got = recv(fd_, answer.data(), answer.size(), MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return true;
+  }
+}
+
+}  // namespace kvstore::cluster

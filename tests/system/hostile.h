@@ -1,0 +1,36 @@
+#ifndef KVSTORE_TESTS_SYSTEM_HOSTILE_H_
+#define KVSTORE_TESTS_SYSTEM_HOSTILE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvstore::cluster {
+
+// The TCP ports of 127.0.0.1 or 0.0.0.0 on which that process listens, as the kernel lists them.
+std::vector<uint16_t> ListeningPorts(pid_t pid);
+
+// A connection to a port of loopback that behaves badly. Confined to one thread.
+class HostileConnection {
+ public:
+  explicit HostileConnection(uint16_t port);
+  ~HostileConnection();
+  HostileConnection(const HostileConnection&) = delete;
+  HostileConnection& operator=(const HostileConnection&) = delete;
+
+  bool connected() const { return fd_ >= 0; }
+  // Sends what the peer takes without blocking; false once the peer has closed.
+  bool Send(std::string_view bytes);
+  // Whether the peer ends the connection within `seconds`.
+  bool ClosedByPeerWithin(int seconds);
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace kvstore::cluster
+
+#endif  // KVSTORE_TESTS_SYSTEM_HOSTILE_H_
