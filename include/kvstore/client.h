@@ -42,8 +42,8 @@ struct PutOptions {
   bool replace = false;
   uint32_t replicas = 1;  // 1 to kMaxReplicas, on distinct nodes
   Placement placement = Placement::kLocalFirst;
-  std::vector<std::string>
-      preferred_nodes;  // names, tried before the placement; unknown ones are ignored
+  // Names, tried before the placement; unknown ones are ignored.
+  std::vector<std::string> preferred_nodes{};
 };
 
 struct PutItem {
