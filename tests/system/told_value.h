@@ -1,0 +1,42 @@
+#ifndef KVSTORE_TESTS_SYSTEM_TOLD_VALUE_H_
+#define KVSTORE_TESTS_SYSTEM_TOLD_VALUE_H_
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kvstore::cluster {
+
+// Values that tell which key and version each of their 16-byte cells belongs to, so that a reader
+// can verify every byte without knowing what was put.
+
+inline uint64_t KeyMark(std::string_view key) { return std::hash<std::string_view>()(key) | 1; }
+
+// `cells` cells of (key's mark, version and position mixed).
+inline std::string ToldValue(std::string_view key, uint32_t version, size_t cells) {
+  std::string value(cells * 16, '\0');
+  const uint64_t mark = KeyMark(key);
+  for (size_t i = 0; i < cells; ++i) {
+    const uint64_t place = (static_cast<uint64_t>(version) << 32) | i;
+    std::memcpy(value.data() + i * 16, &mark, 8);
+    std::memcpy(value.data() + i * 16 + 8, &place, 8);
+  }
+  return value;
+}
+
+// The version, if every cell of the value belongs to this key, this version and its place.
+inline std::optional<uint32_t> VersionTold(std::string_view key, std::string_view value) {
+  if (value.size() < 16 || value.size() % 16 != 0) return std::nullopt;
+  uint64_t first = 0;
+  std::memcpy(&first, value.data() + 8, 8);
+  const auto version = static_cast<uint32_t>(first >> 32);
+  if (value != ToldValue(key, version, value.size() / 16)) return std::nullopt;
+  return version;
+}
+
+}  // namespace kvstore::cluster
+
+#endif  // KVSTORE_TESTS_SYSTEM_TOLD_VALUE_H_
