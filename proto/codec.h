@@ -5,7 +5,10 @@
 // checks every limit that the contract states, so that no later code meets a key of 2 KiB or a
 // batch whose lists differ in length; it answers invalid_argument with the limit and the number.
 //
-// Decode(Encode(x)) == x for everything within the limits (tests/proto/codec_test.cc).
+// Decode(Encode(x)) == x for everything within the limits, with durations in whole microseconds and
+// item answers in the order "OK first" (tests/proto/codec_test.cc). Encoding makes what is not
+// UTF-8 in names and messages '?', since a parser would refuse the whole message, and cuts a
+// status's message at 1024 bytes and durations at 10 years.
 
 #include <string>
 #include <vector>
@@ -39,10 +42,15 @@ Result<Acks> Decode(const v1::Acks& from);
 Result<VerbRequest> Decode(v1::VerbRequest&& from);
 Result<VerbReply> Decode(const v1::VerbReplyMessage& from);
 
+// The answer to a request that Decode refused with `status`: the same for each of its items. An
+// error when its items can't be told or are too many.
+Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status);
+
 // An upper bound of the encoded size of one item with this key, for cutting batches into messages.
 size_t EncodedItemBytes(std::string_view key);
 
-// A reply too large for one message, cut into several that together answer the same items.
+// Cuts a reply into messages of at most about 1 MiB that together answer the same items; each
+// brings the peers that its own answers name. At least one reply.
 std::vector<VerbReply> CutToMessages(VerbReply reply);
 
 // The protocol version that both sides speak; failed_precondition names the side that is too old.
