@@ -90,7 +90,16 @@ class Holder {
     std::vector<Retirement> not_yet_free;  // withdrawn, waiting for accesses that overlap
   };
 
-  bool Overlaps(const Segment& segment, const RetireOrder& order) const;
+  // Whole granules of the segment, and a birth that this node's counter has reached.
+  bool InBounds(const Segment& segment, const RetireOrder& order) const;
+  // Whether `first` is where a granule of the segment begins.
+  static bool Names(const Segment& segment, uint64_t first);
+  // Whether memory granted under `birth` at that granule still belongs to it.
+  bool Vouches(const Segment& segment, uint64_t first, uint64_t birth) const;
+  static uint64_t WordAt(const Segment& segment, uint64_t first);
+  static bool Overlaps(const Segment& segment, const RetireOrder& order);
+  static bool IsWaiting(const Segment& segment, const RetireOrder& order);
+  // One step of the counter, stored in all words of the ranges.
   void Stamp(Segment* segment, std::span<const Range> ranges);
 
   const HolderGuards guards_;

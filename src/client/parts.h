@@ -4,6 +4,7 @@
 #include "client/master.h"
 #include "kvstore/clock.h"
 #include "kvstore/transfer.h"
+#include "proto/verbs.h"
 
 namespace kvstore::client {
 
@@ -12,7 +13,16 @@ struct Parts {
   Master& master;
   transfer::Engine& engine;
   const Clock& clock;
+  // This node as it is now: a Get prefers its own memory, then that of its host. The descriptor is
+  // not used.
+  Peer self{};
 };
+
+// `when` + `delay`, or the end of time where that would overflow.
+inline TimePoint After(TimePoint when, Duration delay) {
+  if (delay > Duration::zero() && when > TimePoint::max() - delay) return TimePoint::max();
+  return when + delay;
+}
 
 }  // namespace kvstore::client
 

@@ -1,0 +1,112 @@
+#include "client/batch_cutter.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace kvstore::client {
+namespace {
+
+// More than an item's numbers take when encoded (a piece of a grant ahead is the longest: three
+// varints, a sequence, a checksum), and than a message's own fields do.
+constexpr size_t kItemOverhead = 64;
+constexpr size_t kMessageOverhead = 4096;
+
+template <typename Keyed>
+size_t CountOf(const Keyed& batch) {
+  return batch.keys.size();
+}
+size_t CountOf(const CommitPut& batch) { return batch.sequences.size(); }
+size_t CountOf(const AbortPut& batch) { return batch.sequences.size(); }
+
+template <typename Keyed>
+size_t BytesOf(const Keyed& batch, size_t i) {
+  return kItemOverhead + batch.keys[i].size();
+}
+size_t BytesOf(const CommitPut&, size_t) { return kItemOverhead; }
+size_t BytesOf(const AbortPut&, size_t) { return kItemOverhead; }
+
+template <typename Any>
+size_t HeadBytesOf(const Any&) {
+  return kMessageOverhead;
+}
+size_t HeadBytesOf(const StartPut& batch) {
+  size_t bytes = kMessageOverhead;
+  for (const std::string& name : batch.preferred_nodes) bytes += kItemOverhead + name.size();
+  return bytes;
+}
+
+// The same verb with the same options, without items.
+template <typename Any>
+Any HeadOf(const Any&) {
+  return Any{};
+}
+Locate HeadOf(const Locate& batch) { return {.keys = {}, .want_lease = batch.want_lease}; }
+StartPut HeadOf(const StartPut& batch) {
+  StartPut head;
+  head.replicas = batch.replicas;
+  head.replace = batch.replace;
+  head.placement = batch.placement;
+  head.preferred_nodes = batch.preferred_nodes;
+  return head;
+}
+
+template <typename Keyed>
+void AddItem(const Keyed& from, size_t i, Keyed* to) {
+  to->keys.Add(from.keys[i]);
+}
+void AddItem(const StartPut& from, size_t i, StartPut* to) {
+  to->keys.Add(from.keys[i]);
+  to->sequences.push_back(from.sequences[i]);
+  to->sizes.push_back(from.sizes[i]);
+}
+void AddItem(const CommitPut& from, size_t i, CommitPut* to) {
+  to->sequences.push_back(from.sequences[i]);
+  to->checksums.push_back(from.checksums[i]);
+  if (!from.pieces.empty()) to->pieces.push_back(from.pieces[i]);
+}
+void AddItem(const AbortPut& from, size_t i, AbortPut* to) {
+  to->sequences.push_back(from.sequences[i]);
+}
+
+// How many items from `begin` on fit into one message; at least one.
+template <typename Any>
+size_t Fitting(const Any& batch, size_t begin) {
+  const size_t end = std::min(CountOf(batch), begin + kMaxBatchItems);
+  size_t bytes = HeadBytesOf(batch);
+  size_t i = begin;
+  while (i < end && bytes + BytesOf(batch, i) <= kMaxMessageBytes) bytes += BytesOf(batch, i++);
+  return std::max<size_t>(i - begin, 1);
+}
+
+template <typename Any>
+std::vector<Message> Cut(Any batch) {
+  const size_t total = CountOf(batch);
+  std::vector<Message> messages;
+  for (size_t begin = 0; begin < total;) {
+    const size_t count = Fitting(batch, begin);
+    Message message{static_cast<uint32_t>(begin), static_cast<uint32_t>(count), {}};
+    if (count == total) {
+      message.request.verb = std::move(batch);
+    } else {
+      Any part = HeadOf(batch);
+      for (size_t i = begin; i < begin + count; ++i) AddItem(batch, i, &part);
+      message.request.verb = std::move(part);
+    }
+    messages.push_back(std::move(message));
+    begin += count;
+  }
+  return messages;
+}
+
+}  // namespace
+
+size_t ItemCount(const Verb& verb) {
+  return std::visit([](const auto& batch) { return CountOf(batch); }, verb);
+}
+
+std::vector<Message> CutBatch(Verb batch) {
+  return std::visit([](auto&& whole) { return Cut(std::move(whole)); }, std::move(batch));
+}
+
+}  // namespace kvstore::client

@@ -1,0 +1,50 @@
+#ifndef KVSTORE_SRC_CLIENT_COPY_PLAN_H_
+#define KVSTORE_SRC_CLIENT_COPY_PLAN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "kvstore/client.h"
+#include "kvstore/result.h"
+#include "kvstore/transfer.h"
+#include "proto/verbs.h"
+
+namespace kvstore::client {
+
+// From (the pieces of an object) x (the ranges of one replica) to copies for the transfer layer:
+// one copy per range, each guarded by the range's first granule and the replica's birth. Pure. Owns
+// the scatter lists that its copies name, so it must outlive their batch; the user's memory is not
+// its own. Thread-compatible.
+class CopyPlan {
+ public:
+  // The copies of one object and replica: copies()[begin, end).
+  struct Span {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+
+  // Copies of the first `size` bytes of the pieces to the replica, or from it. None for an empty
+  // object. internal, and no copies: the ranges or the pieces hold fewer bytes than `size`.
+  Result<Span> AddWrite(std::span<const ConstPiece> pieces, uint64_t size, const Replica& replica,
+                        transfer::PeerId peer);
+  Result<Span> AddRead(std::span<const Piece> pieces, uint64_t size, const Replica& replica,
+                       transfer::PeerId peer);
+
+  // In the order of the calls above.
+  const std::vector<transfer::Copy>& copies() const { return copies_; }
+
+ private:
+  template <typename AnyPiece>
+  Result<Span> Add(transfer::Access access, std::span<const AnyPiece> pieces, uint64_t size,
+                   const Replica& replica, transfer::PeerId peer);
+
+  std::vector<transfer::Copy> copies_;
+  std::deque<std::vector<Piece>> scatter_lists_;  // of copies_; a deque, so that none ever moves
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_COPY_PLAN_H_

@@ -1,0 +1,86 @@
+#ifndef KVSTORE_SRC_CLIENT_EXCHANGE_H_
+#define KVSTORE_SRC_CLIENT_EXCHANGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "client/batch_cutter.h"
+#include "client/reply_router.h"
+#include "client/verb_channel.h"
+#include "kvstore/status.h"
+#include "proto/verbs.h"
+
+namespace kvstore::client {
+
+// How one kind of verb is exchanged.
+struct ExchangeRules {
+  // Messages that may be unanswered at a time; the next is sent when one is answered whole and its
+  // answers have been received.
+  size_t in_flight = 4;
+  // The verb speaks of puts of one incarnation: when the node takes another, it is not sent on.
+  bool of_one_incarnation = false;
+  // The first message goes out even when the deadline has passed: no answer is needed.
+  bool tell_even_late = false;
+  // What a message without an answer may have done, for its status; empty: nothing.
+  std::string_view effect{};
+};
+
+// One call's messages to the master and what comes back for them. Sends a message again, under the
+// same id, while it has items without an answer: after 1 s, 2 s, 4 s, and whenever earlier sendings
+// may have been lost. Confined to the thread that made it, which it blocks only in the inbox.
+class Exchange {
+ public:
+  // `channel` outlives it. The messages' ids follow one another. Sends nothing yet.
+  Exchange(VerbChannel& channel, std::shared_ptr<ReplyRouter> router, std::vector<Message> messages,
+           const ExchangeRules& rules, TimePoint deadline);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Waits for answers and returns new ones: each item of the batch once, indices as in the batch,
+  // `parked` as from the making of this exchange. Empty: no more will come, for all items have been
+  // answered, or for the reason that Unanswered() gives.
+  std::vector<VerbReply> Receive();
+
+  // After Receive returned nothing: the items that got no answer, and why.
+  std::vector<ItemAnswer> Unanswered() const;
+
+ private:
+  struct Sending {
+    Message message;
+    std::vector<bool> answered;  // per item
+    uint32_t missing = 0;        // items not answered
+    uint32_t times = 0;          // it was sent
+    bool reached = false;        // at least one sending may have arrived
+    TimePoint asked_at{};        // of the first that may have arrived
+    TimePoint again_at{};
+    uint64_t epoch = 0;  // of the channel at the last sending
+  };
+  enum class End : uint8_t { kNone, kDeadline, kRejoined };
+
+  std::vector<VerbReply> TakeNew();
+  // Keeps what is new in `reply`; false when nothing is.
+  bool KeepNew(VerbReply* reply);
+  void SendDue();
+  void Send(Sending* sending);
+  // When the next message is due again.
+  TimePoint NextSending() const;
+  Duration Patience(TimePoint now) const;
+  Status WhyUnanswered(const Sending& sending) const;
+
+  VerbChannel& channel_;
+  const std::shared_ptr<ReplyRouter> router_;
+  const std::shared_ptr<Inbox> inbox_;
+  const ExchangeRules rules_;
+  const TimePoint started_at_;
+  const TimePoint deadline_;
+  const Incarnation incarnation_;
+  std::vector<Sending> sendings_;
+  End end_ = End::kNone;
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_EXCHANGE_H_

@@ -1,0 +1,166 @@
+#include "client/holder.h"
+
+#include <algorithm>
+
+namespace kvstore::client {
+namespace {
+
+bool Overlap(const Range& a, const Range& b) {
+  return a.offset < b.offset + b.length && b.offset < a.offset + a.length;
+}
+
+bool Within(uint64_t offset, uint64_t length, uint64_t size) {
+  return length <= size && offset <= size - length;
+}
+
+}  // namespace
+
+Holder::Holder(const HolderGuards& guards) : guards_(guards) {}
+
+void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words) {
+  Segment& segment = segments_[index];
+  segment.size = size;
+  segment.granule = granule;
+  segment.words = words;
+  // Words that an earlier incarnation left must not be greater than births to come.
+  for (const Word& word : words) {
+    counter_ = std::max(counter_, word.load(std::memory_order_acquire));
+  }
+}
+
+void Holder::EnterTerm(uint64_t term) { term_ = std::max(term_, term); }
+
+void Holder::Retire(uint64_t term, const RetireOrder& order, std::vector<RetireAck>* acks) {
+  const auto found = segments_.find(order.segment);
+  const bool deposed = guards_.older_terms_are_refused && term < term_;
+  if (deposed || found == segments_.end() || !InBounds(found->second, order)) {
+    ++counters_.orders_refused;
+    return;
+  }
+  Segment& segment = found->second;
+  std::vector<Range> standing;
+  for (const Range& range : order.ranges) {
+    if (!guards_.orders_name_the_birth || WordAt(segment, range.offset) <= order.birth) {
+      standing.push_back(range);
+    }
+  }
+  if (standing.empty()) {
+    ++counters_.retired_again;
+  } else {
+    ++counters_.retired;
+    Stamp(&segment, standing);
+  }
+  acks->push_back({order.put, order.segment, order.birth, RetireStage::kWithdrawn});
+  if (!guards_.free_waits_for_accesses || !Overlaps(segment, order)) {
+    acks->push_back({order.put, order.segment, order.birth, RetireStage::kFree});
+  } else if (!IsWaiting(segment, order)) {
+    ++counters_.free_delayed;
+    segment.not_yet_free.push_back({order});
+  }
+}
+
+bool Holder::Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
+                   uint64_t length, uint64_t birth) {
+  const auto found = segments_.find(segment);
+  // Memory below `first` was never part of what that granule's word speaks for.
+  if (found == segments_.end() || offset < first || !Within(offset, length, found->second.size) ||
+      !Names(found->second, first) ||
+      (guards_.check_birth_on_enter && !Vouches(found->second, first, birth))) {
+    ++counters_.refused_on_enter;
+    return false;
+  }
+  found->second.accesses.push_back({{offset, length}, access});
+  ++counters_.entered;
+  return true;
+}
+
+bool Holder::Stands(uint32_t segment, uint64_t first, uint64_t birth) {
+  const auto found = segments_.find(segment);
+  if (found != segments_.end() && Names(found->second, first) &&
+      (!guards_.check_birth_after || Vouches(found->second, first, birth))) {
+    return true;
+  }
+  ++counters_.refused_after;
+  return false;
+}
+
+void Holder::Leave(uint32_t segment, transfer::Access access, uint64_t /*first*/, uint64_t offset,
+                   uint64_t length, uint64_t /*birth*/, std::vector<RetireAck>* acks) {
+  const auto found = segments_.find(segment);
+  if (found == segments_.end()) return;
+  Segment& left = found->second;
+  const auto ended = std::find_if(left.accesses.begin(), left.accesses.end(), [&](const Access& a) {
+    return a.kind == access && a.range == Range{offset, length};
+  });
+  if (ended == left.accesses.end()) return;
+  *ended = left.accesses.back();
+  left.accesses.pop_back();
+
+  std::erase_if(left.not_yet_free, [&](const Retirement& retirement) {
+    const RetireOrder& order = retirement.order;
+    if (Overlaps(left, order)) return false;
+    acks->push_back({order.put, order.segment, order.birth, RetireStage::kFree});
+    return true;
+  });
+}
+
+void Holder::Empty() {
+  for (auto& [index, segment] : segments_) {
+    const Range all{0, segment.size};
+    Stamp(&segment, {&all, 1});
+    segment.not_yet_free.clear();
+  }
+  term_ = 0;
+}
+
+bool Holder::idle() const {
+  return std::all_of(segments_.begin(), segments_.end(),
+                     [](const auto& entry) { return entry.second.accesses.empty(); });
+}
+
+bool Holder::InBounds(const Segment& segment, const RetireOrder& order) const {
+  return !order.ranges.empty() && order.birth <= counter_ &&
+         std::all_of(order.ranges.begin(), order.ranges.end(), [&](const Range& range) {
+           return range.length > 0 && range.offset % segment.granule == 0 &&
+                  range.length % segment.granule == 0 &&
+                  Within(range.offset, range.length, segment.size);
+         });
+}
+
+bool Holder::Names(const Segment& segment, uint64_t first) {
+  return first < segment.size && first % segment.granule == 0;
+}
+
+bool Holder::Vouches(const Segment& segment, uint64_t first, uint64_t birth) const {
+  return birth <= counter_ && WordAt(segment, first) <= birth;
+}
+
+uint64_t Holder::WordAt(const Segment& segment, uint64_t first) {
+  return segment.words[first / segment.granule].load(std::memory_order_acquire);
+}
+
+bool Holder::Overlaps(const Segment& segment, const RetireOrder& order) {
+  return std::any_of(segment.accesses.begin(), segment.accesses.end(), [&](const Access& access) {
+    return std::any_of(order.ranges.begin(), order.ranges.end(),
+                       [&](const Range& range) { return Overlap(access.range, range); });
+  });
+}
+
+bool Holder::IsWaiting(const Segment& segment, const RetireOrder& order) {
+  return std::any_of(segment.not_yet_free.begin(), segment.not_yet_free.end(),
+                     [&](const Retirement& waiting) {
+                       return waiting.order.put == order.put && waiting.order.birth == order.birth;
+                     });
+}
+
+void Holder::Stamp(Segment* segment, std::span<const Range> ranges) {
+  ++counter_;
+  for (const Range& range : ranges) {
+    const uint64_t end = (range.offset + range.length) / segment->granule;
+    for (uint64_t i = range.offset / segment->granule; i < end; ++i) {
+      segment->words[i].store(counter_, std::memory_order_release);
+    }
+  }
+}
+
+}  // namespace kvstore::client

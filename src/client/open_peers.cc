@@ -1,0 +1,27 @@
+#include "client/open_peers.h"
+
+#include <optional>
+
+namespace kvstore::client {
+
+Result<transfer::PeerId> OpenPeers::Open(const Incarnation& holder) {
+  const auto known = opened_.find(holder);
+  if (known != opened_.end()) return known->second;
+  Result<transfer::PeerId> opened = OpenAnew(holder);
+  if (opened.ok()) opened_.emplace(holder, *opened);
+  return opened;
+}
+
+Result<transfer::PeerId> OpenPeers::OpenAnew(const Incarnation& holder) const {
+  const std::optional<Peer> peer = parts_.master.FindPeer(holder);
+  if (!peer) {
+    return UnavailableError("the master did not say how node " + holder.ToString() +
+                            " is reached; try again");
+  }
+  Result<transfer::PeerId> opened = parts_.engine.Open(peer->descriptor);
+  if (opened.ok()) return opened;
+  return UnavailableError("node '" + peer->name +
+                          "' can't be reached: " + opened.status().message());
+}
+
+}  // namespace kvstore::client
