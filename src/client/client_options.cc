@@ -1,0 +1,112 @@
+#include "client/client_options.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <optional>
+#include <string_view>
+
+namespace kvstore::client {
+namespace {
+
+constexpr size_t kMaxNameBytes = 255;
+constexpr uint64_t kMaxLendBytes = uint64_t{1} << 44;  // 16 TiB, as the protocol has it
+
+struct HostPort {
+  std::string host;  // IPv6 without its brackets
+  int port = 0;
+};
+
+// "HOST:PORT", with an IPv6 address in brackets.
+std::optional<HostPort> Split(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  const std::string_view digits = text.substr(colon + 1);
+  std::string_view host = text.substr(0, colon);
+  if (host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;  // IPv6 without brackets: where its port begins is anybody's guess
+  }
+  HostPort parsed{std::string(host), 0};
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, parsed.port);
+  if (error != std::errc() || stop != end || parsed.port < 0 || parsed.port > 65535) {
+    return std::nullopt;
+  }
+  return host.empty() ? std::nullopt : std::optional(std::move(parsed));
+}
+
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost") return true;
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+Status CheckListen(const ClientOptions& options) {
+  if (options.listen.empty()) {
+    if (options.lend_bytes == 0) return Status::Ok();
+    return InvalidArgumentError(
+        "lend_bytes is set, but listen is empty: peers could not reach the lent memory");
+  }
+  const std::optional<HostPort> address = Split(options.listen);
+  if (!address) {
+    return InvalidArgumentError("listen is '" + options.listen +
+                                "'; it must be ADDRESS:PORT, with an IPv6 address in brackets");
+  }
+  if (!IsLoopback(address->host) && !options.allow_remote) {
+    return FailedPreconditionError(
+        "listen is '" + options.listen +
+        "', which other machines may reach, and the data path has no credentials yet: anybody who "
+        "connects could read and write the pool's memory; set allow_remote if the network is "
+        "trusted, or listen on 127.0.0.1");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status CheckOptions(const ClientOptions& options) {
+  const std::optional<HostPort> master = Split(options.master);
+  if (!master || master->port == 0) {
+    return InvalidArgumentError("master is '" + options.master +
+                                "'; it must be HOST:PORT, with an IPv6 address in brackets");
+  }
+  if (options.name.size() > kMaxNameBytes) {
+    return InvalidArgumentError("name has " + std::to_string(options.name.size()) +
+                                " bytes; at most " + std::to_string(kMaxNameBytes) +
+                                " are allowed");
+  }
+  if (options.lend_bytes > kMaxLendBytes) {
+    return InvalidArgumentError("lend_bytes is " + std::to_string(options.lend_bytes) +
+                                "; at most " + std::to_string(kMaxLendBytes) + " are allowed");
+  }
+  if (options.connect_timeout <= Duration::zero()) {
+    return InvalidArgumentError("connect_timeout must be greater than 0");
+  }
+  return CheckListen(options);
+}
+
+std::string NodeName(const ClientOptions& options) {
+  if (!options.name.empty()) return options.name;
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0 || host[0] == '\0') return "node";
+  const std::string pid = "-" + std::to_string(getpid());
+  return std::string(host.data()).substr(0, kMaxNameBytes - pid.size()) + pid;
+}
+
+std::string HostIdentity() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string identity;
+  if (file >> identity) return identity;
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return host.data();
+}
+
+}  // namespace kvstore::client

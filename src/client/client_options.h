@@ -1,0 +1,24 @@
+#ifndef KVSTORE_SRC_CLIENT_CLIENT_OPTIONS_H_
+#define KVSTORE_SRC_CLIENT_CLIENT_OPTIONS_H_
+
+#include <string>
+
+#include "kvstore/client.h"
+#include "kvstore/status.h"
+
+namespace kvstore::client {
+
+// Whether a client can be made of these: invalid_argument names the option, what it is and what it
+// may be; failed_precondition: an address beyond loopback without allow_remote.
+Status CheckOptions(const ClientOptions& options);
+
+// The given name, else "<hostname>-<pid>".
+std::string NodeName(const ClientOptions& options);
+
+// Equal for all processes that this kernel runs, different after a reboot and on every other
+// machine.
+std::string HostIdentity();
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_CLIENT_OPTIONS_H_

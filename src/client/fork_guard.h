@@ -1,0 +1,36 @@
+#ifndef KVSTORE_SRC_CLIENT_FORK_GUARD_H_
+#define KVSTORE_SRC_CLIENT_FORK_GUARD_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+
+#include "kvstore/status.h"
+
+namespace kvstore::client {
+
+// Knows whether it is looked at in the process that made it or in a child forked since. A child has
+// the client's memory but none of its threads, and shares its sockets, so that it must touch
+// neither. Thread-safe.
+class ForkGuard {
+ public:
+  ForkGuard();
+  ~ForkGuard();
+  ForkGuard(const ForkGuard&) = delete;
+  ForkGuard& operator=(const ForkGuard&) = delete;
+
+  bool InChild() const;
+
+  // OK, or in a child failed_precondition with the remedy.
+  Status Check() const;
+
+ private:
+  const pid_t maker_;
+  // A page that the kernel empties in every child, so that the question costs a load; null where
+  // the kernel can't: then it costs a system call.
+  std::atomic<int>* const alive_;
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_FORK_GUARD_H_

@@ -1,0 +1,222 @@
+#include "client/segment_host.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace kvstore::client {
+namespace {
+
+// So that the master hears of new room early, and closing need not wait for much.
+constexpr uint64_t kTouchStep = 32u << 20;
+
+constexpr uint64_t kGranule = kDefaultGranule;
+
+// Takes up to `limit` from the front.
+template <typename T>
+std::vector<T> TakeSome(std::vector<T>* from, size_t limit) {
+  if (from->size() <= limit) return std::exchange(*from, {});
+  std::vector<T> taken(from->begin(), from->begin() + static_cast<ptrdiff_t>(limit));
+  from->erase(from->begin(), from->begin() + static_cast<ptrdiff_t>(limit));
+  return taken;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SegmentHost>> SegmentHost::Create(transfer::Engine& engine,
+                                                         uint64_t lend_bytes,
+                                                         const HolderGuards& guards) {
+  std::optional<LentMemory> memory;
+  if (lend_bytes > 0) {
+    if (lend_bytes > std::numeric_limits<uint64_t>::max() - kGranule) {
+      return InvalidArgumentError("lend_bytes is " + std::to_string(lend_bytes) +
+                                  ", more than any machine has");
+    }
+    const uint64_t size = (lend_bytes + kGranule - 1) / kGranule * kGranule;
+    KVSTORE_ASSIGN_OR_RETURN(memory, LentMemory::Map(size, kGranule));
+  }
+  std::unique_ptr<SegmentHost> host(new SegmentHost(engine, std::move(memory), guards));
+  KVSTORE_RETURN_IF_ERROR(host->Register());
+  return host;
+}
+
+SegmentHost::SegmentHost(transfer::Engine& engine, std::optional<LentMemory> memory,
+                         const HolderGuards& guards)
+    : engine_(engine), memory_(std::move(memory)), holder_(guards) {}
+
+Status SegmentHost::Register() {
+  if (!memory_) return Status::Ok();
+  transfer::RegionOptions options;
+  options.remote = true;
+  options.guard = this;
+  KVSTORE_ASSIGN_OR_RETURN(const transfer::RegionId region,
+                           engine_.Register(memory_->base(), memory_->size(), options));
+  {
+    MutexLock lock(mu_);
+    holder_.AddSegment(region, memory_->size(), memory_->granule(), memory_->words());
+    index_ = region;
+  }
+  preparer_ = std::thread([this] { PreparePages(); });
+  return Status::Ok();
+}
+
+SegmentHost::~SegmentHost() {
+  std::optional<uint32_t> index;
+  {
+    MutexLock lock(mu_);
+    closing_ = true;
+    saying_ = false;
+    index = index_;
+    pages_due_.NotifyAll();
+    acks_due_.NotifyAll();
+  }
+  if (preparer_.joinable()) preparer_.join();
+  if (index) (void)engine_.Unregister(*index);  // known to the engine: it can only succeed
+}
+
+std::vector<LentSegment> SegmentHost::Segments() const {
+  MutexLock lock(mu_);
+  if (!index_) return {};
+  LentSegment segment;
+  segment.index = *index_;
+  segment.granule = memory_->granule();
+  segment.ready = ready_;
+  segment.size = problem_.empty() ? memory_->size() : ready_;
+  if (segment.size == 0) return {};
+  return {segment};
+}
+
+uint64_t SegmentHost::counter() const {
+  MutexLock lock(mu_);
+  return holder_.counter();
+}
+
+void SegmentHost::EnterTerm(uint64_t term) {
+  MutexLock lock(mu_);
+  holder_.EnterTerm(term);
+}
+
+void SegmentHost::Execute(const Orders& orders) {
+  MutexLock lock(mu_);
+  std::vector<RetireAck> acks;
+  for (const Order& order : orders.orders) {
+    if (const auto* retire = std::get_if<RetireOrder>(&order)) {
+      holder_.Retire(orders.term, *retire, &acks);
+    } else {
+      OrderPages(std::get<PrepareOrder>(order));
+    }
+  }
+  SayRetired(&acks);
+}
+
+void SegmentHost::OrderPages(const PrepareOrder& order) {
+  if (!index_ || order.segment != *index_) return;
+  const uint64_t limit = std::min(order.limit, memory_->size());
+  wanted_ = std::max(wanted_, (limit + kGranule - 1) / kGranule * kGranule);
+  if (order.limit <= ready_ || ready_ == memory_->size() || !problem_.empty()) {
+    SayReady();
+  } else {
+    pages_due_.NotifyAll();
+  }
+}
+
+void SegmentHost::PreparePages() {
+  for (;;) {
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    {
+      MutexLock lock(mu_);
+      while (!closing_ && (wanted_ <= ready_ || !problem_.empty())) pages_due_.Wait(mu_);
+      if (closing_) return;
+      begin = ready_;
+      end = std::min(wanted_, begin + kTouchStep);
+    }
+    const Status touched = memory_->Touch(begin, end);
+    MutexLock lock(mu_);
+    if (touched.ok()) {
+      ready_ = end;
+    } else {
+      problem_ = touched.message();
+    }
+    SayReady();
+  }
+}
+
+void SegmentHost::SayRetired(std::vector<RetireAck>* acks) {
+  if (!saying_ || acks->empty()) return;
+  retired_.insert(retired_.end(), acks->begin(), acks->end());
+  acks_due_.NotifyAll();
+}
+
+void SegmentHost::SayReady() {
+  if (!saying_) return;
+  ready_acks_.push_back({*index_, ready_, problem_});
+  acks_due_.NotifyAll();
+}
+
+void SegmentHost::StartAcks() {
+  MutexLock lock(mu_);
+  retired_.clear();
+  ready_acks_.clear();
+  saying_ = true;
+}
+
+std::optional<Acks> SegmentHost::NextAcks() {
+  MutexLock lock(mu_);
+  while (saying_ && retired_.empty() && ready_acks_.empty()) acks_due_.Wait(mu_);
+  if (!saying_) return std::nullopt;
+  Acks acks;
+  acks.counter = holder_.counter();
+  acks.retired = TakeSome(&retired_, kMaxAcks);
+  acks.ready = TakeSome(&ready_acks_, kMaxAcks);
+  return acks;
+}
+
+void SegmentHost::StopAcks() {
+  MutexLock lock(mu_);
+  saying_ = false;
+  acks_due_.NotifyAll();
+}
+
+void SegmentHost::Empty() {
+  MutexLock lock(mu_);
+  holder_.Empty();
+  retired_.clear();
+  ready_acks_.clear();
+  wanted_ = ready_;
+  problem_.clear();  // another incarnation may find more memory
+}
+
+bool SegmentHost::WaitIdle(TimePoint until) {
+  MutexLock lock(mu_);
+  while (!holder_.idle() && BootClock::now() < until) idle_.WaitUntil(mu_, until);
+  return holder_.idle();
+}
+
+HolderCounters SegmentHost::counters() const {
+  MutexLock lock(mu_);
+  return holder_.counters();
+}
+
+bool SegmentHost::Enter(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
+                        uint64_t birth) {
+  MutexLock lock(mu_);
+  return index_ && holder_.Enter(*index_, access, first, offset, length, birth);
+}
+
+bool SegmentHost::Stands(uint64_t first, uint64_t birth) {
+  MutexLock lock(mu_);
+  return index_ && holder_.Stands(*index_, first, birth);
+}
+
+void SegmentHost::Leave(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
+                        uint64_t birth) {
+  MutexLock lock(mu_);
+  if (!index_) return;
+  std::vector<RetireAck> acks;
+  holder_.Leave(*index_, access, first, offset, length, birth, &acks);
+  SayRetired(&acks);
+  if (holder_.idle()) idle_.NotifyAll();
+}
+
+}  // namespace kvstore::client

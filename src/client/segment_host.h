@@ -1,0 +1,99 @@
+#ifndef KVSTORE_SRC_CLIENT_SEGMENT_HOST_H_
+#define KVSTORE_SRC_CLIENT_SEGMENT_HOST_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/holder.h"
+#include "client/lent_memory.h"
+#include "kvstore/result.h"
+#include "kvstore/transfer.h"
+#include "proto/verbs.h"
+#include "thread_annotations.h"
+
+namespace kvstore::client {
+
+// The memory that this node lends, and all that may happen to it: executes the master's orders,
+// touches pages in a thread of its own, lets the engine's accesses in, and collects the acks that
+// the session is to send. Thread-safe.
+class SegmentHost final : public transfer::RegionGuard {
+ public:
+  // Maps `lend_bytes`, rounded up to whole granules (0: lends nothing), and registers them with
+  // `engine`, which outlives the host. resource_exhausted: so much can't be mapped.
+  static Result<std::unique_ptr<SegmentHost>> Create(transfer::Engine& engine, uint64_t lend_bytes,
+                                                     const HolderGuards& guards = {});
+  // Returns when nothing touches the memory any more.
+  ~SegmentHost() override;
+
+  // ---- what the session asks and tells
+
+  // For a hello: no orders' answers are lost that are due after StartAcks.
+  std::vector<LentSegment> Segments() const EXCLUDES(mu_);
+  uint64_t counter() const EXCLUDES(mu_);
+
+  void EnterTerm(uint64_t term) EXCLUDES(mu_);
+  // Retirements at once; pages are touched later, in the host's own thread.
+  void Execute(const Orders& orders) EXCLUDES(mu_);
+
+  // From now on acks are kept for NextAcks; what nobody has taken is forgotten. (The master repeats
+  // the orders that it has no acks of.)
+  void StartAcks() EXCLUDES(mu_);
+  // Waits until there is something to say, or StopAcks (then none). At most kMaxAcks of each kind;
+  // the term is the caller's to fill in.
+  std::optional<Acks> NextAcks() EXCLUDES(mu_);
+  void StopAcks() EXCLUDES(mu_);
+  static constexpr size_t kMaxAcks = 16'384;
+
+  // Withdraws everything: no access begun later is let in, none going on validates. The memory may
+  // be lent under another incarnation once WaitIdle said yes.
+  void Empty() EXCLUDES(mu_);
+  // Whether no access is going on, now or before `until`.
+  bool WaitIdle(TimePoint until) EXCLUDES(mu_);
+
+  HolderCounters counters() const EXCLUDES(mu_);
+
+  // ---- what the engine asks: see transfer::RegionGuard
+
+  bool Enter(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
+             uint64_t birth) override EXCLUDES(mu_);
+  bool Stands(uint64_t first, uint64_t birth) override EXCLUDES(mu_);
+  void Leave(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
+             uint64_t birth) override EXCLUDES(mu_);
+
+ private:
+  SegmentHost(transfer::Engine& engine, std::optional<LentMemory> memory,
+              const HolderGuards& guards);
+  Status Register() EXCLUDES(mu_);
+
+  void PreparePages() EXCLUDES(mu_);
+  void OrderPages(const PrepareOrder& order) REQUIRES(mu_);
+  void SayRetired(std::vector<RetireAck>* acks) REQUIRES(mu_);
+  void SayReady() REQUIRES(mu_);
+
+  transfer::Engine& engine_;
+  std::optional<LentMemory> memory_;  // none: lends nothing; touched by the preparer only
+
+  mutable Mutex mu_;
+  CondVar acks_due_;
+  CondVar pages_due_;
+  CondVar idle_;
+  Holder holder_ GUARDED_BY(mu_);
+  std::optional<uint32_t> index_ GUARDED_BY(mu_);   // of the segment, once it is registered
+  std::vector<RetireAck> retired_ GUARDED_BY(mu_);  // not taken yet
+  std::vector<ReadyAck> ready_acks_ GUARDED_BY(mu_);
+  bool saying_ GUARDED_BY(mu_) = false;  // between StartAcks and StopAcks
+  uint64_t ready_ GUARDED_BY(mu_) = 0;   // bytes whose pages are there; only grows
+  uint64_t wanted_ GUARDED_BY(mu_) = 0;  // bytes whose pages the master has asked for
+  std::string problem_ GUARDED_BY(mu_);  // why there are no more pages for this incarnation
+  bool closing_ GUARDED_BY(mu_) = false;
+
+  std::thread preparer_;
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_SEGMENT_HOST_H_

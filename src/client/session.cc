@@ -1,0 +1,413 @@
+#include "client/session.h"
+
+#include <glog/logging.h>
+#include <grpcpp/grpcpp.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kvstore/v1/kvstore.grpc.pb.h"
+#include "proto/codec.h"
+
+namespace kvstore::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// From opening a stream to the welcome. A join storm makes a master slow, not silent.
+constexpr Duration kGreetingTimeout = seconds(10);
+// Between tries after a refusal that only an operator can mend.
+constexpr Duration kRefusedPause = seconds(5);
+// Of the time for closing: kept for the goodbye itself.
+constexpr Duration kGoodbyeTime = milliseconds(1500);
+
+// From a stream's end. gRPC's codes that are none of ours mean that the path failed.
+Status FromGrpc(const grpc::Status& status, const std::string& master) {
+  if (status.ok()) return UnavailableError("the master at " + master + " ended the stream");
+  const auto code = static_cast<StatusCode>(status.error_code());
+  const bool ours = StatusCodeName(code) != "unknown";
+  return Status(ours ? code : StatusCode::kUnavailable, status.error_message());
+}
+
+// The master wants this incarnation to be over: see Session in kvstore.proto.
+bool AsksForAnother(const Status& status) {
+  return status.code() == StatusCode::kFailedPrecondition &&
+         (status.message().starts_with("pool") || status.message().starts_with("gone"));
+}
+
+// The same hello will be refused again.
+bool IsRefusal(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kPermissionDenied:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kFailedPrecondition:
+    case StatusCode::kUnimplemented:
+    case StatusCode::kUnauthenticated:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Incarnation DrawIncarnation() {
+  Incarnation drawn;
+  while (drawn.IsNone()) {
+    if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn)) drawn = {};  // interrupted
+  }
+  return drawn;
+}
+
+std::string InSeconds(Duration duration) {
+  const auto ms = std::chrono::duration_cast<milliseconds>(duration).count();
+  return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> OpenMasterChannel(const std::string& master) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  // Notices a machine that vanished without a word. Beats keep the path from ever being idle.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // an attempt's time, in truth
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // one connection per node
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a pool's master is not behind a web proxy
+  return grpc::CreateCustomChannel(master, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// One session stream.
+class Session::Stream {
+ public:
+  grpc::ClientContext* context() { return &context_; }
+
+  // Waits for the connection.
+  void Open(const std::shared_ptr<grpc::Channel>& channel) {
+    stub_ = v1::Master::NewStub(channel);
+    stream_ = stub_->Session(&context_);
+  }
+  bool Write(const v1::NodeMessage& message) { return stream_->Write(message); }
+  void WritesDone() { stream_->WritesDone(); }
+  bool Read(v1::MasterMessage* message) { return stream_->Read(message); }
+  // After the last Write and Read.
+  grpc::Status Finish() { return stream_->Finish(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<v1::Master::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::NodeMessage, v1::MasterMessage>> stream_;
+};
+
+Session::Session(std::shared_ptr<grpc::Channel> channel, SessionOptions options,
+                 transfer::Engine& engine, SegmentHost& host, VerbStream& verbs)
+    : channel_(std::move(channel)),
+      options_(std::move(options)),
+      engine_(engine),
+      host_(host),
+      verbs_(verbs),
+      life_([this] { Live(); }) {}
+
+Session::~Session() { Close(BootClock::now()); }
+
+Status Session::WaitJoined(TimePoint until) {
+  const TimePoint began = BootClock::now();
+  MutexLock lock(mu_);
+  while (stage_ != Stage::kMember && !refused_ && BootClock::now() < until) {
+    changed_.WaitUntil(mu_, until);
+  }
+  if (stage_ == Stage::kMember) return Status::Ok();
+  if (refused_) {
+    return Status(trouble_.code(),
+                  "the master at " + options_.master + " refused this node: " + trouble_.message());
+  }
+  const std::string reason = trouble_.message().empty() ? "no answer" : trouble_.message();
+  return UnavailableError("no master at " + options_.master + " within " +
+                          InSeconds(BootClock::now() - began) + " (" + reason +
+                          "); start kvstore_master there, or name another address");
+}
+
+void Session::Close(TimePoint until) {
+  bool member = false;
+  {
+    MutexLock lock(mu_);
+    if (closing_) return;
+    closing_ = true;
+    member = stage_ == Stage::kMember;
+    changed_.NotifyAll();
+  }
+  if (member && BootClock::now() < until) {
+    host_.Empty();
+    engine_.Rename(DrawIncarnation());
+    const bool idle = host_.WaitIdle(until - kGoodbyeTime);
+    {
+      MutexLock lock(mu_);
+      goodbye_ = idle;
+    }
+    host_.StopAcks();  // WriteAcks says goodbye then
+    MutexLock lock(mu_);
+    while (goodbye_ && !ended_ && BootClock::now() < until) changed_.WaitUntil(mu_, until);
+  }
+  Cancel();
+  life_.join();
+}
+
+void Session::Live() {
+  Backoff backoff;
+  while (!IsClosing()) {
+    const Ending ending = Attend();
+    if (IsClosing()) break;
+    Pause(Judge(ending, &backoff), Stage::kAway);
+  }
+  MutexLock lock(mu_);
+  ended_ = true;
+  changed_.NotifyAll();
+}
+
+Session::Ending Session::Attend() {
+  Stream stream;
+  if (!BeginStream(stream.context())) return {CancelledError("the client is closing")};
+  std::thread pulse([this] { Pulse(); });
+  stream.Open(channel_);
+  host_.StartAcks();  // before the hello is made, so that no page's ack falls between the two
+  Status verdict = Converse(&stream);
+  host_.StopAcks();
+  if (!verdict.ok()) stream.context()->TryCancel();
+  const grpc::Status end = stream.Finish();
+  const Ending ending = EndStream(verdict.ok() ? FromGrpc(end, options_.master) : verdict);
+  pulse.join();
+  return ending;
+}
+
+Status Session::Converse(Stream* stream) {
+  KVSTORE_ASSIGN_OR_RETURN(const std::optional<Membership> membership, Greet(stream));
+  if (!membership) return Status::Ok();
+  BecomeMember(*membership);
+  std::thread writer([&] { WriteAcks(stream, membership->term); });
+  Status verdict = ReadOrders(stream);
+  if (!verdict.ok()) stream->context()->TryCancel();
+  host_.StopAcks();
+  writer.join();
+  return verdict;
+}
+
+Hello Session::MakeHello() const {
+  Hello hello;
+  hello.software = KVSTORE_VERSION;
+  hello.pool = pool_;
+  hello.term = term_;
+  hello.self = {engine_.incarnation(), options_.name, options_.host, engine_.Descriptor()};
+  hello.counter = host_.counter();
+  hello.segments = host_.Segments();
+  return hello;
+}
+
+Result<std::optional<Session::Membership>> Session::Greet(Stream* stream) {
+  const Hello hello = MakeHello();
+  v1::NodeMessage message;
+  Encode(hello, message.mutable_hello());
+  v1::MasterMessage answer;
+  if (!stream->Write(message) || !stream->Read(&answer)) return std::optional<Membership>();
+  if (!answer.has_welcome()) {
+    return UnavailableError("the first message of the master was no welcome");
+  }
+  KVSTORE_ASSIGN_OR_RETURN(const Welcome welcome, Decode(answer.welcome()));
+  if (welcome.version < kOldestProtocolVersion || welcome.version > kProtocolVersion) {
+    return FailedPreconditionError("the master chose protocol version " +
+                                   std::to_string(welcome.version) + "; this node speaks " +
+                                   std::to_string(kOldestProtocolVersion) + " to " +
+                                   std::to_string(kProtocolVersion));
+  }
+  if (welcome.term < term_) {
+    return UnavailableError("the master is of term " + std::to_string(welcome.term) +
+                            ", deposed since term " + std::to_string(term_));
+  }
+  pool_ = welcome.pool;
+  term_ = welcome.term;
+  const Duration beat_every =
+      std::clamp<Duration>(welcome.heartbeat_interval, milliseconds(10), seconds(60));
+  return std::optional(Membership{hello.self.incarnation, welcome.pool, welcome.term, beat_every});
+}
+
+Status Session::ReadOrders(Stream* stream) {
+  v1::MasterMessage message;
+  while (stream->Read(&message)) {
+    if (!message.has_orders()) {
+      return UnavailableError("the master sent something that is neither welcome nor orders");
+    }
+    KVSTORE_ASSIGN_OR_RETURN(const Orders orders, Decode(message.orders()));
+    host_.Execute(orders);
+  }
+  return Status::Ok();
+}
+
+void Session::WriteAcks(Stream* stream, uint64_t term) {
+  v1::NodeMessage message;
+  while (std::optional<Acks> acks = host_.NextAcks()) {
+    acks->term = term;
+    message.Clear();
+    Encode(*acks, message.mutable_acks());
+    if (!stream->Write(message)) return;  // the stream broke: ReadOrders sees it too
+  }
+  bool goodbye = false;
+  {
+    MutexLock lock(mu_);
+    goodbye = goodbye_;
+  }
+  if (!goodbye) return;
+  message.mutable_goodbye();
+  if (stream->Write(message)) stream->WritesDone();
+}
+
+Duration Session::Judge(const Ending& ending, Backoff* backoff) {
+  if (ending.was_member) {
+    backoff->Reset();
+    LOG(WARNING) << "node " << options_.name << " lost its session with the master at "
+                 << options_.master << ": " << ending.status;
+  }
+  if (ending.forgotten || AsksForAnother(ending.status)) {
+    BecomeAnother(ending.status);
+  } else if (IsRefusal(ending.status)) {
+    LOG(ERROR) << "the master at " << options_.master << " refused node " << options_.name << ": "
+               << ending.status;
+    return kRefusedPause;
+  }
+  return backoff->Next();
+}
+
+void Session::BecomeAnother(const Status& why) {
+  LOG(WARNING) << "node " << options_.name
+               << " empties itself and joins as another incarnation: " << why;
+  host_.Empty();
+  engine_.Rename(DrawIncarnation());
+  // Memory that is still being read or written must not be lent.
+  while (!IsClosing() && !host_.WaitIdle(BootClock::now() + seconds(1))) {
+    LOG(WARNING) << "node " << options_.name << " waits for accesses to its memory to end";
+  }
+  pool_ = {};
+  term_ = 0;
+}
+
+void Session::Pulse() {
+  Membership membership;
+  {
+    const TimePoint until = BootClock::now() + kGreetingTimeout;
+    MutexLock lock(mu_);
+    while (stage_ == Stage::kGreeting && BootClock::now() < until) {
+      changed_.WaitUntil(mu_, until);
+    }
+    if (stage_ == Stage::kGreeting) stream_context_->TryCancel();
+    if (stage_ != Stage::kMember) return;
+    membership = membership_;
+  }
+  Backoff backoff;
+  while (IsMember()) {
+    Beat(membership);
+    Pause(backoff.Next(), Stage::kMember);
+  }
+}
+
+void Session::Beat(const Membership& membership) {
+  grpc::ClientContext context;
+  {
+    MutexLock lock(mu_);
+    if (stage_ != Stage::kMember) return;
+    beat_context_ = &context;
+  }
+  const std::unique_ptr<v1::Master::Stub> stub = v1::Master::NewStub(channel_);
+  const auto stream = stub->Heartbeat(&context);
+  v1::Beat beat;
+  beat.mutable_incarnation()->set_high(membership.self.high);
+  beat.mutable_incarnation()->set_low(membership.self.low);
+  beat.set_term(membership.term);
+  v1::BeatReply reply;
+  while (IsMember() && stream->Write(beat) && stream->Read(&reply)) {
+    if (reply.unknown()) {
+      MutexLock lock(mu_);
+      if (stage_ != Stage::kMember) break;
+      forgotten_ = true;
+      stream_context_->TryCancel();
+      break;
+    }
+    Pause(membership.beat_every, Stage::kMember);
+  }
+  context.TryCancel();
+  (void)stream->Finish();  // cancelled, or broken: the session stream tells the reason
+  MutexLock lock(mu_);
+  beat_context_ = nullptr;
+}
+
+bool Session::BeginStream(grpc::ClientContext* context) {
+  MutexLock lock(mu_);
+  if (closing_) return false;
+  stage_ = Stage::kGreeting;
+  stream_context_ = context;
+  forgotten_ = false;
+  changed_.NotifyAll();
+  return true;
+}
+
+void Session::BecomeMember(const Membership& membership) {
+  host_.EnterTerm(membership.term);
+  verbs_.Attach(membership.self, membership.term);
+  LOG(INFO) << "node " << options_.name << " (" << membership.self.ToString() << ") joined pool "
+            << membership.pool.ToString() << " of the master at " << options_.master << ", term "
+            << membership.term;
+  MutexLock lock(mu_);
+  stage_ = Stage::kMember;
+  membership_ = membership;
+  refused_ = false;
+  changed_.NotifyAll();
+}
+
+Session::Ending Session::EndStream(Status why) {
+  Ending ending;
+  {
+    MutexLock lock(mu_);
+    ending.was_member = stage_ == Stage::kMember;
+    ending.forgotten = std::exchange(forgotten_, false);
+    if (ending.forgotten) why = FailedPreconditionError("gone: the master does not know it");
+    stage_ = Stage::kAway;
+    stream_context_ = nullptr;
+    if (beat_context_ != nullptr) beat_context_->TryCancel();
+    trouble_ = why;
+    refused_ = IsRefusal(why) && !AsksForAnother(why);
+    changed_.NotifyAll();
+  }
+  verbs_.Detach(UnavailableError("no session with the master at " + options_.master + " (" +
+                                 why.message() + ")"));
+  ending.status = std::move(why);
+  return ending;
+}
+
+bool Session::IsMember() const {
+  MutexLock lock(mu_);
+  return stage_ == Stage::kMember;
+}
+
+bool Session::IsClosing() const {
+  MutexLock lock(mu_);
+  return closing_;
+}
+
+// Ends early with the stage, and between streams when closing.
+void Session::Pause(Duration pause, Stage stage) {
+  const TimePoint until = BootClock::now() + pause;
+  MutexLock lock(mu_);
+  while (stage_ == stage && !(stage == Stage::kAway && closing_) && BootClock::now() < until) {
+    changed_.WaitUntil(mu_, until);
+  }
+}
+
+void Session::Cancel() {
+  MutexLock lock(mu_);
+  if (stream_context_ != nullptr) stream_context_->TryCancel();
+  if (beat_context_ != nullptr) beat_context_->TryCancel();
+}
+
+}  // namespace kvstore::client

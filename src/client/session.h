@@ -1,0 +1,138 @@
+#ifndef KVSTORE_SRC_CLIENT_SESSION_H_
+#define KVSTORE_SRC_CLIENT_SESSION_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "client/backoff.h"
+#include "client/segment_host.h"
+#include "client/verb_stream.h"
+#include "kvstore/result.h"
+#include "kvstore/status.h"
+#include "kvstore/transfer.h"
+#include "proto/verbs.h"
+#include "thread_annotations.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+}  // namespace grpc
+
+namespace kvstore::client {
+
+// The way to the master at "HOST:PORT", for a session and its verb stream. Connects when it is
+// first used, and again by itself.
+std::shared_ptr<grpc::Channel> OpenMasterChannel(const std::string& master);
+
+struct SessionOptions {
+  std::string master;  // as the channel was opened, for messages
+  std::string name;    // of the node
+  std::string host;    // equal for processes of one machine
+};
+
+// Keeps this process a member of the master's pool: says hello, executes orders and sends their
+// acks, beats, and comes back with a back-off whenever the stream breaks. When the master takes it
+// for gone or reigns over another pool, the node empties itself and joins as another incarnation.
+//
+// Threads: one that lives as long as the session (opens the stream, reads orders); for each stream
+// one that writes acks, so that they wait for nothing, and one that beats. Thread-safe.
+class Session {
+ public:
+  // Begins to join at once; all outlive it.
+  Session(std::shared_ptr<grpc::Channel> channel, SessionOptions options, transfer::Engine& engine,
+          SegmentHost& host, VerbStream& verbs);
+  // Close, at once.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // OK once welcomed. unavailable: not by `until`, with the last reason; failed_precondition and
+  // other codes: the master's refusal, which trying again won't change.
+  Status WaitJoined(TimePoint until) EXCLUDES(mu_);
+
+  // Leaves the pool: withdraws all that is lent, waits until nothing touches it, says goodbye. What
+  // isn't done by `until` is left out, and the master finds the node missing.
+  void Close(TimePoint until) EXCLUDES(mu_);
+
+ private:
+  class Stream;
+
+  enum class Stage : uint8_t {
+    kAway,      // no stream
+    kGreeting,  // said hello, or about to
+    kMember,    // welcomed
+  };
+
+  struct Membership {
+    Incarnation self;
+    Incarnation pool;
+    uint64_t term = 0;
+    Duration beat_every{};
+  };
+
+  // How one stream ended.
+  struct Ending {
+    Status status;
+    bool was_member = false;
+    bool forgotten = false;  // a beat was answered with "unknown"
+  };
+
+  // On life_.
+  void Live() EXCLUDES(mu_);
+  Ending Attend() EXCLUDES(mu_);
+  // Hello, welcome, orders until the stream breaks (OK) or what came breaks the contract.
+  Status Converse(Stream* stream) EXCLUDES(mu_);
+  // None: the stream broke.
+  Result<std::optional<Membership>> Greet(Stream* stream) EXCLUDES(mu_);
+  Status ReadOrders(Stream* stream) EXCLUDES(mu_);
+  Hello MakeHello() const;
+  // What follows from an ending; how long to wait before the next try.
+  Duration Judge(const Ending& ending, Backoff* backoff) EXCLUDES(mu_);
+  void BecomeAnother(const Status& why) EXCLUDES(mu_);
+
+  // On threads of one stream.
+  void WriteAcks(Stream* stream, uint64_t term) EXCLUDES(mu_);
+  void Pulse() EXCLUDES(mu_);
+  // One heartbeat stream, until it breaks or the node is no member any more.
+  void Beat(const Membership& membership) EXCLUDES(mu_);
+
+  // False, when closing: don't begin.
+  bool BeginStream(grpc::ClientContext* context) EXCLUDES(mu_);
+  void BecomeMember(const Membership& membership) EXCLUDES(mu_);
+  Ending EndStream(Status why) EXCLUDES(mu_);
+  bool IsMember() const EXCLUDES(mu_);
+  bool IsClosing() const EXCLUDES(mu_);
+  void Pause(Duration pause, Stage stage) EXCLUDES(mu_);
+  void Cancel() EXCLUDES(mu_);
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const SessionOptions options_;
+  transfer::Engine& engine_;
+  SegmentHost& host_;
+  VerbStream& verbs_;
+
+  // Confined to life_.
+  Incarnation pool_;
+  uint64_t term_ = 0;
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  Stage stage_ GUARDED_BY(mu_) = Stage::kAway;
+  Membership membership_ GUARDED_BY(mu_);  // while a member
+  bool forgotten_ GUARDED_BY(mu_) = false;
+  bool closing_ GUARDED_BY(mu_) = false;
+  bool goodbye_ GUARDED_BY(mu_) = false;  // everything is withdrawn and nothing touches it
+  bool refused_ GUARDED_BY(mu_) = false;  // trying again won't help; `trouble_` says why
+  bool ended_ GUARDED_BY(mu_) = false;    // life_ is about to return
+  Status trouble_ GUARDED_BY(mu_);        // why the last stream ended
+  grpc::ClientContext* stream_context_ GUARDED_BY(mu_) = nullptr;  // null: no such stream
+  grpc::ClientContext* beat_context_ GUARDED_BY(mu_) = nullptr;
+
+  std::thread life_;
+};
+
+}  // namespace kvstore::client
+
+#endif  // KVSTORE_SRC_CLIENT_SESSION_H_

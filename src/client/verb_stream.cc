@@ -1,0 +1,310 @@
+#include "client/verb_stream.h"
+
+#include <glog/logging.h>
+#include <grpcpp/grpcpp.h>
+
+#include <deque>
+#include <utility>
+
+#include "kvstore/v1/kvstore.grpc.pb.h"
+#include "proto/codec.h"
+
+namespace kvstore::client {
+namespace {
+
+// Of requests that gRPC has not taken yet. A master that doesn't read makes senders wait for their
+// own deadlines, not fill the memory.
+constexpr size_t kMaxQueuedBytes = 8 * kMaxMessageBytes;
+
+}  // namespace
+
+// One stream, from its opening until gRPC has said its last word about it; keeps itself alive until
+// then. Requests are queued here because gRPC takes one at a time.
+class VerbStream::Call final
+    : public grpc::ClientBidiReactor<v1::VerbMessage, v1::VerbReplyMessage> {
+ public:
+  // Binds the stream and queues the hello; nothing runs before Start.
+  Call(VerbStream& owner, const std::shared_ptr<grpc::Channel>& channel, const Member& member)
+      : owner_(owner), stub_(v1::Master::NewStub(channel)) {
+    stub_->async()->Verbs(&context_, this);
+    AddHold();  // requests are written from outside of gRPC's callbacks; taken back by Over
+    auto hello = std::make_unique<v1::VerbMessage>();
+    hello->mutable_hello()->set_oldest_version(kOldestProtocolVersion);
+    hello->mutable_hello()->set_newest_version(kProtocolVersion);
+    hello->mutable_hello()->mutable_incarnation()->set_high(member.self.high);
+    hello->mutable_hello()->mutable_incarnation()->set_low(member.self.low);
+    hello->mutable_hello()->set_term(member.term);
+    Send(std::move(hello), TimePoint::max());
+    StartRead(&incoming_);
+  }
+
+  void Start(std::shared_ptr<Call> self) {
+    self_ = std::move(self);
+    StartCall();
+  }
+
+  void Send(std::unique_ptr<v1::VerbMessage> message, TimePoint deadline) EXCLUDES(mu_) {
+    const size_t bytes = message->ByteSizeLong();
+    MutexLock lock(mu_);
+    while (!over_ && !outgoing_.empty() && queued_bytes_ + bytes > kMaxQueuedBytes) {
+      if (BootClock::now() >= deadline) return;
+      room_.WaitUntil(mu_, deadline);
+    }
+    if (over_) return;
+    queued_bytes_ += bytes;
+    outgoing_.push_back({std::move(message), bytes});
+    if (outgoing_.size() == 1) StartWrite(outgoing_.front().message.get());
+  }
+
+  // Local: the end follows soon, whatever the master does.
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  struct Outgoing {
+    std::unique_ptr<v1::VerbMessage> message;
+    size_t bytes;
+  };
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      MutexLock lock(mu_);
+      Over();
+      return;
+    }
+    Result<VerbReply> reply = Decode(incoming_);
+    if (reply.ok()) {
+      owner_.Deliver(this, *std::move(reply));
+    } else {
+      LOG(ERROR) << "the master at " << owner_.master_
+                 << " sent a reply that breaks the contract; the stream is opened anew: "
+                 << reply.status();
+      Cancel();
+    }
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    MutexLock lock(mu_);
+    queued_bytes_ -= outgoing_.front().bytes;
+    outgoing_.pop_front();
+    if (!ok) {
+      Over();
+    } else if (!over_ && !outgoing_.empty()) {
+      StartWrite(outgoing_.front().message.get());
+    }
+    room_.NotifyAll();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<Call> self = std::move(self_);
+    owner_.Ended(this, status);
+  }
+
+  // No write begins after this.
+  void Over() REQUIRES(mu_) {
+    if (over_) return;
+    over_ = true;
+    room_.NotifyAll();
+    RemoveHold();
+  }
+
+  VerbStream& owner_;
+  const std::unique_ptr<v1::Master::Stub> stub_;
+  grpc::ClientContext context_;
+  v1::VerbReplyMessage incoming_;  // gRPC's until OnReadDone
+  std::shared_ptr<Call> self_;     // until OnDone
+
+  Mutex mu_;
+  CondVar room_;
+  bool over_ GUARDED_BY(mu_) = false;
+  std::deque<Outgoing> outgoing_ GUARDED_BY(mu_);  // the first is gRPC's until OnWriteDone
+  size_t queued_bytes_ GUARDED_BY(mu_) = 0;
+};
+
+// What one call of the master's stub sleeps on.
+class VerbStream::Sleeper final : public Wakeup {
+ public:
+  explicit Sleeper(VerbStream& stream) : stream_(stream) {
+    MutexLock lock(stream_.sleepers_mu_);
+    stream_.sleepers_.insert(this);
+  }
+  ~Sleeper() override {
+    MutexLock lock(stream_.sleepers_mu_);
+    stream_.sleepers_.erase(this);
+  }
+
+  void WaitUntil(TimePoint until) override {
+    MutexLock lock(mu_);
+    while (!notified_ && BootClock::now() < until) awake_.WaitUntil(mu_, until);
+    notified_ = false;
+  }
+
+  void Notify() override {
+    MutexLock lock(mu_);
+    notified_ = true;
+    awake_.NotifyAll();
+  }
+
+ private:
+  VerbStream& stream_;
+  Mutex mu_;
+  CondVar awake_;
+  bool notified_ GUARDED_BY(mu_) = false;
+};
+
+VerbStream::VerbStream(std::shared_ptr<grpc::Channel> channel, std::string master)
+    : channel_(std::move(channel)),
+      master_(std::move(master)),
+      health_(UnavailableError("not yet welcomed by the master at " + master_)),
+      opener_([this] { KeepOpen(); }) {}
+
+VerbStream::~VerbStream() {
+  std::shared_ptr<Call> call;
+  {
+    MutexLock lock(mu_);
+    closing_ = true;
+    call = call_;
+    changed_.NotifyAll();
+  }
+  if (call != nullptr) call->Cancel();
+  opener_.join();
+  MutexLock lock(mu_);
+  while (calls_alive_ > 0) changed_.Wait(mu_);  // all are cancelled, which needs no peer
+}
+
+void VerbStream::Attach(Incarnation self, uint64_t term) {
+  std::shared_ptr<Call> old;
+  {
+    MutexLock lock(mu_);
+    const Member member{self, term};
+    if (!(member == member_)) old = std::move(call_);
+    if (old != nullptr) call_ = nullptr;
+    member_ = member;
+    attached_ = true;
+    ++attachments_;
+    health_ = Status::Ok();
+    changed_.NotifyAll();
+  }
+  if (old != nullptr) old->Cancel();
+}
+
+void VerbStream::Detach(Status why) {
+  MutexLock lock(mu_);
+  attached_ = false;
+  health_ = std::move(why);
+  changed_.NotifyAll();
+}
+
+void VerbStream::OnReply(std::function<void(VerbReply)> receiver) {
+  MutexLock lock(mu_);
+  receiver_ = std::move(receiver);
+}
+
+void VerbStream::Send(const VerbRequest& request, TimePoint deadline) {
+  std::shared_ptr<Call> call;
+  {
+    MutexLock lock(mu_);
+    call = call_;
+  }
+  if (call == nullptr) return;  // the epoch will grow when there is a stream again
+  auto message = std::make_unique<v1::VerbMessage>();
+  Encode(request, message->mutable_request());
+  call->Send(std::move(message), deadline);
+}
+
+uint64_t VerbStream::epoch() const {
+  MutexLock lock(mu_);
+  return epoch_;
+}
+
+Status VerbStream::health() const {
+  MutexLock lock(mu_);
+  return health_;
+}
+
+Incarnation VerbStream::incarnation() const {
+  MutexLock lock(mu_);
+  return member_.self;
+}
+
+std::unique_ptr<Wakeup> VerbStream::NewWakeup() { return std::make_unique<Sleeper>(*this); }
+
+void VerbStream::KeepOpen() {
+  Backoff backoff;
+  while (const std::optional<Need> need = AwaitNeed()) {
+    OpenOne(need->member);
+    if (AwaitEndOfCall()) backoff.Reset();
+    Pause(backoff.Next(), need->attachments);
+  }
+}
+
+std::optional<VerbStream::Need> VerbStream::AwaitNeed() {
+  MutexLock lock(mu_);
+  while (!closing_ && !attached_) changed_.Wait(mu_);
+  if (closing_) return std::nullopt;
+  return Need{member_, attachments_};
+}
+
+void VerbStream::OpenOne(const Member& member) {
+  const auto call = std::make_shared<Call>(*this, channel_, member);
+  bool wanted = false;
+  {
+    MutexLock lock(mu_);
+    ++calls_alive_;
+    wanted = !closing_ && member == member_;
+    if (wanted) {
+      call_ = call;
+      call_answered_ = false;
+      ++epoch_;
+      if (attached_) health_ = Status::Ok();
+    }
+  }
+  if (!wanted) call->Cancel();
+  call->Start(call);
+  WakeSleepers();
+}
+
+bool VerbStream::AwaitEndOfCall() {
+  MutexLock lock(mu_);
+  while (!closing_ && call_ != nullptr) changed_.Wait(mu_);
+  return call_answered_;
+}
+
+void VerbStream::Pause(Duration pause, uint64_t attachments) {
+  const TimePoint until = BootClock::now() + pause;
+  MutexLock lock(mu_);
+  while (!closing_ && attachments_ == attachments && BootClock::now() < until) {
+    changed_.WaitUntil(mu_, until);
+  }
+}
+
+void VerbStream::WakeSleepers() {
+  MutexLock lock(sleepers_mu_);
+  for (Sleeper* sleeper : sleepers_) sleeper->Notify();
+}
+
+void VerbStream::Deliver(const Call* from, VerbReply reply) {
+  std::function<void(VerbReply)> receiver;
+  {
+    MutexLock lock(mu_);
+    if (call_.get() != from) return;  // the answer to an incarnation or a term that is over
+    call_answered_ = true;
+    receiver = receiver_;
+  }
+  if (receiver) receiver(std::move(reply));
+}
+
+void VerbStream::Ended(const Call* call, const grpc::Status& status) {
+  MutexLock lock(mu_);
+  --calls_alive_;
+  if (call_.get() == call) {
+    call_ = nullptr;
+    if (attached_) {
+      health_ = UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
+                                 status.error_message() + "); it is being opened anew");
+    }
+  }
+  changed_.NotifyAll();
+}
+
+}  // namespace kvstore::client
