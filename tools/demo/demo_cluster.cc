@@ -1,0 +1,156 @@
+#include "tools/demo/demo_cluster.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace kvstore::demo {
+namespace {
+
+constexpr Duration kTimeToEnd = std::chrono::seconds(5);  // of each process
+
+int CatchSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t caught;
+  sigemptyset(&caught);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&caught, signal);
+  sigprocmask(SIG_BLOCK, &caught, nullptr);
+  return signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+std::string WordAfter(const std::string& line, const std::string& text) {
+  const size_t begin = line.find(text) + text.size();
+  return line.substr(begin, line.find_first_of(", \n", begin) - begin);
+}
+
+}  // namespace
+
+DemoCluster::DemoCluster() : signals_(CatchSignals()) {}
+
+DemoCluster::~DemoCluster() { close(signals_); }
+
+Status DemoCluster::Start(const ClusterOptions& options, TimePoint until) {
+  KVSTORE_RETURN_IF_ERROR(StartMaster(options, until));
+  const std::string master = "--master=" + master_address_;
+  const std::string lend = "--lend=" + options.lend;
+  for (const std::string name : {"node-1", "node-2"}) {
+    KVSTORE_ASSIGN_OR_RETURN(
+        std::unique_ptr<Child> node,
+        Child::Start(name, {options.programs + "/kvstore_node", master, "--name=" + name, lend}));
+    nodes_.push_back(std::move(node));
+  }
+  for (const bool is_prefill : {true, false}) {
+    const std::string role = is_prefill ? "prefill" : "decode";
+    KVSTORE_ASSIGN_OR_RETURN(
+        (is_prefill ? prefill_ : decode_),
+        Child::Start(role, {options.programs + "/replay_worker", master, lend, "--role=" + role,
+                            "--trace=" + options.trace, "--block=" + options.block,
+                            "--threads=" + options.threads}));
+  }
+  for (Child* child : All()) KVSTORE_RETURN_IF_ERROR(WaitForLine(child, "ready", until));
+  prefill_->TakeLine();
+  decode_->TakeLine();
+  return Status::Ok();
+}
+
+Status DemoCluster::StartMaster(const ClusterOptions& options, TimePoint until) {
+  constexpr const char* kReady = " ready on ";
+  KVSTORE_ASSIGN_OR_RETURN(master_, Child::Start("master", {options.programs + "/kvstore_master",
+                                                            "--port=0", "--metrics_port=0"}));
+  KVSTORE_RETURN_IF_ERROR(WaitForLine(master_.get(), kReady, until));
+  master_address_ = WordAfter(*master_->FindLine(kReady), kReady);
+  return Status::Ok();
+}
+
+Status DemoCluster::WaitForLine(Child* child, const std::string& text, TimePoint until) {
+  while (!child->FindLine(text)) {
+    KVSTORE_RETURN_IF_ERROR(Watch(until));
+    if (BootClock::now() >= until) {
+      return DeadlineExceededError(child->name() + " was not ready in time; it said:\n" +
+                                   child->ErrorTail());
+    }
+  }
+  return Status::Ok();
+}
+
+std::vector<Child*> DemoCluster::All() const {
+  std::vector<Child*> all;
+  for (const auto& child : {&prefill_, &decode_}) {
+    if (*child) all.push_back(child->get());
+  }
+  for (const auto& node : nodes_) all.push_back(node.get());
+  if (master_) all.push_back(master_.get());
+  return all;
+}
+
+bool DemoCluster::PollOnce(TimePoint until) {
+  std::vector<pollfd> waiting = {{.fd = signals_, .events = POLLIN, .revents = 0}};
+  for (Child* child : All()) {
+    // A negative descriptor is skipped by poll.
+    waiting.push_back({.fd = child->output_fd(), .events = POLLIN, .revents = 0});
+    waiting.push_back({.fd = child->error_fd(), .events = POLLIN, .revents = 0});
+  }
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(until - BootClock::now()).count();
+  poll(waiting.data(), waiting.size(), static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
+  for (Child* child : All()) child->ReadPipes();
+  bool told_to_stop = false;
+  signalfd_siginfo info{};
+  while (read(signals_, &info, sizeof(info)) == sizeof(info)) {
+    told_to_stop = told_to_stop || info.ssi_signo != SIGCHLD;
+  }
+  return !told_to_stop;
+}
+
+Status DemoCluster::Watch(TimePoint until) {
+  if (!PollOnce(until)) return CancelledError("interrupted");
+  for (Child* child : All()) {
+    const std::optional<int> exit = child->TakeExit();
+    const bool is_worker = child == prefill_.get() || child == decode_.get();
+    if (!exit || (may_end_ && is_worker && *exit == 0)) continue;
+    child->ReadPipes();
+    return UnavailableError(child->name() + " (process " + std::to_string(child->pid()) +
+                            ") has ended with status " + std::to_string(*exit) +
+                            "; its last words:\n" + child->ErrorTail());
+  }
+  return Status::Ok();
+}
+
+void DemoCluster::CloseInputs() {
+  may_end_ = true;
+  prefill_->CloseInput();
+  decode_->CloseInput();
+}
+
+void DemoCluster::WaitForExit(Child* child, TimePoint until) {
+  while (!in_a_hurry_ && !child->TakeExit() && BootClock::now() < until) {
+    in_a_hurry_ = !PollOnce(until);
+  }
+}
+
+size_t DemoCluster::Stop() {
+  const std::vector<Child*> all = All();
+  const auto end_together = [&](const std::vector<Child*>& children) {
+    for (Child* child : children) child->Signal(SIGTERM);
+    const TimePoint until = BootClock::now() + kTimeToEnd;
+    for (Child* child : children) WaitForExit(child, until);
+  };
+  std::vector<Child*> workers, nodes;
+  for (const auto& worker : {&prefill_, &decode_}) {
+    if (*worker) workers.push_back(worker->get());
+  }
+  for (const auto& node : nodes_) nodes.push_back(node.get());
+  end_together(workers);
+  end_together(nodes);
+  if (master_) end_together({master_.get()});
+  prefill_.reset();
+  decode_.reset();
+  nodes_.clear();
+  master_.reset();
+  return all.size();
+}
+
+}  // namespace kvstore::demo

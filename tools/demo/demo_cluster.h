@@ -1,0 +1,69 @@
+#ifndef KVSTORE_TOOLS_DEMO_DEMO_CLUSTER_H_
+#define KVSTORE_TOOLS_DEMO_DEMO_CLUSTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "kvstore/result.h"
+#include "tools/demo/child.h"
+
+namespace kvstore::demo {
+
+struct ClusterOptions {
+  std::string programs;  // the folder of kvstore_master, kvstore_node and replay_worker
+  std::string trace;
+  std::string block = "64KiB";
+  std::string lend = "512MiB";  // by each of the two nodes and the two workers
+  std::string threads = "2";    // of each worker
+};
+
+// The demo's processes, all on loopback, on ports that the kernel picks. SIGINT and SIGTERM are
+// caught from construction on. Confined to one thread, in a process that has no other.
+class DemoCluster {
+ public:
+  DemoCluster();
+  // Kills what Stop has not ended.
+  ~DemoCluster();
+  DemoCluster(const DemoCluster&) = delete;
+  DemoCluster& operator=(const DemoCluster&) = delete;
+
+  // Returns when all are ready; as Watch when that fails, deadline_exceeded at `until`.
+  Status Start(const ClusterOptions& options, TimePoint until);
+
+  Child& prefill() { return *prefill_; }
+  Child& decode() { return *decode_; }
+  const std::string& master_address() const { return master_address_; }
+
+  // Waits until a process has said something, or `until`. cancelled: SIGINT or SIGTERM came;
+  // unavailable: a process has ended that should not have, with its last words.
+  Status Watch(TimePoint until);
+
+  // No more work for the workers: they may end from now on.
+  void CloseInputs();
+
+  // Ends all in order, workers first: what does not end in a few seconds, or when told so a second
+  // time by a signal, is killed. Returns how many there were.
+  size_t Stop();
+
+ private:
+  Status StartMaster(const ClusterOptions& options, TimePoint until);
+  Status WaitForLine(Child* child, const std::string& text, TimePoint until);
+  // Waits for output, a signal or `until`; reads all pipes. False: told to stop.
+  bool PollOnce(TimePoint until);
+  void WaitForExit(Child* child, TimePoint until);
+  std::vector<Child*> All() const;
+
+  int signals_ = -1;
+  bool may_end_ = false;  // workers
+  bool in_a_hurry_ = false;
+  std::string master_address_;
+  std::unique_ptr<Child> master_;
+  std::vector<std::unique_ptr<Child>> nodes_;
+  std::unique_ptr<Child> prefill_, decode_;
+};
+
+}  // namespace kvstore::demo
+
+#endif  // KVSTORE_TOOLS_DEMO_DEMO_CLUSTER_H_

@@ -1,0 +1,55 @@
+#ifndef KVSTORE_TOOLS_DEMO_RESULTS_H_
+#define KVSTORE_TOOLS_DEMO_RESULTS_H_
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "tools/demo/report.h"
+
+namespace kvstore::demo {
+
+// How long the calls of one kind took.
+class Latencies {
+ public:
+  void Add(uint64_t microseconds) { samples_.push_back(microseconds); }
+  size_t count() const { return samples_.size(); }
+  // The smallest sample that `share` (0 to 1) of all don't exceed; 0 without samples.
+  Duration Percentile(double share) const;
+
+ private:
+  std::vector<uint64_t> samples_;
+};
+
+// What a replay has come to. Thread-compatible.
+struct Results {
+  uint64_t block_bytes = 0;
+  uint64_t requests = 0;       // in the replay
+  uint64_t requests_done = 0;  // stored, read and checked
+  uint64_t repeated = 0;       // sent again, since a block was evicted before it was read
+  uint64_t blocks = 0;         // asked for by prefill, hits included
+  uint64_t hits = 0;
+  uint64_t got_bytes = 0;  // read and checked
+  uint64_t wrong_bytes = 0;
+  uint64_t errors = 0;
+  std::string first_problem;
+  Latencies put, get, wait;
+  Report prefill_totals, decode_totals;
+  Duration elapsed{};
+
+  void AddPrefill(const Report& report);
+  void AddDecode(const Report& report);
+  void AddProblem(const std::string& problem, uint64_t count = 1);
+  double hit_rate() const;  // in per cent
+
+  // One line while it runs.
+  std::string Progress() const;
+  // The table at the end.
+  void Print(std::ostream& out) const;
+};
+
+}  // namespace kvstore::demo
+
+#endif  // KVSTORE_TOOLS_DEMO_RESULTS_H_

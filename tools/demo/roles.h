@@ -1,0 +1,81 @@
+#ifndef KVSTORE_TOOLS_DEMO_ROLES_H_
+#define KVSTORE_TOOLS_DEMO_ROLES_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "kvstore/client.h"
+#include "thread_annotations.h"
+#include "tools/demo/report.h"
+#include "tools/demo/trace.h"
+
+namespace kvstore::demo {
+
+struct RoleOptions {
+  uint64_t block_bytes = 64u << 10;         // a multiple of 8
+  Duration wait = std::chrono::seconds(5);  // that decode waits for its blocks to appear
+};
+
+// The time during which at least one of several threads was inside. Thread-safe.
+class BusyTime {
+ public:
+  void Enter();
+  void Leave();
+  Duration total() const;
+
+ private:
+  mutable Mutex mu_;
+  uint64_t inside_ GUARDED_BY(mu_) = 0;
+  TimePoint since_ GUARDED_BY(mu_);
+  Duration total_ GUARDED_BY(mu_){};
+};
+
+// One call: how long it took, also as part of a BusyTime.
+class TimedCall {
+ public:
+  explicit TimedCall(BusyTime* busy) : busy_(busy), begin_(BootClock::now()) { busy->Enter(); }
+  ~TimedCall() {
+    if (busy_ != nullptr) busy_->Leave();
+  }
+  TimedCall(const TimedCall&) = delete;
+  TimedCall& operator=(const TimedCall&) = delete;
+
+  // Ends it; once.
+  Duration End();
+
+ private:
+  BusyTime* busy_;
+  const TimePoint begin_;
+};
+
+uint64_t WholeMicroseconds(Duration duration);
+
+// Counts one more of the report's errors, and keeps the first one's words.
+void AddProblem(Report* report, const Status& status);
+
+// Serves requests one after the other, in one thread.
+class RoleThread {
+ public:
+  virtual ~RoleThread() = default;
+  // Numbers of the report: `blocks`, and those that the role's maker below names.
+  virtual Report Serve(const TraceRequest& request) = 0;
+};
+
+// What a worker is for. Thread-safe.
+class Role {
+ public:
+  virtual ~Role() = default;
+  virtual std::unique_ptr<RoleThread> NewThread() = 0;
+  // `local_put`, `tcp_put`, `local_got`, `tcp_got`: bytes by way; `put_busy_us`, `get_busy_us`.
+  virtual Report Totals() const = 0;
+};
+
+// hits, stored (blocks); exists_us, put_us (0: nothing to put); errors.
+std::unique_ptr<Role> NewPrefill(Client* client, const RoleOptions& options);
+// missing (blocks that did not appear or were evicted again); wait_us, get_us; got (bytes);
+// wrong (bytes); errors.
+std::unique_ptr<Role> NewDecode(Client* client, const RoleOptions& options);
+
+}  // namespace kvstore::demo
+
+#endif  // KVSTORE_TOOLS_DEMO_ROLES_H_

@@ -1,0 +1,289 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <sstream>
+
+#include "kvstore/client.h"
+#include "tools/kvctl/commands.h"
+#include "tools/text/json.h"
+#include "tools/text/key_text.h"
+#include "tools/text/table.h"
+#include "tools/text/units.h"
+
+namespace kvstore::kvctl {
+namespace {
+
+using text::FormatBytes;
+using text::FormatDuration;
+using text::JsonWriter;
+using text::Table;
+
+// A member of the pool for one command, and what is left of the command's time.
+class Membership {
+ public:
+  static Result<Membership> Join(const Invocation& invocation) {
+    const TimePoint end = BootClock::now() + invocation.timeout;
+    ClientOptions options;
+    options.master = invocation.master;
+    options.name = "kvctl-" + std::to_string(getpid());
+    options.connect_timeout = invocation.timeout;
+    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Create(options));
+    return Membership(std::move(client), end);
+  }
+
+  Client& client() { return *client_; }
+  Duration left() const { return std::max(end_ - BootClock::now(), Duration(1)); }
+
+ private:
+  Membership(std::unique_ptr<Client> client, TimePoint end)
+      : client_(std::move(client)), end_(end) {}
+
+  std::unique_ptr<Client> client_;
+  TimePoint end_;
+};
+
+// The key that the user means.
+Result<std::string> KeyAt(const Invocation& invocation, size_t at) {
+  const std::string& typed = invocation.line.arguments()[at];
+  return invocation.escaped ? text::Unescape(typed) : Result<std::string>(typed);
+}
+
+std::string Hex(uint64_t number) { return Incarnation{0, number}.ToString().substr(16); }
+
+// ---- put ----
+
+Result<std::string> ReadAll(const std::string& path) {
+  std::ostringstream bytes;
+  if (path == "-") {
+    if (std::cin.peek() != EOF) bytes << std::cin.rdbuf();
+    if (std::cin.bad()) return UnavailableError("can't read standard input");
+    return std::move(bytes).str();
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return NotFoundError(path + ": " + std::strerror(errno));
+  if (file.peek() != EOF) bytes << file.rdbuf();
+  if (file.bad() || bytes.bad()) return UnavailableError("can't read " + path);
+  return std::move(bytes).str();
+}
+
+ExitCode Put(const Invocation& invocation) {
+  const Result<std::string> key = KeyAt(invocation, 0);
+  if (!key.ok()) return FailUsage(key.status().message());
+  const auto replicas = text::ParseNumber(invocation.line.Get("replicas", "1"), 1, kMaxReplicas);
+  if (!replicas.ok()) return FailUsage("--replicas: " + replicas.status().message());
+  const Result<std::string> value = ReadAll(invocation.line.arguments()[1]);
+  if (!value.ok()) {
+    std::cerr << "kvctl: " << value.status().message() << '\n';
+    return kFailed;
+  }
+  Result<Membership> member = Membership::Join(invocation);
+  if (!member.ok()) return Fail(member.status());
+  PutOptions options;
+  options.timeout = member->left();
+  options.replace = invocation.line.Has("replace");
+  options.replicas = static_cast<uint32_t>(*replicas);
+  const Status status = member->client().Put(*key, *value, options);
+  if (!status.ok()) return Fail(status);
+  if (invocation.json) {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key(*key);
+    json.Member("size", value->size());
+    json.EndObject();
+    std::cout << json.Take();
+  } else {
+    std::cout << "stored " << FormatBytes(value->size()) << '\n';
+  }
+  return kDone;
+}
+
+// ---- get ----
+
+Status WriteFile(const std::string& path, const std::string& value) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(value.data(), static_cast<std::streamsize>(value.size()));
+  file.close();
+  if (!file) return UnavailableError("can't write " + path + ": " + std::strerror(errno));
+  return Status::Ok();
+}
+
+ExitCode Get(const Invocation& invocation) {
+  const Result<std::string> key = KeyAt(invocation, 0);
+  if (!key.ok()) return FailUsage(key.status().message());
+  Result<Membership> member = Membership::Join(invocation);
+  if (!member.ok()) return Fail(member.status());
+  const Result<std::string> value = member->client().Get(*key, member->left());
+  if (!value.ok()) return Fail(value.status());
+  const std::string path = invocation.line.Get("out", "-");
+  if (path != "-") {
+    if (const Status written = WriteFile(path, *value); !written.ok()) return Fail(written);
+  }
+  if (invocation.json) {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key(*key);
+    json.Member("size", value->size());
+    path == "-" ? json.Member("value_base64", text::Base64(*value)) : json.Member("file", path);
+    json.EndObject();
+    std::cout << json.Take();
+  } else if (path == "-") {
+    std::cout.write(value->data(), static_cast<std::streamsize>(value->size()));
+  }
+  return kDone;
+}
+
+// ---- stat ----
+
+void PrintStat(const std::string& key, const ObjectStat& stat) {
+  Table table({{}, {}});
+  table.AddRow({"key", text::Escape(key)});
+  table.AddRow({"size", FormatBytes(stat.size) + " (" + std::to_string(stat.size) + ")"});
+  table.AddRow({"checksum", Hex(stat.checksum)});
+  table.AddRow({"age", FormatDuration(stat.age)});
+  table.AddRow({"lease", FormatDuration(stat.lease_left)});
+  for (const ReplicaStat& replica : stat.replicas) {
+    table.AddRow({"replica", text::Escape(replica.node) + " (" + replica.holder.ToString() + "), " +
+                                 FormatBytes(replica.reserved_bytes) + " in " +
+                                 std::to_string(replica.ranges) +
+                                 (replica.ranges == 1 ? " range" : " ranges")});
+  }
+  table.Print(std::cout);
+}
+
+void WriteStat(const std::string& key, const ObjectStat& stat) {
+  constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
+  JsonWriter json;
+  json.BeginObject();
+  json.Key(key);
+  json.Member("size", stat.size);
+  json.Member("checksum_xxh3", Hex(stat.checksum));
+  json.Member("age_ms", static_cast<uint64_t>(stat.age.count()) / kNanosecondsPerMillisecond);
+  json.Member("lease_left_ms",
+              static_cast<uint64_t>(stat.lease_left.count()) / kNanosecondsPerMillisecond);
+  json.Name("replicas");
+  json.BeginArray();
+  for (const ReplicaStat& replica : stat.replicas) {
+    json.BeginObject();
+    json.Member("node", replica.node);
+    json.Member("holder", replica.holder.ToString());
+    json.Member("ranges", replica.ranges);
+    json.Member("reserved_bytes", replica.reserved_bytes);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  std::cout << json.Take();
+}
+
+ExitCode ShowStat(const Invocation& invocation) {
+  const Result<std::string> key = KeyAt(invocation, 0);
+  if (!key.ok()) return FailUsage(key.status().message());
+  Result<Membership> member = Membership::Join(invocation);
+  if (!member.ok()) return Fail(member.status());
+  const Result<ObjectStat> stat = member->client().Stat(*key, member->left());
+  if (!stat.ok()) return Fail(stat.status());
+  invocation.json ? WriteStat(*key, *stat) : PrintStat(*key, *stat);
+  return kDone;
+}
+
+// ---- rm ----
+
+void WriteRemovals(std::span<const std::string> keys, std::span<const Status> statuses) {
+  JsonWriter json;
+  json.BeginObject();
+  json.Name("removed");
+  json.BeginArray();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    json.BeginObject();
+    json.Key(keys[i]);
+    json.Member("status", StatusCodeName(statuses[i].code()));
+    if (!statuses[i].ok()) json.Member("message", statuses[i].message());
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  std::cout << json.Take();
+}
+
+ExitCode Remove(const Invocation& invocation) {
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < invocation.line.arguments().size(); ++i) {
+    Result<std::string> key = KeyAt(invocation, i);
+    if (!key.ok()) return FailUsage(key.status().message());
+    keys.push_back(*std::move(key));
+  }
+  Result<Membership> member = Membership::Join(invocation);
+  if (!member.ok()) return Fail(member.status());
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+  const std::vector<Status> statuses = member->client().Remove(views, member->left());
+  ExitCode code = kDone;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].ok()) continue;
+    std::cerr << "kvctl: " << text::Escape(keys[i]) << ": " << statuses[i].ToString() << '\n';
+    const bool only_missing = statuses[i].code() == StatusCode::kNotFound && code != kFailed;
+    code = only_missing ? kNotFound : kFailed;
+  }
+  if (invocation.json) WriteRemovals(keys, statuses);
+  return code;
+}
+
+constexpr text::Option kPutOptions[] = {
+    {"replace", "", "", "an object under the key is replaced instead of refused"},
+    {"replicas", "", "N", "copies on distinct nodes, 1 to 8 (default 1)"},
+};
+constexpr text::Option kGetOptions[] = {
+    {"out", "o", "FILE", "write there; - is standard output (default -)"},
+};
+
+constexpr Command kCommands[] = {
+    {.name = "put",
+     .synopsis = "[--replace] [--replicas N] [OPTIONS] KEY FILE|-",
+     .summary = "store a file, or standard input, under a key",
+     .description =
+         "  When it is done, every later get sees the object, on any machine. A key that is\n"
+         "  taken is refused (exit status 1) unless --replace is given. The bytes are read\n"
+         "  into memory first. kvctl lends no memory: some node has to.\n",
+     .options = kPutOptions,
+     .least_arguments = 2,
+     .most_arguments = 2,
+     .run = Put},
+    {.name = "get",
+     .synopsis = "[-o FILE] [OPTIONS] KEY",
+     .summary = "write an object to standard output or a file",
+     .description =
+         "  Writes exactly the bytes that were stored, or nothing and an error: all is read\n"
+         "  and checked before the first byte is written. With --output json and no file the\n"
+         "  bytes are in \"value_base64\".\n",
+     .options = kGetOptions,
+     .least_arguments = 1,
+     .most_arguments = 1,
+     .run = Get},
+    {.name = "stat",
+     .synopsis = "[OPTIONS] KEY",
+     .summary = "size, checksum, age and places of an object",
+     .description =
+         "  The checksum is XXH3-64 with seed 0 of the object's bytes, as xxhsum -H3 prints it.\n",
+     .least_arguments = 1,
+     .most_arguments = 1,
+     .run = ShowStat},
+    {.name = "rm",
+     .synopsis = "[OPTIONS] KEY...",
+     .summary = "remove objects",
+     .description =
+         "  When it is done, no get that starts later returns the objects. A key that names\n"
+         "  none is reported; the exit status is then 3, or 1 if another failed otherwise.\n",
+     .least_arguments = 1,
+     .most_arguments = std::numeric_limits<size_t>::max(),
+     .run = Remove},
+};
+
+}  // namespace
+
+std::span<const Command> ObjectCommands() { return kCommands; }
+
+}  // namespace kvstore::kvctl

@@ -1,0 +1,27 @@
+#ifndef KVSTORE_TOOLS_TEXT_KEY_TEXT_H_
+#define KVSTORE_TOOLS_TEXT_KEY_TEXT_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "kvstore/result.h"
+
+namespace kvstore::text {
+
+// Length in bytes of the UTF-8 character that `bytes` begins with; 0: it begins with none.
+size_t Utf8CharacterAt(std::string_view bytes);
+bool IsUtf8(std::string_view bytes);
+
+// Bytes for a terminal: characters that can be shown as they are, a backslash as \\, all else
+// (control characters, bytes that are not UTF-8) as \xNN. Different bytes give different texts.
+std::string Escape(std::string_view bytes);
+// The bytes that Escape shows so. invalid_argument: a backslash that begins none of its forms.
+Result<std::string> Unescape(std::string_view text);
+
+// RFC 4648, with padding.
+std::string Base64(std::string_view bytes);
+
+}  // namespace kvstore::text
+
+#endif  // KVSTORE_TOOLS_TEXT_KEY_TEXT_H_
