@@ -189,6 +189,8 @@ void GetCall::PlanItem(Reading* reading, CopyPlan* plan) {
     return reading->Answer(DeadlineExceededError(
         "not read in time" + (before.ok() ? "" : "; before that, " + before.ToString())));
   }
+  reading->copies = {};
+  if (reading->size == 0) return;  // a fresh location and the checksum of nothing are enough
   while (!reading->Exhausted()) {
     const Replica& replica = reading->replicas[reading->next];
     Result<transfer::PeerId> holder = peers_.Open(replica.segment.holder);

@@ -3,17 +3,22 @@
 
 // src/client composes the transfer layer and the master into the store's API.
 //
-//   client         construction, the small verbs, what is left of the API; see
-//   include/kvstore/client.h put, get       one whole Put; one whole Get, top to bottom; start here
+//   client         construction and the small verbs; see include/kvstore/client.h
+//   put, get       one whole Put; one whole Get, top to bottom; start here
 //   copy_plan      pure: user buffers x ranges -> copies
 //   checksum       XXH3 over scatter lists; owner of xxhash
+//   open_peers     the holders that one call copies to or from
 //   master         what the above need of a master (this file)
-//   master_stub    its implementation: cuts batches into messages, matches replies, repeats
-//   requests verb_channel   the seam below it, on which messages travel: gRPC, or the simulator's
-//   network verb_stream    that seam over gRPC holder         pure: words, accesses, retirements of
-//   the memory that this node lends segment_host   the memory itself: maps it, touches its pages,
-//   feeds the holder session        the node's stream to the master: hello, orders, acks,
-//   heartbeats fork_guard     makes a client unusable in a forked child
+//   master_stub    its implementation over messages, with
+//     batch_cutter   pure: batches of any size -> messages within the limits
+//     exchange       one call's messages: sends, sends again, matches answers, gives up in time
+//     reply_router   brings each reply to the call that waits for it
+//   verb_channel   the seam below, on which messages travel: gRPC, or a simulated network
+//   verb_stream    that seam over gRPC
+//   holder         pure: words, accesses, retirements of the memory that this node lends
+//   segment_host   the memory itself: maps it, touches its pages, feeds the holder
+//   session        the node's stream to the master: hello, orders, acks, heartbeats
+//   fork_guard     makes a client unusable in a forked child
 
 #include <cstdint>
 #include <memory>
@@ -33,6 +38,8 @@ class StartedPuts {
 
   // Waits for the next answers and returns them, indices as in the request; each index comes once.
   // Empty: all have been answered. Items that the deadline catches are answered deadline_exceeded.
+  // `parked` counts from Start: it contains the time until the item was asked for, since a large
+  // batch is asked for bit by bit.
   virtual std::vector<StartPutAnswer> NextWave() = 0;
 };
 
