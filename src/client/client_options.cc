@@ -60,7 +60,7 @@ Status CheckListen(const ClientOptions& options) {
                                 "'; it must be ADDRESS:PORT, with an IPv6 address in brackets");
   }
   if (!IsLoopback(address->host) && !options.allow_remote) {
-    return FailedPreconditionError(
+    return InvalidArgumentError(
         "listen is '" + options.listen +
         "', which other machines may reach, and the data path has no credentials yet: anybody who "
         "connects could read and write the pool's memory; set allow_remote if the network is "

@@ -9,7 +9,7 @@
 namespace kvstore::client {
 
 // Whether a client can be made of these: invalid_argument names the option, what it is and what it
-// may be; failed_precondition: an address beyond loopback without allow_remote.
+// may be. An address beyond loopback needs allow_remote.
 Status CheckOptions(const ClientOptions& options);
 
 // The given name, else "<hostname>-<pid>".

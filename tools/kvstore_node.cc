@@ -1,0 +1,126 @@
+// Lends memory to a pool, and does nothing else: a client of which nobody asks anything.
+
+#include <glog/logging.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <iostream>
+#include <thread>
+
+#include "kvstore/client.h"
+#include "tools/node_config.h"
+#include "tools/text/units.h"
+
+namespace kvstore {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitBadFlag = 2;
+
+// After the first signal; a client leaves its pool in 5 s.
+constexpr time_t kLeaveSeconds = 8;
+
+// Turns SIGTERM and SIGINT into a word to the main thread. Made before any other thread, since
+// those inherit that they don't take these signals.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::thread([this] { Watch(); }).detach();
+  }
+
+  // Until then there is nothing to be left behind, and a signal ends the process at once.
+  void HoldForCleanUp() { joined_ = true; }
+  void AwaitFirst() { first_.get_future().wait(); }
+
+ private:
+  void Watch() {
+    int signal = 0;
+    sigwait(&set_, &signal);
+    if (!joined_) _exit(0);
+    first_.set_value();
+    const timespec patience{kLeaveSeconds, 0};
+    const int second = sigtimedwait(&set_, nullptr, &patience);
+    std::cerr << "kvstore_node: " << (second > 0 ? "a second signal" : "out of time")
+              << " while leaving the pool; the master will find this node missing" << std::endl;
+    _exit(kExitFailed);
+  }
+
+  sigset_t set_;
+  std::atomic<bool> joined_{false};
+  std::promise<void> first_;
+};
+
+ClientOptions OptionsFor(const NodeConfig& config) {
+  ClientOptions options;
+  options.master = config.master;
+  options.name = config.name;
+  options.lend_bytes = config.lend_bytes;
+  options.listen = config.listen;
+  options.advertise = config.advertise;
+  options.allow_remote = config.insecure_allow_remote;
+  options.connect_timeout = config.connect_timeout;
+  return options;
+}
+
+// With --wait: for as long as there is no master, telling so now and then.
+Result<std::unique_ptr<Client>> Join(const NodeConfig& config) {
+  const ClientOptions options = OptionsFor(config);
+  const TimePoint began = BootClock::now();
+  while (true) {
+    Result<std::unique_ptr<Client>> client = Client::Create(options);
+    if (client.ok() || !config.wait || client.status().code() != StatusCode::kUnavailable) {
+      return client;
+    }
+    std::cerr << "kvstore_node: still waiting after "
+              << text::FormatDuration(BootClock::now() - began) << ": " << client.status().message()
+              << std::endl;
+  }
+}
+
+int Run(const NodeConfig& config) {
+  auto* const signals = new Signals;  // its thread lives as long as the process
+  if (config.insecure_allow_remote) {
+    LOG(WARNING) << "--insecure_allow_remote: whoever reaches " << config.listen
+                 << " can read and write the lent memory";
+  }
+  Result<std::unique_ptr<Client>> client = Join(config);
+  if (!client.ok()) {
+    std::cerr << "kvstore_node: " << client.status().message() << std::endl;
+    return client.status().code() == StatusCode::kInvalidArgument ? kExitBadFlag : kExitFailed;
+  }
+  signals->HoldForCleanUp();
+  std::cout << "kvstore_node " << (*client)->incarnation().ToString() << " ready: lends "
+            << text::FormatBytes(config.lend_bytes) << " to the pool of " << config.master
+            << std::endl;
+  signals->AwaitFirst();
+  client->reset();
+  return 0;
+}
+
+}  // namespace
+}  // namespace kvstore
+
+int main(int argc, char** argv) {
+  using kvstore::NodeCommand;
+  const kvstore::Result<NodeCommand> command =
+      kvstore::ReadNodeCommand(std::span<const char* const>(argv + 1, argc > 0 ? argc - 1 : 0));
+  if (!command.ok()) {
+    std::cerr << "kvstore_node: " << command.status().message() << std::endl;
+    return kvstore::kExitBadFlag;
+  }
+  if (command->what == NodeCommand::What::kPrint) {
+    std::cout << command->text << std::flush;
+    return 0;
+  }
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = command->config.log_level;
+  google::InitGoogleLogging(argv[0]);
+  return kvstore::Run(command->config);
+}
