@@ -33,12 +33,14 @@ struct Limits {
 // The guards of the reuse rules that a test build can switch off one by one, to show that a test
 // fails without it. All on in every program; only tests and the simulator change them.
 struct Guards {
-  bool reuse_after_free_ack = true;         // rule 3: memory is offered again only after *free*
-  bool commit_waits_for_withdrawal = true;  // rule 3
-  bool remove_waits_for_withdrawal = true;  // rule 3
-  bool gone_after_longest_lease = true;     // rule 8
-  bool gone_never_returns = true;           // rule 8
-  bool expired_grants_are_refused = true;   // rule 7: a commit after the grant's deadline
+  bool reuse_after_free_ack = true;            // rule 3: memory is offered again only after *free*
+  bool commit_waits_for_withdrawal = true;     // rule 3
+  bool remove_waits_for_withdrawal = true;     // rule 3
+  bool gone_after_longest_lease = true;        // rule 8
+  bool gone_never_returns = true;              // rule 8
+  bool expired_grants_are_refused = true;      // rule 7: a commit after the grant's deadline
+  bool suspected_holders_get_no_lease = true;  // rule 8: else readers remember what a removal skips
+  bool other_terms_are_ignored = true;         // terms: acks of another master's orders
 };
 
 }  // namespace kvstore::master

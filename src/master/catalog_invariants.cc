@@ -1,0 +1,222 @@
+// What must hold between any two events, checked from the data alone.
+
+#include <algorithm>
+#include <set>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+// Gathers what is broken. Confined to one check.
+class Findings {
+ public:
+  void Expect(bool holds, const std::string& what) {
+    if (!holds) text_ += what + "\n";
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string Name(const SegmentId& id) {
+  return "segment " + id.holder.ToString() + "/" + std::to_string(id.index);
+}
+
+std::string Name(const Object& object) {
+  return std::string(ObjectStateName(object.state)) + " put " + object.id.writer.ToString() + "/" +
+         std::to_string(object.id.sequence);
+}
+
+// Rule 1: every granule below `prepared` is free or of one replica, exactly.
+void CheckTiling(const Segment& segment, Findings* findings) {
+  std::vector<Range> ranges = segment.free().FreeRanges();
+  for (size_t s = 0; s < kStandings; ++s) {
+    const auto standing = static_cast<Standing>(s);
+    uint64_t bytes = 0;
+    for (const HeldReplica* r = segment.First(standing); r; r = r->next) {
+      bytes += r->bytes;
+      findings->Expect(r->standing == standing && r->segment == &segment,
+                       Name(segment.id()) + ": a replica is in the wrong list");
+      if (r->bytes > 0) ranges.insert(ranges.end(), r->ranges.begin(), r->ranges.end());
+    }
+    findings->Expect(bytes == segment.Bytes(standing), Name(segment.id()) + ": a sum is wrong");
+  }
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t end = 0;
+  for (const Range& range : ranges) {
+    findings->Expect(
+        range.offset == end,
+        Name(segment.id()) + ": memory is lost or held twice at " + std::to_string(end));
+    findings->Expect(range.length > 0 && range.length % segment.granule() == 0,
+                     Name(segment.id()) + ": a range is not whole granules");
+    end = range.offset + range.length;
+  }
+  findings->Expect(end == segment.prepared(), Name(segment.id()) + ": its end is lost");
+  const Space space = segment.TakeSpace();
+  findings->Expect(space.size == space.unprepared + space.free + space.unfinished +
+                                     space.committed + space.retiring,
+                   Name(segment.id()) + ": its space does not add up");
+  findings->Expect(segment.prepared() <= segment.asked() && segment.asked() <= segment.size(),
+                   Name(segment.id()) + ": more is prepared than asked for, or asked than lent");
+}
+
+void CheckSegment(const Segment& segment, Findings* findings) {
+  CheckTiling(segment, findings);
+  uint64_t claimed = 0;
+  for (const auto& [arrival, object] : segment.queue()) {
+    claimed += segment.free().Footprint(object->size);
+    findings->Expect(object->state == ObjectState::kParked && object->arrival == arrival,
+                     Name(*object) + " is in a queue");
+    findings->Expect(std::count(object->targets.begin(), object->targets.end(), &segment) == 1,
+                     Name(*object) + " is in a queue that it does not know");
+  }
+  findings->Expect(claimed == segment.claimed(), Name(segment.id()) + ": claims don't add up");
+  TimePoint last{};
+  for (const HeldReplica* r = segment.First(Standing::kLeased); r; r = r->next) {
+    findings->Expect(r->object->lease_end >= last,
+                     Name(segment.id()) + ": leases are out of order");
+    last = r->object->lease_end;
+  }
+}
+
+void CheckNode(const Node& node, Findings* findings) {
+  const std::string name = "node " + node.peer.name;
+  findings->Expect(node.has_session || node.suspected, name + " is trusted without a session");
+  size_t unconfirmed = 0;
+  for (const auto& segment : node.segments) {
+    unconfirmed += segment->List(Standing::kOrdered).size();
+    CheckSegment(*segment, findings);
+  }
+  findings->Expect(unconfirmed == node.unconfirmed, name + ": unconfirmed orders miscounted");
+  for (const auto& [sequence, object] : node.unfinished) {
+    findings->Expect(object->id == PutId{node.peer.incarnation, sequence} &&
+                         object->state != ObjectState::kComplete &&
+                         object->state != ObjectState::kRetiring,
+                     name + " has as unfinished the " + Name(*object));
+  }
+}
+
+void CheckReplicas(const Object& object, const NodeTable& nodes, Findings* findings) {
+  size_t not_withdrawn = 0;
+  size_t not_free = 0;
+  std::set<Incarnation> holders;
+  for (const HeldReplica& replica : object.replicas) {
+    if (!replica.segment) continue;
+    ++not_free;
+    if (replica.standing != Standing::kWithdrawn) ++not_withdrawn;
+    const Incarnation holder = replica.segment->id().holder;
+    findings->Expect(holders.insert(holder).second, Name(object) + " has two replicas on a node");
+    findings->Expect(nodes.Find(holder) != nullptr, Name(object) + " lies on no member");
+    const bool retiring =
+        replica.standing == Standing::kOrdered || replica.standing == Standing::kWithdrawn;
+    const bool committed =
+        replica.standing == Standing::kEvictable || replica.standing == Standing::kLeased;
+    findings->Expect(retiring == (object.state == ObjectState::kRetiring) &&
+                         committed == (object.state == ObjectState::kComplete),
+                     Name(object) + " has a replica of another standing");
+  }
+  findings->Expect(not_withdrawn == object.not_withdrawn && not_free == object.not_free,
+                   Name(object) + ": its replicas are miscounted");
+}
+
+void CheckObject(const Object& object, const NodeTable& nodes, Findings* findings) {
+  CheckReplicas(object, nodes, findings);
+  const Node* const writer = nodes.Find(object.id.writer);
+  const KeyEntry* const key = object.key;
+  switch (object.state) {
+    case ObjectState::kParked:
+    case ObjectState::kPending:
+    case ObjectState::kCommitting:
+      findings->Expect(key && key->unfinished == &object, Name(object) + " has not its key");
+      findings->Expect(writer && writer->unfinished.contains(object.id.sequence),
+                       Name(object) + " is not its writer's");
+      findings->Expect(object.replicas.empty() == (object.state == ObjectState::kParked),
+                       Name(object) + (object.replicas.empty() ? " has no memory" : " has memory"));
+      break;
+    case ObjectState::kComplete:
+      findings->Expect(key && key->current == &object, Name(object) + " can't be found");
+      findings->Expect(object.not_free > 0, Name(object) + " lies nowhere");
+      break;
+    case ObjectState::kRetiring:
+      findings->Expect(object.not_free > 0, Name(object) + " should be gone");
+      findings->Expect((key != nullptr) == (object.was_visible && object.not_withdrawn > 0),
+                       Name(object) + ": its key is wrong about whether it leaves");
+      break;
+  }
+  for (const WaitingItem* item = object.waiting.front(); item; item = item->next) {
+    findings->Expect(item->object == &object && item->list == &object.waiting,
+                     Name(object) + ": a waiting item is in the wrong list");
+  }
+}
+
+void CheckKey(const std::string& name, const KeyEntry& key, Findings* findings) {
+  findings->Expect(key.key == &name, "a key is not its own");
+  findings->Expect(!key.IsEmpty(), "an empty key is kept");
+  if (key.current) {
+    findings->Expect(key.current->state == ObjectState::kComplete && key.current->key == &key,
+                     "a key's current object is a " + Name(*key.current));
+  }
+  if (key.unfinished) {
+    findings->Expect(key.unfinished->key == &key, "a key's unfinished object is not its own");
+  }
+  for (const Object* object : key.leaving) {
+    findings->Expect(object->state == ObjectState::kRetiring && object->key == &key,
+                     "a key is left by a " + Name(*object));
+  }
+  findings->Expect(key.removers.empty() || !key.leaving.empty(), "a Remove waits for nothing");
+  const bool settling = key.unfinished && key.unfinished->state == ObjectState::kCommitting;
+  for (const WaitingItem* item = key.readers.front(); item; item = item->next) {
+    findings->Expect(item->key == &key && item->list == &key.readers &&
+                         (item->verb == WaitingVerb::kWaitExists ? !key.current : settling),
+                     "a reader waits for nothing");
+  }
+  for (const WaitingItem* item = key.removers.front(); item; item = item->next) {
+    findings->Expect(item->key == &key && item->list == &key.removers,
+                     "a Remove is in the wrong list");
+  }
+}
+
+}  // namespace
+
+std::string Catalog::State::CheckInvariants() const {
+  Findings findings;
+  for (const auto& [incarnation, node] : nodes.all()) CheckNode(*node, &findings);
+  uint64_t seen_complete = 0;
+  uint64_t seen_parked = 0;
+  uint64_t seen_pending = 0;
+  size_t seen_waiting = 0;
+  for (const auto& [id, object] : objects) {
+    CheckObject(object, nodes, &findings);
+    seen_complete += object.state == ObjectState::kComplete;
+    seen_pending += object.state == ObjectState::kPending;
+    seen_waiting += object.waiting.size();
+    if (object.state == ObjectState::kParked) {
+      ++seen_parked;
+      findings.Expect(!object.waiting.empty(), "nobody waits for the " + Name(object));
+      findings.Expect(parked.contains(object.arrival), Name(object) + " is lost");
+    }
+    if (object.state == ObjectState::kPending) {
+      findings.Expect(grants_by_end.contains({object.deadline, id}), Name(object) + " never ends");
+    }
+    if (object.state == ObjectState::kCommitting) {
+      findings.Expect(IsHeldUp(*object.key, object), Name(object) + " waits for nothing");
+    }
+  }
+  findings.Expect(seen_complete == complete, "complete objects are miscounted");
+  findings.Expect(seen_parked == parked.size(), "parked puts are miscounted");
+  findings.Expect(seen_pending == grants_by_end.size(), "grants are miscounted");
+  for (const auto& [name, key] : keys) {
+    CheckKey(name, key, &findings);
+    seen_waiting += key.readers.size() + key.removers.size();
+  }
+  findings.Expect(seen_waiting == waiting.size() && waiting.All().size() == waiting.size(),
+                  "waiting items are miscounted");
+  for (const WaitingItem* item : waiting.All()) {
+    findings.Expect(nodes.Find(item->request.caller) != nullptr, "a stranger waits");
+  }
+  return findings.text();
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,197 @@
+// Members: join, join again, suspected, leave, gone.
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr uint64_t kSmallestGranule = 4096;
+constexpr uint64_t kLargestSegment = uint64_t{1} << 56;
+
+Status CheckSegments(const Hello& hello, const Limits& limits) {
+  if (hello.segments.size() > limits.segments_per_node) {
+    return ResourceExhaustedError("a node lends at most " +
+                                  std::to_string(limits.segments_per_node) + " segments, not " +
+                                  std::to_string(hello.segments.size()));
+  }
+  std::set<uint32_t> seen;
+  for (const LentSegment& lent : hello.segments) {
+    const std::string name = "segment " + std::to_string(lent.index);
+    const bool power_of_two = (lent.granule & (lent.granule - 1)) == 0;
+    if (lent.granule < kSmallestGranule || !power_of_two) {
+      return InvalidArgumentError(name + ": a granule is a power of two from 4096 up, not " +
+                                  std::to_string(lent.granule));
+    }
+    if (lent.size == 0 || lent.size % lent.granule != 0 || lent.size > kLargestSegment) {
+      return InvalidArgumentError(name + ": a size is whole granules, at most 64 PiB, not " +
+                                  std::to_string(lent.size) + " bytes");
+    }
+    if (!seen.insert(lent.index).second) {
+      return InvalidArgumentError(name + " is named twice");
+    }
+  }
+  return Status::Ok();
+}
+
+// Parked puts for which room is being made on this node.
+std::set<uint64_t> ParkedOn(const Node& node) {
+  std::set<uint64_t> arrivals;
+  for (const auto& segment : node.segments) {
+    for (const auto& [arrival, object] : segment->queue()) arrivals.insert(arrival);
+  }
+  return arrivals;
+}
+
+}  // namespace
+
+Status Catalog::State::CheckHello(const Hello& hello) const {
+  if (hello.self.incarnation.IsNone()) return InvalidArgumentError("a node has an incarnation");
+  if (hello.oldest_version > kProtocolVersion || hello.newest_version < kOldestProtocolVersion) {
+    return FailedPreconditionError("protocol: the master speaks versions " +
+                                   std::to_string(kOldestProtocolVersion) + " to " +
+                                   std::to_string(kProtocolVersion));
+  }
+  if (!hello.pool.IsNone() && hello.pool != pool) {
+    return FailedPreconditionError("pool: the node belongs to " + hello.pool.ToString() +
+                                   ", this is " + pool.ToString() +
+                                   "; empty it and join as another incarnation");
+  }
+  const bool member = nodes.Find(hello.self.incarnation) != nullptr;
+  const bool was_member = !member && !hello.pool.IsNone();
+  if (guards.gone_never_returns && (was_member || !nodes.MayReturn(hello.self.incarnation))) {
+    return FailedPreconditionError(
+        "gone: this incarnation is no member any more; empty the node and join as another");
+  }
+  if (!hello.pool.IsNone() && hello.term > term) {
+    return FailedPreconditionError("term: the node has met term " + std::to_string(hello.term) +
+                                   ", this master reigns in " + std::to_string(term) +
+                                   "; ask the newer one");
+  }
+  if (!member && nodes.size() >= limits.nodes) {
+    return ResourceExhaustedError("the pool has " + std::to_string(nodes.size()) +
+                                  " nodes, its limit");
+  }
+  return CheckSegments(hello, limits);
+}
+
+Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
+  KVSTORE_RETURN_IF_ERROR(CheckHello(hello));
+  if (Node* const member = nodes.Find(hello.self.incarnation)) {
+    Rejoin(event, *member, hello);
+  } else {
+    ++counters.nodes_joined;
+    Node* const node = nodes.Add(hello.self, event.now);
+    node->counter = hello.counter;
+    AddSegments(event, *node, hello);
+  }
+  RetryParked(event);
+  Welcome welcome;
+  welcome.version = std::min(hello.newest_version, kProtocolVersion);
+  welcome.software = KVSTORE_VERSION;
+  welcome.pool = pool;
+  welcome.term = term;
+  welcome.heartbeat_interval = limits.heartbeat_interval;
+  welcome.suspect_after = limits.suspect_after;
+  return welcome;
+}
+
+void Catalog::State::Rejoin(Event& event, Node& node, const Hello& hello) {
+  node.has_session = true;
+  node.heard = event.now;
+  node.counter = std::max(node.counter, hello.counter);
+  node.peer.descriptor = hello.self.descriptor;
+  nodes.Trust(&node);
+  ResendOrders(event, node, TimePoint::max());
+  AddSegments(event, node, hello);
+  for (const auto& segment : node.segments) {
+    ServeQueue(event, *segment);
+    MakeRoom(event, *segment);
+  }
+}
+
+void Catalog::State::AddSegments(Event& event, Node& node, const Hello& hello) {
+  for (const LentSegment& lent : hello.segments) {
+    Segment* segment = node.FindSegment(lent.index);
+    if (segment) {
+      // The acks of the last session may have been lost.
+      segment->Ready(lent.ready, /*ends=*/false);
+      nodes.NoteSpace(segment);
+    } else {
+      segment = nodes.AddSegment(&node, lent);
+    }
+    KeepReady(event, *segment);
+  }
+}
+
+void Catalog::State::ResendOrders(Event& event, Node& node, TimePoint sent_before) {
+  for (const auto& segment : node.segments) {
+    for (const Standing standing : {Standing::kOrdered, Standing::kWithdrawn}) {
+      for (size_t i = segment->List(standing).size(); i > 0; --i) {
+        HeldReplica* const oldest = segment->First(standing);
+        if (oldest->sent >= sent_before) break;
+        oldest->sent = event.now;
+        segment->Move(oldest, standing);
+        SendOrder(event, *oldest);
+        ++counters.orders_resent;
+      }
+    }
+    if (segment->asked() > segment->prepared() && segment->asked_at() < sent_before) {
+      segment->AskForPages(segment->asked(), event.now);
+      event.out.Add(node.peer.incarnation, PrepareOrder{segment->id().index, segment->asked()});
+      ++counters.orders_resent;
+    }
+  }
+}
+
+void Catalog::State::Suspect(Event& event, Node& node) {
+  if (node.suspected) return;
+  nodes.Suspect(&node, event.now);
+  ++counters.nodes_suspected;
+  for (const uint64_t arrival : ParkedOn(node)) {
+    const auto it = parked.find(arrival);
+    if (it != parked.end()) Replan(event, *it->second);
+  }
+}
+
+void Catalog::State::AbortPutsOf(Event& event, Node& writer) {
+  while (!writer.unfinished.empty()) {
+    Object& object = *writer.unfinished.begin()->second;
+    if (object.state == ObjectState::kParked) {
+      EndParked(event, object, AbortedError("its writer was silent for too long"));
+    } else {
+      Retire(event, object, Cause::kWriterLost);
+    }
+  }
+}
+
+void Catalog::State::Drop(Event& event, Node& node) {
+  node.has_session = false;
+  nodes.Suspect(&node, event.now);
+  for (WaitingItem* item : waiting.OfCaller(node.peer.incarnation)) {
+    KeyEntry* const key = item->key;
+    waiting.Remove(item);
+    if (key) ForgetIfEmpty(*key);
+  }
+  AbortPutsOf(event, node);
+  const std::set<uint64_t> displaced = ParkedOn(node);
+  for (const uint64_t arrival : displaced) LeaveQueues(*parked.at(arrival));
+  for (const auto& segment : node.segments) {
+    for (const Standing standing : {Standing::kUnfinished, Standing::kEvictable, Standing::kLeased,
+                                    Standing::kOrdered, Standing::kWithdrawn}) {
+      while (HeldReplica* const replica = segment->First(standing)) Lose(event, *replica);
+    }
+  }
+  nodes.NeverTakeBack(node.peer.incarnation);
+  nodes.Erase(&node);
+  for (const uint64_t arrival : displaced) {
+    const auto it = parked.find(arrival);
+    if (it != parked.end()) Replan(event, *it->second);
+  }
+  RetryParked(event);
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,344 @@
+// The life of a put until it is visible. The story of one StartPut: StartOne -> CheckStart (is the
+// key free?) -> FindRoom (catalog_room.cc) -> Grant, or Park until the holders have confirmed.
+
+#include <algorithm>
+#include <cassert>
+#include <string>
+
+#include "kvstore/client.h"
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr Duration kGrantBeyondPatience = std::chrono::seconds(1);
+
+StartPutAnswer GrantAnswer(const Event& event, const Object& object, uint32_t index,
+                           std::vector<Replica> replicas) {
+  StartPutAnswer answer;
+  answer.index = index;
+  answer.replicas = std::move(replicas);
+  answer.grant = std::max(object.deadline - event.now, Duration::zero());
+  answer.parked = event.now - object.asked;
+  return answer;
+}
+
+Status BeginAgain(const std::string& why) {
+  return AbortedError(why + "; begin again with a new put id");
+}
+
+}  // namespace
+
+void Catalog::State::Do(Event& event, const Asking& asking, const StartPut& verb) {
+  const size_t count = std::max({verb.keys.size(), verb.sequences.size(), verb.sizes.size()});
+  const bool agree =
+      verb.sequences.size() == verb.keys.size() && verb.sizes.size() == verb.keys.size();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (agree) {
+      StartOne(event, asking, verb, i);
+    } else {
+      AnswerStatus(event, asking.request, i, WaitingVerb::kStartPut,
+                   InvalidArgumentError("keys, sequences and sizes differ in number"));
+    }
+  }
+}
+
+void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut& verb,
+                              uint32_t index) {
+  if (waiting.Contains(asking.request, index)) return;
+  Object* const known = Find({asking.caller.peer.incarnation, verb.sequences[index]});
+  if (known && known->state != ObjectState::kRetiring) {
+    if (*known->key->key != verb.keys[index] || known->size != verb.sizes[index]) {
+      return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut,
+                          InvalidArgumentError("the put id stands for another key or size"));
+    }
+    return StartAgain(event, asking, index, *known);
+  }
+  if (Status status = CheckStart(event, asking, verb, index); !status.ok()) {
+    return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut, std::move(status));
+  }
+  Object& object = AddObject(event, asking, verb, index);
+  Room room = FindRoom(event, object);
+  if (room.segments.size() < object.replicas_wanted) {
+    const Status status = NoRoom(object);
+    ++counters.puts_refused_full;
+    EndParked(event, object, status);
+    return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut, status);
+  }
+  if (room.now && Grant(event, object, room.segments)) {
+    return event.out.Add(asking.request, GrantAnswer(event, object, index, Replicas(object)));
+  }
+  ++counters.puts_parked;
+  WaitingItem item;
+  item.index = index;
+  item.verb = WaitingVerb::kStartPut;
+  item.object = &object;
+  item.list = &object.waiting;
+  const bool waits = Wait(event, asking, item);
+  Park(event, object, std::move(room.segments));
+  // Room is being made all the same, so that a caller without patience finds it the next time.
+  if (!waits) EndParked(event, object, Status::Ok());
+}
+
+void Catalog::State::StartAgain(Event& event, const Asking& asking, uint32_t index,
+                                Object& object) {
+  switch (object.state) {
+    case ObjectState::kPending:
+      return event.out.Add(asking.request, GrantAnswer(event, object, index, Replicas(object)));
+    case ObjectState::kParked: {
+      WaitingItem item;
+      item.index = index;
+      item.verb = WaitingVerb::kStartPut;
+      item.object = &object;
+      item.list = &object.waiting;
+      Wait(event, asking, item);
+      return;
+    }
+    default:
+      return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut,
+                          BeginAgain("this put has been committed"));
+  }
+}
+
+Status Catalog::State::CheckStart(Event& event, const Asking& asking, const StartPut& verb,
+                                  uint32_t index) {
+  const uint64_t sequence = verb.sequences[index];
+  const Outcomes& outcomes = asking.caller.outcomes;
+  if (outcomes.Find(sequence) || outcomes.MayBeForgotten(sequence)) {
+    return BeginAgain("this put has ended");
+  }
+  const std::string_view name = verb.keys[index];
+  if (name.empty() || name.size() > kMaxKeyBytes) {
+    return InvalidArgumentError("a key has 1 to 1024 bytes, this one " +
+                                std::to_string(name.size()));
+  }
+  if (verb.replicas < 1 || verb.replicas > limits.replicas) {
+    return InvalidArgumentError("a put has 1 to " + std::to_string(limits.replicas) +
+                                " replicas, not " + std::to_string(verb.replicas));
+  }
+  if (KeyEntry* key = FindKey(name)) {
+    if (key->current && !verb.replace) {
+      ++counters.puts_refused_exists;
+      return AlreadyExistsError("the key is taken; remove it or put with replace");
+    }
+    if (Object* const other = key->unfinished) {
+      const Node* const writer = nodes.Find(other->id.writer);
+      const bool overrun = other->state == ObjectState::kPending && event.now >= other->deadline;
+      const bool dead = other->state != ObjectState::kCommitting && (!writer || writer->suspected);
+      if (!overrun && !dead) {
+        ++counters.puts_refused_exists;
+        return AlreadyExistsError("pending: another put of the key is under way");
+      }
+      if (other->state == ObjectState::kParked) {
+        EndParked(event, *other, BeginAgain("another writer took the key"));
+      } else {
+        Retire(event, *other, overrun ? Cause::kExpired : Cause::kWriterLost);
+      }
+    }
+  }
+  if (objects.size() >= limits.objects) {
+    return ResourceExhaustedError("the pool has " + std::to_string(objects.size()) +
+                                  " objects, its limit; remove some");
+  }
+  return Status::Ok();
+}
+
+Object& Catalog::State::AddObject(Event& event, const Asking& asking, const StartPut& verb,
+                                  uint32_t index) {
+  const PutId id{asking.caller.peer.incarnation, verb.sequences[index]};
+  Object& object = objects[id];
+  object.id = id;
+  object.size = verb.sizes[index];
+  object.replicas_wanted = verb.replicas;
+  object.placement = verb.placement;
+  object.preferred_nodes = verb.preferred_nodes;
+  object.arrival = next_arrival++;
+  object.asked = event.now;
+  object.grant_wanted = event.now + asking.patience + kGrantBeyondPatience;
+  object.key = &FindOrAddKey(verb.keys[index]);
+  object.key->unfinished = &object;
+  asking.caller.unfinished.emplace(id.sequence, &object);
+  parked.emplace(object.arrival, &object);
+  return object;
+}
+
+bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segment*>& segments) {
+  for (Segment* segment : segments) {
+    const uint64_t bytes = segment->free().Footprint(object.size);
+    if (!segment->free().CanAllocate(bytes, limits.ranges_per_replica)) return false;
+  }
+  object.replicas = std::vector<HeldReplica>(segments.size());
+  for (size_t i = 0; i < segments.size(); ++i) {
+    HeldReplica& replica = object.replicas[i];
+    replica.object = &object;
+    segments[i]->Grant(&replica, segments[i]->free().Footprint(object.size),
+                       limits.ranges_per_replica, segments[i]->node().counter);
+  }
+  object.not_withdrawn = object.not_free = segments.size();
+  LeaveQueues(object);
+  Become(object, ObjectState::kPending);
+  object.preferred_nodes = {};
+  parked.erase(object.arrival);
+  object.deadline = std::min(event.now + limits.longest_grant, object.grant_wanted);
+  grants_by_end.emplace(object.deadline, object.id);
+  ++counters.puts_granted;
+  for (Segment* segment : segments) {
+    nodes.NoteSpace(segment);
+    AskForPages(event, *segment, LowWatermark(*segment) + segment->claimed());
+  }
+  while (WaitingItem* item = object.waiting.front()) {
+    event.out.Add(item->request, GrantAnswer(event, object, item->index, Replicas(object)));
+    waiting.Remove(item);
+  }
+  return true;
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const CommitPut& verb) {
+  const bool agree = verb.checksums.size() == verb.sequences.size() &&
+                     (verb.pieces.empty() || verb.pieces.size() == verb.sequences.size());
+  const size_t count = std::max(verb.sequences.size(), verb.checksums.size());
+  for (uint32_t i = 0; i < count; ++i) {
+    if (agree) {
+      CommitOne(event, asking, verb, i);
+    } else {
+      AnswerStatus(event, asking.request, i, WaitingVerb::kCommitPut,
+                   InvalidArgumentError("sequences, checksums and pieces differ in number"));
+    }
+  }
+}
+
+void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitPut& verb,
+                               uint32_t index) {
+  if (waiting.Contains(asking.request, index)) return;
+  const auto answer = [&](Status status) {
+    AnswerStatus(event, asking.request, index, WaitingVerb::kCommitPut, std::move(status));
+  };
+  if (!verb.pieces.empty() && verb.pieces[index])
+    return answer(InvalidArgumentError("no such grant"));
+  const uint64_t sequence = verb.sequences[index];
+  const uint64_t checksum = verb.checksums[index];
+  Object* const object = Find({asking.caller.peer.incarnation, sequence});
+  if (!object || object->state == ObjectState::kRetiring) {
+    return answer(EndedCommit(asking.caller, sequence));
+  }
+  if (object->state == ObjectState::kParked) {
+    return answer(FailedPreconditionError("the put has no grant yet: it waits for room"));
+  }
+  if (object->state == ObjectState::kPending) {
+    if (guards.expired_grants_are_refused && event.now >= object->deadline) {
+      Retire(event, *object, Cause::kExpired);
+      return answer(EndedCommit(asking.caller, sequence));
+    }
+    object->checksum = checksum;
+    KeyEntry& key = *object->key;
+    const bool waits =
+        IsHeldUp(key, *object) ||
+        (guards.commit_waits_for_withdrawal && key.current && !key.current->SameBytesAs(*object));
+    if (waits && waiting.IsFull()) {
+      return answer(ResourceExhaustedError(std::to_string(waiting.size()) +
+                                           " items wait for the master already; retry"));
+    }
+    grants_by_end.erase({object->deadline, object->id});
+    Become(*object, ObjectState::kCommitting);
+    if (key.current) Retire(event, *key.current, Cause::kReplaced);
+    CompleteIfClear(event, key);
+  }
+  if (object->checksum != checksum) {
+    return answer(InvalidArgumentError("the put has been committed with another checksum"));
+  }
+  if (object->was_visible) return answer(Status::Ok());
+  WaitingItem item;
+  item.index = index;
+  item.verb = WaitingVerb::kCommitPut;
+  item.object = object;
+  item.list = &object->waiting;
+  Wait(event, asking, item);
+}
+
+Status Catalog::State::EndedCommit(const Node& writer, uint64_t sequence) const {
+  const std::optional<Outcome> outcome = writer.outcomes.Find(sequence);
+  if (!outcome) return BeginAgain("not committed here");
+  switch (*outcome) {
+    case Outcome::kCommitted:
+      return Status::Ok();
+    case Outcome::kAborted:
+      return BeginAgain("not committed: aborted by its writer");
+    case Outcome::kExpired:
+      return BeginAgain("not committed: its grant had ended");
+    case Outcome::kWriterLost:
+      return BeginAgain("not committed: its writer was silent for too long");
+    case Outcome::kHoldersLost:
+      return BeginAgain("not committed: a node that it was being written to is gone");
+  }
+  return InternalError("an outcome that does not exist");
+}
+
+void Catalog::State::CompleteIfClear(Event& event, KeyEntry& key) {
+  Object* const object = key.unfinished;
+  if (!object || object->state != ObjectState::kCommitting || IsHeldUp(key, *object)) return;
+  Complete(event, *object);
+}
+
+bool Catalog::State::IsHeldUp(const KeyEntry& key, const Object& object) const {
+  return guards.commit_waits_for_withdrawal &&
+         std::any_of(key.leaving.begin(), key.leaving.end(),
+                     [&object](const Object* older) { return !older->SameBytesAs(object); });
+}
+
+void Catalog::State::Complete(Event& event, Object& object) {
+  KeyEntry& key = *object.key;
+  Become(object, ObjectState::kComplete);
+  object.was_visible = true;
+  object.committed = event.now;
+  key.current = &object;
+  key.unfinished = nullptr;
+  nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
+  ++complete;
+  ++counters.puts_committed;
+  Touch(object);
+  AnswerAll(event, object.waiting, Status::Ok());
+  AnswerReaders(event, key);
+  // What was unfinished may be evicted now; parked puts may have waited for that.
+  std::vector<Segment*> wanted;
+  for (const HeldReplica& replica : object.replicas) {
+    if (replica.segment && replica.segment->FirstInQueue()) wanted.push_back(replica.segment);
+  }
+  for (Segment* segment : wanted) MakeRoom(event, *segment);
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const AbortPut& verb) {
+  for (uint32_t i = 0; i < verb.sequences.size(); ++i) {
+    event.out.Add(asking.request, ItemAnswer{i, AbortOne(event, asking, verb.sequences[i])});
+  }
+}
+
+Status Catalog::State::AbortOne(Event& event, const Asking& asking, uint64_t sequence) {
+  Object* const object = Find({asking.caller.peer.incarnation, sequence});
+  Outcomes& outcomes = asking.caller.outcomes;
+  const bool ended = !object || object->state == ObjectState::kRetiring;
+  const bool committed = ended ? outcomes.Find(sequence) == Outcome::kCommitted
+                               : object->state == ObjectState::kComplete;
+  if (committed) return FailedPreconditionError("committed");
+  // Also for a put never heard of: its StartPut may still arrive, and the writer will not write.
+  outcomes.Add(sequence, Outcome::kAborted, limits.outcomes_kept_per_writer);
+  if (ended) return Status::Ok();
+  if (object->state == ObjectState::kParked) {
+    ++counters.puts_aborted;
+    EndParked(event, *object, AbortedError("aborted by its writer"));
+  } else {
+    Retire(event, *object, Cause::kAborted);
+  }
+  return Status::Ok();
+}
+
+void Catalog::State::Become(Object& object, ObjectState state) {
+  assert(MayBecome(object.state, state));
+  object.state = state;
+}
+
+Object* Catalog::State::Find(const PutId& id) {
+  const auto it = objects.find(id);
+  return it == objects.end() ? nullptr : &it->second;
+}
+
+}  // namespace kvstore::master

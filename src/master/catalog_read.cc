@@ -1,0 +1,200 @@
+// Locate, Exists, WaitExists, Stat: what is committed. Remove: that it no longer is.
+
+#include <algorithm>
+#include <string>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+// Whether a put of the key is about to become visible: readers wait for that.
+bool IsSettling(const KeyEntry& key) {
+  return key.unfinished && key.unfinished->state == ObjectState::kCommitting;
+}
+
+Status NoObject() { return NotFoundError("no such object"); }
+
+WaitingItem Reader(uint32_t index, WaitingVerb verb, KeyEntry& key) {
+  WaitingItem item;
+  item.index = index;
+  item.verb = verb;
+  item.key = &key;
+  item.list = &key.readers;
+  return item;
+}
+
+}  // namespace
+
+void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    KeyEntry* const key = FindKey(verb.keys[i]);
+    if (key && IsSettling(*key)) {
+      if (waiting.Contains(asking.request, i)) continue;
+      WaitingItem item = Reader(i, WaitingVerb::kLocate, *key);
+      item.want_lease = verb.want_lease;
+      Wait(event, asking, item);
+    } else if (key && key->current) {
+      LocateOne(event, asking.request, i, *key->current, verb.want_lease, Duration::zero());
+    } else {
+      ++counters.locate_misses;
+      AnswerStatus(event, asking.request, i, WaitingVerb::kLocate, NoObject());
+    }
+  }
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    KeyEntry* const key = FindKey(verb.keys[i]);
+    if (key && IsSettling(*key)) {
+      if (waiting.Contains(asking.request, i)) continue;
+      Wait(event, asking, Reader(i, WaitingVerb::kExists, *key));
+      continue;
+    }
+    const bool found = key && key->current;
+    ++(found ? counters.exists_hits : counters.exists_misses);
+    event.out.Add(asking.request, ItemAnswer{i, found ? Status::Ok() : NoObject()});
+  }
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    if (waiting.Contains(asking.request, i)) continue;
+    KeyEntry& key = FindOrAddKey(verb.keys[i]);
+    if (key.current) {
+      event.out.Add(asking.request, ItemAnswer{i, Status::Ok()});
+    } else if (!Wait(event, asking, Reader(i, WaitingVerb::kWaitExists, key))) {
+      ForgetIfEmpty(key);
+    }
+  }
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    KeyEntry* const key = FindKey(verb.keys[i]);
+    if (key && IsSettling(*key)) {
+      if (waiting.Contains(asking.request, i)) continue;
+      Wait(event, asking, Reader(i, WaitingVerb::kStat, *key));
+    } else if (key && key->current) {
+      StatOne(event, asking.request, i, *key->current);
+    } else {
+      AnswerStatus(event, asking.request, i, WaitingVerb::kStat, NoObject());
+    }
+  }
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const Remove& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) RemoveOne(event, asking, i, verb.keys[i]);
+}
+
+void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_t index,
+                               Object& object, bool want_lease, Duration parked_for) {
+  ++counters.locate_hits;
+  LocateAnswer answer;
+  answer.index = index;
+  answer.put = object.id;
+  answer.size = object.size;
+  answer.checksum = object.checksum;
+  answer.replicas = Replicas(object);
+  answer.lease = want_lease ? Lease(event.now, object) : Duration::zero();
+  answer.parked = parked_for;
+  Touch(object);
+  event.out.Add(request, std::move(answer));
+}
+
+// The lease bars the object from eviction; with a suspected holder there is none, since that one
+// counts as withdrawn a lease after its suspicion began, whatever readers were told meanwhile.
+Duration Catalog::State::Lease(TimePoint now, Object& object) {
+  bool granted = limits.lease > Duration::zero();
+  for (const HeldReplica& replica : object.replicas) {
+    if (!replica.segment) continue;
+    Segment& segment = *replica.segment;
+    if (segment.node().suspected && guards.suspected_holders_get_no_lease) granted = false;
+    if (replica.standing == Standing::kLeased) continue;
+    ExpireLeases(segment, now);
+    const uint64_t leased = segment.Bytes(Standing::kLeased) + replica.bytes;
+    if (static_cast<double>(leased) >
+        limits.leased_share_allowed * static_cast<double>(segment.size())) {
+      granted = false;
+    }
+  }
+  ++(granted ? counters.leases_granted : counters.leases_refused);
+  if (!granted) return Duration::zero();
+  object.lease_end = now + limits.lease;
+  for (HeldReplica& replica : object.replicas) {
+    if (replica.segment) replica.segment->Move(&replica, Standing::kLeased);
+  }
+  return limits.lease;
+}
+
+void Catalog::State::Touch(Object& object) {
+  for (HeldReplica& replica : object.replicas) {
+    if (replica.segment && replica.standing != Standing::kLeased) {
+      replica.segment->Move(&replica, Standing::kEvictable);
+    }
+  }
+}
+
+void Catalog::State::StatOne(Event& event, const RequestName& request, uint32_t index,
+                             const Object& object) {
+  StatAnswer answer;
+  answer.index = index;
+  answer.put = object.id;
+  answer.size = object.size;
+  answer.checksum = object.checksum;
+  answer.age = event.now - object.committed;
+  answer.lease_left = std::max(object.lease_end - event.now, Duration::zero());
+  answer.replicas = Replicas(object);
+  event.out.Add(request, std::move(answer));
+}
+
+std::vector<Replica> Catalog::State::Replicas(const Object& object) const {
+  std::vector<Replica> replicas;
+  replicas.reserve(object.replicas.size());
+  // Readers try them in this order: those of suspected holders last.
+  for (const bool suspected : {false, true}) {
+    for (const HeldReplica& held : object.replicas) {
+      if (held.segment && held.segment->node().suspected == suspected) {
+        replicas.push_back({held.segment->id(), held.birth, held.ranges});
+      }
+    }
+  }
+  return replicas;
+}
+
+void Catalog::State::RemoveOne(Event& event, const Asking& asking, uint32_t index,
+                               std::string_view name) {
+  if (waiting.Contains(asking.request, index)) return;
+  Node& caller = asking.caller;
+  const std::pair<uint64_t, uint32_t> item_name{asking.request.id, index};
+  const auto answer = [&](Status status) {
+    event.out.Add(asking.request, ItemAnswer{index, std::move(status)});
+  };
+  // A retry must not remove what was put after its first answer.
+  if (const std::optional<bool> found = caller.removes.Find(item_name)) {
+    return answer(*found ? Status::Ok() : NoObject());
+  }
+  KeyEntry* key = FindKey(name);
+  const bool found = key && key->current;
+  if (found && waiting.IsFull()) {
+    return answer(ResourceExhaustedError(std::to_string(waiting.size()) +
+                                         " items wait for the master already; retry"));
+  }
+  if (found) {
+    Retire(event, *key->current, Cause::kRemoved);
+    key = FindKey(name);
+  }
+  if (!guards.remove_waits_for_withdrawal || !key || key->leaving.empty()) {
+    caller.removes.Add(item_name, found, limits.outcomes_kept_per_writer);
+    return answer(found ? Status::Ok() : NoObject());
+  }
+  WaitingItem item;
+  item.index = index;
+  item.verb = WaitingVerb::kRemove;
+  item.found = found;
+  item.key = key;
+  item.list = &key->removers;
+  Wait(event, asking, item);
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,198 @@
+// The one door by which memory comes back: ordered, withdrawn, free, in that order.
+
+#include <algorithm>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+Outcome OutcomeOf(const Object& object, Cause cause) {
+  if (object.was_visible) return Outcome::kCommitted;
+  switch (cause) {
+    case Cause::kExpired:
+      return Outcome::kExpired;
+    case Cause::kWriterLost:
+      return Outcome::kWriterLost;
+    case Cause::kHoldersLost:
+      return Outcome::kHoldersLost;
+    default:
+      return Outcome::kAborted;
+  }
+}
+
+}  // namespace
+
+void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
+  KeyEntry& key = *object.key;
+  Node* const writer = nodes.Find(object.id.writer);
+  CountRetired(object, cause);
+  if (object.state == ObjectState::kComplete) {
+    --complete;
+    key.current = nullptr;
+    key.leaving.push_back(&object);
+  } else {
+    grants_by_end.erase({object.deadline, object.id});
+    writer->unfinished.erase(object.id.sequence);
+    key.unfinished = nullptr;
+    object.key = nullptr;  // readers never saw it: its key need not wait for it
+  }
+  Become(object, ObjectState::kRetiring);
+  object.outcome = OutcomeOf(object, cause);
+  if (writer) {
+    writer->outcomes.Add(object.id.sequence, object.outcome, limits.outcomes_kept_per_writer);
+  }
+  for (HeldReplica& replica : object.replicas) {
+    if (replica.segment) OrderRetirement(event, replica);
+  }
+  if (writer && !object.was_visible) {
+    AnswerAll(event, object.waiting, EndedCommit(*writer, object.id.sequence));
+  }
+  const bool visible_before = object.was_visible;
+  if (object.not_withdrawn == 0) LeaveKey(event, object);
+  if (object.not_free == 0) objects.erase(PutId(object.id));
+  if (!visible_before) {
+    AnswerReaders(event, key);
+    ForgetIfEmpty(key);
+  }
+}
+
+void Catalog::State::CountRetired(const Object& object, Cause cause) {
+  switch (cause) {
+    case Cause::kAborted:
+    case Cause::kWriterLost:
+      ++counters.puts_aborted;
+      break;
+    case Cause::kExpired:
+      ++counters.puts_expired;
+      break;
+    case Cause::kHoldersLost:
+      ++(object.state == ObjectState::kComplete ? counters.lost_with_node : counters.puts_aborted);
+      break;
+    case Cause::kReplaced:
+      ++counters.replaced;
+      break;
+    case Cause::kRemoved:
+      ++counters.removed;
+      break;
+    case Cause::kEvictedForRoom:
+      ++counters.evicted_for_room;
+      break;
+    case Cause::kEvictedByWatermark:
+      ++counters.evicted_by_watermark;
+      break;
+  }
+}
+
+void Catalog::State::OrderRetirement(Event& event, HeldReplica& replica) {
+  Segment& segment = *replica.segment;
+  Node& holder = segment.node();
+  if (holder.unconfirmed++ == 0) holder.unconfirmed_since = event.now;
+  ++counters.orders_sent;
+  replica.sent = event.now;
+  segment.Move(&replica, Standing::kOrdered);
+  SendOrder(event, replica);
+  if (!guards.reuse_after_free_ack) segment.FreeMemory(&replica);
+  nodes.NoteSpace(&segment);
+}
+
+void Catalog::State::SendOrder(Event& event, HeldReplica& replica) {
+  const Segment& segment = *replica.segment;
+  if (!segment.node().has_session) return;  // it follows when the node joins again
+  event.out.Add(segment.id().holder,
+                RetireOrder{replica.object->id, segment.id().index, replica.birth, replica.ranges});
+}
+
+void Catalog::State::Withdrawn(Event& event, HeldReplica& replica) {
+  --replica.segment->node().unconfirmed;
+  replica.segment->Move(&replica, Standing::kWithdrawn);
+  if (--replica.object->not_withdrawn == 0) LeaveKey(event, *replica.object);
+}
+
+void Catalog::State::Freed(HeldReplica& replica) {
+  Segment* const segment = replica.segment;
+  segment->Release(&replica);
+  nodes.NoteSpace(segment);
+  Object& object = *replica.object;
+  if (--object.not_free == 0) objects.erase(PutId(object.id));
+}
+
+void Catalog::State::LeaveKey(Event& event, Object& object) {
+  if (!object.key) return;
+  KeyEntry& key = *object.key;
+  object.key = nullptr;
+  std::erase(key.leaving, &object);
+  if (key.leaving.empty()) AnswerRemovers(event, key);
+  CompleteIfClear(event, key);
+  ForgetIfEmpty(key);
+}
+
+void Catalog::State::Lose(Event& event, HeldReplica& replica) {
+  Object& object = *replica.object;
+  switch (object.state) {
+    case ObjectState::kRetiring:
+      if (replica.standing == Standing::kOrdered) Withdrawn(event, replica);
+      Freed(replica);
+      return;
+    case ObjectState::kPending:
+      // Its writer can't finish this copy. Retired, the replica is lost in the next round.
+      Retire(event, object, Cause::kHoldersLost);
+      return;
+    default:
+      replica.segment->Release(&replica);
+      --object.not_free;
+      if (--object.not_withdrawn == 0) Retire(event, object, Cause::kHoldersLost);
+      return;
+  }
+}
+
+void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
+  if (acks.term != term && guards.other_terms_are_ignored) {
+    counters.acks_ignored += acks.retired.size() + acks.ready.size();
+    return;
+  }
+  // Before any memory is free: the counter is not below any stamp in it.
+  node.counter = std::max(node.counter, acks.counter);
+  node.acks_heard = event.now;
+  node.heard = std::max(node.heard, event.now);
+  if (node.has_session) nodes.Trust(&node);
+  for (const RetireAck& ack : acks.retired) {
+    if (!HandleAck(event, node, ack)) ++counters.acks_ignored;
+  }
+  for (const ReadyAck& ack : acks.ready) {
+    Segment* const segment = node.FindSegment(ack.segment);
+    if (!segment) {
+      ++counters.acks_ignored;
+      continue;
+    }
+    segment->Ready(ack.limit, /*ends=*/!ack.problem.empty());
+    nodes.NoteSpace(segment);
+  }
+  for (const auto& segment : node.segments) {
+    ServeQueue(event, *segment);
+    MakeRoom(event, *segment);
+  }
+}
+
+bool Catalog::State::HandleAck(Event& event, Node& node, const RetireAck& ack) {
+  Object* const object = Find(ack.put);
+  if (!object || object->state != ObjectState::kRetiring) return false;
+  const SegmentId segment{node.peer.incarnation, ack.segment};
+  const auto replica = std::find_if(
+      object->replicas.begin(), object->replicas.end(), [&](const HeldReplica& candidate) {
+        return candidate.segment && candidate.segment->id() == segment &&
+               candidate.birth == ack.birth;
+      });
+  if (replica == object->replicas.end()) return false;
+  const bool news = replica->standing == Standing::kOrdered;
+  if (news) {
+    ++counters.acks_withdrawn;
+    Withdrawn(event, *replica);
+  }
+  if (ack.stage == RetireStage::kWithdrawn) return news;
+  ++counters.acks_free;
+  Freed(*replica);
+  return true;
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,245 @@
+// Finding room for a put, and making it: pages, eviction, and the queues of parked puts.
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr size_t kVictimsPassedOver = 64;  // per call, whose other holders are silent or slow
+constexpr size_t kParkedRetried = 256;     // per event
+
+bool IsOnNodeOf(const std::vector<Segment*>& segments, const Segment& candidate) {
+  return std::any_of(segments.begin(), segments.end(), [&candidate](const Segment* segment) {
+    return &segment->node() == &candidate.node();
+  });
+}
+
+// Takes from `candidates` those that have room by `has_room`, on nodes not yet in `segments`, until
+// these are as many as wanted.
+template <typename HasRoom>
+void Choose(Candidates candidates, size_t wanted, std::vector<Segment*>* segments,
+            const HasRoom& has_room) {
+  while (segments->size() < wanted) {
+    Segment* const next = candidates.Next();
+    if (!next) return;
+    if (!IsOnNodeOf(*segments, *next) && has_room(*next)) segments->push_back(next);
+  }
+}
+
+uint64_t Missing(uint64_t wanted, uint64_t have) { return wanted > have ? wanted - have : 0; }
+
+}  // namespace
+
+std::string BytesText(uint64_t bytes) {
+  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(units)) value /= 1024, ++unit;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+Room Catalog::State::FindFreeRoom(const Object& object) const {
+  Room room;
+  Choose(Candidates(nodes, nodes.Find(object.id.writer), object), object.replicas_wanted,
+         &room.segments, [&](const Segment& segment) {
+           if (object.size > segment.Available()) return false;
+           const uint64_t bytes = segment.free().Footprint(object.size);
+           return bytes <= segment.Available() &&
+                  segment.free().CanAllocate(bytes, limits.ranges_per_replica);
+         });
+  return room;
+}
+
+Room Catalog::State::FindRoom(const Event& event, const Object& object) {
+  Room room = FindFreeRoom(object);
+  if (room.segments.size() == object.replicas_wanted) return room;
+  room.now = false;
+  const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
+  // Where pages or victims are to be had at once, and only then where others must finish first.
+  Choose(candidates, object.replicas_wanted, &room.segments, [&](Segment& segment) {
+    if (object.size > segment.size()) return false;
+    ExpireLeases(segment, event.now);
+    const uint64_t wanted = segment.claimed() + segment.free().Footprint(object.size);
+    uint64_t room_made =
+        segment.free().free_bytes() + segment.Unprepared() + segment.Bytes(Standing::kOrdered);
+    if (!segment.node().IsSlow(event.now)) room_made += segment.Bytes(Standing::kEvictable);
+    return wanted <= room_made;
+  });
+  Choose(candidates, object.replicas_wanted, &room.segments, [&](const Segment& segment) {
+    return object.size <= segment.size() &&
+           segment.free().Footprint(object.size) <= segment.Reachable();
+  });
+  return room;
+}
+
+void Catalog::State::Park(Event& event, Object& object, std::vector<Segment*> segments) {
+  object.targets = std::move(segments);
+  for (Segment* segment : object.targets) {
+    segment->Enqueue(&object);
+    nodes.NoteSpace(segment);
+  }
+  for (Segment* segment : object.targets) MakeRoom(event, *segment);
+}
+
+void Catalog::State::LeaveQueues(Object& object) {
+  for (Segment* segment : object.targets) {
+    segment->Dequeue(&object);
+    nodes.NoteSpace(segment);
+  }
+  object.targets.clear();
+}
+
+void Catalog::State::EndParked(Event& event, Object& object, const Status& status) {
+  LeaveQueues(object);
+  AnswerAll(event, object.waiting, status);
+  parked.erase(object.arrival);
+  nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
+  KeyEntry& key = *object.key;
+  key.unfinished = nullptr;
+  ForgetIfEmpty(key);
+  objects.erase(PutId(object.id));
+}
+
+void Catalog::State::Replan(Event& event, Object& object) {
+  LeaveQueues(object);
+  Room room = FindRoom(event, object);
+  if (room.segments.size() < object.replicas_wanted) return;  // RetryParked looks again
+  if (room.now && Grant(event, object, room.segments)) return;
+  Park(event, object, std::move(room.segments));
+}
+
+void Catalog::State::MakeRoom(Event& event, Segment& segment) {
+  const Object* const head = segment.FirstInQueue();
+  if (!head || segment.node().suspected) return;
+  AskForPages(event, segment, segment.claimed() + LowWatermark(segment));
+  const uint64_t missing =
+      Missing(segment.claimed(), segment.free().free_bytes() + segment.Coming());
+  // Enough may be free in all, but in too many pieces for the one whose turn it is.
+  const uint64_t in_pieces =
+      Missing(segment.free().Footprint(head->size),
+              segment.free().Usable(limits.ranges_per_replica) + segment.Coming());
+  Evict(event, segment, std::max(missing, in_pieces), Cause::kEvictedForRoom);
+}
+
+void Catalog::State::KeepReady(Event& event, Segment& segment) {
+  const uint64_t wanted = segment.claimed() + LowWatermark(segment);
+  AskForPages(event, segment, wanted);
+  Evict(event, segment, Missing(wanted, segment.free().free_bytes() + segment.Coming()),
+        Cause::kEvictedByWatermark);
+}
+
+void Catalog::State::AskForPages(Event& event, Segment& segment, uint64_t free_wanted) {
+  const uint64_t coming = segment.free().free_bytes() + segment.Coming();
+  if (coming >= free_wanted || segment.asked() == segment.size()) return;
+  const uint64_t step = std::max(limits.prepare_step, free_wanted - coming);
+  const uint64_t granules = (std::min(step, segment.size()) - 1) / segment.granule() + 1;
+  segment.AskForPages(segment.asked() + granules * segment.granule(), event.now);
+  ++counters.orders_sent;
+  if (segment.node().has_session) {
+    event.out.Add(segment.id().holder, PrepareOrder{segment.id().index, segment.asked()});
+  }
+}
+
+void Catalog::State::Evict(Event& event, Segment& segment, uint64_t missing, Cause cause) {
+  if (missing == 0) return;
+  ExpireLeases(segment, event.now);
+  size_t passed_over = 0;
+  while (missing > 0) {
+    HeldReplica* const victim = segment.First(Standing::kEvictable);
+    if (!victim) return;
+    if (!YieldsVictims(*victim->object, event.now)) {
+      if (++passed_over > kVictimsPassedOver || segment.node().IsSlow(event.now)) return;
+      segment.Move(victim, Standing::kEvictable);
+      continue;
+    }
+    missing -= std::min(missing, victim->bytes);
+    Retire(event, *victim->object, cause);
+  }
+}
+
+bool Catalog::State::YieldsVictims(const Object& object, TimePoint now) const {
+  return std::none_of(
+      object.replicas.begin(), object.replicas.end(), [now](const HeldReplica& replica) {
+        return replica.segment &&
+               (replica.segment->node().suspected || replica.segment->node().IsSlow(now));
+      });
+}
+
+void Catalog::State::ServeQueue(Event& event, Segment& segment) {
+  std::vector<Segment*> to_serve = {&segment};
+  while (!to_serve.empty()) {
+    Object* const head = to_serve.back()->FirstInQueue();
+    // Its turn must have come everywhere; since queues go by arrival, nobody waits in a circle.
+    const std::vector<Segment*> targets = head ? head->targets : std::vector<Segment*>();
+    const bool is_its_turn =
+        std::all_of(targets.begin(), targets.end(),
+                    [head](const Segment* target) { return target->FirstInQueue() == head; });
+    if (head && is_its_turn && Grant(event, *head, targets)) {
+      to_serve.insert(to_serve.end(), targets.begin(), targets.end());
+    } else {
+      to_serve.pop_back();
+    }
+  }
+}
+
+void Catalog::State::RetryParked(Event& event) {
+  std::vector<Object*> oldest;
+  for (auto it = parked.begin(); it != parked.end() && oldest.size() < kParkedRetried; ++it) {
+    oldest.push_back(it->second);
+  }
+  for (Object* object : oldest) {
+    const Room room = FindFreeRoom(*object);
+    if (room.segments.size() == object->replicas_wanted && Grant(event, *object, room.segments)) {
+      continue;
+    }
+    const bool hopeless = std::any_of(
+        object->targets.begin(), object->targets.end(), [object](const Segment* target) {
+          return target->free().Footprint(object->size) > target->Reachable();
+        });
+    if (hopeless || object->targets.empty()) Replan(event, *object);
+  }
+}
+
+void Catalog::State::ExpireLeases(Segment& segment, TimePoint now) {
+  while (HeldReplica* const first = segment.First(Standing::kLeased)) {
+    if (first->object->lease_end > now) return;
+    segment.Move(first, Standing::kEvictable);
+  }
+}
+
+uint64_t Catalog::State::LowWatermark(const Segment& segment) const {
+  return static_cast<uint64_t>(limits.free_share_wanted * static_cast<double>(segment.size()));
+}
+
+Status Catalog::State::NoRoom(const Object& object) const {
+  const size_t lenders = nodes.live_lenders();
+  if (lenders < object.replicas_wanted) {
+    return ResourceExhaustedError(std::to_string(object.replicas_wanted) +
+                                  " replicas need as many live nodes that lend memory, and there "
+                                  "are " +
+                                  std::to_string(lenders) + "; add nodes");
+  }
+  uint64_t pinned = 0;
+  uint64_t coming = 0;
+  for (const auto& [incarnation, node] : nodes.all()) {
+    for (const auto& segment : node->segments) {
+      pinned += segment->Bytes(Standing::kWithdrawn);
+      coming += segment->Coming();
+    }
+  }
+  const Space space = nodes.TotalSpace();
+  return ResourceExhaustedError(
+      "no room: " + std::to_string(object.replicas_wanted) + " x " + BytesText(object.size) +
+      " needed; of " + BytesText(space.size) + " lent in all, " + BytesText(space.leased) +
+      " are leased, " + BytesText(space.unfinished) + " unfinished, " + BytesText(pinned) +
+      " pinned, " + BytesText(coming) +
+      " coming; retry when leases have ended, put smaller objects or add nodes");
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,223 @@
+#ifndef KVSTORE_SRC_MASTER_CATALOG_STATE_H_
+#define KVSTORE_SRC_MASTER_CATALOG_STATE_H_
+
+// The inside of the catalog; only catalog*.cc include this. One file per topic:
+//
+//   catalog.cc             the public class; which verb goes where
+//   catalog_put.cc         StartPut, CommitPut, AbortPut: the life of a put until it is visible
+//   catalog_room.cc        finding room, parking, eviction, pages
+//   catalog_retire.cc      the one door by which memory comes back, and the acks
+//   catalog_read.cc        Locate, Exists, WaitExists, Stat, Remove
+//   catalog_wait.cc        items that are answered later
+//   catalog_nodes.cc       join, leave, suspected, gone
+//   catalog_tick.cc        what time alone brings about
+//   catalog_list.cc        census and lists for operators
+//   catalog_invariants.cc  what must always hold
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "master/catalog.h"
+#include "master/node_table.h"
+#include "master/object.h"
+#include "master/outbox.h"
+#include "master/segment.h"
+#include "master/waiting.h"
+
+namespace kvstore::master {
+
+// One event being handled: its time, and what has followed from it so far.
+struct Event {
+  TimePoint now;
+  Outbox out;
+};
+
+// Whose request is being handled.
+struct Asking {
+  Node& caller;
+  RequestName request;
+  Duration patience;  // 0 to 24 h
+};
+
+// Where the replicas of a put may lie.
+struct Room {
+  std::vector<Segment*> segments;  // on distinct nodes; fewer than replicas: there is no room
+  bool now = true;                 // all have it free; else it has to be made
+};
+
+// Why an object is given up.
+enum class Cause : uint8_t {
+  kAborted,
+  kExpired,
+  kWriterLost,
+  kHoldersLost,
+  kReplaced,
+  kRemoved,
+  kEvictedForRoom,
+  kEvictedByWatermark,
+};
+
+struct Catalog::State {
+  State(const Limits& limits_in, Incarnation pool_in, uint64_t term_in, const Guards& guards_in)
+      : limits(limits_in),
+        pool(pool_in),
+        term(term_in),
+        guards(guards_in),
+        waiting(limits_in.waiting_items) {}
+
+  // ---- verbs (catalog_put.cc, catalog_read.cc)
+
+  void Do(Event& event, const Asking& asking, const StartPut& verb);
+  void Do(Event& event, const Asking& asking, const CommitPut& verb);
+  void Do(Event& event, const Asking& asking, const AbortPut& verb);
+  void Do(Event& event, const Asking& asking, const Locate& verb);
+  void Do(Event& event, const Asking& asking, const Exists& verb);
+  void Do(Event& event, const Asking& asking, const WaitExists& verb);
+  void Do(Event& event, const Asking& asking, const Remove& verb);
+  void Do(Event& event, const Asking& asking, const StatObject& verb);
+
+  // ---- puts (catalog_put.cc)
+
+  void StartOne(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
+  void StartAgain(Event& event, const Asking& asking, uint32_t index, Object& object);
+  // Whether a put that the catalog does not know may begin. Aborts a dead writer's put of the key.
+  Status CheckStart(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
+  Object& AddObject(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
+  // Gives the put its memory; false: not all segments have it free, and nothing has happened.
+  bool Grant(Event& event, Object& object, const std::vector<Segment*>& segments);
+  void CommitOne(Event& event, const Asking& asking, const CommitPut& verb, uint32_t index);
+  Status AbortOne(Event& event, const Asking& asking, uint64_t sequence);
+  // What a commit of a put that is no longer unfinished or complete is told.
+  Status EndedCommit(const Node& writer, uint64_t sequence) const;
+  // The put becomes visible if it is committed and no older object holds it up.
+  void CompleteIfClear(Event& event, KeyEntry& key);
+  bool IsHeldUp(const KeyEntry& key, const Object& object) const;
+  void Complete(Event& event, Object& object);
+  void Become(Object& object, ObjectState state);
+  Object* Find(const PutId& id);
+
+  // ---- room (catalog_room.cc)
+
+  Room FindRoom(const Event& event, const Object& object);
+  Room FindFreeRoom(const Object& object) const;
+  // Room is made in these segments, and the put gets it there when its turn comes.
+  void Park(Event& event, Object& object, std::vector<Segment*> segments);
+  void LeaveQueues(Object& object);
+  // A parked put ends without a grant; whoever waits for it is told. Destroys it.
+  void EndParked(Event& event, Object& object, const Status& status);
+  // A parked put is looked after anew, wherever room is now or can be made.
+  void Replan(Event& event, Object& object);
+  // Asks for pages and evicts, as much as the segment's queue still misses.
+  void MakeRoom(Event& event, Segment& segment);
+  // Keeps the low watermark free, or coming.
+  void KeepReady(Event& event, Segment& segment);
+  void AskForPages(Event& event, Segment& segment, uint64_t free_wanted);
+  void Evict(Event& event, Segment& segment, uint64_t missing, Cause cause);
+  // Grants to the head of the queue while that has its room.
+  void ServeQueue(Event& event, Segment& segment);
+  // The longest parked puts take room that has come up anywhere.
+  void RetryParked(Event& event);
+  void ExpireLeases(Segment& segment, TimePoint now);
+  bool YieldsVictims(const Object& object, TimePoint now) const;
+  uint64_t LowWatermark(const Segment& segment) const;
+  Status NoRoom(const Object& object) const;
+
+  // ---- the door (catalog_retire.cc)
+
+  // All memory comes back through here: the object leaves its key, its holders are ordered to
+  // retire it. May destroy the object, if no holder is left, and its key's entry.
+  void Retire(Event& event, Object& object, Cause cause);
+  void OrderRetirement(Event& event, HeldReplica& replica);
+  void SendOrder(Event& event, HeldReplica& replica);
+  // The holder has confirmed; what waited for that follows.
+  void Withdrawn(Event& event, HeldReplica& replica);
+  // The memory is free again. May destroy the object.
+  void Freed(HeldReplica& replica);
+  // The holder of the replica is no member any more.
+  void Lose(Event& event, HeldReplica& replica);
+  // No holder vouches for the retiring object any more.
+  void LeaveKey(Event& event, Object& object);
+  void HandleAcks(Event& event, Node& node, const Acks& acks);
+  bool HandleAck(Event& event, Node& node, const RetireAck& ack);
+  void CountRetired(const Object& object, Cause cause);
+
+  // ---- reads and removal (catalog_read.cc)
+
+  void LocateOne(Event& event, const RequestName& request, uint32_t index, Object& object,
+                 bool want_lease, Duration parked);
+  Duration Lease(TimePoint now, Object& object);
+  void Touch(Object& object);
+  void StatOne(Event& event, const RequestName& request, uint32_t index, const Object& object);
+  void RemoveOne(Event& event, const Asking& asking, uint32_t index, std::string_view key);
+  std::vector<Replica> Replicas(const Object& object) const;
+
+  // ---- waiting (catalog_wait.cc)
+
+  // Keeps the item until what it waits for happens, at most for the caller's patience. With none,
+  // or when too many wait, it is answered at once; false then.
+  bool Wait(Event& event, const Asking& asking, WaitingItem item);
+  void AnswerStatus(Event& event, const RequestName& request, uint32_t index, WaitingVerb verb,
+                    Status status);
+  // The item has waited for too long; says for what.
+  void AnswerOverdue(Event& event, const WaitingItem& item);
+  void AnswerReader(Event& event, const WaitingItem& item);
+  void AnswerAll(Event& event, WaitList& list, const Status& status);
+  // Readers that need not wait any more are answered.
+  void AnswerReaders(Event& event, KeyEntry& key);
+  void AnswerRemovers(Event& event, KeyEntry& key);
+  void ForgetIfEmpty(KeyEntry& key);
+  KeyEntry* FindKey(std::string_view key);
+  KeyEntry& FindOrAddKey(std::string_view key);
+
+  // ---- nodes (catalog_nodes.cc)
+
+  Status CheckHello(const Hello& hello) const;
+  Result<Welcome> Join(Event& event, const Hello& hello);
+  void Rejoin(Event& event, Node& node, const Hello& hello);
+  void AddSegments(Event& event, Node& node, const Hello& hello);
+  void ResendOrders(Event& event, Node& node, TimePoint sent_before);
+  void Suspect(Event& event, Node& node);
+  void AbortPutsOf(Event& event, Node& writer);
+  // It is no member any more: what it held is withdrawn and free, what it wrote is aborted.
+  void Drop(Event& event, Node& node);
+
+  // ---- time (catalog_tick.cc)
+
+  void Tick(Event& event);
+  void JudgeNodes(Event& event);
+  void EndGrants(Event& event);
+  void EndPatience(Event& event);
+
+  // ---- lists and invariants (catalog_list.cc, catalog_invariants.cc)
+
+  Census TakeCensus() const;
+  std::string CheckInvariants() const;
+
+  // ---- fields
+
+  const Limits limits;
+  const Incarnation pool;
+  const uint64_t term;
+  const Guards guards;
+
+  Counters counters;
+  NodeTable nodes;
+  KeyMap keys;                                          // no entry is empty between events
+  ObjectMap objects;                                    // all but those that are gone
+  uint64_t complete = 0;                                // objects that are kComplete
+  std::set<std::pair<TimePoint, PutId>> grants_by_end;  // all that are kPending
+  std::map<uint64_t, Object*> parked;                   // all that are kParked, by arrival
+  uint64_t next_arrival = 1;
+  WaitingItems waiting;
+};
+
+// "8.0 MiB".
+std::string BytesText(uint64_t bytes);
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_CATALOG_STATE_H_

@@ -1,0 +1,64 @@
+// What time alone brings about.
+
+#include <algorithm>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+
+void Catalog::State::Tick(Event& event) {
+  JudgeNodes(event);
+  EndGrants(event);
+  EndPatience(event);
+  for (const auto& [incarnation, node] : nodes.all()) {
+    for (const auto& segment : node->segments) ExpireLeases(*segment, event.now);
+    if (node->suspected) continue;
+    for (const auto& segment : node->segments) {
+      ServeQueue(event, *segment);
+      MakeRoom(event, *segment);
+      KeepReady(event, *segment);
+    }
+    ResendOrders(event, *node, event.now - limits.order_resend_after);
+  }
+  RetryParked(event);
+}
+
+void Catalog::State::JudgeNodes(Event& event) {
+  const Duration gone_after = guards.gone_after_longest_lease
+                                  ? std::max(limits.gone_after, limits.lease)
+                                  : limits.gone_after;
+  for (Node* node : nodes.Snapshot()) {
+    if (event.now - node->heard > limits.suspect_after) Suspect(event, *node);
+    if (!node->suspected) continue;
+    const Duration suspected = event.now - node->suspected_since;
+    if (suspected >= gone_after) {
+      ++counters.nodes_gone;
+      event.out.AddGone(node->peer.incarnation);
+      Drop(event, *node);
+    } else if (suspected >= limits.abort_writer_after) {
+      AbortPutsOf(event, *node);
+    }
+  }
+}
+
+void Catalog::State::EndGrants(Event& event) {
+  while (!grants_by_end.empty() && grants_by_end.begin()->first <= event.now) {
+    Retire(event, *Find(grants_by_end.begin()->second), Cause::kExpired);
+  }
+}
+
+void Catalog::State::EndPatience(Event& event) {
+  while (WaitingItem* const item = waiting.FirstDue(event.now)) {
+    AnswerOverdue(event, *item);
+    KeyEntry* const key = item->key;
+    Object* const object = item->object;
+    waiting.Remove(item);
+    if (key) ForgetIfEmpty(*key);
+    // A parked put lives as long as somebody waits for it.
+    if (object && object->state == ObjectState::kParked && object->waiting.empty()) {
+      EndParked(event, *object, Status::Ok());
+    }
+  }
+}
+
+}  // namespace kvstore::master

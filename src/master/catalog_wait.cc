@@ -1,0 +1,173 @@
+// Items that are answered later: kept, woken, overdue.
+
+#include <string>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+template <typename Answer>
+void AddStatus(Event& event, const RequestName& request, uint32_t index, Status status) {
+  Answer answer;
+  answer.index = index;
+  answer.status = std::move(status);
+  event.out.Add(request, std::move(answer));
+}
+
+std::string Milliseconds(Duration d) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
+}
+
+// The name of a node that has not confirmed a withdrawal that the key waits for.
+std::string SlowestHolder(const KeyEntry& key) {
+  for (const Object* object : key.leaving) {
+    for (const HeldReplica& replica : object->replicas) {
+      if (replica.segment && replica.standing == Standing::kOrdered) {
+        return replica.segment->node().peer.name;
+      }
+    }
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+bool Catalog::State::Wait(Event& event, const Asking& asking, WaitingItem item) {
+  item.request = asking.request;
+  item.since = event.now;
+  item.deadline = event.now + asking.patience;
+  if (asking.patience == Duration::zero()) {
+    AnswerOverdue(event, item);
+    return false;
+  }
+  if (waiting.IsFull()) {
+    AnswerStatus(event, item.request, item.index, item.verb,
+                 ResourceExhaustedError(std::to_string(waiting.size()) +
+                                        " items wait for the master already; retry"));
+    return false;
+  }
+  waiting.Add(item);
+  return true;
+}
+
+void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint32_t index,
+                                  WaitingVerb verb, Status status) {
+  switch (verb) {
+    case WaitingVerb::kStartPut:
+      return AddStatus<StartPutAnswer>(event, request, index, std::move(status));
+    case WaitingVerb::kLocate:
+      return AddStatus<LocateAnswer>(event, request, index, std::move(status));
+    case WaitingVerb::kStat:
+      return AddStatus<StatAnswer>(event, request, index, std::move(status));
+    case WaitingVerb::kCommitPut:
+    case WaitingVerb::kExists:
+    case WaitingVerb::kWaitExists:
+    case WaitingVerb::kRemove:
+      return AddStatus<ItemAnswer>(event, request, index, std::move(status));
+  }
+}
+
+void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
+  const std::string waited = Milliseconds(event.now - item.since);
+  Status status;
+  switch (item.verb) {
+    case WaitingVerb::kStartPut:
+      ++counters.puts_refused_full;
+      status = NoRoom(*item.object);
+      break;
+    case WaitingVerb::kCommitPut:
+      status = DeadlineExceededError("not visible after " + waited + ": node " +
+                                     SlowestHolder(*item.object->key) +
+                                     " has not withdrawn an older object of the key; it becomes "
+                                     "visible then, ask again");
+      break;
+    case WaitingVerb::kLocate:
+    case WaitingVerb::kExists:
+    case WaitingVerb::kStat:
+      status =
+          DeadlineExceededError("not known after " + waited + ": node " + SlowestHolder(*item.key) +
+                                " has not withdrawn an older object of the key; ask again");
+      break;
+    case WaitingVerb::kWaitExists:
+      status = DeadlineExceededError("no put of the key was committed within " + waited);
+      break;
+    case WaitingVerb::kRemove:
+      status = DeadlineExceededError("no longer found, but after " + waited + " node " +
+                                     SlowestHolder(*item.key) +
+                                     " has not confirmed that it refuses old locations; ask again");
+      break;
+  }
+  AnswerStatus(event, item.request, item.index, item.verb, std::move(status));
+}
+
+void Catalog::State::AnswerAll(Event& event, WaitList& list, const Status& status) {
+  while (WaitingItem* const item = list.front()) {
+    AnswerStatus(event, item->request, item->index, item->verb, status);
+    waiting.Remove(item);
+  }
+}
+
+void Catalog::State::AnswerReaders(Event& event, KeyEntry& key) {
+  WaitingItem* next = key.readers.front();
+  while (next) {
+    WaitingItem* const item = next;
+    next = item->next;
+    if (item->verb == WaitingVerb::kWaitExists && !key.current) continue;
+    AnswerReader(event, *item);
+    waiting.Remove(item);
+  }
+}
+
+void Catalog::State::AnswerReader(Event& event, const WaitingItem& item) {
+  Object* const object = item.key->current;
+  switch (item.verb) {
+    case WaitingVerb::kLocate:
+      if (object) {
+        return LocateOne(event, item.request, item.index, *object, item.want_lease,
+                         event.now - item.since);
+      }
+      ++counters.locate_misses;
+      break;
+    case WaitingVerb::kStat:
+      if (object) return StatOne(event, item.request, item.index, *object);
+      break;
+    case WaitingVerb::kExists:
+      ++(object ? counters.exists_hits : counters.exists_misses);
+      break;
+    default:
+      break;
+  }
+  AnswerStatus(event, item.request, item.index, item.verb,
+               object ? Status::Ok() : NotFoundError("no such object"));
+}
+
+void Catalog::State::AnswerRemovers(Event& event, KeyEntry& key) {
+  while (WaitingItem* const item = key.removers.front()) {
+    if (Node* const caller = nodes.Find(item->request.caller)) {
+      caller->removes.Add({item->request.id, item->index}, item->found,
+                          limits.outcomes_kept_per_writer);
+    }
+    AnswerStatus(event, item->request, item->index, item->verb,
+                 item->found ? Status::Ok() : NotFoundError("no such object"));
+    waiting.Remove(item);
+  }
+}
+
+void Catalog::State::ForgetIfEmpty(KeyEntry& key) {
+  if (key.IsEmpty()) keys.erase(keys.find(*key.key));
+}
+
+KeyEntry* Catalog::State::FindKey(std::string_view key) {
+  const auto it = keys.find(key);
+  return it == keys.end() ? nullptr : &it->second;
+}
+
+KeyEntry& Catalog::State::FindOrAddKey(std::string_view key) {
+  if (KeyEntry* const found = FindKey(key)) return *found;
+  const auto it = keys.try_emplace(std::string(key)).first;
+  it->second.key = &it->first;
+  return it->second;
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,52 @@
+#ifndef KVSTORE_SRC_MASTER_OUTBOX_H_
+#define KVSTORE_SRC_MASTER_OUTBOX_H_
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "master/catalog.h"
+#include "master/node_table.h"
+#include "master/waiting.h"
+#include "proto/verbs.h"
+
+namespace kvstore::master {
+
+// What one event has produced so far: answers gathered per request, orders per node. Lives for one
+// event. Thread-compatible.
+class Outbox {
+ public:
+  explicit Outbox(uint64_t term) : term_(term) {}
+
+  template <typename Answer>
+  void Add(const RequestName& request, Answer answer) {
+    VerbReply& reply = ReplyTo(request);
+    if (!std::holds_alternative<std::vector<Answer>>(reply.answers)) {
+      reply.answers.emplace<std::vector<Answer>>();
+    }
+    std::get<std::vector<Answer>>(reply.answers).push_back(std::move(answer));
+  }
+
+  void Add(Incarnation node, Order order);
+  void AddGone(Incarnation node) { effects_.gone.push_back(node); }
+
+  // Everything, with the peers that the answers name; members of `nodes` only. The outbox is empty
+  // then.
+  Effects Take(const NodeTable& nodes);
+
+ private:
+  VerbReply& ReplyTo(const RequestName& request);
+
+  const uint64_t term_;
+  Effects effects_;
+  std::map<RequestName, size_t> reply_index_;
+  std::map<Incarnation, size_t> orders_index_;
+  RequestName last_request_;  // whose reply is `last_reply_`
+  size_t last_reply_ = SIZE_MAX;
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_OUTBOX_H_

@@ -1,0 +1,64 @@
+#include "master/placement.h"
+
+#include "master/node_table.h"
+#include "master/object.h"
+#include "master/segment.h"
+
+namespace kvstore::master {
+
+void ByFreeShare::Note(Segment* segment) {
+  const uint32_t rank = 1024 - segment->FreeShare();
+  const auto [it, added] = rank_.emplace(segment->id(), rank);
+  if (!added) {
+    if (it->second == rank) return;
+    order_.erase({it->second, segment->id()});
+    it->second = rank;
+  }
+  order_.emplace(std::pair(rank, segment->id()), segment);
+}
+
+void ByFreeShare::Erase(Segment* segment) {
+  const auto it = rank_.find(segment->id());
+  if (it == rank_.end()) return;
+  order_.erase({it->second, segment->id()});
+  rank_.erase(it);
+}
+
+Candidates::Candidates(const NodeTable& nodes, const Node* writer, const Object& object)
+    : nodes_(nodes),
+      writer_(writer),
+      object_(object),
+      rest_(nodes.by_free_share().order().begin()) {}
+
+Segment* Candidates::Next() {
+  if (stage_ == Stage::kPreferred) {
+    for (; name_ < object_.preferred_nodes.size(); ++name_, node_ = segment_ = 0) {
+      const std::vector<Node*>* named = nodes_.Named(object_.preferred_nodes[name_]);
+      if (Segment* next = named ? NextOf(*named) : nullptr) return next;
+    }
+    node_ = segment_ = 0;
+    stage_ = object_.placement == Placement::kLocalFirst && writer_ ? Stage::kOwn : Stage::kRest;
+  }
+  if (stage_ == Stage::kOwn) {
+    if (!writer_->suspected && segment_ < writer_->segments.size()) {
+      return writer_->segments[segment_++].get();
+    }
+    segment_ = 0;
+    stage_ = Stage::kHost;
+  }
+  if (stage_ == Stage::kHost) {
+    if (Segment* next = NextOf(*nodes_.OnHost(writer_->peer.host))) return next;
+    stage_ = Stage::kRest;
+  }
+  return rest_ == nodes_.by_free_share().order().end() ? nullptr : (rest_++)->second;
+}
+
+Segment* Candidates::NextOf(const std::vector<Node*>& nodes) {
+  for (; node_ < nodes.size(); ++node_, segment_ = 0) {
+    const Node& node = *nodes[node_];
+    if (!node.suspected && segment_ < node.segments.size()) return node.segments[segment_++].get();
+  }
+  return nullptr;
+}
+
+}  // namespace kvstore::master

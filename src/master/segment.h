@@ -1,0 +1,109 @@
+#ifndef KVSTORE_SRC_MASTER_SEGMENT_H_
+#define KVSTORE_SRC_MASTER_SEGMENT_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "master/catalog.h"
+#include "master/object.h"
+#include "master/range_allocator.h"
+#include "proto/verbs.h"
+
+namespace kvstore::master {
+
+struct Node;
+
+// Memory lent by one node: what is free, who holds the rest and in which order it may be evicted,
+// which pages are there, and which parked puts room is being made for. Every byte is unprepared, or
+// free, or in exactly one replica with a standing. Thread-compatible.
+class Segment {
+ public:
+  Segment(Node* node, const LentSegment& lent, SegmentId id);
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  Node& node() const { return *node_; }
+  const SegmentId& id() const { return id_; }
+  uint64_t granule() const { return granule_; }
+  uint64_t size() const { return size_; }
+  const RangeAllocator& free() const { return free_; }
+
+  // ---- replicas
+
+  // Gives the replica memory and the standing kUnfinished. False: there is not enough free, or in
+  // too many pieces; nothing has happened.
+  bool Grant(HeldReplica* replica, uint64_t bytes, size_t max_ranges, uint64_t birth);
+  // Moves the replica to the end of the list of that standing, also where it stands already.
+  void Move(HeldReplica* replica, Standing to);
+  // The replica's memory is free; it stays in its list, with 0 bytes.
+  void FreeMemory(HeldReplica* replica);
+  // Forgets the replica; its memory is free.
+  void Release(HeldReplica* replica);
+
+  HeldReplica* First(Standing standing) const { return Of(standing).replicas.front(); }
+  const Chain<HeldReplica>& List(Standing standing) const { return Of(standing).replicas; }
+  uint64_t Bytes(Standing standing) const { return Of(standing).bytes; }
+
+  // ---- pages
+
+  uint64_t prepared() const { return prepared_; }
+  uint64_t asked() const { return asked_; }  // limit of the last prepare order
+  TimePoint asked_at() const { return asked_at_; }
+  void AskForPages(uint64_t limit, TimePoint now);
+  // The holder has touched the pages below `limit`. `ends`: it can't have more; the segment ends.
+  void Ready(uint64_t limit, bool ends);
+
+  // ---- parked puts that wait for room here, in the order of their arrival
+
+  void Enqueue(Object* object);
+  void Dequeue(Object* object);
+  Object* FirstInQueue() const { return queue_.empty() ? nullptr : queue_.begin()->second; }
+  const std::map<uint64_t, Object*>& queue() const { return queue_; }
+  // What the queue needs in all.
+  uint64_t claimed() const { return claimed_; }
+
+  // ---- sums
+
+  // What comes back without anybody's doing: retirements that the holder has not answered yet, and
+  // pages that it has been asked for.
+  uint64_t Coming() const { return Bytes(Standing::kOrdered) + (asked_ - prepared_); }
+  // Free and claimed by nobody.
+  uint64_t Available() const {
+    return free_.free_bytes() > claimed_ ? free_.free_bytes() - claimed_ : 0;
+  }
+  uint64_t Unprepared() const { return size_ - prepared_; }
+  // What may become free in the end if all others finish: all but what is leased.
+  uint64_t Reachable() const { return size_ - Bytes(Standing::kLeased); }
+  // Free and unprepared and unclaimed memory in 1024ths of the size: what placement spreads by.
+  uint32_t FreeShare() const;
+  Space TakeSpace() const;
+
+ private:
+  struct Held {
+    Chain<HeldReplica> replicas;
+    uint64_t bytes = 0;  // sum over `replicas`
+  };
+  Held& Of(Standing s) { return held_[static_cast<size_t>(s)]; }
+  const Held& Of(Standing s) const { return held_[static_cast<size_t>(s)]; }
+
+  // Fixed by construction.
+  Node* const node_;
+  const SegmentId id_;
+  const uint64_t granule_;
+
+  uint64_t size_;          // whole granules; shrinks when the holder can't have the pages
+  uint64_t prepared_ = 0;  // free_ and all replicas lie below; <= asked_
+  uint64_t asked_ = 0;     // <= size_
+  TimePoint asked_at_{};
+  RangeAllocator free_;
+  std::array<Held, kStandings> held_;
+  std::map<uint64_t, Object*> queue_;  // by arrival
+  uint64_t claimed_ = 0;               // sum of the footprints of queue_
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_SEGMENT_H_

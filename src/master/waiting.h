@@ -1,0 +1,93 @@
+#ifndef KVSTORE_SRC_MASTER_WAITING_H_
+#define KVSTORE_SRC_MASTER_WAITING_H_
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "master/chain.h"
+#include "proto/verbs.h"
+
+namespace kvstore::master {
+
+struct KeyEntry;
+struct Object;
+struct WaitingItem;
+using WaitList = Chain<WaitingItem>;
+
+struct RequestName {
+  Incarnation caller;
+  uint64_t id = 0;
+  friend auto operator<=>(const RequestName&, const RequestName&) = default;
+};
+
+enum class WaitingVerb : uint8_t {
+  kStartPut,   // for room
+  kCommitPut,  // for the withdrawal of an older object
+  kLocate,     // as kCommitPut; so do kExists and kStat
+  kExists,
+  kStat,
+  kWaitExists,  // for a commit
+  kRemove,      // for the withdrawal of what was removed
+};
+
+// One item that is answered later.
+struct WaitingItem {
+  RequestName request;
+  uint32_t index = 0;
+  WaitingVerb verb = WaitingVerb::kLocate;
+  bool want_lease = false;  // kLocate
+  bool found = false;       // kRemove: there was an object
+  TimePoint since{};
+  TimePoint deadline{};  // then it is answered with what it waits for
+
+  Object* object = nullptr;  // kStartPut, kCommitPut
+  KeyEntry* key = nullptr;   // all others
+  WaitList* list = nullptr;  // of `object` or `key`: what is answered together
+  uint64_t serial = 0;       // order of arrival; unique
+
+  WaitingItem* previous = nullptr;  // of `list`
+  WaitingItem* next = nullptr;
+};
+
+// All items that are answered later: found by request (to recognise retries), by deadline, by
+// caller, and, through their lists, by what they wait for. Pure. Thread-compatible.
+class WaitingItems {
+ public:
+  explicit WaitingItems(size_t limit) : limit_(limit) {}
+
+  bool IsFull() const { return size_ >= limit_; }
+  size_t size() const { return size_; }
+  size_t requests() const { return requests_.size(); }
+
+  // Whether that item waits already, so that its retry has nothing to do.
+  bool Contains(const RequestName& request, uint32_t index) const;
+
+  // Takes the item, whose `list` is set, in at the end of that list. It must not wait yet, and
+  // there must be room. The pointer is good until Remove.
+  WaitingItem* Add(WaitingItem item);
+
+  // Forgets the item, also in its list.
+  void Remove(WaitingItem* item);
+
+  // The item with the earliest deadline, if that is not after `now`.
+  WaitingItem* FirstDue(TimePoint now) const;
+
+  std::vector<WaitingItem*> OfCaller(Incarnation caller);
+  std::vector<const WaitingItem*> All() const;
+
+ private:
+  using Items = std::map<uint32_t, WaitingItem>;  // by index
+
+  const size_t limit_;
+  size_t size_ = 0;  // over all requests
+  uint64_t next_serial_ = 1;
+  std::map<RequestName, Items> requests_;  // none is empty
+  std::map<std::pair<TimePoint, uint64_t>, WaitingItem*> by_deadline_;
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_WAITING_H_
