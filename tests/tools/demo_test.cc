@@ -1,0 +1,109 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <sstream>
+
+#include "cluster/child_process.h"
+#include "tools/program.h"
+
+namespace kvstore::cluster {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+// `requests` requests that share their first block, of four blocks each.
+std::string Trace(int requests) {
+  std::ostringstream trace;
+  for (int i = 0; i < requests; ++i) {
+    const int first = 3 * i;
+    trace << "{\"timestamp\": " << i << ", \"input_length\": 2048, \"output_length\": 1, "
+          << "\"hash_ids\": [0, " << first + 1 << ", " << first + 2 << ", " << first + 3 << "]}\n";
+  }
+  return trace.str();
+}
+
+std::vector<std::string> Demo(const std::string& trace, std::vector<std::string> more) {
+  std::vector<std::string> words = {
+      KVSTORE_KVDEMO_PATH, "--trace", trace, "--block", "4KiB", "--lend", "16MiB"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+// Processes whose parent is `parent`, by name, from /proc.
+std::vector<pid_t> ChildrenOf(pid_t parent, const std::string& name) {
+  std::vector<pid_t> found;
+  std::istringstream pids(ReadFile("/proc/" + std::to_string(parent) + "/task/" +
+                                   std::to_string(parent) + "/children"));
+  for (pid_t pid = 0; pids >> pid;) {
+    if (ReadFile("/proc/" + std::to_string(pid) + "/comm").starts_with(name.substr(0, 15))) {
+      found.push_back(pid);
+    }
+  }
+  return found;
+}
+
+bool IsRunning(pid_t pid) { return kill(pid, 0) == 0; }
+
+class DemoTest : public testing::Test {
+ protected:
+  void WriteTrace(int requests) { WriteFile(trace_, Trace(requests)); }
+  ~DemoTest() override { unlink(trace_.c_str()); }
+
+  const std::string trace_ = TempPath("trace");
+};
+
+TEST_F(DemoTest, ATraceIsReplayedWithoutAWrongByte) {
+  WriteTrace(40);
+  const Finished demo = RunProgram(Demo(trace_, {}));
+  EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
+  EXPECT_THAT(demo.out, ContainsRegex("requests +40 +of 40"));
+  EXPECT_THAT(demo.out, ContainsRegex("blocks +160"));
+  EXPECT_THAT(demo.out, HasSubstr("\nerrors: 0\nwrong bytes: 0\n"));
+  EXPECT_THAT(demo.out, HasSubstr("all 5 processes are stopped"));
+}
+
+TEST_F(DemoTest, InterruptedItStopsAllThatItStarted) {
+  WriteTrace(100'000);
+  ChildProcess demo(Demo(trace_, {"--requests", "0"}));
+  ASSERT_TRUE(demo.WaitForLine("replaying", seconds(60))) << demo.output();
+  std::vector<pid_t> children = ChildrenOf(demo.pid(), "");
+  EXPECT_EQ(children.size(), 5u);
+  demo.Signal(SIGINT);
+  EXPECT_EQ(demo.WaitForExit(seconds(30)), 130) << demo.output();
+  EXPECT_THAT(demo.output(), HasSubstr("interrupted"));
+  for (const pid_t pid : children) EXPECT_FALSE(IsRunning(pid));
+}
+
+TEST_F(DemoTest, AProcessThatDiesEndsItWithThatProcesssName) {
+  WriteTrace(100'000);
+  ChildProcess demo(Demo(trace_, {"--requests", "0"}));
+  ASSERT_TRUE(demo.WaitForLine("replaying", seconds(60))) << demo.output();
+  std::vector<pid_t> children = ChildrenOf(demo.pid(), "");
+  const std::vector<pid_t> masters = ChildrenOf(demo.pid(), "kvstore_master");
+  ASSERT_EQ(masters.size(), 1u);
+  kill(masters[0], SIGKILL);
+  EXPECT_EQ(demo.WaitForExit(seconds(30)), 1) << demo.output();
+  EXPECT_THAT(demo.output(), HasSubstr("master (process"));
+  EXPECT_THAT(demo.output(), HasSubstr("status 137"));
+  for (const pid_t pid : children) EXPECT_FALSE(IsRunning(pid));
+}
+
+TEST_F(DemoTest, WhatCanNotBeFinishedInTimeIsStopped) {
+  WriteTrace(100'000);
+  const Finished demo = RunProgram(Demo(trace_, {"--requests", "0", "--deadline", "2s"}));
+  EXPECT_EQ(demo.code, 1);
+  EXPECT_THAT(demo.err, HasSubstr("deadline_exceeded"));
+}
+
+TEST_F(DemoTest, AFileThatIsNoTraceIsRefused) {
+  WriteFile(trace_, "hello\n");
+  const Finished demo = RunProgram(Demo(trace_, {}));
+  EXPECT_EQ(demo.code, 1);
+  EXPECT_THAT(demo.err, HasSubstr("line 1"));
+}
+
+}  // namespace
+}  // namespace kvstore::cluster

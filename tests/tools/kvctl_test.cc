@@ -1,0 +1,270 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+#include "tools/json_value.h"
+#include "tools/program.h"
+
+namespace kvstore::cluster {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using text::JsonValue;
+
+Finished Kvctl(std::vector<std::string> words, const std::string& input = "") {
+  words.insert(words.begin(), KVSTORE_KVCTL_PATH);
+  return RunProgram(words, input);
+}
+
+// A master and one node that lends 64 MiB.
+class KvctlTest : public testing::Test {
+ protected:
+  KvctlTest() : master_({}), node_(master_, "lender", "64MiB") {}
+
+  void SetUp() override { ASSERT_TRUE(master_.running() && node_.running()); }
+
+  Finished Run(std::vector<std::string> words, const std::string& input = "") {
+    words.insert(words.begin(), {"--master", master_.address(), "--timeout", "20s"});
+    return Kvctl(std::move(words), input);
+  }
+
+  // The one JSON value that the verb prints; ends the test's expectations if it is none.
+  JsonValue Json(std::vector<std::string> words) {
+    words.push_back("--output=json");
+    const Finished finished = Run(std::move(words));
+    const std::optional<JsonValue> value = JsonValue::Parse(finished.out);
+    EXPECT_TRUE(value.has_value()) << finished.out << finished.err;
+    return value.value_or(JsonValue{nullptr});
+  }
+
+  MasterProcess master_;
+  NodeProcess node_;
+};
+
+TEST_F(KvctlTest, WhatWasPutIsGotByteForByte) {
+  std::string value;
+  for (int i = 0; i < 300'000; ++i) value += static_cast<char>(i * 7 % 256);
+  const Finished put = Run({"put", "some/key", "-"}, value);
+  EXPECT_EQ(put.code, 0) << put.err;
+  EXPECT_EQ(put.out, "stored 293.0 KiB\n");
+
+  EXPECT_EQ(Run({"get", "some/key"}).out, value);
+  const std::string file = TempPath("got");
+  EXPECT_EQ(Run({"get", "some/key", "-o", file}).code, 0);
+  EXPECT_EQ(ReadFile(file), value);
+  unlink(file.c_str());
+}
+
+TEST_F(KvctlTest, AFileAndAnEmptyOneCanBePut) {
+  const std::string file = TempPath("value");
+  WriteFile(file, "hello\n");
+  EXPECT_EQ(Run({"put", "full", file}).code, 0);
+  WriteFile(file, "");
+  EXPECT_EQ(Run({"put", "empty", file}).code, 0);
+  unlink(file.c_str());
+  EXPECT_EQ(Run({"get", "full"}).out, "hello\n");
+  const Finished empty = Run({"get", "empty"});
+  EXPECT_EQ(empty.code, 0) << empty.err;
+  EXPECT_EQ(empty.out, "");
+}
+
+TEST_F(KvctlTest, ATakenKeyIsReplacedOnlyWhenAsked) {
+  EXPECT_EQ(Run({"put", "key", "-"}, "one").code, 0);
+  const Finished refused = Run({"put", "key", "-"}, "two");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("already_exists"));
+  EXPECT_EQ(Run({"get", "key"}).out, "one");
+  EXPECT_EQ(Run({"put", "--replace", "key", "-"}, "three").code, 0);
+  EXPECT_EQ(Run({"get", "key"}).out, "three");
+}
+
+TEST_F(KvctlTest, AMissingObjectIsExitStatusThree) {
+  EXPECT_EQ(Run({"get", "nothing"}).code, 3);
+  EXPECT_EQ(Run({"stat", "nothing"}).code, 3);
+  EXPECT_EQ(Run({"rm", "nothing"}).code, 3);
+  EXPECT_EQ(Run({"get", "nothing"}).out, "");
+}
+
+TEST_F(KvctlTest, RemovesSeveralAndReportsTheMissingOne) {
+  Run({"put", "a", "-"}, "1");
+  Run({"put", "b", "-"}, "2");
+  const Finished removed = Run({"rm", "a", "missing", "b"});
+  EXPECT_EQ(removed.code, 3);
+  EXPECT_THAT(removed.err, HasSubstr("missing"));
+  EXPECT_EQ(Run({"get", "a"}).code, 3);
+  EXPECT_EQ(Run({"get", "b"}).code, 3);
+}
+
+TEST_F(KvctlTest, RemovalsAreReportedOneByOneToScripts) {
+  Run({"put", "a", "-"}, "1");
+  const JsonValue removed = Json({"rm", "a", "missing"});
+  EXPECT_EQ(removed["removed"][0]["status"].text(), "ok");
+  EXPECT_EQ(removed["removed"][1]["status"].text(), "not_found");
+}
+
+TEST_F(KvctlTest, ListsKeysInOrderAndByPrefix) {
+  for (const char* key : {"m/2", "m/1", "n/1"}) Run({"put", key, "-"}, "abc");
+  const JsonValue all = Json({"ls"});
+  ASSERT_EQ(all["objects"].size(), 3u);
+  EXPECT_EQ(all["objects"][0]["key"].text(), "m/1");
+  EXPECT_EQ(all["objects"][0]["size"].number(), 3);
+  EXPECT_EQ(all["objects"][0]["nodes"][0].text(), "lender");
+  EXPECT_EQ(Json({"ls", "--prefix", "m/"})["objects"].size(), 2u);
+
+  const JsonValue cut = Json({"ls", "--limit", "1"});
+  EXPECT_EQ(cut["objects"].size(), 1u);
+  EXPECT_EQ(std::get<bool>(cut["more"].value), true);
+  const Finished table = Run({"ls", "--limit=2"});
+  EXPECT_THAT(table.out, ContainsRegex("KEY +SIZE"));
+  EXPECT_THAT(table.err, HasSubstr("there are more"));
+}
+
+TEST_F(KvctlTest, AKeyOfAnyBytesCanBeTypedAsItIsShown) {
+  const std::string typed = "bin\\x00\\xff\\\\\\x1b";
+  EXPECT_EQ(Run({"--escaped", "put", typed, "-"}, "value").code, 0);
+  EXPECT_THAT(Run({"ls"}).out, HasSubstr(typed));
+  EXPECT_EQ(Json({"ls"})["objects"][0]["key_base64"].text(), "YmluAP9cGw==");
+  EXPECT_EQ(Run({"get", "--escaped", typed}).out, "value");
+  EXPECT_EQ(Run({"ls", "--escaped", "--prefix", "bin\\x00"}).code, 0);
+  EXPECT_EQ(Run({"rm", typed, "--escaped"}).code, 0);
+}
+
+TEST_F(KvctlTest, AKeyThatBeginsWithADashGoesBehindTheDoubleDash) {
+  EXPECT_EQ(Run({"put", "--", "-key", "-"}, "value").code, 0);
+  EXPECT_EQ(Run({"get", "-key"}).code, 2);
+  EXPECT_EQ(Run({"get", "--", "-key"}).out, "value");
+}
+
+TEST_F(KvctlTest, KeysOutOfBoundsAreRefused) {
+  EXPECT_EQ(Run({"put", std::string(1024, 'k'), "-"}, "value").code, 0);
+  EXPECT_EQ(Run({"get", std::string(1024, 'k')}).out, "value");
+  for (const std::string& key : {std::string(1025, 'k'), std::string()}) {
+    const Finished refused = Run({"put", key, "-"}, "value");
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("invalid_argument"));
+  }
+}
+
+TEST_F(KvctlTest, StatTellsSizeChecksumAndPlace) {
+  Run({"put", "key", "-"}, "");
+  const JsonValue stat = Json({"stat", "key"});
+  EXPECT_EQ(stat["key"].text(), "key");
+  EXPECT_EQ(stat["size"].number(), 0);
+  EXPECT_EQ(stat["checksum_xxh3"].text(), "2d06800538d394c2");  // XXH3-64 of nothing
+  EXPECT_EQ(stat["replicas"][0]["node"].text(), "lender");
+  EXPECT_EQ(stat["replicas"][0]["reserved_bytes"].number(), 4096);
+  EXPECT_THAT(Run({"stat", "key"}).out, ContainsRegex("replica +lender"));
+}
+
+TEST_F(KvctlTest, StatusNodesAndSegmentsAgreeOnTheMemory) {
+  Run({"put", "key", "-"}, std::string(1 << 20, 'x'));
+  const JsonValue status = Json({"status"});
+  EXPECT_EQ(status["objects"].number(), 1);
+  EXPECT_EQ(status["space_bytes"]["size"].number(), 64 << 20);
+  EXPECT_EQ(status["space_bytes"]["committed"].number(), 1 << 20);
+  EXPECT_GE(status["counters"].size(), 10u);
+
+  const JsonValue nodes = Json({"nodes"});
+  bool lender_is_live = false;
+  for (size_t i = 0; i < nodes["nodes"].size(); ++i) {
+    const JsonValue& node = nodes["nodes"][i];
+    lender_is_live |= node["name"].text() == "lender" && node["state"].text() == "live";
+  }
+  EXPECT_TRUE(lender_is_live);
+
+  const JsonValue segments = Json({"segments"});
+  ASSERT_EQ(segments["segments"].size(), 1u);
+  EXPECT_EQ(segments["segments"][0]["objects"].number(), 1);
+  EXPECT_EQ(segments["segments"][0]["space_bytes"]["committed"].number(), 1 << 20);
+
+  EXPECT_THAT(Run({"status"}).out, HasSubstr("64.0 MiB lent"));
+  EXPECT_THAT(Run({"nodes"}).out, ContainsRegex("lender +live"));
+  EXPECT_THAT(Run({"segments"}).out, ContainsRegex("lender +[0-9]+ +64.0 MiB"));
+}
+
+TEST_F(KvctlTest, PutAndGetSpeakJsonToo) {
+  Run({"put", "key", "-"}, "foobar");
+  const JsonValue got = Json({"get", "key"});
+  EXPECT_EQ(got["value_base64"].text(), "Zm9vYmFy");
+  EXPECT_EQ(got["size"].number(), 6);
+}
+
+TEST_F(KvctlTest, MoreReplicasThanNodesAreRefused) {
+  const Finished refused = Run({"put", "--replicas", "2", "--timeout", "1s", "key", "-"}, "value");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(Run({"put", "--replicas", "9", "key", "-"}, "value").code, 2);
+}
+
+TEST(KvctlHelpTest, HelpIsNoErrorAndTellsEveryVerb) {
+  for (const char* verb : {"status", "nodes", "segments", "ls", "put", "get", "stat", "rm"}) {
+    EXPECT_THAT(Kvctl({"--help"}).out, ContainsRegex("  " + std::string(verb) + " "));
+    const Finished help = Kvctl({"help", verb});
+    EXPECT_EQ(help.code, 0);
+    EXPECT_THAT(help.out, HasSubstr("SYNOPSIS"));
+    EXPECT_EQ(Kvctl({verb, "--help"}).out, help.out);
+  }
+  EXPECT_EQ(Kvctl({"help"}).code, 0);
+  EXPECT_EQ(Kvctl({"--version"}).out, "kvctl " + std::string(Version()) + "\n");
+}
+
+TEST(KvctlHelpTest, AWrongCommandLineIsExitStatusTwo) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"frobnicate"},
+      {"help", "frobnicate"},
+      {"get"},
+      {"get", "a", "b"},
+      {"put", "key"},
+      {"ls", "--limit", "x"},
+      {"status", "--output", "xml"},
+      {"status", "--timeout", "soon"},
+      {"status", "--replace"},
+      {"get", "--escaped", "\\q"},
+  };
+  for (const auto& words : wrong) {
+    const Finished finished = Kvctl(words);
+    EXPECT_EQ(finished.code, 2) << (words.empty() ? "no words" : words[0]) << finished.err;
+    EXPECT_EQ(finished.out, "");
+    EXPECT_THAT(finished.err, HasSubstr("kvctl help"));
+  }
+}
+
+TEST(KvctlDownTest, WithoutAMasterEveryVerbSaysSoInTime) {
+  for (const std::vector<std::string>& verb :
+       {std::vector<std::string>{"status"}, {"ls"}, {"get", "key"}, {"rm", "key"}}) {
+    std::vector<std::string> words = {"--master", "127.0.0.1:1", "--timeout", "2s"};
+    words.insert(words.end(), verb.begin(), verb.end());
+    const TimePoint begin = BootClock::now();
+    const Finished finished = Kvctl(words);
+    EXPECT_EQ(finished.code, 1);
+    EXPECT_THAT(finished.err, HasSubstr("127.0.0.1:1"));
+    EXPECT_LT(BootClock::now() - begin, seconds(9));  // 2 s, and the client's clean-up
+  }
+}
+
+TEST(KvctlDownTest, AMasterThatNeverAnswersIsGivenUpInTime) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 8), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string silent = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const TimePoint begin = BootClock::now();
+  const Finished finished = Kvctl({"--master", silent, "--timeout", "1s", "status"});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.err, HasSubstr(silent));
+  EXPECT_LT(BootClock::now() - begin, seconds(8));
+  close(listener);
+}
+
+}  // namespace
+}  // namespace kvstore::cluster
