@@ -1,0 +1,87 @@
+#ifndef KVSTORE_SRC_TRANSFER_BATCH_H_
+#define KVSTORE_SRC_TRANSFER_BATCH_H_
+
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "thread_annotations.h"
+
+namespace kvstore::transfer {
+
+// What the copies of one engine came to, by way. Thread-safe.
+class WayTotals {
+ public:
+  void Count(const Completion& completion, Access access, uint64_t size);
+  WayCounters Get(Way way) const;
+
+ private:
+  struct Totals {
+    std::atomic<uint64_t> done = 0, failed = 0, in_doubt = 0, read = 0, written = 0;
+  };
+  std::array<Totals, kWayCount> totals_;
+};
+
+// One batch as the ways see it: the copies, and the place where each leaves its completion.
+// Thread-safe; shared by the submitter's Batch and the ways that still carry a part of it.
+class BatchState {
+ public:
+  BatchState(std::span<const Copy> copies, TimePoint deadline, std::shared_ptr<WayTotals> totals);
+
+  size_t size() const { return copies_.size(); }
+  const Copy& copy(size_t index) const { return copies_[index]; }
+  // The sum of its pieces' sizes; kept by SetSize before any way sees the batch.
+  uint64_t size_of(size_t index) const { return sizes_[index]; }
+  void SetSize(size_t index, uint64_t size) { sizes_[index] = size; }
+
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  // OK while the batch should go on; else cancelled or deadline_exceeded.
+  Status Ended() const;
+
+  // Ends a copy: exactly once for each, when it touches memory no more.
+  void Finish(size_t index, Outcome outcome, Status status, Way way);
+
+  bool Wait(TimePoint until);
+  void WaitForAll();
+  const std::vector<Completion>& completions() const NO_THREAD_SAFETY_ANALYSIS {
+    return completions_;  // unchanging once all are final, which the caller has waited for
+  }
+
+ private:
+  const std::vector<Copy> copies_;
+  const TimePoint deadline_;
+  const std::shared_ptr<WayTotals> totals_;
+  std::vector<uint64_t> sizes_;  // unchanging after validation
+  std::atomic<bool> cancelled_ = false;
+
+  Mutex mu_;
+  CondVar all_final_;
+  size_t unfinished_ GUARDED_BY(mu_);
+  std::vector<Completion> completions_ GUARDED_BY(mu_);
+};
+
+// What Submit returns. Thread-safe; in a forked child its destructor does nothing.
+class SubmittedBatch final : public Batch {
+ public:
+  explicit SubmittedBatch(std::shared_ptr<BatchState> state);
+  ~SubmittedBatch() override;
+
+  bool Wait(TimePoint until) override { return state_->Wait(until); }
+  void Cancel() override { state_->Cancel(); }
+  const std::vector<Completion>& completions() const override { return state_->completions(); }
+
+ private:
+  const std::shared_ptr<BatchState> state_;
+  const pid_t creator_;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_BATCH_H_

@@ -1,0 +1,90 @@
+#ifndef KVSTORE_SRC_TRANSFER_TCP_JOB_H_
+#define KVSTORE_SRC_TRANSFER_TCP_JOB_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "thread_annotations.h"
+#include "transfer/scatter.h"
+#include "transfer/transport.h"
+
+namespace kvstore::transfer {
+
+// What goes in one frame. Small enough to spread over connections and to end early, large enough
+// that headers cost nothing.
+inline constexpr uint64_t kSliceBytes = 1 << 20;
+
+// A stretch of one copy. Value.
+struct Slice {
+  size_t copy = 0;       // position in the job
+  uint64_t offset = 0;   // in the copy
+  uint64_t length = 0;   // 0 only for an empty copy
+  ScatterCursor cursor;  // at its first byte
+};
+
+// The copies of a parcel as slices, which several connections may carry at once. Each slice that
+// Next hands out comes back through Finish or Retry; a copy is finished in its batch when it has no
+// slice left anywhere. Thread-safe.
+class Job {
+ public:
+  explicit Job(Parcel parcel);
+
+  const Copy& copy(const Slice& slice) const { return batch_->copy(copies_[slice.copy]); }
+  uint64_t total_bytes() const { return total_bytes_; }
+  size_t copy_count() const { return copies_.size(); }
+
+  // OK while the job should go on.
+  Status Ended() const { return batch_->Ended(); }
+
+  // The next slice to carry; none when all have been handed out. Skips the rest of failed copies.
+  std::optional<Slice> Next();
+  // Whether Next may have something to hand out.
+  bool HasWork();
+  // Hands a slice out again later: it is as if it had never been sent.
+  void Retry(const Slice& slice);
+  // The slice touches memory no more (save in doubt, at the holder).
+  void Finish(const Slice& slice, Outcome outcome, Status status);
+  // Counts connections that broke under this job; returns how many with this one.
+  int NoteBroken() { return broken_.fetch_add(1) + 1; }
+  // Fails all that isn't handed out.
+  void FailRest(const Status& status);
+
+ private:
+  struct Progress {
+    ScatterCursor cursor;
+    uint64_t handed_out = 0;  // bytes
+    bool started = false;     // an empty copy has been handed out
+    size_t outstanding = 0;   // slices that are handed out, or wait to be retried
+    Outcome outcome = Outcome::kDone;
+    Status status;
+    bool finished = false;
+  };
+
+  bool AllHandedOut(size_t index) const REQUIRES(mu_);
+  void NoteFailure(Progress* progress, Outcome outcome, Status status) REQUIRES(mu_);
+  // Appends to `ended` if the copy has just ended.
+  void CheckFinished(size_t index, std::vector<size_t>* ended) REQUIRES(mu_);
+  std::optional<Slice> TakeRetry(std::vector<size_t>* ended) REQUIRES(mu_);
+  std::optional<Slice> TakeFresh(std::vector<size_t>* ended) REQUIRES(mu_);
+  void Report(const std::vector<size_t>& ended) EXCLUDES(mu_);
+
+  const std::shared_ptr<BatchState> batch_;
+  const std::vector<size_t> copies_;  // indices in the batch
+  uint64_t total_bytes_ = 0;          // unchanging after construction
+  std::atomic<int> broken_ = 0;
+
+  Mutex mu_;
+  std::vector<Progress> progress_ GUARDED_BY(mu_);  // one per copy
+  size_t current_ GUARDED_BY(mu_) = 0;              // the first copy not handed out whole
+  std::deque<Slice> retries_ GUARDED_BY(mu_);
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_TCP_JOB_H_

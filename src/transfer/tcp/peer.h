@@ -1,0 +1,90 @@
+#ifndef KVSTORE_SRC_TRANSFER_TCP_PEER_H_
+#define KVSTORE_SRC_TRANSFER_TCP_PEER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "kvstore/result.h"
+#include "thread_annotations.h"
+#include "transfer/descriptor.h"
+#include "transfer/guards.h"
+#include "transfer/tcp/connection.h"
+#include "transfer/tcp/job.h"
+
+namespace kvstore::transfer {
+
+struct TcpClientOptions {
+  uint32_t connections = 4;  // to one peer, shared by workers and direct callers
+  ConnectionTimeouts timeouts;
+  TransferGuards guards;
+};
+
+// All of this process's traffic to one holder: a pool of connections, opened when needed, and
+// workers, started when needed, that carry posted jobs over them. Thread-safe.
+class TcpPeer {
+ public:
+  TcpPeer(std::shared_ptr<const PeerDescriptor> descriptor, const TcpClientOptions& options);
+  // Close comes first.
+  ~TcpPeer();
+
+  // Lets the workers carry it. After Close the job fails at once.
+  void Post(std::shared_ptr<Job> job);
+  // Carries it in the calling thread, whole.
+  void Carry(Job& job);
+  // Ends all jobs, failed or in doubt, and the workers. Returns when both are over.
+  void Close();
+
+ private:
+  class JobPatience;
+  class CutPatience;
+  struct Posted {
+    std::shared_ptr<Job> job;
+    size_t workers = 0;      // carrying it now
+    size_t max_workers = 1;  // more would only be in each other's way
+  };
+
+  void Work();
+  // Waits for something to do; null: the peer is closed.
+  Posted* NextPosted() REQUIRES(mu_);
+  void StartWorkers() REQUIRES(mu_);
+  // Ends posted jobs whose time is up while all workers are busy with others.
+  void FailEndedJobs() EXCLUDES(mu_);
+
+  // Carries one fair share of the job. False: nothing of it can be carried (any more).
+  bool CarryShare(Job& job, Patience& patience);
+  // Decides what becomes of slices whose connection broke.
+  void Settle(Job& job, const std::vector<Connection::Stranded>& stranded, const Status& why,
+              bool retry, uint64_t connection_id);
+  Status ConfirmCut(uint64_t connection_id);
+
+  Result<std::unique_ptr<Connection>> Take(Patience& patience);
+  Result<std::unique_ptr<Connection>> OpenAny(Patience& patience);
+  void GiveBack(std::unique_ptr<Connection> connection);
+  // Forgets a broken connection, and the idle ones, which are likely to be broken too.
+  void Discard();
+
+  const std::shared_ptr<const PeerDescriptor> descriptor_;
+  const TcpClientOptions options_;
+  std::atomic<bool> closing_ = false;
+
+  Mutex mu_;
+  CondVar work_;        // jobs_ or closing_ changed
+  CondVar connection_;  // idle_, open_ or waiting_ changed
+  std::list<Posted> jobs_ GUARDED_BY(mu_);
+  std::vector<std::thread> workers_ GUARDED_BY(mu_);
+  std::vector<std::unique_ptr<Connection>> idle_ GUARDED_BY(mu_);
+  size_t open_ GUARDED_BY(mu_) = 0;  // idle, in use or being opened
+  // Who waits for a connection, first come first served.
+  std::list<uint64_t> waiting_ GUARDED_BY(mu_);
+  uint64_t next_ticket_ GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_TCP_PEER_H_

@@ -1,0 +1,94 @@
+#ifndef KVSTORE_SRC_TRANSFER_TCP_SERVED_CONNECTION_H_
+#define KVSTORE_SRC_TRANSFER_TCP_SERVED_CONNECTION_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "kvstore/status.h"
+#include "transfer/registry.h"
+#include "transfer/tcp/frame.h"
+#include "transfer/tcp/input_buffer.h"
+#include "transfer/tcp/socket.h"
+
+namespace kvstore::transfer {
+
+class ServedConnection;
+
+// What a served connection has to ask of all of them together. Thread-safe.
+class PathTable {
+ public:
+  virtual ~PathTable() = default;
+  // OK: the hello is for us, now, and the connection is known by its id from here on.
+  virtual Status Admit(const Hello& hello, ServedConnection& connection) = 0;
+  // Closes the connection of that id. OK: it is drained, or there is none (any more).
+  virtual Status CutPath(uint64_t id, const ServedConnection& asker) = 0;
+};
+
+// What all served connections of an engine came to. Thread-safe.
+struct ServedTotals {
+  std::atomic<uint64_t> reads = 0, writes = 0, bytes = 0;
+  std::atomic<uint64_t> refused_before = 0, refused_after = 0, bad_connections = 0;
+};
+
+// One connection, at the holder's end. Run serves it in the calling thread for as long as it lasts;
+// Cut may come from any thread. When Run has returned, no memory is touched any more.
+class ServedConnection {
+ public:
+  struct Timeouts {
+    Duration hello;
+    Duration stall;
+  };
+
+  // All references outlive the connection.
+  ServedConnection(Socket socket, PathTable& paths, Registry& registry, ServedTotals& totals,
+                   const Timeouts& timeouts);
+
+  void Run();
+  // Makes Run return within about a step.
+  void Cut();
+  bool was_cut() const { return cut_.load(); }
+
+ private:
+  // All of these: OK, go on; unavailable, the connection has ended as connections do;
+  // invalid_argument, the peer misbehaved.
+  Status Serve();
+  Status Greet();
+  Status NextRequest(std::optional<Request>* request);
+  Status Dispatch(const Request& request);
+  Status ServeRead(const Request& request);
+  Status SendFrom(RegionAccess memory, const Request& request, Status* verdict);
+  Status ServeWrite(const Request& request);
+  Status ReceiveTo(std::byte* memory, size_t room, bool whole_rest, size_t* moved);
+  Status ServeCut(const Request& request);
+
+  // Waits a step in the middle of a frame.
+  Status WaitStep(short events);
+  Status Moved(const IoStep& step);
+  void Append(std::span<const std::byte> bytes);
+  void AppendVerdict(const Request& request, const Status& verdict);
+  // Sends what was appended; before anything that may wait for the peer.
+  Status Flush();
+
+  const Socket socket_;
+  PathTable& paths_;
+  Registry& registry_;
+  ServedTotals& totals_;
+  const Timeouts timeouts_;
+  std::atomic<bool> cut_ = false;
+
+  // Confined to the thread in Run.
+  InputBuffer input_;
+  std::vector<std::byte> output_;
+  size_t output_sent_ = 0;
+  TimePoint last_moved_;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_TCP_SERVED_CONNECTION_H_

@@ -1,0 +1,84 @@
+#ifndef KVSTORE_SRC_TRANSFER_TCP_SERVER_H_
+#define KVSTORE_SRC_TRANSFER_TCP_SERVER_H_
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <thread>
+
+#include "kvstore/incarnation.h"
+#include "kvstore/result.h"
+#include "kvstore/transfer.h"
+#include "thread_annotations.h"
+#include "transfer/guards.h"
+#include "transfer/registry.h"
+#include "transfer/tcp/served_connection.h"
+#include "transfer/tcp/socket.h"
+
+namespace kvstore::transfer {
+
+// The listening port, and all connections that it serves: a thread for each, at most as many as the
+// limit says (docs/decisions/0003-tcp-threads.md). Thread-safe.
+class TcpServer final : public PathTable {
+ public:
+  struct Options {
+    Incarnation incarnation;
+    uint32_t max_incoming = 1024;
+    ServedConnection::Timeouts timeouts;
+    TransferGuards guards;
+  };
+
+  // Listens on `endpoint` from here on. `registry` outlives the server.
+  static Result<std::unique_ptr<TcpServer>> Create(const Endpoint& endpoint, Registry& registry,
+                                                   const Options& options);
+  // Cuts all connections and waits until they are drained.
+  ~TcpServer() override;
+
+  const Endpoint& endpoint() const { return endpoint_; }
+  ServedCounters served() const;
+
+  // Hellos for another incarnation are refused from now on; when it returns, no connection that was
+  // admitted before is served any more.
+  void Rename(const Incarnation& incarnation);
+
+  Status Admit(const Hello& hello, ServedConnection& connection) override;
+  Status CutPath(uint64_t id, const ServedConnection& asker) override;
+
+ private:
+  struct Path {
+    Path(Socket socket, TcpServer& server);
+    ServedConnection connection;
+    uint64_t id = 0;        // 0: no hello yet
+    bool finished = false;  // Run has returned
+    std::thread thread;
+  };
+
+  TcpServer(Socket listener, const Endpoint& endpoint, int wake_fd, Registry& registry,
+            const Options& options);
+
+  void AcceptAll();
+  void AcceptOne();
+  void Start(Socket socket);
+  void JoinFinished();
+  void Wake() const;
+  Path* FindPath(uint64_t id) REQUIRES(mu_);
+
+  const Socket listener_;
+  const Endpoint endpoint_;
+  const int wake_fd_;  // an eventfd, for the accepting thread
+  Registry& registry_;
+  const Options options_;
+  ServedTotals totals_;
+
+  Mutex mu_;
+  CondVar path_changed_;
+  Incarnation incarnation_ GUARDED_BY(mu_);
+  std::list<std::unique_ptr<Path>> paths_ GUARDED_BY(mu_);
+  bool ending_ GUARDED_BY(mu_) = false;
+
+  std::thread acceptor_;  // joined by the destructor
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_TCP_SERVER_H_

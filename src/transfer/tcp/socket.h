@@ -1,0 +1,70 @@
+#ifndef KVSTORE_SRC_TRANSFER_TCP_SOCKET_H_
+#define KVSTORE_SRC_TRANSFER_TCP_SOCKET_H_
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "kvstore/clock.h"
+#include "kvstore/result.h"
+#include "transfer/tcp/endpoint.h"
+
+namespace kvstore::transfer {
+
+// Nobody waits longer than this without looking whether there is still a reason to wait.
+inline constexpr Duration kWaitStep = std::chrono::milliseconds(50);
+
+// What one non-blocking send or receive came to.
+struct IoStep {
+  size_t bytes = 0;      // moved; 0: see below
+  bool blocked = false;  // nothing can be moved now: wait
+  bool ended = false;    // the peer has closed the connection
+  int error = 0;         // errno: the connection is broken
+
+  bool over() const { return ended || error != 0; }
+  // "closed by the peer", or the error in words.
+  std::string Reason() const;
+};
+
+// Owns one non-blocking TCP socket, closed on exec; never raises SIGPIPE. Shutdown, and one sender
+// and one receiver, may come from different threads; the owner closes after they have left.
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(Socket&& other) noexcept;
+  Socket& operator=(Socket&& other) noexcept;
+  ~Socket();
+
+  // Bound and listening.
+  static Result<Socket> Listen(const Endpoint& endpoint);
+  // On its way to being connected: wait until it is writable, then ask ConnectError.
+  static Result<Socket> StartConnect(const Endpoint& endpoint);
+
+  int fd() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+  // For connections: no delay for small frames, and a vanished peer's machine is noticed.
+  void PrepareConnection() const;
+  // 0, or why connecting failed.
+  int ConnectError() const;
+
+  // `more`: further bytes follow at once, so don't send a short packet.
+  IoStep Send(std::span<const iovec> parts, bool more) const;
+  IoStep Receive(std::span<const iovec> parts) const;
+
+  // Ends both directions, for forked children that hold the socket too.
+  void Shutdown() const;
+
+ private:
+  int fd_ = -1;
+};
+
+// Whether one of `events` (POLLIN, POLLOUT) or an error came within `timeout`; negative: for ever.
+bool WaitReady(int fd, short events, Duration timeout);
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_TCP_SOCKET_H_

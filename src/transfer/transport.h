@@ -1,0 +1,58 @@
+#ifndef KVSTORE_SRC_TRANSFER_TRANSPORT_H_
+#define KVSTORE_SRC_TRANSFER_TRANSPORT_H_
+
+// The transfer layer's inside, from the top:
+//
+//   engine      implements kvstore/transfer.h: validates copies, picks a way for each
+//   registry    which memory copies may touch, and who touches it now
+//   batch       one submitted batch and its completions
+//   descriptor  the opaque bytes by which peers know each other
+//   transport   what each way implements; local/ is the model to read first, tcp/ the network
+//
+// The engine calls the transports; they call registry and batch, and never each other.
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "transfer/batch.h"
+#include "transfer/descriptor.h"
+
+namespace kvstore::transfer {
+
+// Copies of one batch to one peer. The engine has checked all that can be checked without the peer:
+// sizes don't overflow and pieces aren't null.
+struct Parcel {
+  PeerId peer = 0;
+  std::shared_ptr<const PeerDescriptor> descriptor;
+  std::shared_ptr<BatchState> batch;
+  std::vector<size_t> copies;  // indices in the batch
+};
+
+// One way for bytes to travel. Implementations are thread-safe. Each copy of a parcel is finished
+// in its batch exactly once, as the rules of kvstore/transfer.h have it: also when the batch ends
+// early, when the peer is closed, and when the transport is destroyed.
+class Transport {
+ public:
+  // Ends what is unfinished as cancelled, failed or in doubt, and waits until all of it is final.
+  virtual ~Transport() = default;
+
+  virtual Way way() const = 0;
+
+  // OK when this way leads to that peer; otherwise why it does not.
+  virtual Status Reaches(const PeerDescriptor& peer) const = 0;
+
+  // Carries the copies in threads of the transport. Doesn't wait.
+  virtual void Post(Parcel parcel) = 0;
+
+  // Carries the copies in the calling thread; when it returns they are final.
+  virtual void Carry(Parcel parcel) = 0;
+
+  // No further parcels for this peer will come; ends its copies.
+  virtual void Close(PeerId peer) = 0;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_TRANSPORT_H_

@@ -1,0 +1,460 @@
+// What every way promises, whatever it is made of. A way joins with a line in kWays and, if it
+// needs more than two engines in one process, a case in Pair.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "transfer/test_guard.h"
+
+namespace kvstore::transfer {
+namespace {
+
+constexpr Way kWays[] = {Way::kLocal, Way::kTcp};
+
+TimePoint In(Duration duration) { return BootClock::now() + duration; }
+TimePoint Soon() { return In(std::chrono::seconds(20)); }
+
+using Bytes = std::vector<unsigned char>;
+
+// Bytes that differ from place to place and from seed to seed.
+Bytes Pattern(size_t size, uint64_t seed) {
+  Bytes bytes(size);
+  uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
+  for (auto& byte : bytes) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    byte = static_cast<unsigned char>(state >> 56);
+  }
+  return bytes;
+}
+
+Piece PieceOf(Bytes& bytes) { return {bytes.data(), bytes.size()}; }
+
+// One end that holds memory, one that copies, and the way between them.
+class TransportContract : public testing::TestWithParam<Way> {
+ protected:
+  void SetUp() override {
+    EngineOptions options;
+    options.ways = {GetParam()};
+    options.tcp_stall_timeout = std::chrono::seconds(5);
+    client_ = Make(options);
+    if (GetParam() == Way::kLocal) {
+      holder_ = client_.get();
+    } else {
+      other_ = Make(options);
+      holder_ = other_.get();
+    }
+    peer_ = *client_->Open(holder_->Descriptor());
+  }
+
+  static std::unique_ptr<Engine> Make(const EngineOptions& options) {
+    Result<std::unique_ptr<Engine>> engine = Engine::Create(options);
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    return *std::move(engine);
+  }
+
+  RegionId Lend(Bytes& memory, RegionGuard* guard = nullptr) {
+    const Result<RegionId> id =
+        holder_->Register(memory.data(), memory.size(), {.remote = true, .guard = guard});
+    EXPECT_TRUE(id.ok()) << id.status();
+    return *id;
+  }
+
+  Copy Make(Access access, RegionId region, uint64_t offset, std::span<const Piece> pieces) const {
+    return {.access = access,
+            .peer = peer_,
+            .region = region,
+            .offset = offset,
+            .pieces = pieces,
+            .guard = std::nullopt};
+  }
+
+  Completion Run(Access access, RegionId region, uint64_t offset, std::span<const Piece> pieces,
+                 std::optional<Guard> guard = std::nullopt, TimePoint deadline = Soon()) {
+    Copy copy = Make(access, region, offset, pieces);
+    copy.guard = guard;
+    return client_->Run(std::span(&copy, 1), deadline).at(0);
+  }
+
+  std::unique_ptr<Engine> client_;
+  std::unique_ptr<Engine> other_;
+  Engine* holder_ = nullptr;
+  PeerId peer_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Ways, TransportContract, testing::ValuesIn(kWays),
+                         [](const auto& way) { return std::string(WayName(way.param)); });
+
+void ExpectDone(const Completion& completion, Way way) {
+  EXPECT_EQ(completion.outcome, Outcome::kDone) << completion.status;
+  EXPECT_TRUE(completion.status.ok()) << completion.status;
+  EXPECT_EQ(completion.way, way);
+}
+
+void ExpectFailed(const Completion& completion, StatusCode code) {
+  EXPECT_EQ(completion.outcome, Outcome::kFailed);
+  EXPECT_EQ(completion.status.code(), code) << completion.status;
+  EXPECT_FALSE(completion.status.message().empty());
+}
+
+TEST_P(TransportContract, BytesOfEverySizeArriveBothWays) {
+  constexpr size_t kMargin = 64;
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{4095}, size_t{4096}, size_t{8192}, size_t{8193},
+        size_t{64} << 10, (size_t{1} << 20) + 1, size_t{33} << 20}) {
+    SCOPED_TRACE(size);
+    const Bytes before = Pattern(size + 2 * kMargin, 1);
+    Bytes memory = before;
+    const RegionId region = Lend(memory);
+
+    Bytes read(size, 0);
+    const Piece to = PieceOf(read);
+    ExpectDone(Run(Access::kRead, region, kMargin, std::span(&to, 1)), GetParam());
+    EXPECT_TRUE(std::equal(read.begin(), read.end(), before.begin() + kMargin));
+
+    Bytes written = Pattern(size, 2);
+    const Piece from = PieceOf(written);
+    ExpectDone(Run(Access::kWrite, region, kMargin, std::span(&from, 1)), GetParam());
+    ASSERT_TRUE(holder_->Unregister(region).ok());
+    Bytes expected = before;
+    std::copy(written.begin(), written.end(), expected.begin() + kMargin);
+    EXPECT_TRUE(memory == expected) << "the bytes, or their neighbours, are wrong";
+  }
+}
+
+TEST_P(TransportContract, ScatterListsOfManyPiecesKeepTheirOrder) {
+  Bytes memory = Pattern(8 << 20, 3);
+  const RegionId region = Lend(memory);
+  std::vector<Bytes> parts;
+  for (size_t i = 0; i < 500; ++i) parts.emplace_back(i % 7 == 0 ? 0 : 8192 + i, 0);
+  std::vector<Piece> pieces;
+  for (Bytes& part : parts) pieces.push_back(PieceOf(part));
+  pieces.insert(pieces.begin() + 9, Piece{nullptr, 0});
+  ExpectDone(Run(Access::kRead, region, 17, pieces), GetParam());
+  Bytes joined;
+  for (const Bytes& part : parts) joined.insert(joined.end(), part.begin(), part.end());
+  EXPECT_TRUE(std::equal(joined.begin(), joined.end(), memory.begin() + 17));
+
+  std::reverse(pieces.begin(), pieces.end());
+  std::reverse(parts.begin(), parts.end());
+  ExpectDone(Run(Access::kWrite, region, 1, pieces), GetParam());
+  joined.clear();
+  for (const Bytes& part : parts) joined.insert(joined.end(), part.begin(), part.end());
+  ASSERT_TRUE(holder_->Unregister(region).ok());
+  EXPECT_TRUE(std::equal(joined.begin(), joined.end(), memory.begin() + 1));
+}
+
+TEST_P(TransportContract, OnePieceMayBeNamedManyTimes) {
+  Bytes memory(10 << 20, 0);
+  const RegionId region = Lend(memory);
+  Bytes window = Pattern(1 << 20, 4);
+  const std::vector<Piece> pieces(10, PieceOf(window));
+  ExpectDone(Run(Access::kWrite, region, 0, pieces), GetParam());
+  ASSERT_TRUE(holder_->Unregister(region).ok());
+  for (size_t i = 0; i < 10; ++i) {
+    EXPECT_TRUE(std::equal(window.begin(), window.end(), memory.begin() + (i << 20))) << i;
+  }
+}
+
+TEST_P(TransportContract, CopiesOutsideTheRegionAreRefusedAndMoveNothing) {
+  Bytes memory = Pattern(10000, 5);
+  const Bytes before = memory;
+  const RegionId region = Lend(memory);
+  Bytes buffer(5000, 7);
+  const Piece piece = PieceOf(buffer);
+  for (const Access access : {Access::kRead, Access::kWrite}) {
+    for (const uint64_t offset : {uint64_t{5001}, uint64_t{10000}, uint64_t{10001},
+                                  uint64_t{1} << 40, UINT64_MAX - 4999, UINT64_MAX}) {
+      SCOPED_TRACE(offset);
+      ExpectFailed(Run(access, region, offset, std::span(&piece, 1)), StatusCode::kInvalidArgument);
+    }
+  }
+  ExpectDone(Run(Access::kRead, region, 10000, {}), GetParam());
+  ExpectFailed(Run(Access::kRead, region, 10001, {}), StatusCode::kInvalidArgument);
+  ASSERT_TRUE(holder_->Unregister(region).ok());
+  EXPECT_EQ(memory, before);
+  EXPECT_EQ(buffer, Bytes(5000, 7));
+}
+
+TEST_P(TransportContract, PiecesThatMakeNoSenseAreRefused) {
+  Bytes memory(4096);
+  const RegionId region = Lend(memory);
+  const Piece null{nullptr, 1};
+  ExpectFailed(Run(Access::kRead, region, 0, std::span(&null, 1)), StatusCode::kInvalidArgument);
+  const std::vector<Piece> endless(3, Piece{memory.data(), UINT64_MAX / 2});
+  ExpectFailed(Run(Access::kWrite, region, 0, endless), StatusCode::kInvalidArgument);
+}
+
+TEST_P(TransportContract, UnknownRegionsAndPeersAreRefused) {
+  Bytes memory(4096);
+  const RegionId region = Lend(memory);
+  Bytes local(4096);
+  const Result<RegionId> hidden = holder_->Register(local.data(), local.size(), {});
+  ASSERT_TRUE(hidden.ok());
+  Bytes buffer(16);
+  const Piece piece = PieceOf(buffer);
+  ExpectFailed(Run(Access::kRead, region + 100, 0, std::span(&piece, 1)), StatusCode::kNotFound);
+  ExpectFailed(Run(Access::kWrite, *hidden, 0, std::span(&piece, 1)), StatusCode::kNotFound);
+  Copy copy = Make(Access::kRead, region, 0, std::span(&piece, 1));
+  copy.peer = peer_ + 100;
+  ExpectFailed(client_->Run(std::span(&copy, 1), Soon()).at(0), StatusCode::kInvalidArgument);
+}
+
+TEST_P(TransportContract, GuardedMemoryIsNotReachedWithoutNamingAGuard) {
+  TestGuard guard;
+  Bytes memory(4096);
+  const RegionId region = Lend(memory, &guard);
+  Bytes buffer(16);
+  const Piece piece = PieceOf(buffer);
+  ExpectFailed(Run(Access::kRead, region, 0, std::span(&piece, 1)), StatusCode::kInvalidArgument);
+  EXPECT_EQ(guard.entered, 0u);
+}
+
+TEST_P(TransportContract, RetiredMemoryIsRefusedBeforeAnyByteMoves) {
+  TestGuard guard;
+  guard.word = 5;
+  for (const size_t size : {size_t{0}, size_t{100}, size_t{3} << 20}) {
+    SCOPED_TRACE(size);
+    Bytes memory(4 << 20, 1);
+    const RegionId region = Lend(memory, &guard);
+    Bytes buffer(size, 2);
+    const Piece piece = PieceOf(buffer);
+    for (const Access access : {Access::kRead, Access::kWrite}) {
+      ExpectFailed(Run(access, region, 0, std::span(&piece, 1), Guard{.first = 0, .birth = 4}),
+                   StatusCode::kAborted);
+    }
+    ASSERT_TRUE(holder_->Unregister(region).ok());
+    EXPECT_EQ(memory, Bytes(4 << 20, 1));
+    EXPECT_EQ(buffer, Bytes(size, 2));
+  }
+  EXPECT_EQ(guard.entered, 0u);
+}
+
+TEST_P(TransportContract, AReadOfMemoryThatRetiresBeforeItsLastByteIsAborted) {
+  for (const size_t size : {size_t{0}, size_t{100}, size_t{64} << 10, size_t{9} << 20}) {
+    SCOPED_TRACE(size);
+    TestGuard guard;
+    guard.retire_at_question = 1;
+    Bytes memory(10 << 20, 1);
+    const RegionId region = Lend(memory, &guard);
+    Bytes buffer(size);
+    const Piece piece = PieceOf(buffer);
+    ExpectFailed(Run(Access::kRead, region, 0, std::span(&piece, 1), Guard{.first = 0, .birth = 4}),
+                 StatusCode::kAborted);
+    ASSERT_TRUE(holder_->Unregister(region).ok());
+    EXPECT_GT(guard.stands_asked, 0u);
+    EXPECT_EQ(guard.inside, 0);
+  }
+}
+
+TEST_P(TransportContract, ALongWriteIntoMemoryThatRetiresEndsAborted) {
+  TestGuard guard;
+  guard.retire_at_question = 3;
+  Bytes memory(64 << 20, 1);
+  const RegionId region = Lend(memory, &guard);
+  Bytes buffer(64 << 20, 2);
+  const Piece piece = PieceOf(buffer);
+  ExpectFailed(Run(Access::kWrite, region, 0, std::span(&piece, 1), Guard{.first = 0, .birth = 4}),
+               StatusCode::kAborted);
+  EXPECT_EQ(guard.inside, 0);
+  EXPECT_EQ(memory.back(), 1) << "the write went on to the end";
+}
+
+TEST_P(TransportContract, EveryAccessThatEnteredHasLeftWhenTheCopyIsFinal) {
+  TestGuard guard;
+  Bytes memory(5 << 20, 1);
+  const RegionId region = Lend(memory, &guard);
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{8193}, size_t{5} << 20}) {
+    Bytes buffer(size);
+    const Piece piece = PieceOf(buffer);
+    const Guard named{.first = 0, .birth = 4};
+    ExpectDone(Run(Access::kWrite, region, 0, std::span(&piece, 1), named), GetParam());
+    EXPECT_EQ(guard.inside, 0) << "a write that is done was still counted";
+    ExpectDone(Run(Access::kRead, region, 0, std::span(&piece, 1), named), GetParam());
+    ASSERT_GT(guard.entered, 0u);
+  }
+  ASSERT_TRUE(holder_->Unregister(region).ok());
+  EXPECT_EQ(guard.inside, 0);
+}
+
+TEST_P(TransportContract, ABatchOfThousandsOfSmallCopiesMovesEachToItsPlace) {
+  constexpr size_t kCount = 5000;
+  constexpr size_t kSize = 700;
+  Bytes memory(kCount * kSize, 0);
+  const RegionId region = Lend(memory);
+  Bytes source = Pattern(kCount * kSize, 6);
+  std::vector<Piece> pieces;
+  std::vector<Copy> copies;
+  for (size_t i = 0; i < kCount; ++i) pieces.push_back({source.data() + i * kSize, kSize});
+  for (size_t i = 0; i < kCount; ++i) {
+    copies.push_back(Make(Access::kWrite, region, i * kSize, std::span(&pieces[i], 1)));
+  }
+  std::unique_ptr<Batch> batch = client_->Submit(copies, Soon());
+  ASSERT_TRUE(batch->Wait(Soon()));
+  EXPECT_TRUE(FirstError(batch->completions()).ok()) << FirstError(batch->completions());
+  Bytes back(kCount * kSize, 0);
+  copies.clear();
+  for (size_t i = 0; i < kCount; ++i) pieces[i] = {back.data() + i * kSize, kSize};
+  for (size_t i = 0; i < kCount; ++i) {
+    copies.push_back(Make(Access::kRead, region, i * kSize, std::span(&pieces[i], 1)));
+  }
+  const std::vector<Completion> read = client_->Run(copies, Soon());
+  EXPECT_TRUE(FirstError(read).ok()) << FirstError(read);
+  EXPECT_TRUE(back == source);
+}
+
+TEST_P(TransportContract, ReadsAndWritesMixInOneBatchAndBadCopiesFailAlone) {
+  Bytes memory = Pattern(24 << 20, 7);
+  const Bytes before = memory;
+  const RegionId region = Lend(memory);
+  Bytes written = Pattern(8 << 20, 8);
+  Bytes read(8 << 20, 0);
+  const Piece from = PieceOf(written);
+  const Piece to = PieceOf(read);
+  const std::vector<Copy> copies = {
+      Make(Access::kWrite, region, 0, std::span(&from, 1)),
+      Make(Access::kWrite, region, 20 << 20, std::span(&from, 1)),  // ends beyond the region
+      Make(Access::kRead, region, 8 << 20, std::span(&to, 1)),
+      Make(Access::kRead, region + 1, 0, std::span(&to, 0)),
+      Make(Access::kWrite, region, 16 << 20, std::span(&from, 1)),
+  };
+  const std::vector<Completion> ends = client_->Run(copies, Soon());
+  ASSERT_EQ(ends.size(), copies.size());
+  ExpectDone(ends[0], GetParam());
+  ExpectFailed(ends[1], StatusCode::kInvalidArgument);
+  ExpectDone(ends[2], GetParam());
+  ExpectFailed(ends[3], StatusCode::kNotFound);
+  ExpectDone(ends[4], GetParam());
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), before.begin() + (8 << 20)));
+  EXPECT_TRUE(std::equal(written.begin(), written.end(), memory.begin() + (16 << 20)));
+}
+
+TEST_P(TransportContract, AnEmptyBatchIsFinalAtOnce) {
+  const std::unique_ptr<Batch> batch = client_->Submit({}, Soon());
+  EXPECT_TRUE(batch->Wait(BootClock::now()));
+  EXPECT_TRUE(batch->completions().empty());
+}
+
+TEST_P(TransportContract, AfterItsDeadlineABatchMovesNothing) {
+  Bytes memory(1 << 20, 1);
+  const RegionId region = Lend(memory);
+  Bytes buffer(1 << 20, 2);
+  const Piece piece = PieceOf(buffer);
+  ExpectFailed(Run(Access::kWrite, region, 0, std::span(&piece, 1), std::nullopt, BootClock::now()),
+               StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(memory, Bytes(1 << 20, 1));
+}
+
+TEST_P(TransportContract, ACancelledBatchBecomesFinalAndThenTouchesNothing) {
+  constexpr size_t kSize = 256 << 20;
+  Bytes memory(kSize, 1);
+  const RegionId region = Lend(memory);
+  Bytes buffer(kSize, 2);
+  const Piece piece = PieceOf(buffer);
+  const std::vector<Copy> copies(8, Make(Access::kWrite, region, 0, std::span(&piece, 1)));
+  const std::unique_ptr<Batch> batch = client_->Submit(copies, Soon());
+  batch->Cancel();
+  ASSERT_TRUE(batch->Wait(Soon()));
+  for (const Completion& end : batch->completions()) {
+    if (end.outcome == Outcome::kDone) continue;
+    ExpectFailed(end, StatusCode::kCancelled);
+  }
+  EXPECT_EQ(batch->completions().back().outcome, Outcome::kFailed) << "2 GiB before the cancel?";
+  // Final: what is put there now stays.
+  std::fill(memory.begin(), memory.end(), 3);
+  ASSERT_TRUE(holder_->Unregister(region).ok());
+  EXPECT_EQ(std::count(memory.begin(), memory.end(), 3), static_cast<ptrdiff_t>(kSize));
+}
+
+TEST_P(TransportContract, DestroyingABatchWaitsUntilItIsFinal) {
+  Bytes memory(64 << 20, 1);
+  TestGuard guard;
+  const RegionId region = Lend(memory, &guard);
+  {
+    Bytes buffer(64 << 20, 2);
+    const Piece piece = PieceOf(buffer);
+    std::vector<Copy> copies(8, Make(Access::kRead, region, 0, std::span(&piece, 1)));
+    for (Copy& copy : copies) copy.guard = Guard{};
+    client_->Submit(copies, Soon()).reset();
+  }  // the buffer goes: a copy that still ran would write into freed memory
+  ASSERT_TRUE(holder_->Unregister(region).ok());
+  EXPECT_EQ(guard.inside, 0);
+}
+
+TEST_P(TransportContract, UnregisterReturnsOnlyWhenNoCopyTouchesTheRegion) {
+  for (int round = 0; round < 5; ++round) {
+    auto memory = std::make_unique<Bytes>(32 << 20, 1);
+    const RegionId region = Lend(*memory);
+    Bytes buffer(32 << 20, 2);
+    const Piece piece = PieceOf(buffer);
+    const std::vector<Copy> copies(4, Make(Access::kWrite, region, 0, std::span(&piece, 1)));
+    const std::unique_ptr<Batch> batch = client_->Submit(copies, Soon());
+    ASSERT_TRUE(holder_->Unregister(region).ok());
+    std::fill(memory->begin(), memory->end(), 3);
+    ASSERT_TRUE(batch->Wait(Soon()));
+    EXPECT_EQ(std::count(memory->begin(), memory->end(), 3), 32 << 20);
+    const Completion after = Run(Access::kRead, region, 0, std::span(&piece, 1));
+    ExpectFailed(after, StatusCode::kNotFound);
+  }
+}
+
+TEST_P(TransportContract, ManyThreadsCopyAtOnceAndEachGetsItsOwnBytes) {
+  constexpr size_t kThreads = 8;
+  constexpr size_t kShare = 2 << 20;
+  Bytes memory(kThreads * kShare, 0);
+  const RegionId region = Lend(memory);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int round = 0; round < 12; ++round) {
+        const size_t size = round % 3 == 0 ? kShare : 500 + 777 * t;
+        Bytes written = Pattern(size, 100 * t + round);
+        Bytes read(size, 0);
+        const Piece from = PieceOf(written);
+        const Piece to = PieceOf(read);
+        ExpectDone(Run(Access::kWrite, region, t * kShare, std::span(&from, 1)), GetParam());
+        ExpectDone(Run(Access::kRead, region, t * kShare, std::span(&to, 1)), GetParam());
+        EXPECT_TRUE(read == written);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_P(TransportContract, CountersTellWhatWentWhichWay) {
+  Bytes memory(4096);
+  const RegionId region = Lend(memory);
+  Bytes buffer(1000);
+  const Piece piece = PieceOf(buffer);
+  Run(Access::kRead, region, 0, std::span(&piece, 1));
+  Run(Access::kWrite, region, 0, std::span(&piece, 1));
+  Run(Access::kWrite, region, 4000, std::span(&piece, 1));
+  const WayCounters counters = client_->counters(GetParam());
+  EXPECT_EQ(counters.copies_done, 2u);
+  EXPECT_EQ(counters.copies_failed, 1u);
+  EXPECT_EQ(counters.copies_in_doubt, 0u);
+  EXPECT_EQ(counters.bytes_read, 1000u);
+  EXPECT_EQ(counters.bytes_written, 1000u);
+}
+
+TEST_P(TransportContract, AClosedPeerIsUnknownAndItsCopiesEnd) {
+  Bytes memory(64 << 20, 1);
+  const RegionId region = Lend(memory);
+  Bytes buffer(64 << 20, 2);
+  const Piece piece = PieceOf(buffer);
+  const std::vector<Copy> copies(8, Make(Access::kRead, region, 0, std::span(&piece, 1)));
+  const std::unique_ptr<Batch> batch = client_->Submit(copies, Soon());
+  client_->Close(peer_);
+  ASSERT_TRUE(batch->Wait(Soon()));
+  ExpectFailed(Run(Access::kRead, region, 0, std::span(&piece, 1)), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace kvstore::transfer
