@@ -15,6 +15,11 @@
 #define KVSTORE_TS_(x)
 #endif
 
+// Abseil, which gRPC's headers bring along, defines these three too, with the same meaning.
+#undef GUARDED_BY
+#undef PT_GUARDED_BY
+#undef NO_THREAD_SAFETY_ANALYSIS
+
 #define CAPABILITY(x) KVSTORE_TS_(capability(x))
 #define SCOPED_CAPABILITY KVSTORE_TS_(scoped_lockable)
 #define GUARDED_BY(x) KVSTORE_TS_(guarded_by(x))
