@@ -1,0 +1,132 @@
+#include "master/http.h"
+
+#include <httplib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "thread_annotations.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr size_t kThreads = 8;
+constexpr size_t kMaxBodyBytes = 4096;
+constexpr time_t kTimeoutSeconds = 1;  // of one read or write, and of a connection at rest
+
+// The newest connection first: one that opens many and says nothing delays only its own kind.
+class NewestFirst final : public httplib::TaskQueue {
+ public:
+  NewestFirst() {
+    for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Run(); });
+  }
+
+  void enqueue(std::function<void()> task) override {
+    {
+      MutexLock lock(mu_);
+      tasks_.push_back(std::move(task));
+    }
+    changed_.NotifyOne();
+  }
+
+  // Runs what is left: each task owns a connection, which only running it closes.
+  void shutdown() override {
+    {
+      MutexLock lock(mu_);
+      stopping_ = true;
+    }
+    changed_.NotifyAll();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  void Run() {
+    for (;;) {
+      std::function<void()> task;
+      {
+        MutexLock lock(mu_);
+        while (tasks_.empty() && !stopping_) changed_.Wait(mu_);
+        if (tasks_.empty()) return;
+        task = std::move(tasks_.back());
+        tasks_.pop_back();
+      }
+      task();
+    }
+  }
+
+  Mutex mu_;
+  CondVar changed_;
+  std::deque<std::function<void()>> tasks_ GUARDED_BY(mu_);
+  bool stopping_ GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
+
+class Httplib final : public HttpServer {
+ public:
+  explicit Httplib(Pages pages) : pages_(std::move(pages)) {
+    server_.new_task_queue = [] { return new NewestFirst; };
+    server_.set_payload_max_length(kMaxBodyBytes);
+    server_.set_read_timeout(kTimeoutSeconds);
+    server_.set_write_timeout(kTimeoutSeconds);
+    server_.set_keep_alive_timeout(kTimeoutSeconds);
+    server_.set_keep_alive_max_count(100);
+    // Not its default, SO_REUSEPORT, with which two masters would share the port unnoticed.
+    server_.set_socket_options([](socket_t socket) {
+      const int yes = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    });
+    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(pages_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+    });
+    server_.Get("/health", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(pages_.health(), "application/json");
+    });
+    server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+      response.set_content("only GET /metrics and GET /health are served here\n", "text/plain");
+    });
+  }
+
+  ~Httplib() override {
+    server_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Status Listen(const std::string& address, uint16_t port) {
+    errno = 0;
+    const int bound = port == 0                             ? server_.bind_to_any_port(address)
+                      : server_.bind_to_port(address, port) ? port
+                                                            : -1;
+    if (bound <= 0) {
+      return UnavailableError("cannot listen on " + address + " port " + std::to_string(port) +
+                              " for metrics: " + std::strerror(errno) +
+                              "; name another with --metrics_port, or 0 for none");
+    }
+    port_ = static_cast<uint16_t>(bound);
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();  // or stop() would come too early
+    return Status::Ok();
+  }
+
+  uint16_t port() const override { return port_; }
+
+ private:
+  const Pages pages_;
+  httplib::Server server_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Create(const std::string& address, uint16_t port,
+                                                       Pages pages) {
+  auto server = std::make_unique<Httplib>(std::move(pages));
+  KVSTORE_RETURN_IF_ERROR(server->Listen(address, port));
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
+
+}  // namespace kvstore::master

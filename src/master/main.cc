@@ -1,0 +1,97 @@
+#include <glog/logging.h>
+#include <google/protobuf/stubs/logging.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <string_view>
+#include <vector>
+
+#include "master/config.h"
+#include "master/server.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr int kExitRuntime = 1;
+constexpr int kExitUsage = 2;
+
+int Fail(const Status& why, int code) {
+  std::cerr << "kvstore_master: " << why.message() << std::endl;
+  return code;
+}
+
+// Blocked before any thread begins, so that only WaitForSignal gets them.
+sigset_t BlockSignals() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return ends;
+}
+
+void BeginLogging(const Config& config, const char* program) {
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = config.log_level == "info"      ? google::GLOG_INFO
+                      : config.log_level == "warning" ? google::GLOG_WARNING
+                                                      : google::GLOG_ERROR;
+  google::InitGoogleLogging(program);
+  // Its parser writes a line for each string that is not UTF-8; the sender is told by gRPC.
+  google::protobuf::SetLogHandler(nullptr);
+}
+
+int Run(const Config& config, const char* program) {
+  const sigset_t ends = BlockSignals();
+  BeginLogging(config, program);
+  if (!IsLoopback(config.listen)) {
+    LOG(WARNING) << "listening on " << config.listen
+                 << " without credentials: whoever reaches it can read, replace and remove "
+                    "everything";
+  }
+  Result<std::unique_ptr<Server>> server = Server::Create(config);
+  if (!server.ok()) return Fail(server.status(), kExitRuntime);
+  const bool v6 = config.listen.find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + config.listen + "]" : config.listen;
+  std::cout << "kvstore_master " KVSTORE_VERSION " ready on " << host << ":" << (*server)->port()
+            << ", pool " << (*server)->pool().ToString() << ", metrics "
+            << ((*server)->metrics_port() == 0
+                    ? std::string("off")
+                    : "on http://" + host + ":" + std::to_string((*server)->metrics_port()) +
+                          "/metrics")
+            << std::endl;
+  int signal = 0;
+  sigwait(&ends, &signal);
+  LOG(INFO) << "signal " << signal << ": shutting down";
+  // Should ending hang in spite of its deadline, the kernel ends it.
+  alarm(2 + static_cast<unsigned>(
+                std::chrono::duration_cast<std::chrono::seconds>(config.shutdown_timeout).count()));
+  server->reset();
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  const Result<Launch> launch = ReadCommandLine(arguments);
+  if (!launch.ok()) return Fail(launch.status(), kExitUsage);
+  switch (launch->action) {
+    case Launch::Action::kHelp:
+      std::cout << HelpText();
+      return 0;
+    case Launch::Action::kVersion:
+      std::cout << "kvstore_master " KVSTORE_VERSION "\n";
+      return 0;
+    case Launch::Action::kPrintConfig:
+      std::cout << ToYaml(launch->config);
+      return 0;
+    case Launch::Action::kRun:
+      return Run(launch->config, argv[0]);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace kvstore::master
+
+int main(int argc, char** argv) { return kvstore::master::Main(argc, argv); }

@@ -1,0 +1,245 @@
+#include "master/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <sstream>
+
+namespace kvstore::master {
+namespace {
+
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr size_t kVerbs = std::variant_size_v<decltype(VerbRequest::verb)>;
+constexpr std::array<const char*, kVerbs> kVerbNames = {
+    "start_put", "commit_put", "abort_put", "locate", "exists", "wait_exists", "remove", "stat"};
+constexpr std::array<const char*, 3> kStreamNames = {"session", "heartbeat", "verbs"};
+constexpr size_t kCodes = static_cast<size_t>(StatusCode::kUnauthenticated) + 1;
+
+struct NamedCounter {
+  std::string_view name;
+  uint64_t Counters::*field;
+  const char* help;
+};
+
+constexpr NamedCounter kCounters[] = {
+    {"kvstore_puts_granted_total", &Counters::puts_granted, "Puts that got memory to write to"},
+    {"kvstore_puts_committed_total", &Counters::puts_committed, "Puts that became visible"},
+    {"kvstore_puts_aborted_total", &Counters::puts_aborted, "Puts given up by their writer"},
+    {"kvstore_puts_expired_total", &Counters::puts_expired, "Puts not committed within the grant"},
+    {"kvstore_puts_parked_total", &Counters::puts_parked, "Puts that had to wait for room"},
+    {"kvstore_puts_refused_exists_total", &Counters::puts_refused_exists,
+     "Puts of a key that is taken"},
+    {"kvstore_puts_refused_full_total", &Counters::puts_refused_full,
+     "Puts for which there was no room"},
+    {"kvstore_locate_hits_total", &Counters::locate_hits, "Keys located"},
+    {"kvstore_locate_misses_total", &Counters::locate_misses, "Keys not found by locate"},
+    {"kvstore_exists_hits_total", &Counters::exists_hits, "Keys that exists found"},
+    {"kvstore_exists_misses_total", &Counters::exists_misses, "Keys that exists did not find"},
+    {"kvstore_leases_granted_total", &Counters::leases_granted, "Leases given by locate"},
+    {"kvstore_leases_refused_total", &Counters::leases_refused,
+     "Locates without a lease, since too much is leased or the holder is suspected"},
+    {"kvstore_removed_total", &Counters::removed, "Objects removed by name"},
+    {"kvstore_replaced_total", &Counters::replaced, "Objects replaced by a newer put"},
+    {"kvstore_evicted_for_room_total", &Counters::evicted_for_room,
+     "Objects evicted because a put needed their room"},
+    {"kvstore_evicted_by_watermark_total", &Counters::evicted_by_watermark,
+     "Objects evicted to keep free space ready"},
+    {"kvstore_lost_with_node_total", &Counters::lost_with_node,
+     "Objects whose last holder left or is gone"},
+    {"kvstore_nodes_joined_total", &Counters::nodes_joined, "Nodes that joined"},
+    {"kvstore_nodes_suspected_total", &Counters::nodes_suspected, "Times a node fell silent"},
+    {"kvstore_nodes_gone_total", &Counters::nodes_gone, "Nodes given up after silence"},
+    {"kvstore_nodes_left_total", &Counters::nodes_left, "Nodes that said goodbye"},
+    {"kvstore_orders_sent_total", &Counters::orders_sent, "Orders to holders"},
+    {"kvstore_orders_resent_total", &Counters::orders_resent, "Orders repeated for want of an ack"},
+    {"kvstore_acks_withdrawn_total", &Counters::acks_withdrawn, "Retirements withdrawn"},
+    {"kvstore_acks_free_total", &Counters::acks_free, "Retirements free"},
+    {"kvstore_acks_ignored_total", &Counters::acks_ignored, "Acks that fitted no open order"},
+};
+
+prometheus::ClientMetric Sample(double value, MetricType type,
+                                std::vector<prometheus::ClientMetric::Label> labels = {}) {
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  if (type == MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  return metric;
+}
+
+MetricFamily Gauge(std::string name, std::string help, double value) {
+  return {std::move(name), std::move(help), MetricType::Gauge, {Sample(value, MetricType::Gauge)}};
+}
+
+MetricFamily SpaceFamily(const Space& space) {
+  MetricFamily family{"kvstore_space_bytes",
+                      "Lent memory by what it is used for; leased is part of committed",
+                      MetricType::Gauge,
+                      {}};
+  const std::pair<const char*, uint64_t> parts[] = {
+      {"unprepared", space.unprepared}, {"free", space.free},
+      {"unfinished", space.unfinished}, {"committed", space.committed},
+      {"retiring", space.retiring},     {"leased", space.leased}};
+  for (const auto& [state, bytes] : parts) {
+    family.metric.push_back(
+        Sample(static_cast<double>(bytes), MetricType::Gauge, {{"state", state}}));
+  }
+  return family;
+}
+
+size_t ItemsOf(const VerbRequest& request) {
+  return std::visit(
+      [](const auto& verb) {
+        if constexpr (requires { verb.keys; }) {
+          return verb.keys.size();
+        } else {
+          return verb.sequences.size();
+        }
+      },
+      request.verb);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string_view, uint64_t>> NamedCounters(const Counters& counters) {
+  std::vector<std::pair<std::string_view, uint64_t>> named;
+  for (const NamedCounter& counter : kCounters) {
+    named.emplace_back(counter.name, counters.*counter.field);
+  }
+  return named;
+}
+
+struct Metrics::Series {
+  prometheus::Registry registry;
+  std::array<prometheus::Gauge*, kStreamNames.size()> streams{};
+  std::array<prometheus::Counter*, kVerbs> requests{};
+  std::array<prometheus::Counter*, kVerbs> items{};
+  std::array<prometheus::Histogram*, kVerbs> handling{};
+  std::array<prometheus::Counter*, kCodes> answers{};
+  prometheus::Counter* refused = nullptr;
+  prometheus::Counter* orders_dropped = nullptr;
+};
+
+Metrics::Metrics() : series_(std::make_unique<Series>()) {
+  prometheus::Registry& registry = series_->registry;
+  auto& streams = prometheus::BuildGauge()
+                      .Name("kvstore_streams_open")
+                      .Help("gRPC streams of nodes by kind")
+                      .Register(registry);
+  for (size_t i = 0; i < kStreamNames.size(); ++i) {
+    series_->streams[i] = &streams.Add({{"kind", kStreamNames[i]}});
+  }
+  auto& requests = prometheus::BuildCounter()
+                       .Name("kvstore_requests_total")
+                       .Help("Requests by verb")
+                       .Register(registry);
+  auto& items = prometheus::BuildCounter()
+                    .Name("kvstore_request_items_total")
+                    .Help("Items of requests by verb")
+                    .Register(registry);
+  auto& handling =
+      prometheus::BuildHistogram()
+          .Name("kvstore_request_handling_seconds")
+          .Help(
+              "From the arrival of a request until it is decided on, by verb; without the time "
+              "that items wait")
+          .Register(registry);
+  const prometheus::Histogram::BucketBoundaries seconds = {1e-5, 3e-5, 1e-4, 3e-4, 1e-3,
+                                                           3e-3, 1e-2, 3e-2, 1e-1, 1};
+  for (size_t i = 0; i < kVerbs; ++i) {
+    series_->requests[i] = &requests.Add({{"verb", kVerbNames[i]}});
+    series_->items[i] = &items.Add({{"verb", kVerbNames[i]}});
+    series_->handling[i] = &handling.Add({{"verb", kVerbNames[i]}}, seconds);
+  }
+  auto& answers = prometheus::BuildCounter()
+                      .Name("kvstore_answers_total")
+                      .Help("Items answered, by status code")
+                      .Register(registry);
+  for (size_t i = 0; i < kCodes; ++i) {
+    const std::string_view name = StatusCodeName(static_cast<StatusCode>(i));
+    if (name != "unknown") series_->answers[i] = &answers.Add({{"code", std::string(name)}});
+  }
+  series_->refused = &prometheus::BuildCounter()
+                          .Name("kvstore_requests_refused_total")
+                          .Help("Requests out of the protocol's limits")
+                          .Register(registry)
+                          .Add({});
+  series_->orders_dropped = &prometheus::BuildCounter()
+                                 .Name("kvstore_orders_dropped_total")
+                                 .Help(
+                                     "Orders dropped because their node does not read; they are "
+                                     "sent again")
+                                 .Register(registry)
+                                 .Add({});
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::StreamOpened(StreamKind kind) {
+  series_->streams[static_cast<size_t>(kind)]->Increment();
+}
+
+void Metrics::StreamClosed(StreamKind kind) {
+  series_->streams[static_cast<size_t>(kind)]->Decrement();
+}
+
+void Metrics::Handled(const VerbRequest& request, Duration took) {
+  const size_t verb = request.verb.index();
+  series_->requests[verb]->Increment();
+  series_->items[verb]->Increment(static_cast<double>(ItemsOf(request)));
+  series_->handling[verb]->Observe(std::chrono::duration<double>(took).count());
+}
+
+void Metrics::Refused() { series_->refused->Increment(); }
+
+void Metrics::Answered(const VerbReply& reply) {
+  std::array<uint64_t, kCodes> counts{};
+  std::visit(
+      [&counts](const auto& answers) {
+        for (const auto& answer : answers) ++counts[static_cast<size_t>(answer.status.code())];
+      },
+      reply.answers);
+  for (size_t i = 0; i < kCodes; ++i) {
+    if (counts[i] > 0) series_->answers[i]->Increment(static_cast<double>(counts[i]));
+  }
+}
+
+void Metrics::OrdersDropped(size_t count) {
+  series_->orders_dropped->Increment(static_cast<double>(count));
+}
+
+std::string Metrics::Scrape(const Census& census, const Counters& counters, Duration uptime) const {
+  std::vector<MetricFamily> families = series_->registry.Collect();
+  for (const NamedCounter& counter : kCounters) {
+    families.push_back(
+        {std::string(counter.name),
+         counter.help,
+         MetricType::Counter,
+         {Sample(static_cast<double>(counters.*counter.field), MetricType::Counter)}});
+  }
+  const auto gauge = [&families](const char* name, const char* help, uint64_t value) {
+    families.push_back(Gauge(name, help, static_cast<double>(value)));
+  };
+  gauge("kvstore_objects", "Committed objects", census.objects);
+  gauge("kvstore_puts_unfinished", "Puts granted and not committed", census.puts_unfinished);
+  gauge("kvstore_puts_parked", "Puts waiting for room", census.puts_parked);
+  gauge("kvstore_requests_waiting", "Items waiting for something else", census.requests_waiting);
+  gauge("kvstore_nodes_live", "Members that are heard", census.nodes_live);
+  gauge("kvstore_nodes_suspected", "Members that are silent", census.nodes_suspected);
+  families.push_back(SpaceFamily(census.space));
+  families.push_back(Gauge("kvstore_uptime_seconds", "Since this master began",
+                           std::chrono::duration<double>(uptime).count()));
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, families);
+  return std::move(text).str();
+}
+
+}  // namespace kvstore::master

@@ -1,0 +1,182 @@
+#include "master/server.h"
+
+#include <glog/logging.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <netdb.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "master/admin.h"
+#include "master/http.h"
+#include "master/metrics.h"
+#include "master/service.h"
+#include "master/switchboard.h"
+#include "master/ticker.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr uint64_t kFirstTerm = 1;
+constexpr Duration kTickInterval = std::chrono::milliseconds(20);
+constexpr int kStreamsPerConnection = 128;
+
+Incarnation RandomIncarnation() {
+  Incarnation drawn;
+  CHECK_EQ(getrandom(&drawn, sizeof(drawn), 0), static_cast<ssize_t>(sizeof(drawn)));
+  return drawn;
+}
+
+// "127.0.0.1:50051", "[::1]:50051"
+std::string HostPort(const std::string& address, uint16_t port) {
+  const bool v6 = address.find(':') != std::string::npos;
+  return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+}
+
+// gRPC says only that it could not listen; this finds out why, before it tries.
+Status CheckPortIsFree(const std::string& address, uint16_t port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error != 0)
+    return UnavailableError("cannot listen on " + address + ": " + gai_strerror(error));
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  const bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
+                     bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
+  const int reason = errno;
+  if (fd >= 0) close(fd);
+  freeaddrinfo(found);
+  if (bound) return Status::Ok();
+  return UnavailableError("cannot listen on " + HostPort(address, port) + ": " +
+                          std::strerror(reason) + "; name another address or port");
+}
+
+// gRPC's own log is for its authors; what operators need is in ours.
+void ForwardLog(gpr_log_func_args* line) { VLOG(1) << "gRPC: " << line->message; }
+
+void SetOptions(const Config& config, grpc::ServerBuilder* builder) {
+  grpc::ResourceQuota quota("kvstore_master");
+  quota.SetMaxThreads(static_cast<int>(config.max_threads));
+  builder->SetResourceQuota(quota);
+  builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
+  builder->SetMaxSendMessageSize(-1);  // replies of verbs are cut to fit, see CutToMessages
+  // Two masters would share the port unnoticed.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  // A peer that died without a word is noticed after 15 s even where no heartbeat misses it.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Clients may ping once a second; gRPC's default, every 5 minutes, answers that by hanging up.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 900);
+  // A connection that does not get as far as HTTP/2.
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 5'000);
+}
+
+class GrpcServer final : public Server {
+ public:
+  explicit GrpcServer(const Config& config)
+      : config_(config),
+        streams_(StreamTable::Limits{}),
+        switchboard_(config.limits, RandomIncarnation(), kFirstTerm, Clock::Boot()),
+        service_(switchboard_, streams_, metrics_),
+        admin_(switchboard_) {}
+
+  Status Begin() {
+    gpr_set_log_function(ForwardLog);
+    grpc::EnableDefaultHealthCheckService(true);
+    // Named, so that the linker keeps the library that is otherwise used only through a global.
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+
+    if (config_.port != 0) KVSTORE_RETURN_IF_ERROR(CheckPortIsFree(config_.listen, config_.port));
+    grpc::ServerBuilder builder;
+    SetOptions(config_, &builder);
+    int port = 0;
+    builder.AddListeningPort(HostPort(config_.listen, config_.port),
+                             grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    builder.RegisterService(&admin_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port <= 0) {
+      return UnavailableError("cannot listen on " + HostPort(config_.listen, config_.port) +
+                              "; name another address or port");
+    }
+    port_ = static_cast<uint16_t>(port);
+    if (config_.metrics_port != 0) {
+      KVSTORE_ASSIGN_OR_RETURN(http_, HttpServer::Create(config_.listen, config_.metrics_port,
+                                                         {[this] { return MetricsPage(); },
+                                                          [this] { return Health(); }}));
+    }
+    ticker_.emplace(kTickInterval, [this] {
+      switchboard_.Tick();
+      streams_.EndSilent(BootClock::now());
+    });
+    server_->GetHealthCheckService()->SetServingStatus(true);
+    return Status::Ok();
+  }
+
+  ~GrpcServer() override {
+    http_.reset();
+    if (server_ == nullptr) return;
+    server_->GetHealthCheckService()->Shutdown();
+    streams_.Close(UnavailableError("the master is shutting down"));
+    const auto timeout =
+        std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown_timeout);
+    server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                   gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
+    server_->Wait();
+  }
+
+  uint16_t port() const override { return port_; }
+  uint16_t metrics_port() const override { return http_ == nullptr ? 0 : http_->port(); }
+  Incarnation pool() const override { return switchboard_.pool(); }
+
+ private:
+  std::string MetricsPage() const {
+    return metrics_.Scrape(switchboard_.TakeCensus(), switchboard_.counters(),
+                           BootClock::now() - began_);
+  }
+
+  std::string Health() const {
+    const Census census = switchboard_.TakeCensus();
+    return "{\"status\":\"ok\",\"version\":\"" KVSTORE_VERSION "\",\"pool\":\"" +
+           switchboard_.pool().ToString() + "\",\"term\":" + std::to_string(switchboard_.term()) +
+           ",\"nodes_live\":" + std::to_string(census.nodes_live) +
+           ",\"nodes_suspected\":" + std::to_string(census.nodes_suspected) +
+           ",\"objects\":" + std::to_string(census.objects) + "}\n";
+  }
+
+  const Config config_;
+  const TimePoint began_ = BootClock::now();
+  Metrics metrics_;
+  StreamTable streams_;
+  Switchboard switchboard_;
+  MasterService service_;
+  AdminService admin_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<HttpServer> http_;
+  std::optional<Ticker> ticker_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Create(const Config& config) {
+  auto server = std::make_unique<GrpcServer>(config);
+  KVSTORE_RETURN_IF_ERROR(server->Begin());
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace kvstore::master
