@@ -25,7 +25,7 @@ Finished Kvctl(std::vector<std::string> words, const std::string& input = "") {
 // A master and one node that lends 64 MiB.
 class KvctlTest : public testing::Test {
  protected:
-  KvctlTest() : master_({}), node_(master_, "lender", "64MiB") {}
+  KvctlTest() : node_(master_, "lender", "64MiB") {}
 
   void SetUp() override { ASSERT_TRUE(master_.running() && node_.running()); }
 
