@@ -1,0 +1,170 @@
+#include "simulation/checker.h"
+
+#include <algorithm>
+
+#include "simulation/value.h"
+
+namespace kvstore::simulation {
+
+namespace {
+
+// Codes after which the put has certainly not been committed, nor ever will be.
+bool SaysNotCommitted(StatusCode code) {
+  switch (code) {
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kFailedPrecondition:
+    case StatusCode::kAborted:
+    case StatusCode::kUnavailable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string Name(uint64_t number) { return "value " + std::to_string(number); }
+
+}  // namespace
+
+uint64_t Checker::BeginPut(const std::string& key, uint64_t size) {
+  const uint64_t number = values_.size();
+  Value& value = values_.emplace_back();
+  value.key = key;
+  value.size = size;
+  value.put_began = ++now_;
+  value.forgotten_before = objects_forgotten_();
+  keys_[key].values.push_back(number);
+  return number;
+}
+
+void Checker::EndPut(uint64_t number, const Status& status) {
+  ++now_;
+  Value& value = values_[number];
+  if (status.ok()) {
+    BecomesKnown(number, value.put_began);
+  } else if (SaysNotCommitted(status.code())) {
+    value.refused = now_;
+    if (value.known != kNever) {
+      Fail("I3: " + Name(number) + " had been returned when its put ended " + status.ToString());
+    }
+  }
+}
+
+void Checker::EndGet(Mark begun, const std::string& key, const Status& status,
+                     std::span<const std::byte> bytes) {
+  ++now_;
+  if (status.code() == StatusCode::kNotFound) CheckMiss(begun, key);
+  if (status.code() == StatusCode::kDataLoss && !data_loss_allowed_) {
+    Fail("I1: a holder vouches for bytes that are not the object's: " + status.ToString());
+  }
+  if (!status.ok()) return;
+  const uint64_t number = FindReturned(begun, key, bytes);
+  if (number == 0) return;
+  const std::string why = WhyNotFindable(values_[number], begun);
+  if (!why.empty()) Fail(why + ": a Get of '" + key + "' returned " + Name(number));
+  // An empty value does not say whose it is, where there are several.
+  if (!bytes.empty()) BecomesKnown(number, begun);
+}
+
+uint64_t Checker::FindReturned(Mark begun, const std::string& key,
+                               std::span<const std::byte> bytes) {
+  if (bytes.empty()) return FindEmpty(begun, key);
+  const std::string what = "I1: a Get of '" + key + "' returned ";
+  const Seen seen = ReadValue(bytes);
+  if (!seen.problem.empty()) {
+    Fail(what + "wrong bytes: " + seen.problem);
+  } else if (seen.number == 0 || seen.number >= values_.size()) {
+    Fail(what + "bytes that were never put");
+  } else if (const Value& value = values_[seen.number];
+             value.key != key || value.size != bytes.size()) {
+    Fail(what + std::to_string(bytes.size()) + " bytes of " + Name(seen.number) + ", which is " +
+         std::to_string(value.size) + " bytes under '" + value.key + "'");
+  } else {
+    return seen.number;
+  }
+  return 0;
+}
+
+uint64_t Checker::FindEmpty(Mark begun, const std::string& key) {
+  uint64_t found = 0;
+  for (const uint64_t number : keys_[key].values) {
+    if (values_[number].size > 0) continue;
+    found = number;
+    if (WhyNotFindable(values_[number], begun).empty()) return number;
+  }
+  if (found == 0) Fail("I1: a Get of '" + key + "' returned an empty object that was never put");
+  return found;
+}
+
+std::string Checker::WhyNotFindable(const Value& value, Mark begun) const {
+  if (value.over < begun) return "I2 (removed or replaced before the call began)";
+  if (value.refused != kNever) return "I3 (its put was answered as not committed)";
+  return "";
+}
+
+void Checker::BecomesKnown(uint64_t number, Mark begun) {
+  Value& value = values_[number];
+  if (value.known == kNever) value.known = now_;
+  for (const uint64_t other : keys_[value.key].values) {
+    Value& older = values_[other];
+    if (other != number && older.known < begun && older.over == kNever) older.over = now_;
+  }
+}
+
+void Checker::EndLook(Mark begun, const std::string& key, bool found) {
+  ++now_;
+  if (!found) {
+    CheckMiss(begun, key);
+    return;
+  }
+  const auto& values = keys_[key].values;
+  const bool findable = std::any_of(values.begin(), values.end(), [&](uint64_t number) {
+    return values_[number].over >= begun && values_[number].refused >= begun;
+  });
+  if (!findable) Fail("I2: '" + key + "' was said to exist after all its values were over");
+}
+
+void Checker::CheckMiss(Mark begun, const std::string& key) {
+  const Key& history = keys_[key];
+  for (const uint64_t number : history.values) {
+    const Value& value = values_[number];
+    if (value.known >= begun || value.over != kNever) continue;
+    ++forgotten_misses_;
+    const bool removed = history.removes_open > 0 || history.last_remove_ended > value.put_began;
+    const bool forgotten = objects_forgotten_() != value.forgotten_before;
+    // Another put of the key may have replaced it, and been removed or lost itself.
+    const bool others =
+        std::any_of(history.values.begin(), history.values.end(), [&](uint64_t other) {
+          const Value& rival = values_[other];
+          return other != number && rival.refused == kNever && rival.over > value.put_began;
+        });
+    if (!removed && !forgotten && !others) {
+      Fail("lost: '" + key + "' was not found although " + Name(number) +
+           " was put and nothing was removed, evicted or lost since");
+    }
+  }
+}
+
+Checker::Mark Checker::BeginRemove(const std::string& key) {
+  ++keys_[key].removes_open;
+  return ++now_;
+}
+
+void Checker::EndRemove(Mark begun, const std::string& key, const Status& status) {
+  ++now_;
+  Key& history = keys_[key];
+  --history.removes_open;
+  history.last_remove_ended = now_;
+  if (!status.ok() && status.code() != StatusCode::kNotFound) return;
+  for (const uint64_t number : history.values) {
+    Value& value = values_[number];
+    if (value.known < begun && value.over == kNever) value.over = now_;
+  }
+}
+
+void Checker::Fail(const std::string& violation) {
+  if (violation_.empty()) violation_ = violation;
+}
+
+}  // namespace kvstore::simulation

@@ -1,0 +1,100 @@
+#ifndef KVSTORE_TESTS_SIMULATION_EVENTS_H_
+#define KVSTORE_TESTS_SIMULATION_EVENTS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace kvstore::simulation {
+
+// What a run counts. A kind that never happens over all seeds means that the simulator has stopped
+// testing something, and fails the test.
+#define KVSTORE_SIMULATION_EVENTS(X)                                          \
+  X(kPutsOk, "puts ok")                                                       \
+  X(kPutsRefused, "puts refused: taken")                                      \
+  X(kPutsFull, "puts refused: full")                                          \
+  X(kPutsAborted, "puts aborted")                                             \
+  X(kPutsUnknown, "puts with unknown outcome")                                \
+  X(kGetsOk, "gets ok")                                                       \
+  X(kGetsMissed, "gets missed")                                               \
+  X(kGetsFailed, "gets failed")                                               \
+  X(kReadsRemembered, "reads of remembered locations")                        \
+  X(kExistsYes, "exists: yes")                                                \
+  X(kExistsNo, "exists: no")                                                  \
+  X(kWaitsAnswered, "waits answered by a put")                                \
+  X(kWaitsTimedOut, "waits timed out")                                        \
+  X(kRemovesOk, "removes ok")                                                 \
+  X(kRemovesMissed, "removes of nothing")                                     \
+  X(kRemovesUnknown, "removes timed out")                                     \
+  X(kParked, "puts parked for room")                                          \
+  X(kEvictedForRoom, "evicted for room")                                      \
+  X(kEvictedByWatermark, "evicted by watermark")                              \
+  X(kReplaced, "objects replaced")                                            \
+  X(kExpired, "grants expired")                                               \
+  X(kLeasesRefused, "leases refused")                                         \
+  X(kWaitedForWithdrawal, "commits and removes that waited for a withdrawal") \
+  X(kOrdersResent, "orders sent again")                                       \
+  X(kAcksIgnored, "acks ignored")                                             \
+  X(kRetiredAgain, "orders that found it done")                               \
+  X(kFreeDelayed, "frees that waited for an access")                          \
+  X(kReadsRefusedBefore, "reads refused by the guard before")                 \
+  X(kReadsRefusedAfter, "reads refused by the guard after")                   \
+  X(kWritesRefused, "writes refused by the guard")                            \
+  X(kLateWritesLanded, "late write frames landed")                            \
+  X(kLateWritesRefused, "late write frames refused")                          \
+  X(kInDoubt, "copies in doubt")                                              \
+  X(kFlips, "bits flipped on the wire")                                       \
+  X(kChecksumsWrong, "checksum mismatches found by readers")                  \
+  X(kOtherReplicas, "reads that went on to another replica")                  \
+  X(kLocatedAnew, "reads that located anew")                                  \
+  X(kVerbsRepeated, "verbs sent again")                                       \
+  X(kStreamsBroken, "session streams broken")                                 \
+  X(kDataConnectionsBroken, "data connections broken")                        \
+  X(kNodesSuspected, "nodes suspected")                                       \
+  X(kNodesGone, "nodes gone")                                                 \
+  X(kNodesLeft, "nodes left")                                                 \
+  X(kNodesEmptied, "nodes that emptied themselves and rejoined")              \
+  X(kCrashes, "nodes crashed")                                                \
+  X(kRestarts, "nodes restarted")                                             \
+  X(kPauses, "nodes paused")                                                  \
+  X(kLongPauses, "nodes paused until they were gone")                         \
+  X(kMasterCrashes, "masters crashed")                                        \
+  X(kMasterPauses, "masters paused")                                          \
+  X(kPartitionsFromMaster, "partitions node - master")                        \
+  X(kPartitionsOfNodes, "partitions node - node")                             \
+  X(kObjectsLost, "objects lost with a node")                                 \
+  X(kFinalObjectsRead, "objects read after the end")
+
+enum class Event : size_t {
+#define KVSTORE_SIMULATION_EVENT_(name, text) name,
+  KVSTORE_SIMULATION_EVENTS(KVSTORE_SIMULATION_EVENT_)
+#undef KVSTORE_SIMULATION_EVENT_
+      kCount
+};
+inline constexpr size_t kEventKinds = static_cast<size_t>(Event::kCount);
+
+inline constexpr std::array<std::string_view, kEventKinds> kEventNames = {
+#define KVSTORE_SIMULATION_EVENT_(name, text) text,
+    KVSTORE_SIMULATION_EVENTS(KVSTORE_SIMULATION_EVENT_)
+#undef KVSTORE_SIMULATION_EVENT_
+};
+#undef KVSTORE_SIMULATION_EVENTS
+
+class EventCounts {
+ public:
+  void Add(Event event, uint64_t times = 1) { counts_[static_cast<size_t>(event)] += times; }
+  uint64_t operator[](size_t kind) const { return counts_[kind]; }
+  uint64_t Of(Event event) const { return counts_[static_cast<size_t>(event)]; }
+  EventCounts& operator+=(const EventCounts& other) {
+    for (size_t i = 0; i < kEventKinds; ++i) counts_[i] += other.counts_[i];
+    return *this;
+  }
+
+ private:
+  std::array<uint64_t, kEventKinds> counts_{};
+};
+
+}  // namespace kvstore::simulation
+
+#endif  // KVSTORE_TESTS_SIMULATION_EVENTS_H_

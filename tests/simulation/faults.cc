@@ -1,0 +1,143 @@
+#include "simulation/faults.h"
+
+#include <string>
+
+namespace kvstore::simulation {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+void Faults::Begin() {
+  const FaultPlan& plan = world_.plan.faults;
+  Repeat(plan.crash, &Faults::CrashNode);
+  Repeat(plan.leave, &Faults::LeaveNode);
+  Repeat(plan.pause, &Faults::PauseNode);
+  Repeat(plan.long_pause, &Faults::PauseNodeForLong);
+  Repeat(plan.cut_from_master, &Faults::CutFromMaster);
+  Repeat(plan.cut_nodes, &Faults::CutNodes);
+  Repeat(plan.break_session, &Faults::BreakSession);
+  Repeat(plan.break_data, &Faults::BreakData);
+  Repeat(plan.crash_master, &Faults::CrashMaster);
+  Repeat(plan.pause_master, &Faults::PauseMaster);
+}
+
+void Faults::Repeat(Duration mean, void (Faults::*fault)()) {
+  if (mean == Duration::zero()) return;
+  scheduler()->After(random_.Between(mean / 10, 2 * mean), nullptr, [this, mean, fault] {
+    if (ended_) return;
+    (this->*fault)();
+    Repeat(mean, fault);
+  });
+}
+
+void Faults::EndAll() {
+  ended_ = true;
+  Say("all faults end");
+  world_.network.MendAll();
+  world_.network.Calm();
+  if (!world_.master.alive()) world_.master.Begin();
+  for (size_t slot = 0; slot < world_.slots.size(); ++slot) {
+    if (!world_.slots[slot]->alive()) RestartNode(slot);
+  }
+}
+
+void Faults::CrashNode() {
+  const size_t slot = AnySlot();
+  if (!world_.slots[slot]->alive()) return;
+  world_.counts.Add(Event::kCrashes);
+  Say("crash of " + world_.plan.nodes[slot].name);
+  world_.slots[slot]->Crash();
+  scheduler()->After(random_.Between(milliseconds(5), seconds(2)), nullptr,
+                     [this, slot] { RestartNode(slot); });
+}
+
+void Faults::LeaveNode() {
+  const size_t slot = AnySlot();
+  if (!world_.slots[slot]->alive()) return;
+  world_.slots[slot]->BeginLeave();
+  scheduler()->After(random_.Between(milliseconds(500), seconds(2)), nullptr,
+                     [this, slot] { RestartNode(slot); });
+}
+
+void Faults::RestartNode(size_t slot) {
+  if (world_.slots[slot]->alive()) return;
+  world_.counts.Add(Event::kRestarts);
+  world_.StartNode(slot);
+}
+
+void Faults::PauseNode() {
+  const size_t slot = AnySlot();
+  world_.counts.Add(Event::kPauses);
+  Say("pause of " + world_.plan.nodes[slot].name);
+  world_.slots[slot]->process()->PauseUntil(scheduler()->now() +
+                                            random_.Between(milliseconds(5), milliseconds(400)));
+}
+
+void Faults::PauseNodeForLong() {
+  const size_t slot = AnySlot();
+  world_.counts.Add(Event::kLongPauses);
+  Say("long pause of " + world_.plan.nodes[slot].name);
+  const master::Limits& limits = world_.plan.limits;
+  const Duration until_gone = limits.suspect_after + limits.gone_after;
+  world_.slots[slot]->process()->PauseUntil(
+      scheduler()->now() + random_.Between(until_gone * 3 / 4, until_gone * 3 / 2));
+}
+
+void Faults::CutFromMaster() {
+  const size_t slot = AnySlot();
+  world_.counts.Add(Event::kPartitionsFromMaster);
+  CutForAWhile(kMasterPlace, world_.plan.nodes[slot].place);
+  if (random_.Chance(0.4)) world_.slots[slot]->BreakSession();
+}
+
+void Faults::CutNodes() {
+  const Place a = world_.plan.nodes[AnySlot()].place;
+  const Place b = world_.plan.nodes[AnySlot()].place;
+  if (a == b) return;
+  world_.counts.Add(Event::kPartitionsOfNodes);
+  CutForAWhile(a, b);
+}
+
+void Faults::CutForAWhile(Place a, Place b) {
+  const uint64_t ways = random_.Below(4);  // mostly both, sometimes one
+  Say("places " + std::to_string(a) + " and " + std::to_string(b) + " are cut off");
+  if (ways != 0) world_.network.Cut(a, b);
+  if (ways != 1) world_.network.Cut(b, a);
+  const Duration longest = random_.Chance(0.3) ? seconds(3) : milliseconds(600);
+  scheduler()->After(random_.Between(milliseconds(10), longest), nullptr, [this, a, b] {
+    world_.network.Mend(a, b);
+    world_.network.Mend(b, a);
+  });
+}
+
+void Faults::BreakSession() {
+  SimNode* node = world_.slots[AnySlot()];
+  if (!node->alive()) return;
+  Say("the session stream of " + node->plan().name + " breaks");
+  node->BreakSession();
+}
+
+void Faults::BreakData() {
+  SimNode* node = world_.slots[AnySlot()];
+  if (!node->alive()) return;
+  Say("data connections of " + node->plan().name + " break");
+  node->engine().BreakConnections(0.5);
+}
+
+void Faults::CrashMaster() {
+  if (!world_.master.alive()) return;
+  world_.counts.Add(Event::kMasterCrashes);
+  world_.master.Crash();
+  scheduler()->After(random_.Between(milliseconds(10), seconds(1)), nullptr, [this] {
+    if (!world_.master.alive()) world_.master.Begin();
+  });
+}
+
+void Faults::PauseMaster() {
+  world_.counts.Add(Event::kMasterPauses);
+  Say("pause of the master");
+  world_.master.process()->PauseUntil(scheduler()->now() +
+                                      random_.Between(milliseconds(5), milliseconds(800)));
+}
+
+}  // namespace kvstore::simulation

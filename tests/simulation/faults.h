@@ -1,0 +1,45 @@
+#ifndef KVSTORE_TESTS_SIMULATION_FAULTS_H_
+#define KVSTORE_TESTS_SIMULATION_FAULTS_H_
+
+#include "simulation/world.h"
+
+namespace kvstore::simulation {
+
+// Does the run's faults to its world, each kind at its own mean distance, and ends them when it is
+// told to. Lives as long as the run.
+class Faults {
+ public:
+  explicit Faults(World* world) : world_(*world), random_(world->scheduler.random()) {}
+
+  void Begin();
+  // No more of them; what is cut is mended, who is down comes back.
+  void EndAll();
+
+ private:
+  void Repeat(Duration mean, void (Faults::*fault)());
+
+  void CrashNode();
+  void LeaveNode();
+  void RestartNode(size_t slot);
+  void PauseNode();
+  void PauseNodeForLong();
+  void CutFromMaster();
+  void CutNodes();
+  void CutForAWhile(Place a, Place b);
+  void BreakSession();
+  void BreakData();
+  void CrashMaster();
+  void PauseMaster();
+
+  size_t AnySlot() { return random_.Below(world_.slots.size()); }
+  Scheduler* scheduler() { return &world_.scheduler; }
+  void Say(const std::string& what) { world_.transcript.Say("fault", what); }
+
+  World& world_;
+  Random& random_;
+  bool ended_ = false;
+};
+
+}  // namespace kvstore::simulation
+
+#endif  // KVSTORE_TESTS_SIMULATION_FAULTS_H_

@@ -1,0 +1,33 @@
+#ifndef KVSTORE_TESTS_SIMULATION_SESSION_LINK_H_
+#define KVSTORE_TESTS_SIMULATION_SESSION_LINK_H_
+
+#include "kvstore/incarnation.h"
+#include "simulation/network.h"
+
+namespace kvstore::simulation {
+
+// One session stream between a node and the master. What is on it when it breaks may still arrive,
+// late and twice: orders and acks have to bear that. Lives as long as the run.
+struct SessionLink {
+  SessionLink(Network* network, Place node_place, Process* node_process, Process* master,
+              Incarnation incarnation)
+      : node(incarnation),
+        place(node_place),
+        up(network, node_place, kMasterPlace, master),
+        down(network, kMasterPlace, node_place, node_process) {}
+
+  void Break() {
+    up.Break();
+    down.Break();
+  }
+  bool broken() const { return up.broken(); }
+
+  const Incarnation node;  // who the node was when it opened the stream
+  const Place place;
+  Pipe up;
+  Pipe down;
+};
+
+}  // namespace kvstore::simulation
+
+#endif  // KVSTORE_TESTS_SIMULATION_SESSION_LINK_H_

@@ -1,0 +1,98 @@
+#include "simulation/sim_batch.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kvstore::simulation {
+
+using transfer::Access;
+using transfer::Outcome;
+
+BatchState::BatchState(Fabric* fabric, Process* process, std::span<const transfer::Copy> copies)
+    : fabric_(fabric), process_(process), completions_(copies.size()), unfinished_(copies.size()) {
+  progress_.reserve(copies.size());
+  for (const transfer::Copy& copy : copies) {
+    Progress& progress = progress_.emplace_back();
+    progress.access = copy.access;
+    progress.pieces.assign(copy.pieces.begin(), copy.pieces.end());
+  }
+}
+
+void BatchState::Answered(size_t copy, const Frame& frame, const Status& verdict) {
+  Progress& progress = progress_[copy];
+  if (progress.is_final) return;
+  --progress.unanswered;
+  if (!verdict.ok() && progress.refusal.ok()) progress.refusal = verdict;
+  if (verdict.ok() && progress.access == Access::kRead) Scatter(&progress, frame.bytes);
+  if (progress.unanswered > 0) return;
+  Finish(copy, progress.refusal.ok() ? Outcome::kDone : Outcome::kFailed, progress.refusal);
+}
+
+void BatchState::Lost(size_t copy, const Status& why) {
+  Progress& progress = progress_[copy];
+  if (progress.is_final) return;
+  if (progress.runs_here) {
+    const auto request = progress.here.lock();
+    if (request != nullptr && request->serving != nullptr) request->serving->Abandon();
+    Finish(copy, Outcome::kFailed, why);
+    return;
+  }
+  const bool may_land = progress.access == Access::kWrite && progress.unanswered > 0;
+  Finish(copy, may_land ? Outcome::kInDoubt : Outcome::kFailed, why);
+}
+
+void BatchState::LoseAll(const Status& why) {
+  for (size_t i = 0; i < progress_.size(); ++i) Lost(i, why);
+}
+
+void BatchState::Finish(size_t copy, Outcome outcome, Status status) {
+  Progress& progress = progress_[copy];
+  if (progress.is_final) return;
+  if (outcome == Outcome::kInDoubt) fabric_->counts->Add(Event::kInDoubt);
+  completions_[copy] = {outcome, std::move(status),
+                        progress.runs_here ? transfer::Way::kLocal : transfer::Way::kTcp};
+  progress.is_final = true;
+  --unfinished_;
+  if (unfinished_ == 0 && waiter_.has_value()) {
+    fabric_->scheduler()->Wake(*waiter_, Duration(0));
+    waiter_.reset();
+  }
+}
+
+bool BatchState::Wait(TimePoint until) {
+  while (unfinished_ > 0 && process_->Now() < until && !process_->dead()) {
+    waiter_ = fabric_->scheduler()->NextWait();
+    fabric_->scheduler()->WaitUntil(process_->WhenShown(until));
+    waiter_.reset();
+  }
+  if (process_->dead()) LoseAll(CancelledError("the process has ended"));
+  return unfinished_ == 0;
+}
+
+std::vector<std::byte> BatchState::Gather(size_t copy, uint64_t from, uint64_t n) const {
+  std::vector<std::byte> bytes;
+  bytes.reserve(n);
+  for (const transfer::Piece& piece : progress_[copy].pieces) {
+    if (bytes.size() == n) break;
+    if (from >= piece.size) {
+      from -= piece.size;
+      continue;
+    }
+    const uint64_t take = std::min<uint64_t>(piece.size - from, n - bytes.size());
+    const auto* data = static_cast<const std::byte*>(piece.data) + from;
+    bytes.insert(bytes.end(), data, data + take);
+    from = 0;
+  }
+  return bytes;
+}
+
+void BatchState::Scatter(Progress* progress, const std::vector<std::byte>& bytes) {
+  uint64_t done = 0;
+  for (const transfer::Piece& piece : progress->pieces) {
+    const uint64_t n = std::min<uint64_t>(piece.size, bytes.size() - done);
+    if (n > 0) std::memcpy(piece.data, bytes.data() + done, n);
+    done += n;
+  }
+}
+
+}  // namespace kvstore::simulation

@@ -1,0 +1,89 @@
+#ifndef KVSTORE_TESTS_SIMULATION_SIM_BATCH_H_
+#define KVSTORE_TESTS_SIMULATION_SIM_BATCH_H_
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "simulation/fabric.h"
+#include "simulation/frame.h"
+
+namespace kvstore::simulation {
+
+class BatchState;
+
+// A frame under way, and whose copy it is a part of.
+struct Request {
+  std::shared_ptr<BatchState> batch;
+  size_t copy = 0;
+  Frame frame;
+  std::unique_ptr<Serving> serving;  // at the holder, while it is carried out
+};
+
+// How far the copies of one batch are. Frames that outlive the batch hold it, and change nothing.
+class BatchState {
+ public:
+  BatchState(Fabric* fabric, Process* process, std::span<const transfer::Copy> copies);
+
+  // A frame of the copy has been handed to its path.
+  void Sent(size_t copy) { ++progress_[copy].unanswered; }
+  // The copy is carried out by this process itself, and can be called off.
+  void RunsHere(size_t copy, const std::shared_ptr<Request>& request) {
+    progress_[copy].runs_here = true;
+    progress_[copy].here = request;
+  }
+  // The holder has answered for one frame.
+  void Answered(size_t copy, const Frame& frame, const Status& verdict);
+  // No frame of the copy will be answered any more: it ends as failed, or in doubt.
+  void Lost(size_t copy, const Status& why);
+  void LoseAll(const Status& why);
+  void Finish(size_t copy, transfer::Outcome outcome, Status status);
+
+  // The local bytes [from, from + n) of a copy, gathered from its pieces.
+  std::vector<std::byte> Gather(size_t copy, uint64_t from, uint64_t n) const;
+
+  // See transfer::Batch.
+  bool Wait(TimePoint until);
+  const std::vector<transfer::Completion>& completions() const { return completions_; }
+
+ private:
+  struct Progress {
+    transfer::Access access = transfer::Access::kRead;
+    std::vector<transfer::Piece> pieces;
+    size_t unanswered = 0;
+    Status refusal;  // of its first refused frame
+    bool runs_here = false;
+    std::weak_ptr<Request> here;
+    bool is_final = false;
+  };
+
+  void Scatter(Progress* progress, const std::vector<std::byte>& bytes);
+
+  Fabric* const fabric_;
+  Process* const process_;
+  std::vector<Progress> progress_;
+  std::vector<transfer::Completion> completions_;
+  size_t unfinished_;
+  std::optional<Scheduler::Waiter> waiter_;
+};
+
+// What Submit hands out. Its destruction makes all copies final.
+class SimBatch final : public transfer::Batch {
+ public:
+  explicit SimBatch(std::shared_ptr<BatchState> state) : state_(std::move(state)) {}
+  ~SimBatch() override { Cancel(); }
+
+  bool Wait(TimePoint until) override { return state_->Wait(until); }
+  void Cancel() override { state_->LoseAll(CancelledError("the batch was cancelled")); }
+  const std::vector<transfer::Completion>& completions() const override {
+    return state_->completions();
+  }
+
+ private:
+  const std::shared_ptr<BatchState> state_;
+};
+
+}  // namespace kvstore::simulation
+
+#endif  // KVSTORE_TESTS_SIMULATION_SIM_BATCH_H_

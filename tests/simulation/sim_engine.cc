@@ -1,0 +1,241 @@
+#include "simulation/sim_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvstore::simulation {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using transfer::Access;
+using transfer::Copy;
+using transfer::Outcome;
+
+namespace {
+
+constexpr uint64_t kUnit = 1024;           // bytes; slices and frames are whole units
+constexpr size_t kConnectionsPerPeer = 2;  // so that a late frame and a new one can meet
+constexpr Duration kConnectTimeout = seconds(1);
+
+uint64_t SizeOf(const Copy& copy) {
+  uint64_t size = 0;
+  for (const transfer::Piece& piece : copy.pieces) size += piece.size;
+  return size;
+}
+
+}  // namespace
+
+SimEngine::SimEngine(Fabric* fabric, Place place, Process* process, Incarnation incarnation)
+    : fabric_(fabric), place_(place), process_(process), incarnation_(incarnation) {
+  fabric_->listeners[incarnation_] = {place_, this};
+}
+
+Result<transfer::RegionId> SimEngine::Register(void* base, uint64_t size,
+                                               const transfer::RegionOptions& options) {
+  const transfer::RegionId id = next_region_++;
+  if (options.remote) regions_[id] = {static_cast<std::byte*>(base), size, options.guard};
+  return id;
+}
+
+Status SimEngine::Unregister(transfer::RegionId region) {
+  regions_.erase(region);
+  return Status::Ok();
+}
+
+std::string SimEngine::Descriptor() const {
+  std::string text = "simulated " + incarnation_.ToString();
+  fabric_->descriptors[text] = incarnation_;
+  return text;
+}
+
+void SimEngine::Rename(Incarnation incarnation) {
+  fabric_->listeners.erase(incarnation_);
+  incarnation_ = incarnation;
+  fabric_->listeners[incarnation_] = {place_, this};
+  for (Connection* connection : incoming_) connection->CloseAtHolder();
+  incoming_.clear();
+}
+
+Result<transfer::PeerId> SimEngine::Open(std::string_view descriptor) {
+  const auto found = fabric_->descriptors.find(std::string(descriptor));
+  if (found == fabric_->descriptors.end()) return InvalidArgumentError("not a descriptor");
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    if (peers_[i].incarnation == found->second) return i + 1;
+  }
+  peers_.push_back({found->second, {}});
+  return peers_.size();
+}
+
+void SimEngine::Close(transfer::PeerId peer) {
+  if (peer == 0 || peer > peers_.size()) return;
+  for (Connection* connection : peers_[peer - 1].connections) connection->Break();
+}
+
+std::unique_ptr<transfer::Batch> SimEngine::Submit(std::span<const Copy> copies,
+                                                   TimePoint deadline) {
+  auto state = std::make_shared<BatchState>(fabric_, process_, copies);
+  for (size_t i = 0; i < copies.size(); ++i) Start(state, i, copies[i]);
+  fabric_->scheduler()->At(process_->WhenShown(deadline), process_,
+                           [weak = std::weak_ptr<BatchState>(state)] {
+                             if (const auto alive = weak.lock()) {
+                               alive->LoseAll(DeadlineExceededError("the copy's time ran out"));
+                             }
+                           });
+  return std::make_unique<SimBatch>(std::move(state));
+}
+
+std::vector<transfer::Completion> SimEngine::Run(std::span<const Copy> copies, TimePoint deadline) {
+  const auto batch = Submit(copies, deadline);
+  if (!batch->Wait(deadline)) {
+    batch->Cancel();
+    batch->Wait(deadline);
+  }
+  return batch->completions();
+}
+
+void SimEngine::Start(const std::shared_ptr<BatchState>& batch, size_t index, const Copy& copy) {
+  if (copy.peer == 0 || copy.peer > peers_.size()) {
+    batch->Finish(index, Outcome::kFailed, InvalidArgumentError("no such peer is open"));
+    return;
+  }
+  if (process_->dead()) {
+    batch->Finish(index, Outcome::kFailed, CancelledError("the process has ended"));
+    return;
+  }
+  const uint64_t size = SizeOf(copy);
+  if (peers_[copy.peer - 1].incarnation == incarnation_) {
+    StartHere(batch, index, copy, size);
+  } else {
+    StartThere(batch, index, copy, size);
+  }
+}
+
+void SimEngine::StartHere(const std::shared_ptr<BatchState>& batch, size_t index, const Copy& copy,
+                          uint64_t size) {
+  auto request = std::make_shared<Request>();
+  *request = {batch, index, {copy.access, copy.region, copy.offset, {}, copy.guard}, nullptr};
+  if (copy.access == Access::kWrite) {
+    request->frame.bytes = batch->Gather(index, 0, size);
+  } else {
+    request->frame.bytes.resize(size);
+  }
+  batch->Sent(index);
+  batch->RunsHere(index, request);
+  Serve(request, false, [request = request.get()](const Status& verdict) {
+    request->batch->Answered(request->copy, request->frame, verdict);
+  });
+}
+
+void SimEngine::StartThere(const std::shared_ptr<BatchState>& batch, size_t index, const Copy& copy,
+                           uint64_t size) {
+  Peer* peer = &peers_[copy.peer - 1];
+  Connection* connection = Connect(peer);
+  if (connection == nullptr) {
+    const auto found = fabric_->listeners.find(peer->incarnation);
+    const bool silent = found != fabric_->listeners.end();  // cut off, rather than not there
+    fabric_->scheduler()->After(
+        silent ? kConnectTimeout : fabric_->network->Latency(), process_, [batch, index] {
+          batch->Finish(index, Outcome::kFailed, UnavailableError("the peer can't be reached"));
+        });
+    return;
+  }
+  uint64_t sent = 0;
+  do {
+    // A write goes in frames that are checked and answered one by one; a read is one request.
+    const uint64_t n =
+        copy.access == Access::kRead
+            ? size
+            : std::min<uint64_t>(size - sent, kUnit * fabric_->random().Between(2, 8));
+    auto request = std::make_shared<Request>();
+    *request = {batch, index, {copy.access, copy.region, copy.offset + sent, {}, copy.guard}, {}};
+    if (copy.access == Access::kWrite) {
+      request->frame.bytes = batch->Gather(index, sent, n);
+    } else {
+      request->frame.bytes.resize(n);
+    }
+    connection->Send(std::move(request));
+    sent += n;
+  } while (sent < size);
+}
+
+Connection* SimEngine::Connect(Peer* peer) {
+  auto& open = peer->connections;
+  open.erase(std::remove_if(open.begin(), open.end(), [](Connection* c) { return c->broken(); }),
+             open.end());
+  const size_t chosen = fabric_->random().Below(kConnectionsPerPeer);
+  if (chosen < open.size()) return open[chosen];
+  const auto found = fabric_->listeners.find(peer->incarnation);
+  if (found == fabric_->listeners.end()) return nullptr;
+  const Fabric::Listener& listener = found->second;
+  if (fabric_->network->IsCut(place_, listener.place) ||
+      fabric_->network->IsCut(listener.place, place_)) {
+    return nullptr;
+  }
+  SimEngine* holder = listener.engine;
+  outgoing_.push_back(
+      std::make_unique<Connection>(fabric_, Connection::End{this, process_, place_},
+                                   Connection::End{holder, holder->process_, listener.place}));
+  holder->incoming_.push_back(outgoing_.back().get());
+  open.push_back(outgoing_.back().get());
+  return open.back();
+}
+
+void SimEngine::Serve(std::shared_ptr<Request> request, bool late, Serving::Answer answer) {
+  const auto region = regions_.find(request->frame.region);
+  request->serving = std::make_unique<Serving>(region == regions_.end() ? nullptr : &region->second,
+                                               &request->frame, late, std::move(answer));
+  fabric_->scheduler()->After(StepTime(), process_,
+                              [this, request = std::move(request)] { Advance(request); });
+}
+
+void SimEngine::Advance(std::shared_ptr<Request> request) {
+  if (request->serving->Step(kUnit * fabric_->random().Between(1, 4))) {
+    CountServed(*request);
+    return;
+  }
+  fabric_->scheduler()->After(StepTime(), process_,
+                              [this, request = std::move(request)] { Advance(request); });
+}
+
+void SimEngine::CountServed(const Request& request) {
+  const Serving& serving = *request.serving;
+  EventCounts* counts = fabric_->counts;
+  const bool write = serving.frame().access == Access::kWrite;
+  if (serving.refused_before()) {
+    counts->Add(write ? Event::kWritesRefused : Event::kReadsRefusedBefore);
+    if (write && serving.late()) counts->Add(Event::kLateWritesRefused);
+  } else if (serving.refused_after()) {
+    counts->Add(Event::kReadsRefusedAfter);
+  } else if (write && serving.late() && serving.entered()) {
+    counts->Add(Event::kLateWritesLanded);
+  }
+}
+
+Duration SimEngine::StepTime() {
+  Random& random = fabric_->random();
+  if (random.Chance(0.01)) return random.Between(milliseconds(1), milliseconds(60));
+  if (random.Chance(0.002)) return random.Between(milliseconds(60), milliseconds(1200));
+  return random.Between(microseconds(2), microseconds(60));
+}
+
+void SimEngine::BreakConnections(double share) {
+  for (const auto& connection : outgoing_) {
+    if (fabric_->random().Chance(share)) connection->Break();
+  }
+  for (Connection* connection : incoming_) {
+    if (fabric_->random().Chance(share)) connection->Break();
+  }
+}
+
+void SimEngine::Vanish() {
+  fabric_->listeners.erase(incarnation_);
+  BreakConnections(1.0);
+}
+
+bool SimEngine::busy() const {
+  return std::any_of(outgoing_.begin(), outgoing_.end(),
+                     [](const auto& connection) { return connection->busy(); });
+}
+
+}  // namespace kvstore::simulation

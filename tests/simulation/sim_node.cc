@@ -1,0 +1,281 @@
+#include "simulation/sim_node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "simulation/describe.h"
+
+namespace kvstore::simulation {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using transfer::Access;
+
+namespace {
+constexpr Duration kHelloTimeout = milliseconds(500);
+constexpr Duration kReconnectAfter = milliseconds(60);
+constexpr Duration kSilenceIsLoss =
+    milliseconds(700);  // until an end learns of a break it can't see
+constexpr Duration kIdlePoll = milliseconds(3);
+}  // namespace
+
+// What lies between the engine and the holder: names the segment, and sends the acks that an access
+// held up.
+class SimNode::SegmentGuard final : public transfer::RegionGuard {
+ public:
+  SegmentGuard(SimNode* node, uint32_t index) : node_(node), index_(index) {}
+
+  bool Enter(Access access, uint64_t first, uint64_t offset, uint64_t length,
+             uint64_t birth) override {
+    return node_->holder_.Enter(index_, access, first, offset, length, birth);
+  }
+  bool Stands(uint64_t first, uint64_t birth) override {
+    return node_->holder_.Stands(index_, first, birth);
+  }
+  void Leave(Access access, uint64_t first, uint64_t offset, uint64_t length,
+             uint64_t birth) override {
+    std::vector<RetireAck> acks;
+    node_->holder_.Leave(index_, access, first, offset, length, birth, &acks);
+    node_->SayRetired(std::move(acks), {});
+  }
+
+ private:
+  SimNode* const node_;
+  const uint32_t index_;
+};
+
+struct SimNode::Segment {
+  Segment(SimNode* node, uint32_t region, uint64_t granules, uint64_t granule)
+      : index(region), memory(granules * granule), words(granules), guard(node, region) {}
+
+  const uint32_t index;
+  std::vector<std::byte> memory;
+  std::vector<client::Word> words;
+  SegmentGuard guard;
+  uint64_t ready = 0;  // bytes whose pages have been touched
+};
+
+SimNode::SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
+                 const client::HolderGuards& guards)
+    : plan_(plan),
+      fabric_(fabric),
+      scheduler_(fabric->scheduler()),
+      master_(master),
+      process_(scheduler_->NewProcess(plan.name)),
+      self_(NewIncarnation()),
+      engine_(fabric, plan.place, process_, self_),
+      holder_(guards),
+      channel_(scheduler_, process_,
+               [this](Incarnation from, const VerbRequest& request) {
+                 SimMaster* to = master_;
+                 fabric_->network->Send(plan_.place, kMasterPlace, to->process(),
+                                        [to, from, request] { to->OnVerb(from, request); });
+               }),
+      stub_(channel_) {
+  fabric_->transcript->Say(plan_.name, "begins as ", Short(self_));
+  LendSegments();
+  Connect();
+}
+
+SimNode::~SimNode() = default;
+
+Incarnation SimNode::NewIncarnation() {
+  Random& random = scheduler_->random();
+  return {random.Next(), random.Next()};
+}
+
+void SimNode::LendSegments() {
+  for (size_t i = 0; i < plan_.granules.size(); ++i) {
+    const auto index = static_cast<uint32_t>(i);  // the engine numbers regions in the same way
+    segments_.push_back(std::make_unique<Segment>(this, index, plan_.granules[i], plan_.granule));
+    Segment& segment = *segments_.back();
+    transfer::RegionOptions options;
+    options.remote = true;
+    options.guard = &segment.guard;
+    (void)engine_.Register(segment.memory.data(), segment.memory.size(), options);
+    holder_.AddSegment(index, segment.memory.size(), plan_.granule, segment.words);
+  }
+}
+
+Hello SimNode::MakeHello() const {
+  Hello hello;
+  hello.software = "simulated";
+  hello.pool = pool_;
+  hello.term = term_;
+  hello.self = {self_, plan_.name, plan_.host, engine_.Descriptor()};
+  hello.counter = holder_.counter();
+  for (const auto& segment : segments_) {
+    hello.segments.push_back(
+        {segment->index, segment->memory.size(), plan_.granule, segment->ready});
+  }
+  return hello;
+}
+
+// ---- session
+
+void SimNode::Connect() {
+  stage_ = Stage::kGreeting;
+  if (!master_->alive()) {
+    link_ = nullptr;
+    scheduler_->After(kReconnectAfter, process_, [this] { Connect(); });
+    return;
+  }
+  links_.push_back(std::make_unique<SessionLink>(fabric_->network, plan_.place, process_,
+                                                 master_->process(), self_));
+  SessionLink* link = links_.back().get();
+  link_ = link;
+  link->up.Send([this, link, hello = MakeHello()] { master_->OnHello(link, this, hello); });
+  scheduler_->After(kHelloTimeout, process_, [this, link] {
+    if (link_ == link && stage_ == Stage::kGreeting) OnLinkLost(link);
+  });
+}
+
+void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
+  if (link != link_ || stage_ != Stage::kGreeting) return;
+  if (!welcome.ok()) {
+    link->Break();
+    if (welcome.status().code() == StatusCode::kFailedPrecondition) {
+      BecomeAnother();
+    } else {
+      scheduler_->After(kReconnectAfter, process_, [this] { Connect(); });
+    }
+    return;
+  }
+  stage_ = Stage::kMember;
+  pool_ = welcome->pool;
+  term_ = welcome->term;
+  beat_every_ = welcome->heartbeat_interval;
+  holder_.EnterTerm(term_);
+  channel_.Attach(self_);
+  fabric_->transcript->Say(plan_.name, "is a member as ", Short(self_));
+  Beat(++memberships_);
+  if (link->broken()) scheduler_->After(kIdlePoll, process_, [this, link] { OnLinkLost(link); });
+}
+
+void SimNode::Beat(uint64_t membership) {
+  if (stage_ != Stage::kMember || membership != memberships_) return;
+  fabric_->network->Send(plan_.place, kMasterPlace, master_->process(),
+                         [this, who = self_] { master_->OnHeartbeat(this, who); });
+  scheduler_->After(beat_every_, process_, [this, membership] { Beat(membership); });
+}
+
+void SimNode::OnStranger(Incarnation who) {
+  if (who == self_ && stage_ == Stage::kMember) OnLinkLost(link_);
+}
+
+void SimNode::OnLinkLost(SessionLink* link) {
+  if (link != link_ || (stage_ != Stage::kMember && stage_ != Stage::kGreeting)) return;
+  fabric_->transcript->Say(plan_.name, "lost its session");
+  link->Break();
+  stage_ = Stage::kAway;
+  if (!master_->alive()) channel_.Lose("the master has ended");
+  scheduler_->After(kReconnectAfter, process_, [this] {
+    if (stage_ == Stage::kAway) Connect();
+  });
+}
+
+void SimNode::BreakSession() {
+  if (link_ == nullptr || link_->broken()) return;
+  fabric_->counts->Add(Event::kStreamsBroken);
+  link_->Break();
+  if (scheduler_->random().Chance(0.5)) channel_.Lose("the stream broke");
+  TellBothEnds(link_);
+}
+
+void SimNode::TellBothEnds(SessionLink* link) {
+  const bool cut = fabric_->network->IsCut(plan_.place, kMasterPlace) ||
+                   fabric_->network->IsCut(kMasterPlace, plan_.place);
+  const Duration known_after = cut ? kSilenceIsLoss : 4 * fabric_->network->Latency();
+  scheduler_->After(known_after, process_, [this, link] { OnLinkLost(link); });
+  scheduler_->After(known_after, master_->process(), [this, link] { master_->OnLinkLost(link); });
+}
+
+// A node that is refused empties itself, as for a new reign, and comes as another incarnation.
+void SimNode::BecomeAnother() {
+  stage_ = Stage::kEmptying;
+  ++times_emptied_;
+  self_ = NewIncarnation();
+  pool_ = {};
+  term_ = 0;
+  fabric_->transcript->Say(plan_.name, "empties itself, becomes ", Short(self_));
+  holder_.Empty();
+  engine_.Rename(self_);
+  AwaitIdle();
+}
+
+void SimNode::BeginLeave() {
+  if (stage_ != Stage::kMember) return;
+  fabric_->transcript->Say(plan_.name, "leaves");
+  stage_ = Stage::kLeaving;
+  holder_.Empty();
+  AwaitIdle();
+}
+
+void SimNode::AwaitIdle() {
+  if (!holder_.idle()) {
+    scheduler_->After(kIdlePoll, process_, [this] { AwaitIdle(); });
+  } else if (stage_ == Stage::kEmptying) {
+    Connect();
+  } else {
+    link_->up.Send([master = master_, link = link_] { master->OnGoodbye(link); });
+    // It waits a little for the goodbye to be on its way.
+    scheduler_->After(milliseconds(50), process_, [this] { Crash(); });
+  }
+}
+
+void SimNode::Crash() {
+  fabric_->transcript->Say(plan_.name, "ends");
+  scheduler_->Kill(process_);
+  engine_.Vanish();
+  if (link_ == nullptr) return;
+  SessionLink* link = link_;
+  link->Break();
+  TellBothEnds(link);
+}
+
+// ---- orders
+
+void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
+  std::vector<RetireAck> retired;
+  for (const Order& order : orders.orders) {
+    if (const auto* retire = std::get_if<RetireOrder>(&order)) {
+      holder_.Retire(orders.term, *retire, &retired);
+    } else {
+      Prepare(std::get<PrepareOrder>(order));
+    }
+  }
+  SayRetired(std::move(retired), {});
+}
+
+// Touching pages takes a while, in a thread of its own.
+void SimNode::Prepare(const PrepareOrder& order) {
+  if (order.segment >= segments_.size()) return;
+  const Duration touching = scheduler_->random().Between(milliseconds(1), milliseconds(20));
+  scheduler_->After(touching, process_, [this, order] {
+    Segment& segment = *segments_[order.segment];
+    const uint64_t limit = std::min<uint64_t>(order.limit, segment.memory.size());
+    segment.ready = std::max(segment.ready, limit);
+    SayRetired({}, {{order.segment, segment.ready, ""}});
+  });
+}
+
+void SimNode::SayRetired(std::vector<RetireAck> retired, std::vector<ReadyAck> ready) {
+  if (stage_ != Stage::kMember || (retired.empty() && ready.empty())) return;
+  Acks acks{term_, holder_.counter(), std::move(retired), std::move(ready)};
+  link_->up.Send(
+      [master = master_, link = link_, acks = std::move(acks)] { master->OnAcks(link, acks); });
+}
+
+void SimNode::OnReply(Incarnation to, const VerbReply& reply) { channel_.Deliver(to, reply); }
+
+void SimNode::CountInto(EventCounts* counts) const {
+  counts->Add(Event::kRetiredAgain, holder_.counters().retired_again);
+  counts->Add(Event::kFreeDelayed, holder_.counters().free_delayed);
+  counts->Add(Event::kVerbsRepeated, channel_.repeated());
+  counts->Add(Event::kNodesEmptied, times_emptied_);
+  counts->Add(Event::kChecksumsWrong, get_counters_.checksum_mismatches);
+  counts->Add(Event::kOtherReplicas, get_counters_.other_replicas);
+  counts->Add(Event::kLocatedAnew, get_counters_.located_anew);
+}
+
+}  // namespace kvstore::simulation

@@ -1,0 +1,117 @@
+#ifndef KVSTORE_TESTS_SIMULATION_SIM_NODE_H_
+#define KVSTORE_TESTS_SIMULATION_SIM_NODE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/get.h"
+#include "client/holder.h"
+#include "client/master_stub.h"
+#include "client/parts.h"
+#include "simulation/fabric.h"
+#include "simulation/sim_channel.h"
+#include "simulation/sim_engine.h"
+#include "simulation/sim_master.h"
+
+namespace kvstore::simulation {
+
+// How a node is made; the same for all of its lives.
+struct NodePlan {
+  std::string name;
+  std::string host;
+  Place place = 1;
+  uint64_t granule = kDefaultGranule;
+  std::vector<uint64_t> granules;  // of each segment that it lends; none: it lends nothing
+  size_t threads = 0;              // that put and get
+};
+
+// One life of one node's process: the product's holder, and its client logic above the seams; the
+// least that stands in for session, segment host and memory. Lives, as an object, as long as the
+// run.
+class SimNode final : public MasterListener {
+ public:
+  SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
+          const client::HolderGuards& guards);
+  ~SimNode() override;
+
+  // ---- what the workload uses
+
+  client::Parts parts() {
+    return {stub_, engine_, *process_, Peer{engine_.incarnation(), plan_.name, plan_.host, ""}};
+  }
+  Process* process() const override { return process_; }
+  Place place() const override { return plan_.place; }
+  const NodePlan& plan() const { return plan_; }
+  bool alive() const { return !process_->dead(); }
+  bool is_member() const { return stage_ == Stage::kMember; }
+  Incarnation incarnation() const { return self_; }
+
+  // ---- faults
+
+  // The process ends without a word.
+  void Crash();
+  // Leaves the pool in good order, and ends.
+  void BeginLeave();
+  // Its session stream breaks; both ends find out, each in its time.
+  void BreakSession();
+  SimEngine& engine() { return engine_; }
+
+  // ---- from the master
+
+  void OnWelcome(SessionLink* link, const Result<Welcome>& welcome) override;
+  void OnOrders(SessionLink* link, const Orders& orders) override;
+  void OnReply(Incarnation to, const VerbReply& reply) override;
+  void OnLinkLost(SessionLink* link) override;
+  void OnStranger(Incarnation who) override;
+
+  // Nothing touches the memory, and nothing is said that the other side has not heard.
+  bool idle() const { return holder_.idle() && !engine_.busy(); }
+  void CountInto(EventCounts* counts) const;
+  client::GetCounters* get_counters() { return &get_counters_; }
+
+ private:
+  enum class Stage { kAway, kGreeting, kMember, kEmptying, kLeaving };
+
+  struct Segment;
+  class SegmentGuard;
+
+  Incarnation NewIncarnation();
+  void LendSegments();
+  Hello MakeHello() const;
+
+  void Connect();
+  void TellBothEnds(SessionLink* link);
+  void Beat(uint64_t membership);
+  void BecomeAnother();
+  void AwaitIdle();
+  void SayRetired(std::vector<RetireAck> retired, std::vector<ReadyAck> ready);
+  void Prepare(const PrepareOrder& order);
+
+  const NodePlan plan_;
+  Fabric* const fabric_;
+  Scheduler* const scheduler_;
+  SimMaster* const master_;
+  Process* const process_;
+
+  Incarnation self_;
+  Incarnation pool_;
+  uint64_t term_ = 0;
+  Stage stage_ = Stage::kAway;
+  uint64_t memberships_ = 0;  // so that a beat of an earlier one stops
+  Duration beat_every_{};
+  SessionLink* link_ = nullptr;
+  std::vector<std::unique_ptr<SessionLink>> links_;  // all of this life
+
+  SimEngine engine_;
+  client::Holder holder_;
+  std::vector<std::unique_ptr<Segment>> segments_;
+  SimChannel channel_;
+  client::MasterStub stub_;
+  client::GetCounters get_counters_;
+  uint64_t times_emptied_ = 0;
+};
+
+}  // namespace kvstore::simulation
+
+#endif  // KVSTORE_TESTS_SIMULATION_SIM_NODE_H_
