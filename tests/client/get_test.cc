@@ -1,0 +1,394 @@
+#include "client/get.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "client/put.h"
+#include "fakes/fake_pool.h"
+
+namespace kvstore::client {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using testing::Failed;
+using testing::FakePool;
+using ::testing::HasSubstr;
+using transfer::Completion;
+using transfer::Copy;
+
+struct Got {
+  Status status;
+  uint64_t size = 0;
+  std::string value;  // of an OK one
+};
+
+class GetTest : public ::testing::Test {
+ protected:
+  void Put(const std::string& key, const std::string& value, uint32_t replicas = 1) {
+    const ConstPiece piece{value.data(), value.size()};
+    const PutItem item{key, {&piece, 1}};
+    PutOptions options;
+    options.replicas = replicas;
+    ASSERT_EQ(PutObjects(pool_.parts, {&item, 1}, options)[0], Status::Ok());
+    pool_.engine.copies = 0;
+    pool_.engine.deadlines.clear();
+  }
+
+  std::vector<Got> Get(const std::vector<std::string>& keys, uint64_t capacity = 20'000,
+                       Duration timeout = seconds(10)) {
+    std::vector<std::string> buffers(keys.size(), std::string(capacity, '\0'));
+    std::vector<Piece> pieces;
+    for (std::string& buffer : buffers) pieces.push_back({buffer.data(), buffer.size()});
+    std::vector<GetItem> items;
+    for (size_t i = 0; i < keys.size(); ++i) items.push_back({keys[i], {&pieces[i], 1}});
+    const auto results = GetObjects(pool_.parts, items, timeout, guards_, &counters_);
+    std::vector<Got> got;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const bool ok = results[i].status.ok();
+      got.push_back(
+          {results[i].status, results[i].size, ok ? buffers[i].substr(0, results[i].size) : ""});
+    }
+    return got;
+  }
+  Got GetOne(const std::string& key) { return Get(std::vector{key})[0]; }
+
+  // Copies from this node (0 to 2) end so.
+  void Fail(size_t node, const Status& status) {
+    pool_.engine.instead =
+        [=, before = pool_.engine.instead](const Copy& copy) -> std::optional<Completion> {
+      if (copy.peer == node) return Failed(status);
+      return before ? before(copy) : std::nullopt;
+    };
+  }
+  // The object is evicted and its memory has a new owner, who has written there.
+  void Reuse(const std::string& key) {
+    for (const Replica& replica : pool_.master.objects[key].replicas) {
+      for (auto& node : pool_.nodes) {
+        if (node->peer().incarnation != replica.segment.holder) continue;
+        node->Retire(replica);
+        node->memory()[replica.ranges[0].offset] ^= 1;
+      }
+    }
+  }
+  void Corrupt(size_t node) {
+    for (uint64_t i = 0; i < testing::FakeNode::kGranules * 4096; ++i) {
+      pool_.nodes[node]->memory()[i] ^= 1;
+    }
+  }
+
+  static std::string Value(size_t size) {
+    std::string value(size, '\0');
+    for (size_t i = 0; i < size; ++i) value[i] = static_cast<char>(i * 17 + i / 4096);
+    return value;
+  }
+
+  FakePool pool_;
+  ReadGuards guards_;
+  GetCounters counters_;
+};
+
+// ---- what was put -------------------------------------------------------------------------------
+
+TEST_F(GetTest, TheBytesOfAnObjectFillThePiecesInOrder) {
+  const std::string value = Value(10'000);
+  pool_.master.granules_per_range = 1;
+  Put("k", value);
+  std::string buffer(12'000, '#');
+  const std::vector<Piece> pieces = {
+      {buffer.data(), 1}, {nullptr, 0}, {buffer.data() + 1, 9000}, {buffer.data() + 9001, 2999}};
+  const GetItem item{"k", pieces};
+  const auto results = GetObjects(pool_.parts, {&item, 1}, seconds(1), guards_, &counters_);
+  EXPECT_EQ(results[0].status, Status::Ok());
+  EXPECT_EQ(results[0].size, 10'000u);
+  EXPECT_EQ(buffer.substr(0, 10'000), value);
+  EXPECT_EQ(buffer.substr(10'000), std::string(2000, '#'));  // what is larger stays as it is
+}
+
+TEST_F(GetTest, AKeyNamedTwiceFillsBothBuffers) {
+  Put("a", "1");
+  Put("b", "2");
+  const auto got = Get({"a", "b", "a"});
+  EXPECT_EQ(got[0].value, "1");
+  EXPECT_EQ(got[1].value, "2");
+  EXPECT_EQ(got[2].value, "1");
+}
+
+TEST_F(GetTest, OneCallLocatesOnceAndReadsInOneBatch) {
+  Put("a", "1");
+  Put("b", "2");
+  Get({"a", "b", "missing"});
+  ASSERT_EQ(pool_.master.finds.size(), 1u);
+  EXPECT_THAT(pool_.master.finds[0], ElementsAre("a", "b", "missing"));
+  EXPECT_EQ(pool_.engine.deadlines.size(), 1u);
+}
+
+TEST_F(GetTest, MissingObjectsAreNotFoundAndHoldUpNoOther) {
+  Put("b", "2");
+  const auto got = Get({"a", "b"});
+  EXPECT_EQ(got[0].status.code(), StatusCode::kNotFound);
+  EXPECT_EQ(got[1].value, "2");
+}
+
+TEST_F(GetTest, AnEmptyObjectNeedsNoHolder) {
+  Put("k", "");
+  pool_.master.unknown_peers = {pool_.nodes[0]->peer().incarnation};
+  const GetItem item{"k", {}};
+  const auto results = GetObjects(pool_.parts, {&item, 1}, seconds(1), guards_, &counters_);
+  EXPECT_EQ(results[0].status, Status::Ok());
+  EXPECT_EQ(results[0].size, 0u);
+  EXPECT_EQ(pool_.engine.copies, 0u);
+}
+
+TEST_F(GetTest, PiecesThatAreTooSmallSayHowLargeTheObjectIs) {
+  Put("k", Value(100));
+  const auto got = Get({"k"}, 99);
+  EXPECT_EQ(got[0].status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(got[0].size, 100u);
+  EXPECT_EQ(pool_.engine.copies, 0u);
+  EXPECT_EQ(Get({"k"}, 100)[0].value, Value(100));
+}
+
+TEST_F(GetTest, AnEmptyBatchAsksNobody) {
+  EXPECT_TRUE(Get(std::vector<std::string>{}).empty());
+  EXPECT_TRUE(pool_.master.finds.empty());
+}
+
+TEST_F(GetTest, ALostMasterIsTheAnswer) {
+  pool_.master.locate = [](const std::string&) { return UnavailableError("connection refused"); };
+  EXPECT_EQ(GetOne("k").status, UnavailableError("connection refused"));
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+// ---- which replica ------------------------------------------------------------------------------
+
+TEST_F(GetTest, OwnMemoryComesBeforeTheHostsAndThatBeforeTheRest) {
+  Put("k", "value", 3);
+  std::vector<size_t> read_from;
+  pool_.engine.instead = [&](const Copy& copy) -> std::optional<Completion> {
+    read_from.push_back(copy.peer);
+    return Failed(UnavailableError("down"));
+  };
+  Parts parts{pool_.master, pool_.engine, pool_.clock, {{3, 3}, "self", "b", ""}};
+  std::string buffer(5, '\0');
+  const Piece piece{buffer.data(), buffer.size()};
+  const GetItem item{"k", {&piece, 1}};
+  GetObjects(parts, {&item, 1}, seconds(1), guards_, &counters_);
+  read_from.resize(3);  // and once more after a fresh Locate
+  EXPECT_THAT(read_from, ElementsAre(2, 1, 0));
+}
+
+TEST_F(GetTest, AmongEqualsTheMastersOrderStays) {
+  Put("k", "value", 3);
+  auto& replicas = pool_.master.objects["k"].replicas;
+  std::swap(replicas[0], replicas[2]);
+  std::vector<size_t> read_from;
+  pool_.engine.after_bytes = [&](const Copy& copy) { read_from.push_back(copy.peer); };
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_THAT(read_from, ElementsAre(2));
+}
+
+TEST_F(GetTest, AReplicaThatCannotBeReadIsReplacedByTheNext) {
+  Put("k", "value", 3);
+  Fail(0, UnavailableError("connection refused"));
+  Fail(1, UnavailableError("connection refused"));
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(counters_.other_replicas, 2u);
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+TEST_F(GetTest, AHolderThatNobodyKnowsIsPassedOver) {
+  Put("k", "value", 2);
+  pool_.master.unknown_peers = {pool_.nodes[0]->peer().incarnation};
+  EXPECT_EQ(GetOne("k").value, "value");
+}
+
+TEST_F(GetTest, OneItemsFailureDoesNotMakeOthersReadTwice) {
+  Put("a", "1", 2);
+  pool_.master.objects["b"] = pool_.master.objects["a"];
+  pool_.master.objects["b"].replicas.erase(pool_.master.objects["b"].replicas.begin());
+  Fail(0, UnavailableError("down"));
+  const auto got = Get({"a", "b"});
+  EXPECT_EQ(got[0].value, "1");
+  EXPECT_EQ(got[1].value, "1");
+  EXPECT_EQ(pool_.engine.copies, 3u);
+}
+
+// ---- locations that no longer stand -------------------------------------------------------------
+
+TEST_F(GetTest, ARefusedLocationIsLocatedAnew) {
+  Put("k", "old");
+  const LocateAnswer old = pool_.master.objects["k"];
+  Reuse("k");
+  Put("k", "newer");
+  const LocateAnswer newer = std::exchange(pool_.master.objects["k"], old);
+  pool_.master.locate = [&](const std::string&) {
+    if (pool_.master.finds.size() == 2) pool_.master.objects["k"] = newer;
+    return Status::Ok();
+  };
+  EXPECT_EQ(GetOne("k").value, "newer");
+  EXPECT_EQ(counters_.refused, 1u);
+  EXPECT_EQ(counters_.located_anew, 1u);
+}
+
+TEST_F(GetTest, WhereTheFreshLocateFindsNothingItIsNotFound) {
+  Put("k", "old");
+  pool_.engine.after_bytes = [&](const Copy&) {  // removed while it was read
+    Reuse("k");
+    pool_.master.objects.erase("k");
+  };
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kNotFound);
+}
+
+TEST_F(GetTest, AnObjectThatMovesTwiceWhileItIsReadIsUnavailable) {
+  Put("k", "old");
+  Reuse("k");
+  const Got got = GetOne("k");
+  EXPECT_EQ(got.status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(got.status.message(), HasSubstr("try again"));
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+  EXPECT_EQ(counters_.refused, 2u);
+}
+
+TEST_F(GetTest, OnlyItemsThatNeedItAreLocatedAnew) {
+  Put("a", "1");
+  Put("b", "2");
+  Reuse("a");
+  Get({"a", "b"});
+  ASSERT_EQ(pool_.master.finds.size(), 2u);
+  EXPECT_THAT(pool_.master.finds[1], ElementsAre("a"));
+}
+
+TEST_F(GetTest, AnObjectThatGrewInBetweenIsNotSqueezedIn) {
+  Put("k", "old");
+  Reuse("k");
+  pool_.master.locate = [&](const std::string&) {
+    if (pool_.master.finds.size() == 2) pool_.master.objects["k"].size = 30'000;
+    return Status::Ok();
+  };
+  const Got got = GetOne("k");
+  EXPECT_EQ(got.status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(got.size, 30'000u);
+}
+
+TEST_F(GetTest, TheFirstErrorIsTheAnswer) {
+  Put("k", "value", 2);
+  Fail(0, UnavailableError("first"));
+  Fail(1, UnavailableError("second"));
+  EXPECT_EQ(GetOne("k").status, UnavailableError("first"));
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+}
+
+TEST_F(GetTest, AMasterThatCannotBeAskedAgainDoesNotHideTheFirstError) {
+  Put("k", "value");
+  Fail(0, UnavailableError("first"));
+  pool_.master.locate = [&](const std::string&) {
+    return pool_.master.finds.size() == 2 ? DeadlineExceededError("late") : Status::Ok();
+  };
+  EXPECT_EQ(GetOne("k").status, UnavailableError("first"));
+}
+
+TEST_F(GetTest, AnObjectWithoutReplicasIsLocatedAnewAndThenUnavailable) {
+  Put("k", "value");
+  pool_.master.objects["k"].replicas.clear();
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+}
+
+TEST_F(GetTest, AReplicaWithTooFewRangesIsNotRead) {
+  Put("k", Value(5000), 2);
+  pool_.master.objects["k"].replicas[0].ranges = {{0, 4096}};
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+}
+
+// ---- checksums ----------------------------------------------------------------------------------
+
+TEST_F(GetTest, BytesThatDoNotMatchTheirChecksumAreReadOnceMore) {
+  Put("k", Value(5000));
+  Corrupt(0);
+  bool repaired = false;
+  pool_.engine.after_bytes = [&](const Copy&) {
+    if (!std::exchange(repaired, true)) Corrupt(0);  // the same bits once more: right again
+  };
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_EQ(counters_.checksum_mismatches, 1u);
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+TEST_F(GetTest, WrongBytesThatTheHolderVouchesForTwiceAreDataLoss) {
+  Put("k", Value(5000));
+  Corrupt(0);
+  const Got got = GetOne("k");
+  EXPECT_EQ(got.status.code(), StatusCode::kDataLoss);
+  EXPECT_EQ(counters_.checksum_mismatches, 4u);  // twice, and twice after a fresh Locate
+}
+
+TEST_F(GetTest, WrongBytesWhoseWordHasChangedSinceAreARefusal) {
+  Put("k", Value(5000));
+  Corrupt(0);
+  bool retired = false;
+  pool_.engine.instead = [&](const Copy&) -> std::optional<Completion> {
+    if (pool_.engine.copies == 2 && !std::exchange(retired, true)) {
+      Reuse("k");
+      pool_.master.objects.erase("k");
+    }
+    return std::nullopt;
+  };
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kNotFound);
+  EXPECT_EQ(counters_.refused, 1u);
+}
+
+TEST_F(GetTest, AnotherReplicaMayHaveTheRightBytes) {
+  Put("k", Value(5000), 2);
+  Corrupt(0);
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_EQ(counters_.checksum_mismatches, 2u);
+}
+
+TEST_F(GetTest, WithoutTheChecksumWrongBytesAreReturned) {
+  guards_.verify_checksum = false;
+  Put("k", Value(5000));
+  Corrupt(0);
+  const Got got = GetOne("k");
+  EXPECT_EQ(got.status, Status::Ok());
+  EXPECT_NE(got.value, Value(5000));
+}
+
+TEST_F(GetTest, WithoutTheChecksumTheWordStillDecides) {
+  guards_.verify_checksum = false;
+  Put("k", Value(5000));
+  pool_.engine.after_bytes = [&](const Copy&) { Reuse("k"); };
+  EXPECT_FALSE(GetOne("k").status.ok());
+}
+
+// ---- deadlines ----------------------------------------------------------------------------------
+
+TEST_F(GetTest, CopiesEndWithTheCall) {
+  Put("k", "value");
+  const TimePoint start = pool_.clock.Now();
+  Get({"k"}, 100, seconds(3));
+  EXPECT_EQ(pool_.engine.deadlines[0], start + seconds(3));
+}
+
+TEST_F(GetTest, AfterTheDeadlineNothingMoreIsTriedAndTheReasonIsKept) {
+  Put("k", "value", 2);
+  pool_.engine.instead = [&](const Copy&) {
+    pool_.clock.Advance(seconds(3));
+    return Failed(UnavailableError("down"));
+  };
+  const auto got = Get({"k"}, 100, seconds(3));
+  EXPECT_EQ(got[0].status.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(got[0].status.message(), HasSubstr("down"));
+  EXPECT_EQ(pool_.engine.copies, 1u);
+}
+
+TEST_F(GetTest, ATimeoutWithoutEndDoesNotOverflow) {
+  Put("k", "value");
+  EXPECT_EQ(Get({"k"}, 100, Duration::max())[0].value, "value");
+}
+
+}  // namespace
+}  // namespace kvstore::client

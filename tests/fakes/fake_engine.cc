@@ -1,0 +1,62 @@
+#include "fakes/fake_engine.h"
+
+#include <cstring>
+
+namespace kvstore::testing {
+
+using transfer::Completion;
+using transfer::Copy;
+using transfer::Outcome;
+
+std::vector<Completion> FakeEngine::Run(std::span<const Copy> batch, TimePoint deadline) {
+  deadlines.push_back(deadline);
+  std::vector<Completion> completions;
+  for (const Copy& copy : batch) {
+    ++copies;
+    std::optional<Completion> decided = instead ? instead(copy) : std::nullopt;
+    completions.push_back(decided ? *std::move(decided) : Move(copy));
+  }
+  return completions;
+}
+
+Completion FakeEngine::Move(const Copy& copy) {
+  uint64_t length = 0;
+  for (const transfer::Piece& piece : copy.pieces) length += piece.size;
+  FakeNode& node = *nodes_[copy.peer];
+  const Completion refused{Outcome::kFailed, AbortedError("the memory has a new owner"), {}};
+  std::vector<RetireAck> acks;
+  if (!node.holder().Enter(copy.region, copy.access, copy.guard->first, copy.offset, length,
+                           copy.guard->birth)) {
+    return refused;
+  }
+  char* far_end = node.memory() + copy.offset;
+  for (const transfer::Piece& piece : copy.pieces) {
+    const bool read = copy.access == transfer::Access::kRead;
+    std::memcpy(read ? piece.data : far_end, read ? far_end : piece.data, piece.size);
+    far_end += piece.size;
+  }
+  if (after_bytes) after_bytes(copy);
+  const bool stood = node.holder().Stands(copy.region, copy.guard->first, copy.guard->birth);
+  node.holder().Leave(copy.region, copy.access, copy.guard->first, copy.offset, length,
+                      copy.guard->birth, &acks);
+  return stood ? Completion{Outcome::kDone, Status::Ok(), transfer::Way::kLocal} : refused;
+}
+
+Result<transfer::PeerId> FakeEngine::Open(std::string_view descriptor) {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i]->peer().descriptor == descriptor) return i;
+  }
+  return InvalidArgumentError("not a descriptor");
+}
+
+Result<transfer::RegionId> FakeEngine::Register(void*, uint64_t, const transfer::RegionOptions&) {
+  return UnimplementedError("fake");
+}
+
+Status FakeEngine::Unregister(transfer::RegionId) { return UnimplementedError("fake"); }
+
+std::unique_ptr<transfer::Batch> FakeEngine::Submit(std::span<const Copy>, TimePoint) {
+  return nullptr;
+}
+
+}  // namespace kvstore::testing

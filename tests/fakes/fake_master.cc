@@ -1,0 +1,102 @@
+#include "fakes/fake_master.h"
+
+#include <algorithm>
+
+namespace kvstore::testing {
+
+class FakeMaster::Waves final : public client::StartedPuts {
+ public:
+  explicit Waves(FakeMaster& master) : master_(master) {}
+
+  std::vector<StartPutAnswer> NextWave() override {
+    std::vector<StartPutAnswer> wave;
+    if (next_ > 0) master_.before_wave();
+    while (next_ < master_.started.keys.size() && wave.size() < master_.items_per_wave) {
+      wave.push_back(master_.Answer(next_++));
+    }
+    return wave;
+  }
+
+ private:
+  FakeMaster& master_;
+  uint32_t next_ = 0;
+};
+
+std::unique_ptr<client::StartedPuts> FakeMaster::Start(StartPut request, TimePoint) {
+  started = std::move(request);
+  return std::make_unique<Waves>(*this);
+}
+
+StartPutAnswer FakeMaster::Answer(uint32_t index) {
+  const std::string key(started.keys[index]);
+  StartPutAnswer answer;
+  answer.index = index;
+  if (refused.count(key)) {
+    answer.status = refused[key];
+    return answer;
+  }
+  for (uint32_t i = 0; i < started.replicas; ++i) {
+    answer.replicas.push_back(nodes_[i]->Grant(started.sizes[index], granules_per_range));
+  }
+  answer.grant = grant;
+  answer.parked = parked[key];
+  LocateAnswer object;
+  object.size = started.sizes[index];
+  object.replicas = answer.replicas;
+  pending_[started.sequences[index]] = {key, object};
+  return answer;
+}
+
+std::vector<ItemAnswer> FakeMaster::Commit(CommitPut request, TimePoint deadline) {
+  commit_deadline = deadline;
+  std::vector<ItemAnswer> answers;
+  for (uint32_t i = 0; i < request.sequences.size(); ++i) {
+    const Status status = commit(request.sequences[i]);
+    if (status.ok()) {
+      Pending& put = pending_.at(request.sequences[i]);
+      put.object.checksum = request.checksums[i];
+      objects[put.key] = put.object;
+    }
+    answers.push_back({i, status});
+  }
+  commits.push_back(std::move(request));
+  return answers;
+}
+
+std::vector<ItemAnswer> FakeMaster::Abort(AbortPut request, TimePoint) {
+  std::vector<ItemAnswer> answers;
+  for (uint32_t i = 0; i < request.sequences.size(); ++i) answers.push_back({i, Status::Ok()});
+  aborts.push_back(std::move(request));
+  return answers;
+}
+
+std::vector<LocateAnswer> FakeMaster::Find(Locate request, TimePoint) {
+  std::vector<LocateAnswer> answers;
+  finds.emplace_back();
+  for (uint32_t i = 0; i < request.keys.size(); ++i) {
+    const std::string key(request.keys[i]);
+    finds.back().push_back(key);
+    const Status status = locate(key);
+    LocateAnswer answer;
+    if (!status.ok()) {
+      answer.status = status;
+    } else if (objects.count(key)) {
+      answer = objects[key];
+    } else {
+      answer.status = NotFoundError("no object under this key");
+    }
+    answer.index = i;
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+std::optional<Peer> FakeMaster::FindPeer(Incarnation holder) const {
+  if (std::count(unknown_peers.begin(), unknown_peers.end(), holder)) return std::nullopt;
+  for (const auto& node : nodes_) {
+    if (node->peer().incarnation == holder) return node->peer();
+  }
+  return std::nullopt;
+}
+
+}  // namespace kvstore::testing
