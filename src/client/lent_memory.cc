@@ -165,14 +165,12 @@ std::span<Word> LentMemory::words() const {
   return {static_cast<Word*>(words_.start), size_ / granule_};
 }
 
-Status LentMemory::Touch(uint64_t begin, uint64_t end) {
-  if (!huge_) {  // huge pages of the reserve were set aside when they were mapped
-    const uint64_t available = AvailableMemory();
-    if (available < kReserve || available - kReserve < end - begin) {
-      return ResourceExhaustedError(std::to_string(available >> 20) +
-                                    " MiB of memory are available here, too few for " +
-                                    std::to_string((end - begin) >> 20) + " MiB more; lend less");
-    }
+Status LentMemory::Touch(uint64_t begin, uint64_t end, uint64_t available) {
+  // Huge pages of the reserve were set aside when they were mapped.
+  if (!huge_ && (available < kReserve || available - kReserve < end - begin)) {
+    return ResourceExhaustedError(std::to_string(available >> 20) +
+                                  " MiB of memory are available here, too few for " +
+                                  std::to_string((end - begin) >> 20) + " MiB more; lend less");
   }
   KVSTORE_RETURN_IF_ERROR(MakePresent(pages_.start, begin, end));
   return MakePresent(words_.start, begin / granule_ * sizeof(Word),

@@ -31,9 +31,9 @@ class LentMemory {
   bool huge() const { return huge_; }
 
   // Makes the pages of [begin, end) and of their words present; after OK touching them can't fail.
-  // The bytes must never have been in use yet. resource_exhausted: the machine has no memory left
-  // for them.
-  Status Touch(uint64_t begin, uint64_t end);
+  // resource_exhausted: there are no pages for them, or hardly any: `available` bytes, of which the
+  // rest of the machine keeps some.
+  Status Touch(uint64_t begin, uint64_t end, uint64_t available);
 
  private:
   struct Mapping {

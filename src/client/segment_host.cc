@@ -25,7 +25,7 @@ std::vector<T> TakeSome(std::vector<T>* from, size_t limit) {
 
 Result<std::unique_ptr<SegmentHost>> SegmentHost::Create(transfer::Engine& engine,
                                                          uint64_t lend_bytes,
-                                                         const HolderGuards& guards) {
+                                                         std::function<uint64_t()> available) {
   std::optional<LentMemory> memory;
   if (lend_bytes > 0) {
     if (lend_bytes > std::numeric_limits<uint64_t>::max() - kGranule) {
@@ -35,14 +35,15 @@ Result<std::unique_ptr<SegmentHost>> SegmentHost::Create(transfer::Engine& engin
     const uint64_t size = (lend_bytes + kGranule - 1) / kGranule * kGranule;
     KVSTORE_ASSIGN_OR_RETURN(memory, LentMemory::Map(size, kGranule));
   }
-  std::unique_ptr<SegmentHost> host(new SegmentHost(engine, std::move(memory), guards));
+  std::unique_ptr<SegmentHost> host(
+      new SegmentHost(engine, std::move(memory), std::move(available)));
   KVSTORE_RETURN_IF_ERROR(host->Register());
   return host;
 }
 
 SegmentHost::SegmentHost(transfer::Engine& engine, std::optional<LentMemory> memory,
-                         const HolderGuards& guards)
-    : engine_(engine), memory_(std::move(memory)), holder_(guards) {}
+                         std::function<uint64_t()> available)
+    : engine_(engine), available_(std::move(available)), memory_(std::move(memory)) {}
 
 Status SegmentHost::Register() {
   if (!memory_) return Status::Ok();
@@ -131,7 +132,7 @@ void SegmentHost::PreparePages() {
       begin = ready_;
       end = std::min(wanted_, begin + kTouchStep);
     }
-    const Status touched = memory_->Touch(begin, end);
+    const Status touched = memory_->Touch(begin, end, available_());
     MutexLock lock(mu_);
     if (touched.ok()) {
       ready_ = end;

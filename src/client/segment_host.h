@@ -2,6 +2,7 @@
 #define KVSTORE_SRC_CLIENT_SEGMENT_HOST_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,9 +24,11 @@ namespace kvstore::client {
 class SegmentHost final : public transfer::RegionGuard {
  public:
   // Maps `lend_bytes`, rounded up to whole granules (0: lends nothing), and registers them with
-  // `engine`, which outlives the host. resource_exhausted: so much can't be mapped.
-  static Result<std::unique_ptr<SegmentHost>> Create(transfer::Engine& engine, uint64_t lend_bytes,
-                                                     const HolderGuards& guards = {});
+  // `engine`, which outlives the host. `available` says how much memory there still is whenever
+  // pages are to be touched. resource_exhausted: so much can't be mapped.
+  static Result<std::unique_ptr<SegmentHost>> Create(
+      transfer::Engine& engine, uint64_t lend_bytes,
+      std::function<uint64_t()> available = AvailableMemory);
   // Returns when nothing touches the memory any more.
   ~SegmentHost() override;
 
@@ -66,7 +69,7 @@ class SegmentHost final : public transfer::RegionGuard {
 
  private:
   SegmentHost(transfer::Engine& engine, std::optional<LentMemory> memory,
-              const HolderGuards& guards);
+              std::function<uint64_t()> available);
   Status Register() EXCLUDES(mu_);
 
   void PreparePages() EXCLUDES(mu_);
@@ -75,6 +78,7 @@ class SegmentHost final : public transfer::RegionGuard {
   void SayReady() REQUIRES(mu_);
 
   transfer::Engine& engine_;
+  const std::function<uint64_t()> available_;
   std::optional<LentMemory> memory_;  // none: lends nothing; touched by the preparer only
 
   mutable Mutex mu_;

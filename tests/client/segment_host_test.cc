@@ -1,0 +1,264 @@
+#include "client/segment_host.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/lent_memory.h"
+
+namespace kvstore::client {
+namespace {
+
+using transfer::Access;
+
+constexpr uint64_t kMiB = 1u << 20;
+constexpr uint64_t kGiB = 1u << 30;
+constexpr PutId kPut{{1, 2}, 3};
+
+bool Present(const std::byte* page) {
+  unsigned char resident = 0;
+  EXPECT_EQ(mincore(const_cast<std::byte*>(page), 1, &resident), 0);
+  return (resident & 1) != 0;
+}
+
+TEST(LentMemory, NoPageIsThereBeforeItIsTouched) {
+  LentMemory memory = *LentMemory::Map(64 * kMiB, 4096);
+  if (memory.huge()) GTEST_SKIP() << "this machine has a reserve of huge pages";
+  for (uint64_t offset = 0; offset < memory.size(); offset += kMiB) {
+    ASSERT_FALSE(Present(memory.base() + offset)) << offset;
+  }
+  ASSERT_TRUE(memory.Touch(0, 8 * kMiB, 24 * kGiB).ok());
+  for (uint64_t offset = 0; offset < 8 * kMiB; offset += 4096) {
+    ASSERT_TRUE(Present(memory.base() + offset)) << offset;
+  }
+  EXPECT_FALSE(Present(memory.base() + 32 * kMiB));
+}
+
+TEST(LentMemory, PagesAndWordsBeginAsZeros) {
+  LentMemory memory = *LentMemory::Map(kMiB, 4096);
+  ASSERT_TRUE(memory.Touch(0, kMiB, 24 * kGiB).ok());
+  ASSERT_EQ(memory.words().size(), kMiB / 4096);
+  for (const Word& word : memory.words()) ASSERT_EQ(word.load(), 0u);
+  for (uint64_t i = 0; i < kMiB; ++i) ASSERT_EQ(memory.base()[i], std::byte{0});
+}
+
+TEST(LentMemory, TheLastPagesOfTheMachineAreLeftToOthers) {
+  LentMemory memory = *LentMemory::Map(64 * kMiB, 4096);
+  if (memory.huge()) GTEST_SKIP() << "this machine has a reserve of huge pages";
+  const Status touched = memory.Touch(0, 64 * kMiB, 65 * kMiB);
+  EXPECT_EQ(touched.code(), StatusCode::kResourceExhausted) << touched;
+  EXPECT_FALSE(Present(memory.base()));
+}
+
+TEST(LentMemory, MoreThanTheKernelMapsIsRefused) {
+  const Result<LentMemory> memory = LentMemory::Map(uint64_t{1} << 62, 4096);
+  ASSERT_FALSE(memory.ok());
+  EXPECT_EQ(memory.status().code(), StatusCode::kResourceExhausted);
+}
+
+TEST(LentMemory, TheMachineSaysHowMuchThereIs) {
+  EXPECT_GT(AvailableMemory(), kMiB);
+  EXPECT_LT(AvailableMemory(), uint64_t{1} << 60);
+}
+
+// A host with a real engine of its own.
+class SegmentHostTest : public ::testing::Test {
+ protected:
+  void Lend(uint64_t bytes, std::function<uint64_t()> available = AvailableMemory) {
+    host_ = *SegmentHost::Create(*engine_, bytes, std::move(available));
+    host_->EnterTerm(1);
+    host_->StartAcks();
+  }
+
+  LentSegment Segment() {
+    const std::vector<LentSegment> segments = host_->Segments();
+    EXPECT_EQ(segments.size(), 1u);
+    return segments.front();
+  }
+
+  void Prepare(uint64_t limit) { host_->Execute({1, {PrepareOrder{Segment().index, limit}}}); }
+
+  void Retire(uint64_t birth, Range range, uint64_t term = 1) {
+    host_->Execute({term, {RetireOrder{kPut, Segment().index, birth, {range}}}});
+  }
+
+  // The next ack that says pages are there below `limit`, or that there is a problem.
+  ReadyAck AwaitReady(uint64_t limit) {
+    while (true) {
+      while (!ready_.empty()) {
+        const ReadyAck ack = ready_.front();
+        ready_.pop_front();
+        if (ack.limit >= limit || !ack.problem.empty()) return ack;
+      }
+      const Acks acks = *host_->NextAcks();
+      ready_.insert(ready_.end(), acks.ready.begin(), acks.ready.end());
+    }
+  }
+
+  bool Enter(uint64_t offset, uint64_t length, uint64_t birth) {
+    return host_->Enter(Access::kRead, offset, offset, length, birth);
+  }
+  void Leave(uint64_t offset, uint64_t length, uint64_t birth) {
+    host_->Leave(Access::kRead, offset, offset, length, birth);
+  }
+
+  std::unique_ptr<transfer::Engine> engine_ = *transfer::Engine::Create({});
+  std::unique_ptr<SegmentHost> host_;
+  std::deque<ReadyAck> ready_;  // taken, not looked at
+};
+
+TEST_F(SegmentHostTest, NothingLentIsNoSegment) {
+  Lend(0);
+  EXPECT_TRUE(host_->Segments().empty());
+  EXPECT_TRUE(host_->WaitIdle(BootClock::now()));
+  host_->Empty();
+}
+
+TEST_F(SegmentHostTest, AnySizeIsRoundedUpToGranules) {
+  Lend(1);
+  EXPECT_EQ(Segment().size, 4096u);
+  EXPECT_EQ(Segment().granule, 4096u);
+  EXPECT_EQ(Segment().ready, 0u);
+}
+
+TEST_F(SegmentHostTest, PagesComeWhenTheMasterAsksForThem) {
+  Lend(96 * kMiB);
+  EXPECT_EQ(Segment().ready, 0u);
+  Prepare(40 * kMiB);
+  EXPECT_EQ(AwaitReady(40 * kMiB).limit, 40 * kMiB);
+  EXPECT_EQ(Segment().ready, 40 * kMiB);
+  Prepare(UINT64_MAX);
+  EXPECT_EQ(AwaitReady(96 * kMiB).limit, 96 * kMiB);
+}
+
+TEST_F(SegmentHostTest, PagesThatAreThereAreConfirmedAgain) {
+  Lend(8 * kMiB);
+  Prepare(8 * kMiB);
+  ASSERT_EQ(AwaitReady(8 * kMiB).limit, 8 * kMiB);
+  Prepare(kMiB);
+  EXPECT_EQ(AwaitReady(kMiB).limit, 8 * kMiB);
+}
+
+TEST_F(SegmentHostTest, PagesThatCannotBeHadAreAProblemAndEndTheSegment) {
+  std::atomic<int> asked{0};
+  Lend(128 * kMiB, [&asked] { return asked++ == 0 ? kGiB : kMiB; });
+  Prepare(128 * kMiB);
+  const ReadyAck first = AwaitReady(kMiB);
+  EXPECT_TRUE(first.problem.empty());
+  const ReadyAck second = AwaitReady(128 * kMiB);
+  EXPECT_EQ(second.limit, first.limit);
+  EXPECT_NE(second.problem.find("too few"), std::string::npos) << second.problem;
+  EXPECT_EQ(Segment().size, first.limit);
+  Prepare(128 * kMiB);
+  EXPECT_FALSE(AwaitReady(128 * kMiB).problem.empty());
+}
+
+TEST_F(SegmentHostTest, ARetirementIsConfirmedTwiceWithTheCounterItMade) {
+  Lend(kMiB);
+  const uint64_t birth = host_->counter();
+  Retire(birth, {0, 8192});
+  const Acks acks = *host_->NextAcks();
+  ASSERT_EQ(acks.retired.size(), 2u);
+  EXPECT_EQ(acks.retired[0].stage, RetireStage::kWithdrawn);
+  EXPECT_EQ(acks.retired[1].stage, RetireStage::kFree);
+  EXPECT_GT(acks.counter, birth);
+  EXPECT_FALSE(Enter(0, 4096, birth));
+  EXPECT_TRUE(Enter(0, 4096, acks.counter));
+  Leave(0, 4096, acks.counter);
+}
+
+TEST_F(SegmentHostTest, TheEndOfAnAccessMakesItsMemoryFreeAtOnce) {
+  Lend(kMiB);
+  const uint64_t birth = host_->counter();
+  ASSERT_TRUE(Enter(0, 4096, birth));
+  Retire(birth, {0, 4096});
+  const Acks withdrawn = *host_->NextAcks();
+  ASSERT_EQ(withdrawn.retired.size(), 1u);
+  EXPECT_FALSE(host_->Stands(0, birth));
+
+  auto free = std::async(std::launch::async, [&] { return host_->NextAcks(); });
+  Leave(0, 4096, birth);
+  const std::optional<Acks> acks = free.get();
+  ASSERT_TRUE(acks);
+  ASSERT_EQ(acks->retired.size(), 1u);
+  EXPECT_EQ(acks->retired[0].stage, RetireStage::kFree);
+}
+
+TEST_F(SegmentHostTest, AcksThatNobodyTookAreForgottenWithTheirStream) {
+  Lend(kMiB);
+  Retire(host_->counter(), {0, 4096});
+  host_->StopAcks();
+  EXPECT_FALSE(host_->NextAcks());
+  host_->StartAcks();
+  Retire(host_->counter(), {8192, 4096});
+  EXPECT_EQ(host_->NextAcks()->retired.size(), 2u);
+}
+
+TEST_F(SegmentHostTest, AnOrderOfADeposedMasterIsNotExecuted) {
+  Lend(kMiB);
+  host_->EnterTerm(5);
+  const uint64_t birth = host_->counter();
+  Retire(birth, {0, 4096}, 4);
+  EXPECT_TRUE(Enter(0, 4096, birth));
+  Leave(0, 4096, birth);
+}
+
+TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenTheLastAccessEnded) {
+  Lend(kMiB);
+  const uint64_t birth = host_->counter();
+  ASSERT_TRUE(Enter(0, 4096, birth));
+  host_->Empty();
+  EXPECT_FALSE(Enter(8192, 4096, birth));
+  EXPECT_FALSE(host_->WaitIdle(BootClock::now()));
+  auto idle = std::async(std::launch::async, [&] {
+    return host_->WaitIdle(BootClock::now() + std::chrono::seconds(10));
+  });
+  Leave(0, 4096, birth);
+  EXPECT_TRUE(idle.get());
+  EXPECT_GT(host_->counter(), birth);
+}
+
+TEST_F(SegmentHostTest, ManyAcksAreCutIntoMessages) {
+  Lend(256 * kMiB);
+  Orders orders{1, {}};
+  const uint64_t birth = host_->counter();
+  for (uint64_t i = 0; i < SegmentHost::kMaxAcks; ++i) {
+    orders.orders.push_back(RetireOrder{kPut, Segment().index, birth, {{i * 4096, 4096}}});
+  }
+  host_->Execute(orders);
+  EXPECT_EQ(host_->NextAcks()->retired.size(), SegmentHost::kMaxAcks);
+  EXPECT_EQ(host_->NextAcks()->retired.size(), SegmentHost::kMaxAcks);
+}
+
+TEST_F(SegmentHostTest, TheEngineReachesTheLentMemoryUnderItsGuard) {
+  Lend(kMiB);
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
+  const uint64_t birth = host_->counter();
+  std::string out = "these bytes";
+  transfer::Piece piece{out.data(), out.size()};
+  transfer::Copy copy;
+  copy.access = Access::kWrite;
+  copy.peer = *engine_->Open(engine_->Descriptor());
+  copy.region = Segment().index;
+  copy.pieces = {&piece, 1};
+  copy.guard = transfer::Guard{0, birth};
+  const TimePoint until = BootClock::now() + std::chrono::seconds(5);
+  EXPECT_TRUE(transfer::FirstError(engine_->Run({&copy, 1}, until)).ok());
+
+  Retire(birth, {0, 4096});
+  const Status late = transfer::FirstError(engine_->Run({&copy, 1}, until));
+  EXPECT_EQ(late.code(), StatusCode::kAborted) << late;
+  EXPECT_GE(host_->counters().entered, 1u);
+}
+
+}  // namespace
+}  // namespace kvstore::client

@@ -1,0 +1,263 @@
+#include "client/session.h"
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "client/scripted_master.h"
+
+namespace kvstore::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr uint64_t kMiB = 1u << 20;
+constexpr PutId kPut{{1, 2}, 3};
+
+TimePoint In(Duration duration) { return BootClock::now() + duration; }
+
+// All of a node but its verbs' users.
+class Node {
+ public:
+  explicit Node(const std::string& master, uint64_t lend_bytes = kMiB)
+      : engine_(*transfer::Engine::Create({})),
+        host_(*SegmentHost::Create(*engine_, lend_bytes)),
+        channel_(OpenMasterChannel(master)),
+        verbs_(channel_, master),
+        session_(std::make_unique<Session>(channel_, SessionOptions{master, "a node", "a host"},
+                                           *engine_, *host_, verbs_)) {}
+
+  Session& session() { return *session_; }
+  SegmentHost& host() { return *host_; }
+  VerbStream& verbs() { return verbs_; }
+  transfer::Engine& engine() { return *engine_; }
+  Status Joined() { return session_->WaitJoined(In(seconds(10))); }
+  bool Enter(uint64_t birth) { return host_->Enter(transfer::Access::kRead, 0, 0, 4096, birth); }
+  void Leave(uint64_t birth) { host_->Leave(transfer::Access::kRead, 0, 0, 4096, birth); }
+
+ private:
+  const std::unique_ptr<transfer::Engine> engine_;
+  const std::unique_ptr<SegmentHost> host_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  VerbStream verbs_;
+  const std::unique_ptr<Session> session_;
+};
+
+Orders RetireFirstGranule(uint64_t birth) {
+  return {1, {RetireOrder{kPut, 0, birth, {{0, 4096}}}}};
+}
+
+// The same, in the segment that the hello named.
+Orders RetireFirstGranule(const Hello& hello) {
+  Orders orders = RetireFirstGranule(hello.counter);
+  std::get<RetireOrder>(orders.orders[0]).segment = hello.segments.at(0).index;
+  return orders;
+}
+
+TEST(Session, TheFirstHelloSaysWhatTheNodeIsAndLends) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  const Hello hello = master.WaitForHellos(1)[0];
+  EXPECT_EQ(hello.self.name, "a node");
+  EXPECT_EQ(hello.self.host, "a host");
+  EXPECT_EQ(hello.self.descriptor, node.engine().Descriptor());
+  EXPECT_EQ(hello.self.incarnation, node.engine().incarnation());
+  EXPECT_TRUE(hello.pool.IsNone());
+  EXPECT_EQ(hello.term, 0u);
+  EXPECT_EQ(hello.counter, node.host().counter());
+  ASSERT_EQ(hello.segments.size(), 1u);
+  EXPECT_EQ(hello.segments[0].size, kMiB);
+  EXPECT_EQ(hello.segments[0].ready, 0u);
+}
+
+TEST(Session, AMemberBeatsUnderItsIncarnation) {
+  ScriptedMaster master;
+  Node node(master.address());
+  EXPECT_EQ(master.WaitForBeats(3)[2], node.engine().incarnation());
+}
+
+TEST(Session, RetirementsAreConfirmedWithTheNewCounter) {
+  ScriptedMaster master;
+  Node node(master.address());
+  const Hello hello = master.WaitForHellos(1)[0];
+  master.Send(RetireFirstGranule(hello));
+  const std::vector<RetireAck> acks = master.WaitForRetireAcks(2);
+  EXPECT_EQ(acks[0].stage, RetireStage::kWithdrawn);
+  EXPECT_EQ(acks[1].stage, RetireStage::kFree);
+  EXPECT_EQ(acks[1].put, kPut);
+  EXPECT_GT(master.last_counter(), hello.counter);
+}
+
+TEST(Session, AFreeThatAnAccessDelayedIsSaidWhenItEnds) {
+  ScriptedMaster master;
+  Node node(master.address());
+  const Hello hello = master.WaitForHellos(1)[0];
+  ASSERT_TRUE(node.Enter(hello.counter));
+  master.Send(RetireFirstGranule(hello));
+  EXPECT_EQ(master.WaitForRetireAcks(1).size(), 1u);
+  node.Leave(hello.counter);
+  EXPECT_EQ(master.WaitForRetireAcks(2)[1].stage, RetireStage::kFree);
+}
+
+TEST(Session, PagesAreTouchedAndConfirmed) {
+  ScriptedMaster master;
+  Node node(master.address());
+  const Hello hello = master.WaitForHellos(1)[0];
+  master.Send({1, {PrepareOrder{hello.segments.at(0).index, kMiB}}});
+  EXPECT_EQ(master.WaitForReadyAcks(1)[0].limit, kMiB);
+}
+
+TEST(Session, ABrokenStreamIsOpenedAgainByTheSameIncarnation) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.EndSessions();
+  const std::vector<Hello> hellos = master.WaitForHellos(2);
+  EXPECT_EQ(hellos[1].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_EQ(hellos[1].pool, ScriptedMaster::Greeting().pool);
+  EXPECT_EQ(hellos[1].term, ScriptedMaster::Greeting().term);
+  EXPECT_EQ(hellos[1].counter, hellos[0].counter);
+  EXPECT_TRUE(node.Joined().ok());
+}
+
+// Joins, loses its stream, and is told `refusal` when it comes back.
+std::vector<Hello> HellosAround(const Status& refusal, ScriptedMaster& master, Node& node) {
+  EXPECT_TRUE(node.Joined().ok());
+  master.OnHello([refusal](const Hello& hello) -> Result<Welcome> {
+    if (!hello.pool.IsNone()) return refusal;
+    return ScriptedMaster::Greeting();
+  });
+  master.EndSessions();
+  return master.WaitForHellos(3);
+}
+
+TEST(Session, ANodeOfAnotherPoolEmptiesItselfAndJoinsAsAnother) {
+  ScriptedMaster master;
+  Node node(master.address());
+  const uint64_t birth = node.host().counter();
+  const std::vector<Hello> hellos =
+      HellosAround(FailedPreconditionError("pool: you are of another"), master, node);
+  EXPECT_EQ(hellos[1].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_NE(hellos[2].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_NE(hellos[2].self.descriptor, hellos[0].self.descriptor);
+  EXPECT_TRUE(hellos[2].pool.IsNone());
+  EXPECT_EQ(hellos[2].term, 0u);
+  EXPECT_GT(hellos[2].counter, hellos[1].counter);
+  EXPECT_FALSE(node.Enter(birth));  // what lay there is nobody's any more
+  EXPECT_EQ(master.WaitForVerbHellos(2).back(), hellos[2].self.incarnation);
+}
+
+TEST(Session, AGoneNodeJoinsAsAnother) {
+  ScriptedMaster master;
+  Node node(master.address());
+  const std::vector<Hello> hellos =
+      HellosAround(FailedPreconditionError("gone: silent for too long"), master, node);
+  EXPECT_NE(hellos[2].self.incarnation, hellos[1].self.incarnation);
+  EXPECT_TRUE(node.Joined().ok());
+}
+
+TEST(Session, MemoryInUseIsNotLentUnderTheNextIncarnation) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  const uint64_t birth = node.host().counter();
+  ASSERT_TRUE(node.Enter(birth));
+  master.OnHello([](const Hello& hello) -> Result<Welcome> {
+    if (!hello.pool.IsNone()) return FailedPreconditionError("gone: silent for too long");
+    return ScriptedMaster::Greeting();
+  });
+  master.EndSessions();
+  master.WaitForHellos(2);
+  EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(300))).ok());
+  node.Leave(birth);
+  EXPECT_TRUE(node.Joined().ok());
+  EXPECT_EQ(master.WaitForHellos(3).size(), 3u);
+}
+
+TEST(Session, ANodeWhoseBeatsAreUnknownJoinsAsAnother) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.AnswerBeats(true);
+  const std::vector<Hello> hellos = master.WaitForHellos(2);
+  EXPECT_NE(hellos[1].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_TRUE(hellos[1].pool.IsNone());
+  EXPECT_GT(hellos[1].counter, hellos[0].counter);
+  master.AnswerBeats(false);
+}
+
+TEST(Session, AVersionRefusalIsReportedAtOnce) {
+  ScriptedMaster master;
+  master.OnHello([](const Hello&) -> Result<Welcome> {
+    return FailedPreconditionError("the node is too old: it speaks 1, this master 2");
+  });
+  Node node(master.address());
+  const TimePoint began = BootClock::now();
+  const Status joined = node.session().WaitJoined(In(seconds(30)));
+  EXPECT_LT(BootClock::now() - began, seconds(5));
+  EXPECT_EQ(joined.code(), StatusCode::kFailedPrecondition);
+  EXPECT_NE(joined.message().find("the node is too old"), std::string::npos) << joined;
+}
+
+TEST(Session, NoMasterIsUnavailableInTime) {
+  Node node("127.0.0.1:1");
+  const TimePoint began = BootClock::now();
+  const Status joined = node.session().WaitJoined(In(milliseconds(300)));
+  EXPECT_LT(BootClock::now() - began, seconds(2));
+  EXPECT_EQ(joined.code(), StatusCode::kUnavailable);
+  EXPECT_NE(joined.message().find("127.0.0.1:1"), std::string::npos) << joined;
+}
+
+TEST(Session, ADeposedMasterIsNotFollowed) {
+  ScriptedMaster master;
+  master.OnHello([](const Hello&) -> Result<Welcome> {
+    Welcome welcome = ScriptedMaster::Greeting();
+    welcome.term = 7;
+    return welcome;
+  });
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.OnHello([](const Hello&) -> Result<Welcome> { return ScriptedMaster::Greeting(); });
+  master.EndSessions();
+  const std::vector<Hello> hellos = master.WaitForHellos(3);
+  EXPECT_EQ(hellos[2].term, 7u);
+  EXPECT_FALSE(node.session().WaitJoined(BootClock::now()).ok());
+}
+
+TEST(Session, ClosingWithdrawsEverythingAndSaysGoodbye) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  const uint64_t birth = node.host().counter();
+  node.session().Close(In(seconds(5)));
+  EXPECT_TRUE(master.WaitForGoodbye());
+  EXPECT_FALSE(node.Enter(birth));
+}
+
+TEST(Session, ClosingIsBoundedWhileMemoryIsInUse) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  const uint64_t birth = node.host().counter();
+  ASSERT_TRUE(node.Enter(birth));
+  const TimePoint began = BootClock::now();
+  node.session().Close(In(seconds(2)));
+  EXPECT_LT(BootClock::now() - began, seconds(4));
+  node.Leave(birth);
+}
+
+TEST(Session, ClosingIsBoundedWithoutAMaster) {
+  auto master = std::make_unique<ScriptedMaster>();
+  Node node(master->address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.reset();
+  const TimePoint began = BootClock::now();
+  node.session().Close(In(seconds(5)));
+  EXPECT_LT(BootClock::now() - began, seconds(5));
+}
+
+}  // namespace
+}  // namespace kvstore::client

@@ -1,0 +1,139 @@
+#include "client/verb_stream.h"
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+
+#include "client/scripted_master.h"
+#include "client/session.h"
+
+namespace kvstore::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Incarnation kFirst{1, 1};
+constexpr Incarnation kSecond{2, 2};
+
+TimePoint In(Duration duration) { return BootClock::now() + duration; }
+
+VerbRequest Request(uint64_t id, size_t key_bytes = 3) {
+  Exists exists;
+  exists.keys.Add(std::string(key_bytes, 'k'));
+  return {id, seconds(1), exists};
+}
+
+VerbReply Reply(uint64_t id) { return {id, std::vector<ItemAnswer>{{0, Status::Ok()}}, {}}; }
+
+// Waits on `wakeup` until `done`, or gives up after 10 s.
+template <typename Done>
+bool Await(Wakeup& wakeup, const Done& done) {
+  const TimePoint until = In(seconds(10));
+  while (!done() && BootClock::now() < until) wakeup.WaitUntil(until);
+  return done();
+}
+
+class VerbStreamTest : public ::testing::Test {
+ protected:
+  ScriptedMaster master_;
+  VerbStream stream_{OpenMasterChannel(master_.address()), master_.address()};
+};
+
+TEST_F(VerbStreamTest, NothingIsSentBeforeTheSessionIsWelcomed) {
+  EXPECT_EQ(stream_.health().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(stream_.epoch(), 0u);
+  stream_.Send(Request(1), In(seconds(1)));  // dropped
+  stream_.Attach(kFirst, 1);
+  EXPECT_EQ(master_.WaitForVerbHellos(1)[0], kFirst);
+  stream_.Send(Request(2), In(seconds(1)));
+  EXPECT_EQ(master_.WaitForRequests(1)[0].id, 2u);
+  EXPECT_TRUE(stream_.health().ok());
+}
+
+TEST_F(VerbStreamTest, RepliesReachTheReceiver) {
+  std::promise<VerbReply> promise;
+  stream_.OnReply([&](VerbReply reply) { promise.set_value(std::move(reply)); });
+  master_.OnRequest([](const VerbRequest& request) { return Reply(request.id); });
+  stream_.Attach(kFirst, 1);
+  master_.WaitForVerbHellos(1);
+  stream_.Send(Request(17), In(seconds(1)));
+  std::future<VerbReply> reply = promise.get_future();
+  ASSERT_EQ(reply.wait_for(seconds(10)), std::future_status::ready);
+  EXPECT_EQ(reply.get().id, 17u);
+}
+
+TEST_F(VerbStreamTest, ABrokenStreamIsOpenedAgainAndWakesThoseWhoWait) {
+  stream_.Attach(kFirst, 1);
+  master_.WaitForVerbHellos(1);
+  const std::unique_ptr<Wakeup> wakeup = stream_.NewWakeup();
+  const uint64_t epoch = stream_.epoch();
+  master_.EndVerbs();
+  EXPECT_TRUE(Await(*wakeup, [&] { return stream_.epoch() > epoch; }));
+  EXPECT_EQ(master_.WaitForVerbHellos(2)[1], kFirst);
+}
+
+TEST_F(VerbStreamTest, AnotherIncarnationHasAStreamOfItsOwn) {
+  stream_.Attach(kFirst, 1);
+  master_.WaitForVerbHellos(1);
+  const uint64_t epoch = stream_.epoch();
+  const std::unique_ptr<Wakeup> wakeup = stream_.NewWakeup();
+  stream_.Attach(kSecond, 1);
+  EXPECT_EQ(stream_.incarnation(), kSecond);
+  EXPECT_TRUE(Await(*wakeup, [&] { return stream_.epoch() > epoch; }));
+  EXPECT_EQ(master_.WaitForVerbHellos(2)[1], kSecond);
+}
+
+TEST_F(VerbStreamTest, AttachingAgainKeepsTheStream) {
+  stream_.Attach(kFirst, 1);
+  master_.WaitForVerbHellos(1);
+  const uint64_t epoch = stream_.epoch();
+  stream_.Detach(UnavailableError("the session broke"));
+  EXPECT_EQ(stream_.health().message(), "the session broke");
+  stream_.Attach(kFirst, 1);
+  EXPECT_TRUE(stream_.health().ok());
+  stream_.Send(Request(1), In(seconds(1)));
+  master_.WaitForRequests(1);
+  EXPECT_EQ(stream_.epoch(), epoch);
+}
+
+TEST_F(VerbStreamTest, SendingToAMasterThatDoesNotReadEndsByItsDeadline) {
+  master_.StopReadingVerbs();
+  stream_.Attach(kFirst, 1);
+  const std::unique_ptr<Wakeup> wakeup = stream_.NewWakeup();
+  ASSERT_TRUE(Await(*wakeup, [&] { return stream_.epoch() > 0; }));
+  VerbRequest large;
+  Exists exists;
+  for (int i = 0; i < 3000; ++i) exists.keys.Add(std::string(1024, 'k'));
+  large.verb = exists;
+  Duration longest{};
+  for (uint64_t id = 1; id <= 30; ++id) {  // 90 MiB
+    large.id = id;
+    const TimePoint began = BootClock::now();
+    stream_.Send(large, In(milliseconds(20)));
+    longest = std::max(longest, BootClock::now() - began);
+  }
+  EXPECT_GE(longest, milliseconds(20));  // the queue did fill
+  EXPECT_LT(longest, seconds(2));
+}
+
+TEST_F(VerbStreamTest, ANotifyBeforeTheWaitIsNotLost) {
+  const std::unique_ptr<Wakeup> wakeup = stream_.NewWakeup();
+  wakeup->Notify();
+  const TimePoint began = BootClock::now();
+  wakeup->WaitUntil(In(seconds(10)));
+  EXPECT_LT(BootClock::now() - began, seconds(5));
+}
+
+TEST_F(VerbStreamTest, AWaitEndsByItsTime) {
+  const std::unique_ptr<Wakeup> wakeup = stream_.NewWakeup();
+  const TimePoint began = BootClock::now();
+  wakeup->WaitUntil(In(milliseconds(30)));
+  EXPECT_GE(BootClock::now() - began, milliseconds(30));
+}
+
+}  // namespace
+}  // namespace kvstore::client
