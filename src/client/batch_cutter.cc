@@ -9,7 +9,7 @@ namespace {
 
 // More than an item's numbers take when encoded (a piece of a grant ahead is the longest: three
 // varints, a sequence, a checksum), and than a message's own fields do.
-constexpr size_t kItemOverhead = 64;
+constexpr size_t kItemOverhead = 80;
 constexpr size_t kMessageOverhead = 4096;
 
 template <typename Keyed>

@@ -39,6 +39,7 @@ Exchange::Exchange(VerbChannel& channel, std::shared_ptr<ReplyRouter> router,
     Sending sending;
     sending.answered.resize(message.count);
     sending.missing = message.count;
+    sending.asked_at = started_at_;
     sending.message = std::move(message);
     sendings_.push_back(std::move(sending));
   }
@@ -81,6 +82,7 @@ bool Exchange::KeepNew(VerbReply* reply) {
   if (place >= sendings_.size()) return false;
   Sending& sending = sendings_[place];
   if (reply->answers.index() != AnswersFor(sending.message.request.verb)) return false;
+  sending.reached = true;
   const Duration before_asking = sending.asked_at - started_at_;
   return std::visit(
       [&](auto& answers) {

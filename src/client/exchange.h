@@ -54,7 +54,7 @@ class Exchange {
     uint32_t missing = 0;        // items not answered
     uint32_t times = 0;          // it was sent
     bool reached = false;        // at least one sending may have arrived
-    TimePoint asked_at{};        // of the first that may have arrived
+    TimePoint asked_at{};        // of the first that may have arrived, or earlier
     TimePoint again_at{};
     uint64_t epoch = 0;  // of the channel at the last sending
   };
