@@ -3,14 +3,19 @@
 
 // src/master decides where objects live and never touches their bytes.
 //
-//   catalog          the state machine: (state, now, request) -> (state, answers, orders); start
-//   here object           states of a put and their legal transitions segment          memory lent
-//   by a node: free space, who lies in it, what may be evicted range_allocator  free ranges of one
-//   segment, on granules placement        which segments to try, in order node_table       members
-//   of the pool: live, suspected, gone waiting          items that are answered later limits every
-//   number that bounds the catalog service, session, admin   gRPC around it: decode, call, encode
-//   ticker           the one background thread: Tick(now)
-//   config, main     flags and YAML; the process
+//   catalog               the state machine: (state, now, request) -> (state, answers, orders)
+//                         start here, then catalog_put.cc; catalog_state.h maps the other parts
+//   object                states of a put and their legal transitions; what is known of a key
+//   segment               memory lent by a node: free space, who lies in it, who goes first
+//   range_allocator       free ranges of one segment, on granules
+//   placement             which segments to try, in order
+//   node_table            members of the pool: live, suspected, gone
+//   waiting               items that are answered later
+//   outbox                what one event produces: answers and orders
+//   limits                every number that bounds the catalog
+//   service, session, ... gRPC around it: decode, call, encode
+//   ticker                the one background thread: Tick(now)
+//   config, main          flags and YAML; the process
 //
 // The catalog and all above `service` have no I/O, no thread and no clock, and link neither gRPC
 // nor protobuf (target kvstore_master_core).

@@ -127,19 +127,19 @@ void Catalog::State::AddSegments(Event& event, Node& node, const Hello& hello) {
   }
 }
 
-void Catalog::State::ResendOrders(Event& event, Node& node, TimePoint sent_before) {
+void Catalog::State::ResendOrders(Event& event, Node& node, TimePoint sent_until) {
   for (const auto& segment : node.segments) {
     for (const Standing standing : {Standing::kOrdered, Standing::kWithdrawn}) {
       for (size_t i = segment->List(standing).size(); i > 0; --i) {
         HeldReplica* const oldest = segment->First(standing);
-        if (oldest->sent >= sent_before) break;
+        if (oldest->sent > sent_until) break;
         oldest->sent = event.now;
         segment->Move(oldest, standing);
         SendOrder(event, *oldest);
         ++counters.orders_resent;
       }
     }
-    if (segment->asked() > segment->prepared() && segment->asked_at() < sent_before) {
+    if (segment->asked() > segment->prepared() && segment->asked_at() <= sent_until) {
       segment->AskForPages(segment->asked(), event.now);
       event.out.Add(node.peer.incarnation, PrepareOrder{segment->id().index, segment->asked()});
       ++counters.orders_resent;

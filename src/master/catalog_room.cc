@@ -220,10 +220,9 @@ uint64_t Catalog::State::LowWatermark(const Segment& segment) const {
 Status Catalog::State::NoRoom(const Object& object) const {
   const size_t lenders = nodes.live_lenders();
   if (lenders < object.replicas_wanted) {
-    return ResourceExhaustedError(std::to_string(object.replicas_wanted) +
-                                  " replicas need as many live nodes that lend memory, and there "
-                                  "are " +
-                                  std::to_string(lenders) + "; add nodes");
+    return ResourceExhaustedError("replicas lie on distinct live nodes that lend memory: " +
+                                  std::to_string(object.replicas_wanted) + " wanted, " +
+                                  std::to_string(lenders) + " there; add nodes");
   }
   uint64_t pinned = 0;
   uint64_t coming = 0;

@@ -179,7 +179,8 @@ struct Catalog::State {
   Result<Welcome> Join(Event& event, const Hello& hello);
   void Rejoin(Event& event, Node& node, const Hello& hello);
   void AddSegments(Event& event, Node& node, const Hello& hello);
-  void ResendOrders(Event& event, Node& node, TimePoint sent_before);
+  // Those last sent at `sent_until` or earlier.
+  void ResendOrders(Event& event, Node& node, TimePoint sent_until);
   void Suspect(Event& event, Node& node);
   void AbortPutsOf(Event& event, Node& writer);
   // It is no member any more: what it held is withdrawn and free, what it wrote is aborted.

@@ -1,0 +1,415 @@
+// Thousands of random events, valid and not, in any order: after each the catalog's invariants
+// hold, and seen from outside no memory has two owners and no removed object is found.
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "master/catalog.h"
+
+namespace kvstore::master {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr uint64_t kGranule = 4096;
+constexpr Incarnation kPool{9, 9};
+
+// A node as the master sees it: it keeps its orders and confirms them when told to.
+struct FakeNode {
+  Peer peer;
+  std::vector<LentSegment> segments;
+  uint64_t counter = 1;
+  uint64_t sequence = 0;
+  bool has_session = true;
+  std::map<std::pair<PutId, uint32_t>, RetireOrder> open;  // not yet confirmed as free
+  std::map<uint32_t, uint64_t> to_prepare;
+  std::vector<Acks> sent;  // for repetition
+  std::vector<uint64_t> sequences;
+};
+
+class World {
+ public:
+  explicit World(uint32_t seed) : random_(seed), catalog_(MakeLimits(), kPool, 1) {
+    for (int i = 0; i < 3; ++i) AddNode();
+  }
+
+  void Step() {
+    now_ += milliseconds(Pick(8) == 0 ? Pick(200) : Pick(5));
+    switch (Pick(20)) {
+      case 0:
+        return Collect(catalog_.Tick(now_));
+      case 1:
+      case 2:
+      case 3:
+        return Put();
+      case 4:
+      case 5:
+      case 16:
+      case 17:
+        return Commit();
+      case 6:
+        return Abort();
+      case 7:
+      case 18:
+        return Ask(Locate{Keys(), Pick(3) > 0});
+      case 8:
+        return Pick(2) ? Ask(Exists{Keys()}) : Ask(StatObject{Keys()});
+      case 9:
+        return Pick(3) ? Ask(Remove{Keys()}) : Ask(WaitExists{Keys()});
+      case 10:
+      case 11:
+      case 12:
+      case 13:
+      case 19:
+        return Confirm();
+      case 14:
+        for (auto& [id, node] : nodes_) {
+          if (Pick(4) > 0) catalog_.Heard(now_, id);
+        }
+        return;
+      default:
+        return ChangeMembers();
+    }
+  }
+
+  std::string Check() {
+    if (!problem_.empty()) return problem_;
+    return catalog_.CheckInvariants();
+  }
+
+  const Counters& counters() const { return catalog_.counters(); }
+
+  // Everything is confirmed, everybody is heard, grants and leases run out.
+  void Settle() {
+    for (int i = 0; i < 400; ++i) {
+      now_ += milliseconds(100);
+      for (auto& [id, node] : nodes_) {
+        if (!node.has_session) Rejoin(node);
+        catalog_.Heard(now_, id);
+        ConfirmAll(node);
+      }
+      Collect(catalog_.Tick(now_));
+    }
+  }
+
+  Census census() { return catalog_.TakeCensus(now_); }
+
+ private:
+  static Limits MakeLimits() {
+    Limits limits;
+    limits.lease = milliseconds(500);
+    limits.longest_grant = std::chrono::seconds(2);
+    limits.gone_after = std::chrono::seconds(3);
+    limits.prepare_step = 4 * kGranule;
+    limits.ranges_per_replica = 3;
+    limits.waiting_items = 12;
+    limits.outcomes_kept_per_writer = 8;
+    return limits;
+  }
+
+  uint32_t Pick(uint32_t below) { return random_() % below; }
+
+  FakeNode& AnyNode() {
+    auto it = nodes_.begin();
+    std::advance(it, Pick(static_cast<uint32_t>(nodes_.size())));
+    return it->second;
+  }
+
+  void AddNode() {
+    FakeNode node;
+    const uint64_t number = ++incarnations_;
+    node.peer = {{number, 1}, "n" + std::to_string(number), "h" + std::to_string(number % 2), ""};
+    for (uint32_t i = 0; i < Pick(3); ++i) {
+      const uint64_t granules = 4 + Pick(24);
+      node.segments.push_back({i, granules * kGranule, kGranule, Pick(5) * kGranule});
+    }
+    if (number == 1) node.segments = {{0, 24 * kGranule, kGranule, 4 * kGranule}};
+    Rejoin(nodes_[node.peer.incarnation] = node);
+  }
+
+  void Rejoin(FakeNode& node) {
+    Hello hello;
+    hello.self = node.peer;
+    hello.counter = node.counter;
+    hello.segments = node.segments;
+    node.has_session = true;
+    Effects effects;
+    const Result<Welcome> welcome = catalog_.Join(now_, hello, &effects);
+    if (!welcome.ok()) problem_ = welcome.status().ToString();
+    Collect(effects);
+  }
+
+  void ChangeMembers() {
+    FakeNode& node = AnyNode();
+    const Incarnation id = node.peer.incarnation;
+    switch (Pick(20)) {
+      case 0:
+        if (nodes_.size() > 2) {
+          Collect(catalog_.Leave(now_, id));
+          Forget(id);
+        }
+        return;
+      case 1:
+        if (nodes_.size() < 5) AddNode();
+        return;
+      case 2:
+      case 3:
+        node.has_session = false;
+        return Collect(catalog_.SessionLost(now_, id));
+      default:
+        if (!node.has_session) Rejoin(node);
+    }
+  }
+
+  KeyBatch Keys() {
+    KeyBatch keys;
+    for (uint32_t i = 0; i <= Pick(3); ++i) keys.Add("k" + std::to_string(Pick(10)));
+    return keys;
+  }
+
+  void Ask(decltype(VerbRequest::verb) verb) {
+    VerbRequest request;
+    request.id = ++last_request_;
+    request.patience = milliseconds(Pick(3) * 300);
+    request.verb = std::move(verb);
+    Send(AnyNode(), request);
+  }
+
+  // Sometimes twice at once, sometimes again much later.
+  void Send(const FakeNode& caller, const VerbRequest& request) {
+    const Incarnation name = caller.peer.incarnation;
+    asked_[request.id] = {name, request};
+    if (const auto* remove = std::get_if<Remove>(&request.verb)) {
+      for (uint32_t i = 0; i < remove->keys.size(); ++i) {
+        removing_[{request.id, i}] = found_[std::string(remove->keys[i])];
+      }
+    }
+    Collect(catalog_.Handle(now_, name, request));
+    if (Pick(6) == 0) Collect(catalog_.Handle(now_, name, request));
+    const auto old = asked_.find(last_request_ - std::min<uint64_t>(last_request_, Pick(40)));
+    if (Pick(6) == 0 && old != asked_.end()) {
+      Collect(catalog_.Handle(now_, old->second.first, old->second.second));
+    }
+  }
+
+  void Put() {
+    FakeNode& writer = AnyNode();
+    StartPut put;
+    put.keys = Keys();
+    for (size_t i = 0; i < put.keys.size(); ++i) {
+      const bool again = Pick(8) == 0 && !writer.sequences.empty();
+      if (!again) writer.sequences.push_back(++writer.sequence);
+      put.sequences.push_back(
+          again ? writer.sequences[Pick(static_cast<uint32_t>(writer.sequences.size()))]
+                : writer.sequence);
+      put.sizes.push_back(Pick(10) == 0 ? 0 : Pick(5 * kGranule));
+    }
+    put.replicas = 1 + (Pick(3) == 0);
+    put.replace = Pick(2) == 0;
+    put.placement = Pick(2) ? Placement::kLocalFirst : Placement::kSpread;
+    VerbRequest request;
+    request.id = ++last_request_;
+    request.patience = milliseconds(Pick(4) * 400);
+    request.verb = put;
+    Send(writer, request);
+  }
+
+  std::vector<uint64_t> SomeSequences(FakeNode& writer) {
+    std::vector<uint64_t> sequences;
+    for (uint32_t i = 0; i <= Pick(3); ++i) {
+      const uint64_t back = Pick(4);
+      sequences.push_back(writer.sequence > back ? writer.sequence - back : 1);
+    }
+    return sequences;
+  }
+
+  void Commit() {
+    FakeNode& writer = AnyNode();
+    CommitPut commit;
+    commit.sequences = SomeSequences(writer);
+    for (const uint64_t sequence : commit.sequences) commit.checksums.push_back(sequence % 3);
+    VerbRequest request;
+    request.id = ++last_request_;
+    request.patience = milliseconds(Pick(3) * 500);
+    request.verb = commit;
+    Send(writer, request);
+  }
+
+  void Abort() {
+    FakeNode& writer = AnyNode();
+    VerbRequest request;
+    request.id = ++last_request_;
+    request.verb = AbortPut{SomeSequences(writer)};
+    Send(writer, request);
+  }
+
+  void Confirm() {
+    FakeNode& node = AnyNode();
+    if (!node.has_session) return;
+    if (Pick(6) == 0 && !node.sent.empty()) {  // a stale or doubled message
+      const auto back = static_cast<uint32_t>(node.sent.size());
+      return Collect(
+          catalog_.HandleAcks(now_, node.peer.incarnation, node.sent[back - 1 - Pick(back)]));
+    }
+    Acks acks;
+    acks.term = Pick(20) == 0 ? 7 : 1;
+    std::vector<std::pair<PutId, uint32_t>> freed;
+    for (const auto& [name, order] : node.open) {
+      if (Pick(2) == 0) continue;
+      ++node.counter;
+      const bool free = Pick(2) == 0;
+      acks.retired.push_back({order.put, order.segment, order.birth,
+                              free ? RetireStage::kFree : RetireStage::kWithdrawn});
+      if (free) freed.push_back(name);
+    }
+    for (const auto& [segment, limit] : node.to_prepare) {
+      if (Pick(2)) acks.ready.push_back({segment, limit, Pick(30) == 0 ? "no memory" : ""});
+    }
+    acks.counter = node.counter;
+    Deliver(node, acks, freed);
+  }
+
+  void ConfirmAll(FakeNode& node) {
+    Acks acks;
+    acks.term = 1;
+    std::vector<std::pair<PutId, uint32_t>> freed;
+    for (const auto& [name, order] : node.open) {
+      acks.retired.push_back({order.put, order.segment, order.birth, RetireStage::kFree});
+      freed.push_back(name);
+    }
+    for (const auto& [segment, limit] : node.to_prepare) acks.ready.push_back({segment, limit, ""});
+    acks.counter = ++node.counter;
+    Deliver(node, acks, freed);
+  }
+
+  void Deliver(FakeNode& node, const Acks& acks,
+               const std::vector<std::pair<PutId, uint32_t>>& freed) {
+    if (acks.term == 1) {
+      for (const auto& name : freed) {
+        node.open.erase(name);
+        owners_.erase({name.first, {node.peer.incarnation, name.second}});
+      }
+      for (const ReadyAck& ready : acks.ready) node.to_prepare.erase(ready.segment);
+    }
+    node.sent.push_back(acks);
+    Collect(catalog_.HandleAcks(now_, node.peer.incarnation, acks));
+  }
+
+  void Collect(const Effects& effects) {
+    for (const Incarnation& gone : effects.gone) Forget(gone);
+    for (const Effects::OrdersTo& to : effects.orders) {
+      const auto node = nodes_.find(to.node);
+      if (node == nodes_.end()) continue;
+      for (const Order& order : to.orders.orders) {
+        if (const auto* retire = std::get_if<RetireOrder>(&order)) {
+          node->second.open[{retire->put, retire->segment}] = *retire;
+        } else {
+          const auto& prepare = std::get<PrepareOrder>(order);
+          node->second.to_prepare[prepare.segment] = prepare.limit;
+        }
+      }
+    }
+    for (const Effects::Reply& reply : effects.replies) {
+      const auto* started = std::get_if<std::vector<StartPutAnswer>>(&reply.reply.answers);
+      if (started) Own(reply, *started);
+      const auto* located = std::get_if<std::vector<LocateAnswer>>(&reply.reply.answers);
+      if (located) NoteFound(reply.reply.id, *located);
+    }
+    for (const Effects::Reply& reply : effects.replies) {
+      const auto* items = std::get_if<std::vector<ItemAnswer>>(&reply.reply.answers);
+      if (items) NoteRemoved(reply.reply.id, *items);
+    }
+  }
+
+  void NoteFound(uint64_t request, const std::vector<LocateAnswer>& answers) {
+    const KeyBatch& keys = std::get<Locate>(asked_.at(request).second.verb).keys;
+    for (const LocateAnswer& answer : answers) {
+      if (!answer.status.ok()) continue;
+      if (removed_.contains(answer.put)) problem_ = "a removed object was located";
+      found_[std::string(keys[answer.index])].insert(answer.put);
+    }
+  }
+
+  // What had been located when a Remove was asked for is never located after its answer.
+  void NoteRemoved(uint64_t request, const std::vector<ItemAnswer>& answers) {
+    for (const ItemAnswer& answer : answers) {
+      const auto removing = removing_.find({request, answer.index});
+      const StatusCode code = answer.status.code();
+      if (removing == removing_.end()) continue;
+      if (code != StatusCode::kOk && code != StatusCode::kNotFound) continue;
+      removed_.insert(removing->second.begin(), removing->second.end());
+    }
+  }
+
+  // Nobody else owns what is granted.
+  void Own(const Effects::Reply& reply, const std::vector<StartPutAnswer>& answers) {
+    const auto& put = std::get<StartPut>(asked_.at(reply.reply.id).second.verb);
+    for (const StartPutAnswer& answer : answers) {
+      if (!answer.status.ok()) continue;
+      const PutId id{reply.caller, put.sequences[answer.index]};
+      if (answer.replicas.size() != put.replicas && put.replicas == 1) problem_ = "no replica";
+      for (const Replica& replica : answer.replicas) {
+        for (const auto& [owner, other] : owners_) {
+          if (owner.first == id || owner.second != replica.segment) continue;
+          for (const Range& a : other.ranges) {
+            for (const Range& b : replica.ranges) {
+              if (a.offset < b.offset + b.length && b.offset < a.offset + a.length) {
+                problem_ = "memory granted that another put still owns";
+              }
+            }
+          }
+        }
+        owners_[{id, replica.segment}] = replica;
+      }
+    }
+  }
+
+  void Forget(Incarnation node) {
+    nodes_.erase(node);
+    for (auto it = owners_.begin(); it != owners_.end();) {
+      it = it->first.second.holder == node ? owners_.erase(it) : std::next(it);
+    }
+    if (nodes_.size() < 2) AddNode();
+  }
+
+  std::mt19937 random_;
+  Catalog catalog_;
+  TimePoint now_{std::chrono::seconds(100)};
+  uint64_t incarnations_ = 0;
+  uint64_t last_request_ = 0;
+  std::map<Incarnation, FakeNode> nodes_;
+  std::map<uint64_t, std::pair<Incarnation, VerbRequest>> asked_;
+  std::map<std::pair<PutId, SegmentId>, Replica> owners_;  // granted, not yet said to be free
+  std::map<std::string, std::set<PutId>> found_;           // by key
+  std::map<std::pair<uint64_t, uint32_t>, std::set<PutId>> removing_;  // by (request, index)
+  std::set<PutId> removed_;
+  std::string problem_;
+};
+
+class CatalogRandomTest : public testing::TestWithParam<uint32_t> {};
+
+TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComesBack) {
+  World world(GetParam());
+  for (int step = 0; step < 3000; ++step) {
+    world.Step();
+    ASSERT_EQ(world.Check(), "") << "after step " << step;
+  }
+  EXPECT_GT(world.counters().puts_committed, 20u);
+  world.Settle();
+  ASSERT_EQ(world.Check(), "");
+  const Census census = world.census();
+  EXPECT_EQ(census.space.retiring, 0u);
+  EXPECT_EQ(census.space.unfinished, 0u);
+  EXPECT_EQ(census.puts_parked, 0u);
+  EXPECT_EQ(census.requests_waiting, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, CatalogRandomTest, testing::Range(1u, 21u));
+
+}  // namespace
+}  // namespace kvstore::master

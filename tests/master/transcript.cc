@@ -1,0 +1,382 @@
+#include "master/transcript.h"
+
+#include <sstream>
+#include <stdexcept>
+
+namespace kvstore::master {
+namespace {
+
+constexpr Incarnation kPool{0x9001, 1};
+
+// "2": granules, "10b": bytes.
+uint64_t ParseSize(const std::string& text) {
+  const uint64_t number = std::stoull(text);
+  return text.back() == 'b' ? number : number * kDefaultGranule;
+}
+
+std::string Granules(uint64_t bytes) { return std::to_string(bytes / kDefaultGranule); }
+
+std::string RangesText(const std::vector<Range>& ranges) {
+  std::string text;
+  for (const Range& range : ranges) {
+    text += (text.empty() ? "[" : " ") + Granules(range.offset) + "+" + Granules(range.length);
+  }
+  return text + "]";
+}
+
+KeyBatch Keys(const std::vector<std::string>& names) {
+  KeyBatch keys;
+  for (const std::string& name : names) keys.Add(name);
+  return keys;
+}
+
+std::string SpaceText(const Space& space) {
+  return "size " + Granules(space.size) + ", unprepared " + Granules(space.unprepared) + ", free " +
+         Granules(space.free) + ", unfinished " + Granules(space.unfinished) + ", committed " +
+         Granules(space.committed) + " (leased " + Granules(space.leased) + "), retiring " +
+         Granules(space.retiring);
+}
+
+}  // namespace
+
+std::string Transcript::Run(const std::string& text) {
+  std::string result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    result += line + "\n";
+    if (line == "----") {
+      while (std::getline(lines, line) && !line.empty()) continue;  // what was expected
+      if (catalog_) output_ += catalog_->CheckInvariants();
+      result += output_ + "\n";
+      output_.clear();
+    } else if (!line.empty() && line[0] != '#') {
+      Execute(line);
+    }
+  }
+  while (result.size() > 1 && result.substr(result.size() - 2) == "\n\n") result.pop_back();
+  return result;
+}
+
+void Transcript::Execute(const std::string& line) {
+  const Command command(line);
+  const std::string& verb = command.verb();
+  if (verb[0] == '+') {
+    now_ += ParseTime(verb.substr(1));
+  } else if (verb == "limits") {
+    NewCatalog(command);
+  } else if (verb == "guards") {
+    SetGuards(command);
+  } else if (verb == "tick") {
+    Show(catalog_->Tick(now_));
+  } else if (verb == "join") {
+    Join(command);
+  } else if (verb == "lost") {
+    Show(catalog_->SessionLost(now_, Named(command.Argument(0))));
+  } else if (verb == "leave") {
+    Show(catalog_->Leave(now_, Named(command.Argument(0))));
+  } else if (verb == "hear") {
+    for (const std::string& node : command.arguments()) catalog_->Heard(now_, Named(node));
+  } else if (verb == "withdrawn" || verb == "free" || verb == "ready") {
+    Acknowledge(command);
+  } else if (verb == "census" || verb == "nodes" || verb == "segments" || verb == "objects" ||
+             verb == "counters") {
+    List(command);
+  } else {
+    Ask(command);
+  }
+}
+
+void Transcript::NewCatalog(const Command& command) {
+  Limits limits;
+  limits.lease = command.Time("lease", limits.lease);
+  limits.longest_grant = command.Time("grant", limits.longest_grant);
+  limits.gone_after = command.Time("gone", limits.gone_after);
+  limits.abort_writer_after = command.Time("abort", limits.abort_writer_after);
+  limits.suspect_after = command.Time("suspect", limits.suspect_after);
+  limits.order_resend_after = command.Time("resend", limits.order_resend_after);
+  limits.free_share_wanted = std::stod(command.Option("watermark", "0"));
+  limits.leased_share_allowed = std::stod(command.Option("leased", "0.8"));
+  limits.prepare_step = command.Number("step", 1) * kDefaultGranule;
+  limits.waiting_items = command.Number("waiting", limits.waiting_items);
+  limits.outcomes_kept_per_writer = command.Number("outcomes", limits.outcomes_kept_per_writer);
+  limits.objects = command.Number("objects", limits.objects);
+  limits.nodes = command.Number("nodes", limits.nodes);
+  limits.segments_per_node = command.Number("segments", limits.segments_per_node);
+  limits.replicas = static_cast<uint32_t>(command.Number("replicas", limits.replicas));
+  limits.ranges_per_replica = command.Number("ranges", limits.ranges_per_replica);
+  catalog_ = std::make_unique<Catalog>(limits, kPool, 1, guards_);
+  holders_.clear();
+  last_request_ = 0;
+}
+
+void Transcript::SetGuards(const Command& command) {
+  guards_ = {};
+  const std::map<std::string, bool Guards::*> names = {
+      {"reuse_after_free_ack", &Guards::reuse_after_free_ack},
+      {"commit_waits_for_withdrawal", &Guards::commit_waits_for_withdrawal},
+      {"remove_waits_for_withdrawal", &Guards::remove_waits_for_withdrawal},
+      {"gone_after_longest_lease", &Guards::gone_after_longest_lease},
+      {"gone_never_returns", &Guards::gone_never_returns},
+      {"expired_grants_are_refused", &Guards::expired_grants_are_refused},
+      {"suspected_holders_get_no_lease", &Guards::suspected_holders_get_no_lease},
+      {"other_terms_are_ignored", &Guards::other_terms_are_ignored}};
+  for (const std::string& name : Split(command.Option("off", ""), ',')) {
+    if (!names.contains(name)) command.Fail("no such guard");
+    guards_.*names.at(name) = false;
+  }
+}
+
+void Transcript::Join(const Command& command) {
+  const std::string& name = command.Argument(0);
+  Holder& holder = holders_[name];
+  Hello& hello = holder.hello;
+  const uint64_t number = command.Number("incarnation", static_cast<uint64_t>(name[0]));
+  hello.self = {{number, 0}, command.Option("name", name), command.Option("host", "h1"), "at"};
+  hello.counter = command.Number("counter", std::max<uint64_t>(hello.counter, 1));
+  hello.term = command.Number("term", 0);
+  const std::string pool = command.Option("pool", "none");
+  hello.pool = pool == "ours" ? kPool : pool == "other" ? Incarnation{1, 1} : Incarnation{};
+  if (command.Has("lend")) {
+    const std::vector<std::string> sizes = Split(command.Option("lend", ""), ',');
+    const std::vector<std::string> ready =
+        Split(command.Option("ready", command.Option("lend", "")), ',');
+    hello.segments.clear();
+    for (uint32_t i = 0; i < sizes.size(); ++i) {
+      hello.segments.push_back({i, ParseSize(sizes[i]), command.Number("granule", kDefaultGranule),
+                                ParseSize(ready[i])});
+    }
+  }
+  Effects effects;
+  const Result<Welcome> welcome = catalog_->Join(now_, hello, &effects);
+  Line(welcome.ok() ? "welcome " + name + " term " + std::to_string(welcome->term)
+                    : "refused " + name + " " + welcome.status().ToString());
+  Show(effects);
+}
+
+void Transcript::Acknowledge(const Command& command) {
+  Holder& holder = holders_.at(command.Argument(0));
+  Acks acks;
+  acks.term = command.Number("term", 1);
+  if (command.verb() == "ready") {
+    acks.ready.push_back({static_cast<uint32_t>(std::stoul(command.Argument(1))),
+                          ParseSize(command.Argument(2)), command.Option("problem", "")});
+  } else {
+    ++holder.hello.counter;
+    for (const std::string& put : command.ArgumentsFrom(1)) {
+      for (const auto& [name, order] : holder.orders) {
+        if (name.first != ParsePut(put)) continue;
+        acks.retired.push_back(
+            {order.put, order.segment, command.Number("birth", order.birth),
+             command.verb() == "free" ? RetireStage::kFree : RetireStage::kWithdrawn});
+      }
+    }
+    if (acks.retired.empty()) command.Fail("no such order");
+  }
+  holder.hello.counter = command.Number("counter", holder.hello.counter);
+  acks.counter = holder.hello.counter;
+  Show(catalog_->HandleAcks(now_, holder.hello.self.incarnation, acks));
+}
+
+void Transcript::Ask(const Command& command) {
+  Show(catalog_->Handle(now_, Named(command.Argument(0)), Request(command)));
+}
+
+VerbRequest Transcript::Request(const Command& command) {
+  VerbRequest request;
+  request.id = command.Number("request", last_request_ + 1);
+  last_request_ = std::max(last_request_, request.id);
+  request.patience = command.Time("patience", std::chrono::seconds(10));
+  const std::vector<std::string> items = command.ArgumentsFrom(1);
+  if (command.verb() == "put") {
+    request.verb = Put(command);
+  } else if (command.verb() == "commit") {
+    request.verb = Commit(command);
+  } else if (command.verb() == "abort") {
+    AbortPut verb;
+    for (const std::string& item : items) verb.sequences.push_back(std::stoull(item));
+    request.verb = verb;
+  } else if (command.verb() == "locate") {
+    request.verb = Locate{Keys(items), command.Option("lease", "yes") == "yes"};
+  } else if (command.verb() == "exists") {
+    request.verb = Exists{Keys(items)};
+  } else if (command.verb() == "wait") {
+    request.verb = WaitExists{Keys(items)};
+  } else if (command.verb() == "stat") {
+    request.verb = StatObject{Keys(items)};
+  } else if (command.verb() == "remove") {
+    request.verb = Remove{Keys(items)};
+  } else {
+    command.Fail("no such command");
+  }
+  return request;
+}
+
+StartPut Transcript::Put(const Command& command) const {
+  StartPut verb;
+  for (const std::string& item : command.ArgumentsFrom(1)) {
+    const std::vector<std::string> parts = Split(item, ':');
+    if (parts.size() != 3) command.Fail("an item is SEQUENCE:KEY:SIZE");
+    verb.sequences.push_back(std::stoull(parts[0]));
+    verb.keys.Add(parts[1]);
+    verb.sizes.push_back(ParseSize(parts[2]));
+  }
+  verb.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
+  verb.replace = command.Has("replace");
+  if (command.Has("spread")) verb.placement = Placement::kSpread;
+  verb.preferred_nodes = Split(command.Option("prefer", ""), ',');
+  if (command.Has("sizes")) verb.sizes.resize(command.Number("sizes", 0));
+  return verb;
+}
+
+CommitPut Transcript::Commit(const Command& command) const {
+  CommitPut verb;
+  for (const std::string& item : command.ArgumentsFrom(1)) {
+    const std::vector<std::string> parts = Split(item, ':');
+    verb.sequences.push_back(std::stoull(parts[0]));
+    verb.checksums.push_back(parts.size() > 1 ? std::stoull(parts[1]) : verb.sequences.back());
+    if (command.Has("grant")) verb.pieces.push_back(GrantPiece{command.Number("grant", 0), 0, 1});
+  }
+  if (command.Has("checksums")) verb.checksums.resize(command.Number("checksums", 0));
+  return verb;
+}
+
+void Transcript::List(const Command& command) {
+  if (command.verb() == "census") {
+    const Census census = catalog_->TakeCensus(now_);
+    Line("objects " + std::to_string(census.objects) + ", unfinished " +
+         std::to_string(census.puts_unfinished) + ", parked " + std::to_string(census.puts_parked) +
+         ", waiting " + std::to_string(census.requests_waiting) + ", live " +
+         std::to_string(census.nodes_live) + ", suspected " +
+         std::to_string(census.nodes_suspected));
+    Line(SpaceText(census.space));
+  } else if (command.verb() == "nodes") {
+    for (const NodeLine& node : catalog_->ListNodes(now_)) {
+      Line(node.peer.name + (node.suspected ? " suspected" : " live") + ", silent " +
+           TimeText(node.silent) + ", counter " + std::to_string(node.counter) + ", orders open " +
+           std::to_string(node.orders_open) + ", " + SpaceText(node.space));
+    }
+  } else if (command.verb() == "segments") {
+    for (const SegmentLine& segment : catalog_->ListSegments(now_)) {
+      Line(segment.node + "/" + std::to_string(segment.id.index) + " objects " +
+           std::to_string(segment.objects) + ", free ranges " +
+           std::to_string(segment.free_ranges) + ", largest " + Granules(segment.largest_free) +
+           ", " + SpaceText(segment.space));
+    }
+  } else if (command.verb() == "objects") {
+    for (const ObjectLine& object :
+         catalog_->ListObjects(now_, command.Option("prefix", ""), command.Option("after", ""),
+                               command.Number("limit", 100))) {
+      std::string nodes;
+      for (const std::string& node : object.nodes) nodes += " " + node;
+      Line(object.key + " " + std::to_string(object.size) + " bytes, age " + TimeText(object.age) +
+           ", lease " + TimeText(object.lease_left) + ", on" + nodes);
+    }
+  } else {
+    const Counters& c = catalog_->counters();
+    const std::map<std::string, uint64_t> counters = {
+        {"granted", c.puts_granted},      {"committed", c.puts_committed},
+        {"aborted", c.puts_aborted},      {"expired", c.puts_expired},
+        {"parked", c.puts_parked},        {"refused_full", c.puts_refused_full},
+        {"removed", c.removed},           {"replaced", c.replaced},
+        {"for_room", c.evicted_for_room}, {"by_watermark", c.evicted_by_watermark},
+        {"lost", c.lost_with_node},       {"ignored", c.acks_ignored},
+        {"resent", c.orders_resent},      {"no_lease", c.leases_refused},
+        {"withdrawn", c.acks_withdrawn},  {"free", c.acks_free}};
+    for (const std::string& name : command.arguments()) {
+      if (!counters.contains(name)) command.Fail("no such counter");
+      Line(name + " " + std::to_string(counters.at(name)));
+    }
+  }
+}
+
+void Transcript::Show(const Effects& effects) {
+  for (const Effects::Reply& reply : effects.replies) ShowReply(reply);
+  for (const Effects::OrdersTo& to : effects.orders) {
+    for (const Order& order : to.orders.orders) ShowOrder(NameOf(to.node), order);
+  }
+  for (const Incarnation& node : effects.gone) Line("gone " + NameOf(node));
+}
+
+void Transcript::ShowReply(const Effects::Reply& reply) {
+  const auto start = [&](const auto& answer) {
+    return "-> " + NameOf(reply.caller) + " #" + std::to_string(reply.reply.id) + "." +
+           std::to_string(answer.index) + " " + answer.status.ToString();
+  };
+  const auto parked = [](Duration d) { return d.count() ? ", parked " + TimeText(d) : ""; };
+  if (const auto* items = std::get_if<std::vector<ItemAnswer>>(&reply.reply.answers)) {
+    for (const ItemAnswer& a : *items) Line(start(a));
+  } else if (const auto* puts = std::get_if<std::vector<StartPutAnswer>>(&reply.reply.answers)) {
+    for (const StartPutAnswer& a : *puts) {
+      Line(start(a) + (a.status.ok() ? ReplicasText(a.replicas) + ", grant " + TimeText(a.grant) +
+                                           parked(a.parked)
+                                     : ""));
+    }
+  } else if (const auto* found = std::get_if<std::vector<LocateAnswer>>(&reply.reply.answers)) {
+    for (const LocateAnswer& a : *found) {
+      Line(start(a) + (a.status.ok()
+                           ? " " + PutText(a.put) + " size " + std::to_string(a.size) + " sum " +
+                                 std::to_string(a.checksum) + ReplicasText(a.replicas) +
+                                 ", lease " + TimeText(a.lease) + parked(a.parked)
+                           : ""));
+    }
+  } else {
+    for (const StatAnswer& a : std::get<std::vector<StatAnswer>>(reply.reply.answers)) {
+      Line(start(a) + (a.status.ok()
+                           ? " " + PutText(a.put) + " size " + std::to_string(a.size) + " sum " +
+                                 std::to_string(a.checksum) + " age " + TimeText(a.age) +
+                                 ", lease left " + TimeText(a.lease_left) + ReplicasText(a.replicas)
+                           : ""));
+    }
+  }
+  std::string peers;
+  for (const Peer& peer : reply.reply.peers) peers += " " + peer.name;
+  if (!peers.empty()) Line("   peers" + peers);
+}
+
+void Transcript::ShowOrder(const std::string& node, const Order& order) {
+  if (const auto* retire = std::get_if<RetireOrder>(&order)) {
+    Line("=> " + node + " retire " + PutText(retire->put) + " in " +
+         std::to_string(retire->segment) + RangesText(retire->ranges) + " birth " +
+         std::to_string(retire->birth));
+    if (holders_.contains(node)) {
+      holders_[node].orders[{retire->put, retire->segment}] = *retire;
+    }
+  } else {
+    const auto& prepare = std::get<PrepareOrder>(order);
+    Line("=> " + node + " prepare " + std::to_string(prepare.segment) + " up to " +
+         Granules(prepare.limit));
+  }
+}
+
+Incarnation Transcript::Named(const std::string& node) const {
+  const auto it = holders_.find(node);
+  return it == holders_.end() ? Incarnation{static_cast<uint64_t>(node[0]), 0}
+                              : it->second.hello.self.incarnation;
+}
+
+std::string Transcript::NameOf(Incarnation incarnation) const {
+  for (const auto& [name, holder] : holders_) {
+    if (holder.hello.self.incarnation == incarnation) return name;
+  }
+  return std::string(1, static_cast<char>(incarnation.high));
+}
+
+PutId Transcript::ParsePut(const std::string& text) const {
+  const std::vector<std::string> parts = Split(text, '/');
+  return {Named(parts.at(0)), std::stoull(parts.at(1))};
+}
+
+std::string Transcript::PutText(const PutId& put) const {
+  return NameOf(put.writer) + "/" + std::to_string(put.sequence);
+}
+
+std::string Transcript::ReplicasText(const std::vector<Replica>& replicas) const {
+  std::string text;
+  for (const Replica& replica : replicas) {
+    text += " " + NameOf(replica.segment.holder) + "/" + std::to_string(replica.segment.index) +
+            RangesText(replica.ranges) + " birth " + std::to_string(replica.birth);
+  }
+  return text;
+}
+
+}  // namespace kvstore::master

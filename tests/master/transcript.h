@@ -1,0 +1,89 @@
+#ifndef KVSTORE_TESTS_MASTER_TRANSCRIPT_H_
+#define KVSTORE_TESTS_MASTER_TRANSCRIPT_H_
+
+// Transcripts are the heart of the catalog's tests: commands on fake time, and what must follow.
+//
+//   # a comment, kept
+//   join A host=h1 lend=16          one block: commands ...
+//   put A 1:k:2 replicas=1
+//   ----
+//   welcome A term 1                ... and what followed, up to an empty line
+//   -> A #1.0 ok A/0[0+2] birth 1, grant 31s
+//
+// Sizes are in granules of 4 KiB ("2"), or in bytes ("10b"). Puts are named WRITER/SEQUENCE.
+//
+//   limits lease=5s grant=60s gone=15s abort=2s suspect=1500ms resend=1s watermark=0 leased=0.8
+//          step=1 waiting=N outcomes=N objects=N nodes=N replicas=N ranges=N   a new catalog
+//   guards off=NAME[,NAME]          for the next `limits`
+//   +100ms                          time passes, nothing else
+//   tick
+//   join NODE host= name= lend=16[,8] ready=16[,8] counter= pool=ours|other incarnation=N term=
+//   lost NODE, leave NODE, hear NODE
+//   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME
+//   commit NODE SEQ:CHECKSUM... ; abort NODE SEQ...
+//   locate|exists|wait|stat|remove NODE KEY... ; lease=no
+//          all verbs: patience=10s request=ID (the next number)
+//   withdrawn|free NODE PUT... ; counter= term= birth=
+//   ready NODE SEGMENT GRANULES problem=WORD
+//   census, nodes, segments, objects, counters NAME...
+//
+// Replies are `-> CALLER #REQUEST.INDEX`, orders `=> NODE`. Broken invariants are printed too.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "master/catalog.h"
+#include "master/command.h"
+
+namespace kvstore::master {
+
+// Runs one transcript. Confined to one thread.
+class Transcript {
+ public:
+  // The transcript again, with what really followed in place of what was expected.
+  std::string Run(const std::string& text);
+
+ private:
+  struct Holder {
+    Hello hello;
+    std::map<std::pair<PutId, uint32_t>, RetireOrder> orders;  // the last for each
+  };
+
+  void Execute(const std::string& line);
+  void NewCatalog(const Command& command);
+  void SetGuards(const Command& command);
+  void Join(const Command& command);
+  void Ask(const Command& command);
+  void Acknowledge(const Command& command);
+  void List(const Command& command);
+
+  VerbRequest Request(const Command& command);
+  StartPut Put(const Command& command) const;
+  CommitPut Commit(const Command& command) const;
+
+  void Show(const Effects& effects);
+  void ShowReply(const Effects::Reply& reply);
+  void ShowOrder(const std::string& node, const Order& order);
+  void Line(const std::string& line) { output_ += line + "\n"; }
+
+  Incarnation Named(const std::string& node) const;
+  std::string NameOf(Incarnation incarnation) const;
+  PutId ParsePut(const std::string& text) const;
+  std::string PutText(const PutId& put) const;
+  std::string ReplicasText(const std::vector<Replica>& replicas) const;
+
+  std::unique_ptr<Catalog> catalog_;
+  Guards guards_;
+  TimePoint now_{std::chrono::hours(1)};
+  uint64_t last_request_ = 0;
+  std::map<std::string, Holder> holders_;
+  std::string output_;  // of this block
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_TESTS_MASTER_TRANSCRIPT_H_
