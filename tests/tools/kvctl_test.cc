@@ -53,6 +53,7 @@ TEST_F(KvctlTest, WhatWasPutIsGotByteForByte) {
   const Finished put = Run({"put", "some/key", "-"}, value);
   EXPECT_EQ(put.code, 0) << put.err;
   EXPECT_EQ(put.out, "stored 293.0 KiB\n");
+  EXPECT_EQ(put.err, "");
 
   EXPECT_EQ(Run({"get", "some/key"}).out, value);
   const std::string file = TempPath("got");
@@ -208,6 +209,7 @@ TEST(KvctlHelpTest, HelpIsNoErrorAndTellsEveryVerb) {
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("SYNOPSIS"));
     EXPECT_EQ(Kvctl({verb, "--help"}).out, help.out);
+    EXPECT_EQ(Kvctl({"--master", "h:1", "help", verb}).out, help.out);
   }
   EXPECT_EQ(Kvctl({"help"}).code, 0);
   EXPECT_EQ(Kvctl({"--version"}).out, "kvctl " + std::string(Version()) + "\n");

@@ -2,6 +2,8 @@
 // `decode` it waits for all of them, gets them and checks every byte. Reads numbers of requests of
 // the trace from standard input, a line each, and reports on standard output (report.h).
 
+#include <glog/logging.h>
+
 #include <iostream>
 #include <string>
 #include <thread>
@@ -134,5 +136,7 @@ int Main(std::span<const char* const> words) {
 }  // namespace kvstore::demo
 
 int main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  google::InitGoogleLogging("replay_worker");
   return kvstore::demo::Main(std::vector<const char*>(argv + (argc > 0 ? 1 : 0), argv + argc));
 }

@@ -1,5 +1,7 @@
 // kvctl: looks into a pool and moves single objects, from a shell. `kvctl help` tells the rest.
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <iostream>
 #include <vector>
@@ -65,8 +67,10 @@ ExitCode Run(std::span<const char* const> words) {
     rest.push_back(words[i]);
     if (verb.empty() && TakesNextWord(word) && i + 1 < words.size()) rest.push_back(words[++i]);
   }
-  if (verb == "help") return Help(rest.empty() || rest[0][0] == '-' ? "" : rest[0]);
-  if (!verb.empty() && command == nullptr) return FailUsage("no verb '" + std::string(verb) + "'");
+  const bool asks_help = verb == "help";
+  if (!verb.empty() && command == nullptr && !asks_help) {
+    return FailUsage("no verb '" + std::string(verb) + "'");
+  }
 
   std::vector<text::Option> options(GlobalOptions().begin(), GlobalOptions().end());
   if (command != nullptr) {
@@ -74,6 +78,7 @@ ExitCode Run(std::span<const char* const> words) {
   }
   Result<text::CommandLine> line = text::CommandLine::Parse(rest, options);
   if (!line.ok()) return FailUsage(line.status().message());
+  if (asks_help) return Help(line->arguments().empty() ? "" : line->arguments()[0]);
   if (line->Has("help")) return Help(verb);
   if (line->Has("version")) {
     std::cout << "kvctl " << Version() << '\n';
@@ -87,6 +92,9 @@ ExitCode Run(std::span<const char* const> words) {
 }  // namespace kvstore::kvctl
 
 int main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = google::GLOG_ERROR;  // what the library notes in passing is not the answer
+  google::InitGoogleLogging("kvctl");
   const std::vector<const char*> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const int code = kvstore::kvctl::Run(words);
   std::cout.flush();

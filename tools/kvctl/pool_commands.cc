@@ -104,14 +104,12 @@ void PrintNodes(const std::vector<NodeRow>& nodes) {
                {"COMMITTED", Align::kRight},
                {"FREE", Align::kRight},
                {"ORDERS", Align::kRight},
-               {"ADDRESS"},
                {"INCARNATION"}});
   for (const NodeRow& node : nodes) {
     table.AddRow({text::Escape(node.name), node.state, FormatDuration(node.silent),
                   FormatBytes(node.space.size), FormatBytes(node.space.committed),
                   FormatBytes(node.space.free + node.space.unprepared),
-                  std::to_string(node.orders_open), node.transfer_address,
-                  node.incarnation.ToString()});
+                  std::to_string(node.orders_open), node.incarnation.ToString()});
   }
   table.Print(std::cout);
 }
