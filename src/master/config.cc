@@ -142,6 +142,9 @@ std::vector<Setting> NetworkSettings() {
           "max_threads", 4, 4096, [](Config & c) -> auto& { return c.max_threads; },
           "Threads that gRPC may use at most."),
       Milliseconds(
+          "hello_timeout_ms", 10, 600'000, [](Config & c) -> auto& { return c.hello_timeout; },
+          "A stream that has not said hello after so long is ended."),
+      Milliseconds(
           "shutdown_timeout_ms", 0, 600'000, [](Config & c) -> auto& { return c.shutdown_timeout; },
           "After SIGTERM or SIGINT, how long streams get to end by themselves."),
       {"log_level", "info, warning or error", "What is written to standard error, and worse.",

@@ -20,6 +20,7 @@ struct Config {
   uint16_t metrics_port = 9003;      // 0: no HTTP
   bool insecure_allow_remote = false;
   uint32_t max_threads = 64;
+  Duration hello_timeout = std::chrono::seconds(5);
   Duration shutdown_timeout = std::chrono::seconds(5);
   std::string log_level = "info";  // info, warning, error
   Limits limits;

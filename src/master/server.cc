@@ -89,7 +89,7 @@ class GrpcServer final : public Server {
  public:
   explicit GrpcServer(const Config& config)
       : config_(config),
-        streams_(StreamTable::Limits{}),
+        streams_({.hello_within = config.hello_timeout}),
         switchboard_(config.limits, RandomIncarnation(), kFirstTerm, Clock::Boot()),
         service_(switchboard_, streams_, metrics_),
         admin_(switchboard_) {}

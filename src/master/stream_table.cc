@@ -8,12 +8,12 @@ namespace kvstore::master {
 Status StreamTable::Add(TimePoint now, const std::shared_ptr<Endable>& stream) {
   MutexLock lock(mu_);
   if (!closed_.ok()) return closed_;
-  if (streams_.size() >= limits_.streams) {
+  if (streams_.size() >= bounds_.streams) {
     return ResourceExhaustedError("the master has " + std::to_string(streams_.size()) +
                                   " streams open, as many as it allows; close some, or try later");
   }
   streams_.emplace(stream.get(), stream);
-  hellos_due_.emplace_back(now + limits_.hello_within, stream);
+  hellos_due_.emplace_back(now + bounds_.hello_within, stream);
   return Status::Ok();
 }
 
@@ -40,10 +40,11 @@ void StreamTable::EndSilent(TimePoint now) {
       if (stream != nullptr && !stream->greeted()) silent.push_back(std::move(stream));
     }
   }
-  const auto seconds = std::chrono::duration<double>(limits_.hello_within).count();
+  const auto ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(bounds_.hello_within).count();
   for (const auto& stream : silent) {
-    stream->End(DeadlineExceededError("no hello within " + std::to_string(seconds) +
-                                      " s; the first message of a stream must be one"));
+    stream->End(DeadlineExceededError("no hello within " + std::to_string(ms) +
+                                      " ms; the first message of a stream must be one"));
   }
 }
 

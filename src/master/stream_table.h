@@ -28,12 +28,12 @@ class Endable {
 // Thread-safe.
 class StreamTable {
  public:
-  struct Limits {
+  struct Bounds {
     size_t streams = 32'768;
     Duration hello_within = std::chrono::seconds(5);
   };
 
-  explicit StreamTable(const Limits& limits) : limits_(limits) {}
+  explicit StreamTable(const Bounds& bounds) : bounds_(bounds) {}
 
   // resource_exhausted: there are too many; unavailable: the table is closed. The table shares the
   // stream until Remove.
@@ -47,7 +47,7 @@ class StreamTable {
   void Close(const Status& why) EXCLUDES(mu_);
 
  private:
-  const Limits limits_;
+  const Bounds bounds_;
   mutable Mutex mu_;
   std::unordered_map<const Endable*, std::shared_ptr<Endable>> streams_ GUARDED_BY(mu_);
   // In the order of their deadlines, since all have the same time.

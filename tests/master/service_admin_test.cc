@@ -1,0 +1,176 @@
+// The admin service, health, reflection: what operators' tools see of a master.
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "master/service_fixture.h"
+
+namespace kvstore::master {
+namespace {
+
+grpc::ByteBuffer ToBuffer(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+std::string ToBytes(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+// One message there and one back on any method, without generated code for it.
+grpc::Status Exchange(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                      const std::string& request, std::string* reply) {
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue queue;
+  const auto context = NewContext();
+  const auto await = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(context.get(), method, &queue);
+  grpc::ByteBuffer received;
+  grpc::Status status;
+  call->StartCall(nullptr);
+  if (await()) {
+    call->WriteLast(ToBuffer(request), grpc::WriteOptions(), nullptr);
+    await();
+    call->Read(&received, nullptr);
+    if (await()) *reply = ToBytes(received);
+  }
+  call->Finish(&status, nullptr);
+  await();
+  queue.Shutdown();
+  while (await()) {
+  }
+  return status;
+}
+
+class ServiceAdmin : public ServiceTest {};
+
+TEST_F(ServiceAdmin, StatusCountsNodesObjectsAndSpace) {
+  Node node(*stub_, 1, 1 << 20);
+  ASSERT_NO_FATAL_FAILURE(node.Join());
+  ASSERT_NO_FATAL_FAILURE(node.Store("key", 5000));
+  const v1::GetStatusReply status = GetStatus();
+  EXPECT_EQ(status.software(), KVSTORE_VERSION);
+  EXPECT_EQ(status.protocol_version(), kProtocolVersion);
+  EXPECT_EQ(status.pool().high(), server_->pool().high);
+  EXPECT_EQ(status.term(), 1U);
+  EXPECT_EQ(status.nodes_live(), 1U);
+  EXPECT_EQ(status.objects(), 1U);
+  EXPECT_EQ(status.space().size(), 1U << 20);
+  EXPECT_EQ(status.space().committed(), 8192U);
+  EXPECT_EQ(status.counters().at("kvstore_puts_committed_total"), 1U);
+}
+
+TEST_F(ServiceAdmin, NodesAndSegmentsAreListed) {
+  Node lender(*stub_, 1, 1 << 20);
+  Node user(*stub_, 2);
+  ASSERT_NO_FATAL_FAILURE(lender.Join());
+  ASSERT_NO_FATAL_FAILURE(user.Join());
+  v1::ListNodesReply nodes;
+  ASSERT_TRUE(admin_->ListNodes(NewContext().get(), {}, &nodes).ok());
+  ASSERT_EQ(nodes.nodes_size(), 2);
+  std::set<std::string> names;
+  for (const v1::Node& node : nodes.nodes()) {
+    names.insert(node.name());
+    EXPECT_EQ(node.host(), "host");
+    EXPECT_EQ(node.state(), "live");
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"node-1", "node-2"}));
+
+  v1::ListSegmentsReply segments;
+  ASSERT_TRUE(admin_->ListSegments(NewContext().get(), {}, &segments).ok());
+  ASSERT_EQ(segments.segments_size(), 1);
+  EXPECT_EQ(segments.segments(0).node(), "node-1");
+  EXPECT_EQ(segments.segments(0).granule(), 4096U);
+  EXPECT_EQ(segments.segments(0).largest_free(), 1U << 20);
+}
+
+TEST_F(ServiceAdmin, ObjectsAreListedInPages) {
+  Node node(*stub_, 1, 1 << 20);
+  ASSERT_NO_FATAL_FAILURE(node.Join());
+  for (const char* key : {"b1", "a", "b2", "b3"}) ASSERT_NO_FATAL_FAILURE(node.Store(key, 1));
+  v1::ListObjectsRequest request;
+  request.set_prefix("b");
+  request.set_limit(2);
+  v1::ListObjectsReply page;
+  ASSERT_TRUE(admin_->ListObjects(NewContext().get(), request, &page).ok());
+  ASSERT_EQ(page.objects_size(), 2);
+  EXPECT_EQ(page.objects(0).key(), "b1");
+  EXPECT_EQ(page.objects(0).nodes(0), "node-1");
+  EXPECT_TRUE(page.more());
+  request.set_after(page.objects(1).key());
+  page.Clear();
+  ASSERT_TRUE(admin_->ListObjects(NewContext().get(), request, &page).ok());
+  ASSERT_EQ(page.objects_size(), 1);
+  EXPECT_EQ(page.objects(0).key(), "b3");
+  EXPECT_FALSE(page.more());
+}
+
+TEST_F(ServiceAdmin, TooLongAPageIsRefused) {
+  v1::ListObjectsRequest request;
+  request.set_limit(4097);
+  v1::ListObjectsReply page;
+  ExpectStatus(admin_->ListObjects(NewContext().get(), request, &page),
+               grpc::StatusCode::INVALID_ARGUMENT, "4096");
+}
+
+TEST_F(ServiceAdmin, HealthServiceSaysServing) {
+  std::string reply;
+  const grpc::Status status = Exchange(channel_, "/grpc.health.v1.Health/Check", "", &reply);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(reply, "\x08\x01");  // status = SERVING
+}
+
+// Asks over the wire for what a reflection client asks for.
+class Reflection : public ServiceAdmin {
+ protected:
+  // The answer to the request in that field of ServerReflectionRequest.
+  std::string Ask(int field, const std::string& argument) {
+    std::string request(1, static_cast<char>(field << 3 | 2));  // a string, by its length
+    request += static_cast<char>(argument.size());
+    request += argument;
+    std::string reply;
+    const grpc::Status status =
+        Exchange(channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                 request, &reply);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return reply;
+  }
+  static constexpr int kFileContainingSymbol = 4;
+  static constexpr int kListServices = 7;
+};
+
+TEST_F(Reflection, ListsTheServices) {
+  const std::string reply = Ask(kListServices, "*");
+  for (const char* service : {"kvstore.v1.Master", "kvstore.v1.Admin", "grpc.health.v1.Health"}) {
+    EXPECT_NE(reply.find(service), std::string::npos) << service;
+  }
+}
+
+TEST_F(Reflection, DescribesTheProtocol) {
+  const std::string reply = Ask(kFileContainingSymbol, "kvstore.v1.Master");
+  const google::protobuf::FileDescriptor* file =
+      google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
+          "kvstore/v1/kvstore.proto");
+  ASSERT_NE(file, nullptr);
+  google::protobuf::FileDescriptorProto described;
+  file->CopyTo(&described);
+  EXPECT_NE(reply.find(described.SerializeAsString()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace kvstore::master
