@@ -63,8 +63,8 @@ Status CheckListen(const ClientOptions& options) {
     return InvalidArgumentError(
         "listen is '" + options.listen +
         "', which other machines may reach, and the data path has no credentials yet: anybody who "
-        "connects could read and write the pool's memory; set allow_remote if the network is "
-        "trusted, or listen on 127.0.0.1");
+        "connects could read and write the pool's memory; set allow_remote (kvstore_node: "
+        "--insecure_allow_remote) if the network is trusted, or listen on 127.0.0.1");
   }
   return Status::Ok();
 }

@@ -61,8 +61,8 @@ Incarnation DrawIncarnation() {
 }
 
 std::string InSeconds(Duration duration) {
-  const auto ms = std::chrono::duration_cast<milliseconds>(duration).count();
-  return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
+  const auto tenths = (std::chrono::duration_cast<milliseconds>(duration).count() + 50) / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
 }
 
 }  // namespace
