@@ -113,7 +113,7 @@ struct Completion {
   Outcome outcome = Outcome::kFailed;
   // OK iff kDone. aborted: the guard refused (the memory has a new owner, or will have);
   // unavailable: the peer or the path failed; not_found: no such region; invalid_argument;
-  // deadline_exceeded; cancelled.
+  // deadline_exceeded; cancelled; failed_precondition: no permitted way leads to the peer.
   Status status;
   Way way = Way::kAutomatic;
 };

@@ -53,9 +53,11 @@ Status CheckOptions(const EngineOptions& options) {
                                 "; it may be 1 to 64");
   }
   if (options.tcp_max_incoming < 1) return InvalidArgumentError("tcp_max_incoming must be above 0");
-  if (options.tcp_stall_timeout <= Duration::zero() ||
-      options.tcp_hello_timeout <= Duration::zero()) {
-    return InvalidArgumentError("tcp_stall_timeout and tcp_hello_timeout must be above 0");
+  for (const Duration timeout : {options.tcp_stall_timeout, options.tcp_hello_timeout}) {
+    if (timeout <= Duration::zero() || timeout > std::chrono::hours(1)) {
+      return InvalidArgumentError(
+          "tcp_stall_timeout and tcp_hello_timeout must be above 0 and at most 1 hour");
+    }
   }
   if (options.host.size() > kMaxHostBytes) {
     return InvalidArgumentError("host has " + std::to_string(options.host.size()) +

@@ -251,7 +251,7 @@ Status Connection::ReceiveSome(Job& job) {
 Status Connection::Digest(Job& job) {
   while (!flights_.empty()) {
     while (data_left_ > 0 && input_.size() > 0) {
-      std::array<iovec, 1> part;
+      std::array<iovec, 1> part{};
       Flight& flight = flights_.front();
       flight.receive_cursor.Gather(data_left_, part);
       const size_t moved = input_.MoveTo(part[0].iov_base, part[0].iov_len);
