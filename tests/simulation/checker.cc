@@ -137,7 +137,7 @@ void Checker::CheckMiss(Mark begun, const std::string& key) {
     const bool others =
         std::any_of(history.values.begin(), history.values.end(), [&](uint64_t other) {
           const Value& rival = values_[other];
-          return other != number && rival.refused == kNever && rival.over > value.put_began;
+          return other != number && rival.refused == kNever && rival.known > value.put_began;
         });
     if (!removed && !forgotten && !others) {
       Fail("lost: '" + key + "' was not found although " + Name(number) +
@@ -154,9 +154,9 @@ Checker::Mark Checker::BeginRemove(const std::string& key) {
 void Checker::EndRemove(Mark begun, const std::string& key, const Status& status) {
   ++now_;
   Key& history = keys_[key];
+  if (!status.ok() && status.code() != StatusCode::kNotFound) return;
   --history.removes_open;
   history.last_remove_ended = now_;
-  if (!status.ok() && status.code() != StatusCode::kNotFound) return;
   for (const uint64_t number : history.values) {
     Value& value = values_[number];
     if (value.known < begun && value.over == kNever) value.over = now_;

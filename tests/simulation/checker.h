@@ -70,7 +70,7 @@ class Checker {
   struct Key {
     std::vector<uint64_t> values;
     Mark last_remove_ended = 0;
-    uint64_t removes_open = 0;
+    uint64_t removes_open = 0;  // or without an answer: they may still take effect
   };
 
   // The number of the value whose bytes these are, 0 and a violation if there is none.

@@ -28,8 +28,6 @@ class Connection {
   void CloseAtHolder();
 
   bool broken() const { return broken_; }
-  // Requests that are not yet answered, or still lie at the holder.
-  bool busy() const { return !unanswered_.empty() || !arrived_.empty(); }
 
  private:
   void Arrived(std::shared_ptr<Request> request, bool late);

@@ -1,5 +1,6 @@
 #include "simulation/faults.h"
 
+#include <algorithm>
 #include <string>
 
 namespace kvstore::simulation {
@@ -60,6 +61,10 @@ void Faults::LeaveNode() {
 }
 
 void Faults::RestartNode(size_t slot) {
+  if (world_.slots[slot]->is_leaving()) {
+    scheduler()->After(milliseconds(100), nullptr, [this, slot] { RestartNode(slot); });
+    return;
+  }
   if (world_.slots[slot]->alive()) return;
   world_.counts.Add(Event::kRestarts);
   world_.StartNode(slot);
@@ -78,7 +83,7 @@ void Faults::PauseNodeForLong() {
   world_.counts.Add(Event::kLongPauses);
   Say("long pause of " + world_.plan.nodes[slot].name);
   const master::Limits& limits = world_.plan.limits;
-  const Duration until_gone = limits.suspect_after + limits.gone_after;
+  const Duration until_gone = limits.suspect_after + std::max(limits.gone_after, limits.lease);
   world_.slots[slot]->process()->PauseUntil(
       scheduler()->now() + random_.Between(until_gone * 3 / 4, until_gone * 3 / 2));
 }
@@ -103,7 +108,7 @@ void Faults::CutForAWhile(Place a, Place b) {
   Say("places " + std::to_string(a) + " and " + std::to_string(b) + " are cut off");
   if (ways != 0) world_.network.Cut(a, b);
   if (ways != 1) world_.network.Cut(b, a);
-  const Duration longest = random_.Chance(0.3) ? seconds(3) : milliseconds(600);
+  const Duration longest = random_.Chance(0.4) ? seconds(3) : milliseconds(600);
   scheduler()->After(random_.Between(milliseconds(10), longest), nullptr, [this, a, b] {
     world_.network.Mend(a, b);
     world_.network.Mend(b, a);

@@ -12,11 +12,11 @@ namespace {
 // Times of the product, shrunk so that everything runs out within a few seconds.
 master::Limits DrawLimits(Random* random, uint64_t granule) {
   master::Limits limits;
-  limits.lease = random->Between(milliseconds(100), milliseconds(1000));
+  limits.lease = random->Between(milliseconds(100), milliseconds(random->Chance(0.3) ? 3000 : 800));
   limits.longest_grant = random->Between(milliseconds(400), milliseconds(3000));
   limits.heartbeat_interval = milliseconds(100);
   limits.suspect_after = milliseconds(400);
-  limits.gone_after = limits.lease + random->Between(milliseconds(100), milliseconds(800));
+  limits.gone_after = random->Between(milliseconds(100), milliseconds(1200));
   limits.abort_writer_after = random->Between(milliseconds(100), milliseconds(600));
   limits.order_resend_after = milliseconds(200);
   limits.free_share_wanted = random->Chance(0.5) ? 0.0 : 0.2;
@@ -38,7 +38,7 @@ std::vector<NodePlan> DrawNodes(Random* random, uint64_t granule) {
     node.granule = granule;
     const size_t segments = i >= holders ? 0 : random->Chance(0.25) ? 2 : 1;
     for (size_t s = 0; s < segments; ++s) {
-      node.granules.push_back(roomy ? random->Between(80, 200) : random->Between(4, 24));
+      node.granules.push_back(roomy ? random->Between(80, 200) : random->Between(3, 14));
     }
     nodes.push_back(node);
   }
@@ -71,10 +71,10 @@ FaultPlan DrawFaults(Random* random) {
 RunPlan DrawPlan(Random* random) {
   RunPlan plan;
   plan.nodes = DrawNodes(random, plan.granule);
-  plan.keys = random->Between(2, 6);
+  plan.keys = random->Between(2, 12);
   plan.largest_value = plan.granule * random->Between(1, 5);
   plan.thinking = random->Between(milliseconds(2), milliseconds(30));
-  plan.length = random->Between(seconds(2), seconds(6));
+  plan.length = random->Between(seconds(3), seconds(12));
   plan.limits = DrawLimits(random, plan.granule);
   const bool calm = random->Chance(0.1);
   if (!calm) {
@@ -83,7 +83,10 @@ RunPlan DrawPlan(Random* random) {
     if (random->Chance(0.6)) plan.network.duplication = 0.1;
     plan.network.slow = random->Chance(0.5) ? 0.02 : 0.15;
   }
-  plan.remember_locations = plan.faults.crash_master == Duration::zero();
+  // A new master waits for no lease of the old one until membership is durable.
+  if (plan.faults.crash_master == Duration::zero()) {
+    plan.remembered_reads = random->Chance(0.5) ? 0.1 : 0.4;
+  }
   plan.verify_checksums = random->Chance(0.5);
   if (plan.verify_checksums && random->Chance(0.3)) plan.flips = 0.01;
   return plan;

@@ -43,7 +43,7 @@ struct RunPlan {
   uint64_t largest_value = kDefaultGranule;  // bytes
   Duration thinking{};                       // at most, between two calls of a thread
   Duration length{};                         // of the time with calls and faults
-  bool remember_locations = false;
+  double remembered_reads = 0.0;  // share of calls that read a remembered location, or learn one
   bool verify_checksums = true;
   double flips = 0.0;
   NetworkOptions network;

@@ -8,6 +8,11 @@
 
 namespace kvstore::simulation {
 
+std::string RememberedLocations::Nearest(const std::string& key) const {
+  const auto found = locations_.lower_bound(key);
+  return found == locations_.end() ? key : found->first;
+}
+
 void RememberedLocations::Learn(const std::string& key, TimePoint deadline) {
   const client::Parts parts = node_->parts();
   const TimePoint asked = parts.clock.Now();

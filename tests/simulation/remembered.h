@@ -16,6 +16,8 @@ class RememberedLocations {
  public:
   RememberedLocations(World* world, SimNode* node) : world_(world), node_(node) {}
 
+  // The first key at or after `key` that a location is remembered of; `key` if there is none.
+  std::string Nearest(const std::string& key) const;
   void Learn(const std::string& key, TimePoint deadline);
   // The object's bytes, if a location is remembered, its lease has not run out, and the read was
   // validated: by the holder's word, and by the checksum if the reader verifies any.

@@ -23,7 +23,7 @@ void BatchState::Answered(size_t copy, const Frame& frame, const Status& verdict
   if (progress.is_final) return;
   --progress.unanswered;
   if (!verdict.ok() && progress.refusal.ok()) progress.refusal = verdict;
-  if (verdict.ok() && progress.access == Access::kRead) Scatter(&progress, frame.bytes);
+  if (verdict.ok() && progress.access == Access::kRead) Scatter(copy, frame.bytes);
   if (progress.unanswered > 0) return;
   Finish(copy, progress.refusal.ok() ? Outcome::kDone : Outcome::kFailed, progress.refusal);
 }
@@ -86,9 +86,15 @@ std::vector<std::byte> BatchState::Gather(size_t copy, uint64_t from, uint64_t n
   return bytes;
 }
 
-void BatchState::Scatter(Progress* progress, const std::vector<std::byte>& bytes) {
+void BatchState::Scatter(size_t copy, std::vector<std::byte> bytes) {
+  const Progress& progress = progress_[copy];
+  Random& random = fabric_->random();
+  if (!bytes.empty() && !progress.runs_here && random.Chance(fabric_->flips)) {
+    fabric_->counts->Add(Event::kFlips);
+    bytes[random.Below(bytes.size())] ^= static_cast<std::byte>(1u << random.Below(8));
+  }
   uint64_t done = 0;
-  for (const transfer::Piece& piece : progress->pieces) {
+  for (const transfer::Piece& piece : progress.pieces) {
     const uint64_t n = std::min<uint64_t>(piece.size, bytes.size() - done);
     if (n > 0) std::memcpy(piece.data, bytes.data() + done, n);
     done += n;

@@ -58,7 +58,8 @@ class BatchState {
     bool is_final = false;
   };
 
-  void Scatter(Progress* progress, const std::vector<std::byte>& bytes);
+  // Bytes that came over the network may have been changed on the way.
+  void Scatter(size_t copy, std::vector<std::byte> bytes);
 
   Fabric* const fabric_;
   Process* const process_;

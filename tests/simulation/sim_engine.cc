@@ -233,9 +233,4 @@ void SimEngine::Vanish() {
   BreakConnections(1.0);
 }
 
-bool SimEngine::busy() const {
-  return std::any_of(outgoing_.begin(), outgoing_.end(),
-                     [](const auto& connection) { return connection->busy(); });
-}
-
 }  // namespace kvstore::simulation

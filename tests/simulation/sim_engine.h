@@ -42,8 +42,6 @@ class SimEngine final : public transfer::Engine {
   void BreakConnections(double share);
   // The process has died.
   void Vanish();
-  // Whether frames of this engine's connections are still under way.
-  bool busy() const;
 
  private:
   struct Peer {

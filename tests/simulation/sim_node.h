@@ -44,6 +44,7 @@ class SimNode final : public MasterListener {
   Place place() const override { return plan_.place; }
   const NodePlan& plan() const { return plan_; }
   bool alive() const { return !process_->dead(); }
+  bool is_leaving() const { return alive() && stage_ == Stage::kLeaving; }
   bool is_member() const { return stage_ == Stage::kMember; }
   Incarnation incarnation() const { return self_; }
 
@@ -65,8 +66,8 @@ class SimNode final : public MasterListener {
   void OnLinkLost(SessionLink* link) override;
   void OnStranger(Incarnation who) override;
 
-  // Nothing touches the memory, and nothing is said that the other side has not heard.
-  bool idle() const { return holder_.idle() && !engine_.busy(); }
+  // Nothing touches the memory that it lends.
+  bool idle() const { return holder_.idle(); }
   void CountInto(EventCounts* counts) const;
   client::GetCounters* get_counters() { return &get_counters_; }
 

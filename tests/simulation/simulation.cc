@@ -17,6 +17,8 @@ namespace {
 constexpr Duration kLongestCalls = seconds(8);    // until all calls have ended, once none begins
 constexpr Duration kLongestUnrest = seconds(30);  // until nothing is under way, once all is mended
 
+constexpr Duration kLastMessages = seconds(1);
+
 class Course {
  public:
   explicit Course(World* world) : world_(*world), faults_(world) {}
@@ -32,6 +34,8 @@ class Course {
     if (!Wait(kLongestUnrest, [this] { return Broken() || Unrest().empty(); })) {
       world_.checker.Fail("not at rest, though all is mended: " + Unrest());
     }
+    // What callers gave up on may still be on its way.
+    Wait(kLastMessages, [this] { return Broken(); });
     if (!Broken()) ReadAll();
     End();
   }
@@ -110,7 +114,7 @@ void Course::End() {
 
 }  // namespace
 
-RunResult Run(const RunOptions& options) {
+RunResult Simulate(const RunOptions& options) {
   World world(options.seed, options.guards, options.trace);
   Course(&world).Go();
   RunResult result;
@@ -140,6 +144,8 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(catalog, gone_after_longest_lease),
     KVSTORE_GUARD_(catalog, gone_never_returns),
     KVSTORE_GUARD_(catalog, expired_grants_are_refused),
+    KVSTORE_GUARD_(catalog, suspected_holders_get_no_lease),
+    KVSTORE_GUARD_(catalog, other_terms_are_ignored),
     KVSTORE_GUARD_(holder, check_birth_on_enter),
     KVSTORE_GUARD_(holder, check_birth_after),
     KVSTORE_GUARD_(holder, free_waits_for_accesses),

@@ -39,7 +39,7 @@ struct RunResult {
 };
 
 // Deterministic: the same options give the same result, transcript included.
-RunResult Run(const RunOptions& options);
+RunResult Simulate(const RunOptions& options);
 
 // Switches a guard off by its name, e.g. "reuse_after_free_ack"; false: there is no such guard.
 bool SwitchOff(const std::string& name, AllGuards* guards);

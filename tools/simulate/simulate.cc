@@ -105,7 +105,8 @@ int main(int argc, char** argv) {
   EventCounts counts;
   for (uint64_t i = 0; i < arguments.seeds; ++i) {
     const uint64_t seed = arguments.first + i;
-    const RunResult result = kvstore::simulation::Run({seed, arguments.guards, arguments.trace});
+    const RunResult result =
+        kvstore::simulation::Simulate({seed, arguments.guards, arguments.trace});
     for (const std::string& line : result.transcript) std::printf("%s\n", line.c_str());
     counts += result.counts;
     if (result.violation.empty()) {

@@ -1,0 +1,110 @@
+#include "simulation/checker.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "simulation/value.h"
+
+namespace kvstore::simulation {
+namespace {
+
+// Calls on one key, one after the other unless a mark says otherwise.
+class CheckerTest : public testing::Test {
+ protected:
+  uint64_t Put(const Status& status = Status::Ok()) {
+    const uint64_t number = checker_.BeginPut("k", 64);
+    checker_.EndPut(number, status);
+    return number;
+  }
+  std::vector<std::byte> Bytes(uint64_t number) {
+    std::vector<std::byte> bytes(64);
+    FillWithValue(number, bytes);
+    return bytes;
+  }
+  void Get(uint64_t number) { EndGet(checker_.Begin(), number); }
+  void EndGet(Checker::Mark begun, uint64_t number) {
+    checker_.EndGet(begun, "k", Status::Ok(), Bytes(number));
+  }
+  void Remove() {
+    const Checker::Mark begun = checker_.BeginRemove("k");
+    checker_.EndRemove(begun, "k", Status::Ok());
+  }
+  // "I1", "I2", ..., or "" for none.
+  std::string Violation() {
+    return checker_.violation().substr(0, checker_.violation().find_first_of(": "));
+  }
+
+  uint64_t forgotten_ = 0;
+  Checker checker_{[this] { return forgotten_; }};
+};
+
+TEST_F(CheckerTest, AcceptsWhatWasPut) {
+  Get(Put());
+  EXPECT_EQ(checker_.violation(), "");
+}
+
+TEST_F(CheckerTest, FindsOneWrongByte) {
+  auto bytes = Bytes(Put());
+  bytes[50] ^= std::byte{1};
+  checker_.EndGet(checker_.Begin(), "k", Status::Ok(), bytes);
+  EXPECT_EQ(Violation(), "I1");
+}
+
+TEST_F(CheckerTest, FindsCellsOfTwoPutsInOneObject) {
+  auto bytes = Bytes(Put());
+  const auto other = Bytes(Put());
+  std::copy(other.begin() + 32, other.end(), bytes.begin() + 32);
+  checker_.EndGet(checker_.Begin(), "k", Status::Ok(), bytes);
+  EXPECT_EQ(Violation(), "I1");
+}
+
+TEST_F(CheckerTest, FindsARemovedObject) {
+  const uint64_t number = Put();
+  Remove();
+  Get(number);
+  EXPECT_EQ(Violation(), "I2");
+}
+
+TEST_F(CheckerTest, AllowsAGetThatBeganBeforeTheRemoveWasAnswered) {
+  const uint64_t number = Put();
+  const Checker::Mark begun = checker_.Begin();
+  Remove();
+  EndGet(begun, number);
+  EXPECT_EQ(checker_.violation(), "");
+}
+
+TEST_F(CheckerTest, FindsAReplacedObjectOnceTheNewerIsAnsweredOrSeen) {
+  const uint64_t older = Put();
+  const uint64_t newer = checker_.BeginPut("k", 64);
+  Get(older);  // not yet answered
+  EXPECT_EQ(checker_.violation(), "");
+  Get(newer);  // seen
+  Get(older);
+  EXPECT_EQ(Violation(), "I2");
+}
+
+TEST_F(CheckerTest, FindsAnObjectWhosePutWasAnsweredAsNotCommitted) {
+  Get(Put(AbortedError("")));
+  EXPECT_EQ(Violation(), "I3");
+}
+
+TEST_F(CheckerTest, FindsAPutAnsweredAsNotCommittedAfterItWasSeen) {
+  const uint64_t number = checker_.BeginPut("k", 64);
+  Get(number);
+  checker_.EndPut(number, AbortedError(""));
+  EXPECT_EQ(Violation(), "I3");
+}
+
+TEST_F(CheckerTest, AMissNeedsAReason) {
+  Put();
+  forgotten_ = 1;
+  checker_.EndGet(checker_.Begin(), "k", NotFoundError(""), {});
+  EXPECT_EQ(checker_.violation(), "") << "something was evicted";
+  Put();
+  checker_.EndGet(checker_.Begin(), "k", NotFoundError(""), {});
+  EXPECT_EQ(Violation(), "lost");
+}
+
+}  // namespace
+}  // namespace kvstore::simulation
