@@ -164,7 +164,7 @@ TEST_F(ServiceVerbs, MessageOver4MiBEndsItsStreamAlone) {
 
 // Its answers would take more memory than a stream may hold, were its requests read on.
 TEST_F(ServiceVerbs, CallerThatReadsNoAnswersIsNotReadEither) {
-  constexpr size_t kRequests = 600;
+  constexpr size_t kRequests = 450;
   Node node(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   KeyBatch keys;

@@ -1,0 +1,188 @@
+#include "master/switchboard.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+namespace kvstore::master {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class FakeClock : public Clock {
+ public:
+  TimePoint Now() const override { return now; }
+  TimePoint now = TimePoint() + std::chrono::hours(1);
+};
+
+class FakeSession : public SessionPort {
+ public:
+  void Send(Orders orders) override { received.push_back(std::move(orders)); }
+  void EndSession(const Status& why) override { ended = why; }
+  std::vector<Orders> received;
+  std::optional<Status> ended;
+};
+
+class FakeVerbs : public VerbPort {
+ public:
+  void Send(VerbReply reply) override { received.push_back(std::move(reply)); }
+  void EndVerbs(const Status& why) override { ended = why; }
+  std::vector<VerbReply> received;
+  std::optional<Status> ended;
+};
+
+constexpr Incarnation kPool{7, 7};
+constexpr uint64_t kTerm = 3;
+
+class SwitchboardTest : public testing::Test {
+ protected:
+  // A member with a session and a verb stream.
+  struct Member {
+    Incarnation id;
+    std::shared_ptr<FakeSession> session = std::make_shared<FakeSession>();
+    std::shared_ptr<FakeVerbs> verbs = std::make_shared<FakeVerbs>();
+  };
+
+  Result<Welcome> TryJoin(const Member& member, uint64_t lend_bytes = 0) {
+    Hello hello;
+    hello.self = {member.id, "name", "host", "descriptor"};
+    hello.counter = 1;
+    if (lend_bytes > 0) hello.segments.push_back({0, lend_bytes, 4096, lend_bytes});
+    return board_.Join(hello, member.session);
+  }
+
+  Member Join(uint64_t number, uint64_t lend_bytes = 0) {
+    Member member{{number, number}};
+    const Result<Welcome> welcome = TryJoin(member, lend_bytes);
+    EXPECT_TRUE(welcome.ok()) << welcome.status();
+    EXPECT_TRUE(board_.OpenVerbs(member.id, kTerm, member.verbs).ok());
+    return member;
+  }
+
+  template <typename Verb>
+  void Ask(const Member& member, Verb verb) {
+    board_.Handle(member.id, {++requests_, seconds(60), std::move(verb)});
+  }
+
+  static KeyBatch Key(std::string_view key) {
+    KeyBatch keys;
+    keys.Add(key);
+    return keys;
+  }
+
+  void Store(const Member& member, std::string_view key) {
+    Ask(member, StartPut{Key(key), {++sequences_}, {100}, 1, false, {}, {}});
+    Ask(member, CommitPut{{sequences_}, {1}, {}});
+  }
+
+  FakeClock clock_;
+  Switchboard board_{Limits(), kPool, kTerm, clock_};
+  uint64_t requests_ = 0;
+  uint64_t sequences_ = 0;
+};
+
+TEST_F(SwitchboardTest, AnswersGoToTheCallerAndOrdersToTheHolder) {
+  const Member holder = Join(1, 1 << 20);
+  const Member caller = Join(2);
+  Store(holder, "key");
+  const size_t answered = holder.verbs->received.size();
+  Ask(caller, Remove{Key("key")});
+  EXPECT_TRUE(caller.verbs->received.empty());  // the holder has not withdrawn yet
+  ASSERT_EQ(holder.session->received.size(), 1U);
+  EXPECT_EQ(holder.session->received[0].term, kTerm);
+  const auto& order = std::get<RetireOrder>(holder.session->received[0].orders.at(0));
+  board_.HandleAcks(holder.id, {kTerm, 2, {{order.put, 0, order.birth}}, {}});
+  ASSERT_EQ(caller.verbs->received.size(), 1U);
+  EXPECT_EQ(holder.verbs->received.size(), answered);
+}
+
+TEST_F(SwitchboardTest, AnswerWithoutAStreamIsDropped) {
+  const Member caller = Join(1);
+  board_.VerbsEnded(caller.id, caller.verbs.get());
+  Ask(caller, Exists{Key("key")});
+  EXPECT_TRUE(caller.verbs->received.empty());
+}
+
+TEST_F(SwitchboardTest, AnswersGoToTheLastStreamThatIsStillOpen) {
+  const Member caller = Join(1);
+  const auto later = std::make_shared<FakeVerbs>();
+  ASSERT_TRUE(board_.OpenVerbs(caller.id, kTerm, later).ok());
+  Ask(caller, Exists{Key("key")});
+  EXPECT_EQ(later->received.size(), 1U);
+  board_.VerbsEnded(caller.id, later.get());
+  Ask(caller, Exists{Key("key")});
+  EXPECT_EQ(later->received.size(), 1U);
+  EXPECT_EQ(caller.verbs->received.size(), 1U);
+}
+
+TEST_F(SwitchboardTest, VerbStreamsNeedThisTermAndAMember) {
+  const Member caller = Join(1);
+  const auto stream = std::make_shared<FakeVerbs>();
+  EXPECT_EQ(board_.OpenVerbs(caller.id, kTerm - 1, stream).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(board_.OpenVerbs({9, 9}, kTerm, stream).code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(SwitchboardTest, SessionOpenedAgainReplacesTheFirst) {
+  const Member first = Join(1, 8192);
+  Member second{first.id};
+  ASSERT_TRUE(TryJoin(second, 8192).ok());
+  ASSERT_TRUE(first.session->ended);
+  EXPECT_EQ(first.session->ended->code(), StatusCode::kAborted);
+  // The end of the first is no loss of the second.
+  board_.SessionEnded(first.id, first.session.get());
+  EXPECT_EQ(board_.TakeCensus().nodes_suspected, 0U);
+  board_.SessionEnded(first.id, second.session.get());
+  EXPECT_EQ(board_.TakeCensus().nodes_suspected, 1U);
+}
+
+TEST_F(SwitchboardTest, HeartbeatsAreCarriedOverByTheTicker) {
+  const Member node = Join(1, 8192);
+  for (int i = 0; i < 10; ++i) {
+    clock_.now += milliseconds(1000);
+    EXPECT_TRUE(board_.Heard(node.id));
+    board_.Tick();
+  }
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
+  clock_.now += seconds(2);
+  board_.Tick();
+  EXPECT_EQ(board_.TakeCensus().nodes_suspected, 1U);
+}
+
+TEST_F(SwitchboardTest, GoneNodeIsDisconnectedAndNoLongerHeard) {
+  const Member node = Join(1, 8192);
+  clock_.now += seconds(2);
+  board_.Tick();
+  EXPECT_FALSE(node.session->ended);
+  clock_.now += seconds(16);
+  board_.Tick();
+  ASSERT_TRUE(node.session->ended && node.verbs->ended);
+  EXPECT_EQ(node.session->ended->code(), StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(node.session->ended->message().starts_with("gone"));
+  EXPECT_FALSE(board_.Heard(node.id));
+  EXPECT_EQ(TryJoin(node, 8192).status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(SwitchboardTest, LeavingEndsTheStreamsCleanly) {
+  const Member node = Join(1, 8192);
+  board_.Leave(node.id);
+  ASSERT_TRUE(node.session->ended && node.verbs->ended);
+  EXPECT_TRUE(node.session->ended->ok());
+  EXPECT_FALSE(board_.Heard(node.id));
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
+}
+
+TEST_F(SwitchboardTest, StreamsAreSharedOnlyWhileTheyAreOpen) {
+  Member node = Join(1, 8192);
+  const std::weak_ptr<FakeSession> session = node.session;
+  const std::weak_ptr<FakeVerbs> verbs = node.verbs;
+  board_.VerbsEnded(node.id, node.verbs.get());
+  board_.SessionEnded(node.id, node.session.get());
+  node.session.reset();
+  node.verbs.reset();
+  EXPECT_TRUE(session.expired());
+  EXPECT_TRUE(verbs.expired());
+}
+
+}  // namespace
+}  // namespace kvstore::master
