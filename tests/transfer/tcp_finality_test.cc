@@ -106,6 +106,9 @@ TEST_F(TcpFinality, AWriteWhosePathBrokeGoesAnotherWayAndNothingOfTheOldLandsLat
 }
 
 TEST_F(TcpFinality, WithoutTheConfirmationOldBytesWouldLandLater) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "two paths write the same memory here: that race is what the guard prevents";
+#endif
   Connect({.confirm_cut = false});
   relay_->HangAfter(kInMidFrame);
   const std::unique_ptr<Batch> batch = Start(Access::kWrite);
