@@ -75,7 +75,8 @@ class Httplib final : public HttpServer {
     server_.set_keep_alive_timeout(kTimeoutSeconds);
     server_.set_keep_alive_max_count(100);
     // Not its default, SO_REUSEPORT, with which two masters would share the port unnoticed.
-    server_.set_socket_options([](socket_t socket) {
+    server_.set_socket_options([this](socket_t socket) {
+      listener_ = socket;
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     });
@@ -105,6 +106,8 @@ class Httplib final : public HttpServer {
                               " for metrics: " + std::strerror(errno) +
                               "; name another with --metrics_port, or 0 for none");
     }
+    // Its own backlog is 5, which a handful of clients fills; then the next waits a second.
+    listen(listener_, SOMAXCONN);
     port_ = static_cast<uint16_t>(bound);
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();  // or stop() would come too early
@@ -116,6 +119,7 @@ class Httplib final : public HttpServer {
  private:
   const Pages pages_;
   httplib::Server server_;
+  socket_t listener_ = INVALID_SOCKET;  // the server's
   uint16_t port_ = 0;
   std::thread thread_;
 };
