@@ -24,9 +24,8 @@ class VerbStream::Call final
     : public grpc::ClientBidiReactor<v1::VerbMessage, v1::VerbReplyMessage> {
  public:
   // Binds the stream and queues the hello; nothing runs before Start.
-  Call(VerbStream& owner, const std::shared_ptr<grpc::Channel>& channel, const Member& member)
-      : owner_(owner), stub_(v1::Master::NewStub(channel)) {
-    stub_->async()->Verbs(&context_, this);
+  Call(VerbStream& owner, v1::Master::Stub& stub, const Member& member) : owner_(owner) {
+    stub.async()->Verbs(&context_, this);
     AddHold();  // requests are written from outside of gRPC's callbacks; taken back by Over
     auto hello = std::make_unique<v1::VerbMessage>();
     hello->mutable_hello()->set_oldest_version(kOldestProtocolVersion);
@@ -95,10 +94,8 @@ class VerbStream::Call final
     room_.NotifyAll();
   }
 
-  void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<Call> self = std::move(self_);
-    owner_.Ended(this, status);
-  }
+  // The owner may destroy this object as soon as it has been handed over.
+  void OnDone(const grpc::Status& status) override { owner_.Ended(std::move(self_), status); }
 
   // No write begins after this.
   void Over() REQUIRES(mu_) {
@@ -109,7 +106,6 @@ class VerbStream::Call final
   }
 
   VerbStream& owner_;
-  const std::unique_ptr<v1::Master::Stub> stub_;
   grpc::ClientContext context_;
   v1::VerbReplyMessage incoming_;  // gRPC's until OnReadDone
   std::shared_ptr<Call> self_;     // until OnDone
@@ -168,8 +164,11 @@ VerbStream::~VerbStream() {
   }
   if (call != nullptr) call->Cancel();
   opener_.join();
-  MutexLock lock(mu_);
-  while (calls_alive_ > 0) changed_.Wait(mu_);  // all are cancelled, which needs no peer
+  {
+    MutexLock lock(mu_);
+    while (calls_alive_ > 0) changed_.Wait(mu_);  // all are cancelled, which needs no peer
+  }
+  Bury();
 }
 
 void VerbStream::Attach(Incarnation self, uint64_t term) {
@@ -230,10 +229,12 @@ Incarnation VerbStream::incarnation() const {
 std::unique_ptr<Wakeup> VerbStream::NewWakeup() { return std::make_unique<Sleeper>(*this); }
 
 void VerbStream::KeepOpen() {
+  const std::unique_ptr<v1::Master::Stub> stub = v1::Master::NewStub(channel_);
   Backoff backoff;
   while (const std::optional<Need> need = AwaitNeed()) {
-    OpenOne(need->member);
+    OpenOne(std::make_shared<Call>(*this, *stub, need->member), need->member);
     if (AwaitEndOfCall()) backoff.Reset();
+    Bury();
     Pause(backoff.Next(), need->attachments);
   }
 }
@@ -245,8 +246,7 @@ std::optional<VerbStream::Need> VerbStream::AwaitNeed() {
   return Need{member_, attachments_};
 }
 
-void VerbStream::OpenOne(const Member& member) {
-  const auto call = std::make_shared<Call>(*this, channel_, member);
+void VerbStream::OpenOne(const std::shared_ptr<Call>& call, const Member& member) {
   bool wanted = false;
   {
     MutexLock lock(mu_);
@@ -294,17 +294,24 @@ void VerbStream::Deliver(const Call* from, VerbReply reply) {
   if (receiver) receiver(std::move(reply));
 }
 
-void VerbStream::Ended(const Call* call, const grpc::Status& status) {
+void VerbStream::Ended(std::shared_ptr<Call> call, const grpc::Status& status) {
   MutexLock lock(mu_);
   --calls_alive_;
-  if (call_.get() == call) {
+  if (call_ == call) {
     call_ = nullptr;
     if (attached_) {
       health_ = UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
                                  status.error_message() + "); it is being opened anew");
     }
   }
+  ended_.push_back(std::move(call));
   changed_.NotifyAll();
+}
+
+void VerbStream::Bury() {
+  std::vector<std::shared_ptr<Call>> ended;
+  MutexLock lock(mu_);
+  ended.swap(ended_);
 }
 
 }  // namespace kvstore::client

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "client/backoff.h"
 #include "client/verb_channel.h"
@@ -60,7 +61,7 @@ class VerbStream final : public VerbChannel {
   void KeepOpen() EXCLUDES(mu_);
   // Waits until a stream is wanted; none: closing.
   std::optional<Need> AwaitNeed() EXCLUDES(mu_);
-  void OpenOne(const Member& member) EXCLUDES(mu_);
+  void OpenOne(const std::shared_ptr<Call>& call, const Member& member) EXCLUDES(mu_);
   // Whether it had brought a reply.
   bool AwaitEndOfCall() EXCLUDES(mu_);
   // Ends early when the session has been welcomed since `attachments`.
@@ -69,7 +70,10 @@ class VerbStream final : public VerbChannel {
 
   // From gRPC's threads.
   void Deliver(const Call* from, VerbReply reply) EXCLUDES(mu_);
-  void Ended(const Call* call, const grpc::Status& status) EXCLUDES(mu_);
+  void Ended(std::shared_ptr<Call> call, const grpc::Status& status) EXCLUDES(mu_);
+  // Destroys ended streams. Not for gRPC's threads: each stream owns a share of the channel, and
+  // the end of the last channel joins those threads.
+  void Bury() EXCLUDES(mu_);
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::string master_;
@@ -80,8 +84,9 @@ class VerbStream final : public VerbChannel {
   bool attached_ GUARDED_BY(mu_) = false;
   uint64_t attachments_ GUARDED_BY(mu_) = 0;  // grows with every Attach, which ends a pause
   Member member_ GUARDED_BY(mu_);
-  std::shared_ptr<Call> call_ GUARDED_BY(mu_);  // the stream in use; null: none
-  size_t calls_alive_ GUARDED_BY(mu_) = 0;      // those that gRPC may still call back
+  std::shared_ptr<Call> call_ GUARDED_BY(mu_);                // the stream in use; null: none
+  size_t calls_alive_ GUARDED_BY(mu_) = 0;                    // those that gRPC may still call back
+  std::vector<std::shared_ptr<Call>> ended_ GUARDED_BY(mu_);  // and those to be buried
   bool call_answered_ GUARDED_BY(mu_) = false;  // the stream in use has brought a reply
   uint64_t epoch_ GUARDED_BY(mu_) = 0;
   Status health_ GUARDED_BY(mu_);
