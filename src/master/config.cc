@@ -194,11 +194,30 @@ std::vector<Setting> CatalogSettings() {
           "leased_share_allowed", [](Config & c) -> auto& { return c.limits.leased_share_allowed; },
           "Share of each segment that leases may keep from eviction."),
       Number(
+          "prepare_step_bytes", 4096, uint64_t{1} << 40,
+          [](Config & c) -> auto& { return c.limits.prepare_step; },
+          "Memory that a node is asked to make ready at a time, as the pool fills."),
+      Number(
           "max_objects", 1, 1'000'000'000, [](Config & c) -> auto& { return c.limits.objects; },
           "Objects at most, unfinished ones included."),
       Number(
           "max_nodes", 1, 65'536, [](Config & c) -> auto& { return c.limits.nodes; },
           "Nodes at most; every client is one."),
+      Number(
+          "max_segments_per_node", 1, 64,
+          [](Config & c) -> auto& { return c.limits.segments_per_node; },
+          "Segments that one node may lend."),
+      Number(
+          "max_replicas", 1, 8, [](Config & c) -> auto& { return c.limits.replicas; },
+          "Copies of one object at most."),
+      Number(
+          "max_ranges_per_replica", 1, 64,
+          [](Config & c) -> auto& { return c.limits.ranges_per_replica; },
+          "Pieces that one copy may lie in when free space is scattered."),
+      Number(
+          "outcomes_kept_per_writer", 1, 10'000'000,
+          [](Config & c) -> auto& { return c.limits.outcomes_kept_per_writer; },
+          "Finished puts that are remembered, so that a writer's retry is recognised."),
       Number(
           "max_waiting_items", 1, 100'000'000,
           [](Config & c) -> auto& { return c.limits.waiting_items; },
@@ -457,7 +476,7 @@ std::string HelpText() {
       "\n"
       "  Runs until SIGTERM or SIGINT. Prints one line to standard output when it is ready, and\n"
       "  logs to standard error. A flag may have one dash or two, and '=' or a space before its\n"
-      "  value. Flags go before the file, and the file before the defaults.\n"
+      "  value. A flag counts more than the file, and the file more than the default.\n"
       "\n"
       "ACTIONS\n"
       "  --config FILE     Read settings from a YAML file of lines 'setting: value'.\n"

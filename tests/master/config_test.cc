@@ -204,6 +204,11 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--order_resend_ms=13",
                                       "--free_share_wanted=0.25",
                                       "--leased_share_allowed=0.5",
+                                      "--prepare_step_bytes=8192",
+                                      "--max_segments_per_node=2",
+                                      "--max_replicas=3",
+                                      "--max_ranges_per_replica=4",
+                                      "--outcomes_kept_per_writer=9",
                                       "--max_objects=14",
                                       "--max_nodes=15",
                                       "--max_waiting_items=16"});
