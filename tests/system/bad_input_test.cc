@@ -92,7 +92,7 @@ TEST(BadInput, FiveGibibytesTravelThroughAWindow) {
   constexpr uint64_t kPieces = 80;
   MasterProcess master;
   ASSERT_TRUE(master.running());
-  const auto lender = Join(master, kWindow * kPieces + 64 * kMiB, "lender");
+  const auto lender = Join(master, 6144 * kMiB, "lender");
   const auto stranger = Join(master, 0, "stranger");
   ASSERT_NE(lender, nullptr);
   ASSERT_NE(stranger, nullptr);
@@ -300,7 +300,7 @@ class HostilePort : public ::testing::Test {
     EXPECT_FALSE(node_.process().WaitForExit(Duration::zero()));
   }
 
-  MasterProcess master_;
+  MasterProcess master_{{"--metrics_port=" + std::to_string(FreePort())}};
   NodeProcess node_{master_, "lender", "16MiB"};
   std::unique_ptr<Client> client_;
   std::vector<uint16_t> ports_;

@@ -17,6 +17,26 @@
 #include "kvstore/clock.h"
 
 namespace kvstore::cluster {
+namespace {
+
+// The ports of the kernel's table that are listened on through one of these sockets.
+void AddListening(std::istream& table, const std::set<std::string>& sockets,
+                  std::vector<uint16_t>* ports) {
+  constexpr std::string_view kListening = "0A";
+  std::string line;
+  std::getline(table, line);  // the heading
+  while (std::getline(table, line)) {
+    std::istringstream fields(line);
+    std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
+    fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
+        timeout >> inode;
+    if (state != kListening || !sockets.contains(inode)) continue;
+    const std::string port = local.substr(local.find(':') + 1);
+    ports->push_back(static_cast<uint16_t>(std::stoul(port, nullptr, 16)));
+  }
+}
+
+}  // namespace
 
 std::vector<uint16_t> ListeningPorts(pid_t pid) {
   const std::filesystem::path proc = "/proc/" + std::to_string(pid);
@@ -27,21 +47,24 @@ std::vector<uint16_t> ListeningPorts(pid_t pid) {
     if (target.starts_with("socket:[")) sockets.insert(target.substr(8, target.size() - 9));
   }
   std::vector<uint16_t> ports;
-  std::ifstream table(proc / "net/tcp");
-  std::string line;
-  std::getline(table, line);  // the heading
-  while (std::getline(table, line)) {
-    std::istringstream fields(line);
-    std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
-    fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
-        timeout >> inode;
-    constexpr std::string_view kListening = "0A";
-    if (state != kListening || !sockets.contains(inode)) continue;
-    ports.push_back(
-        static_cast<uint16_t>(std::stoul(local.substr(local.find(':') + 1), nullptr, 16)));
+  for (const char* family : {"net/tcp", "net/tcp6"}) {
+    std::ifstream table(proc / family);
+    AddListening(table, sockets, &ports);
   }
   std::sort(ports.begin(), ports.end());
   return ports;
+}
+
+uint16_t FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  close(fd);
+  return ntohs(address.sin_port);
 }
 
 HostileConnection::HostileConnection(uint16_t port) {
