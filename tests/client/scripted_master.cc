@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -40,10 +41,10 @@ class ScriptedMaster::Service final : public v1::Master::Service {
     }
     const Result<Welcome> welcome = answer(hello);
     if (!welcome.ok()) return ToGrpc(welcome.status());
+    Begin(&sessions_, context);  // before anybody can know of it
     v1::MasterMessage reply;
     Encode(*welcome, reply.mutable_welcome());
     stream->Write(reply);
-    Begin(&sessions_, context);
     {
       MutexLock lock(mu_);
       session_ = stream;
@@ -96,7 +97,7 @@ class ScriptedMaster::Service final : public v1::Master::Service {
     return grpc::Status::OK;
   }
 
-  // Waits until `list` has `count` entries.
+  // Waits until `list` has `count` entries; fills it up with empty ones when they don't come.
   template <typename T>
   std::vector<T> WaitFor(std::vector<T> Service::*list, size_t count) {
     const TimePoint until = BootClock::now() + kPatience;
@@ -105,7 +106,9 @@ class ScriptedMaster::Service final : public v1::Master::Service {
       changed_.WaitUntil(mu_, until);
     }
     EXPECT_GE((this->*list).size(), count);
-    return this->*list;
+    std::vector<T> found = this->*list;
+    found.resize(std::max(found.size(), count));
+    return found;
   }
 
   void Send(const Orders& orders) {
