@@ -3,7 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
+#include <thread>
 
 #include "kvstore/transfer.h"
 
@@ -13,6 +13,7 @@ namespace kvstore::transfer {
 class TestGuard final : public RegionGuard {
  public:
   bool Enter(Access, uint64_t, uint64_t, uint64_t, uint64_t birth) override {
+    while (!gate_open) std::this_thread::yield();
     if (word > birth) return false;
     ++inside;
     ++entered;
@@ -27,6 +28,7 @@ class TestGuard final : public RegionGuard {
 
   std::atomic<uint64_t> word = 0;                // greater than a birth: refused
   std::atomic<uint64_t> retire_at_question = 0;  // the so-many-th Stands finds it retired; 0: never
+  std::atomic<bool> gate_open = true;            // shut: accesses wait before they enter
   std::atomic<int64_t> inside = 0;
   std::atomic<uint64_t> entered = 0;
   std::atomic<uint64_t> stands_asked = 0;
