@@ -114,6 +114,32 @@ Status CheckFlags(std::span<const char* const> words, std::span<const text::Opti
   return Status::Ok();
 }
 
+// Switches with a value ("--wait=false"), as the master's flags and the file have them, and the
+// rest of the command line.
+struct SwitchValues {
+  Values values;
+  std::vector<const char*> other_words;
+};
+
+SwitchValues TakeSwitchValues(std::span<const char* const> words) {
+  SwitchValues taken;
+  for (const char* const word : words) {
+    const std::string_view text = word;
+    const std::string_view name = FlagName(text);
+    const bool is_switch =
+        std::any_of(std::begin(kSettings), std::end(kSettings), [&](const Setting& setting) {
+          return setting.option.name == name && setting.option.value_name.empty();
+        });
+    const size_t equals = text.find('=');
+    if (is_switch && equals != std::string_view::npos) {
+      taken.values[std::string(name)] = text.substr(equals + 1);
+    } else {
+      taken.other_words.push_back(word);
+    }
+  }
+  return taken;
+}
+
 // The settings that a YAML file names.
 Result<Values> ReadFile(const std::string& path) {
   if (!std::ifstream(path)) return InvalidArgumentError("can't read the file " + path);
@@ -244,7 +270,9 @@ Result<NodeCommand> ReadNodeCommand(std::span<const char* const> words) {
   using What = NodeCommand::What;
   const std::vector<text::Option> options = AllOptions();
   KVSTORE_RETURN_IF_ERROR(CheckFlags(words, options));
-  KVSTORE_ASSIGN_OR_RETURN(const text::CommandLine line, text::CommandLine::Parse(words, options));
+  const SwitchValues typed = TakeSwitchValues(words);
+  KVSTORE_ASSIGN_OR_RETURN(const text::CommandLine line,
+                           text::CommandLine::Parse(typed.other_words, options));
   if (line.Has("help")) return NodeCommand{What::kPrint, {}, HelpText()};
   if (line.Has("version"))
     return NodeCommand{What::kPrint, {}, "kvstore_node " KVSTORE_VERSION "\n"};
@@ -255,7 +283,9 @@ Result<NodeCommand> ReadNodeCommand(std::span<const char* const> words) {
   }
   for (const Setting& setting : kSettings) {
     const std::string name(setting.option.name);
-    if (line.Has(name)) {
+    if (typed.values.contains(name)) {
+      values[name] = typed.values.find(name)->second;
+    } else if (line.Has(name)) {
       values[name] = setting.option.value_name.empty() ? "true" : line.Get(name, "");
     } else {
       values.emplace(name, setting.otherwise);
