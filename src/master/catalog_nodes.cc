@@ -157,14 +157,17 @@ void Catalog::State::Suspect(Event& event, Node& node) {
   }
 }
 
-void Catalog::State::AbortPutsOf(Event& event, Node& writer) {
-  while (!writer.unfinished.empty()) {
-    Object& object = *writer.unfinished.begin()->second;
+void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
+  auto it = writer.unfinished.begin();
+  while (it != writer.unfinished.end()) {
+    const uint64_t sequence = it->first;
+    Object& object = *it->second;
     if (object.state == ObjectState::kParked) {
       EndParked(event, object, AbortedError("its writer was silent for too long"));
-    } else {
+    } else if (committing || object.state != ObjectState::kCommitting) {
       Retire(event, object, Cause::kWriterLost);
     }
+    it = writer.unfinished.upper_bound(sequence);
   }
 }
 
@@ -176,7 +179,7 @@ void Catalog::State::Drop(Event& event, Node& node) {
     waiting.Remove(item);
     if (key) ForgetIfEmpty(*key);
   }
-  AbortPutsOf(event, node);
+  AbortPutsOf(event, node, /*committing=*/true);
   const std::set<uint64_t> displaced = ParkedOn(node);
   for (const uint64_t arrival : displaced) LeaveQueues(*parked.at(arrival));
   for (const auto& segment : node.segments) {

@@ -182,7 +182,9 @@ struct Catalog::State {
   // Those last sent at `sent_until` or earlier.
   void ResendOrders(Event& event, Node& node, TimePoint sent_until);
   void Suspect(Event& event, Node& node);
-  void AbortPutsOf(Event& event, Node& writer);
+  // `committing`: those too that it has asked to commit. They need nothing more of it, and what
+  // they replace is lost already, so that silence alone does not end them.
+  void AbortPutsOf(Event& event, Node& writer, bool committing);
   // It is no member any more: what it held is withdrawn and free, what it wrote is aborted.
   void Drop(Event& event, Node& node);
 

@@ -36,7 +36,7 @@ void Catalog::State::JudgeNodes(Event& event) {
       event.out.AddGone(node->peer.incarnation);
       Drop(event, *node);
     } else if (suspected >= limits.abort_writer_after) {
-      AbortPutsOf(event, *node);
+      AbortPutsOf(event, *node, /*committing=*/false);
     }
   }
 }
