@@ -27,7 +27,7 @@ constexpr text::Option kOptions[] = {
     {"block", "", "SIZE", "bytes of a block, a multiple of 8 (default 64KiB)"},
     {"lend", "", "SIZE", "memory lent to the pool (default 0)"},
     {"threads", "", "N", "requests served at once (default 2)"},
-    {"wait", "", "TIME", "how long decode waits for a block (default 5s)"},
+    {"wait", "", "TIME", "how long decode waits for a block (default 2s)"},
     {"help", "h", "", "this text"},
     {"version", "", "", "print the version"},
 };
@@ -55,7 +55,7 @@ Result<WorkerOptions> ReadOptions(const text::CommandLine& line) {
   if (options.role.block_bytes == 0 || options.role.block_bytes % 8 != 0) {
     return InvalidArgumentError("--block is a multiple of 8, at least 8");
   }
-  KVSTORE_ASSIGN_OR_RETURN(options.role.wait, text::ParseDuration(line.Get("wait", "5s")));
+  KVSTORE_ASSIGN_OR_RETURN(options.role.wait, text::ParseDuration(line.Get("wait", "2s")));
   KVSTORE_ASSIGN_OR_RETURN(options.threads, text::ParseNumber(line.Get("threads", "2"), 1, 64));
   return options;
 }

@@ -13,7 +13,7 @@ namespace kvstore::demo {
 
 struct RoleOptions {
   uint64_t block_bytes = 64u << 10;         // a multiple of 8
-  Duration wait = std::chrono::seconds(5);  // that decode waits for its blocks to appear
+  Duration wait = std::chrono::seconds(2);  // that decode waits for its blocks to appear
 };
 
 // The time during which at least one of several threads was inside. Thread-safe.
