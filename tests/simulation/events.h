@@ -18,6 +18,7 @@ namespace kvstore::simulation {
   X(kPutsUnknown, "puts with unknown outcome")                                \
   X(kGetsOk, "gets ok")                                                       \
   X(kGetsMissed, "gets missed")                                               \
+  X(kForgottenMisses, "misses of objects that were evicted, removed or lost") \
   X(kGetsFailed, "gets failed")                                               \
   X(kReadsRemembered, "reads of remembered locations")                        \
   X(kExistsYes, "exists: yes")                                                \
@@ -85,7 +86,6 @@ class EventCounts {
  public:
   void Add(Event event, uint64_t times = 1) { counts_[static_cast<size_t>(event)] += times; }
   uint64_t operator[](size_t kind) const { return counts_[kind]; }
-  uint64_t Of(Event event) const { return counts_[static_cast<size_t>(event)]; }
   EventCounts& operator+=(const EventCounts& other) {
     for (size_t i = 0; i < kEventKinds; ++i) counts_[i] += other.counts_[i];
     return *this;

@@ -105,6 +105,7 @@ void Course::ReadAll() {
 void Course::End() {
   world_.stopping = true;
   world_.master.CountInto(&world_.counts);
+  world_.counts.Add(Event::kForgottenMisses, world_.checker.forgotten_misses());
   for (const auto& node : world_.nodes) {
     node->CountInto(&world_.counts);
     world_.scheduler.Kill(node->process());

@@ -17,10 +17,8 @@ namespace kvstore::simulation {
 struct World {
   World(uint64_t seed, const AllGuards& all_guards, bool trace);
 
-  SimNode* NodeAt(size_t slot) const { return slots[slot]; }
   // A new life of the node at that slot, and its threads.
   void StartNode(size_t slot);
-  // Whether the node's process runs on a place that may be told apart by its name only.
   std::string KeyName(size_t key) const { return "k" + std::to_string(key); }
 
   Scheduler scheduler;
