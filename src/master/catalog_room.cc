@@ -46,13 +46,21 @@ std::string BytesText(uint64_t bytes) {
 
 Room Catalog::State::FindFreeRoom(const Object& object) const {
   Room room;
-  Choose(Candidates(nodes, nodes.Find(object.id.writer), object), object.replicas_wanted,
-         &room.segments, [&](const Segment& segment) {
-           if (object.size > segment.Available()) return false;
-           const uint64_t bytes = segment.free().Footprint(object.size);
-           return bytes <= segment.Available() &&
-                  segment.free().CanAllocate(bytes, limits.ranges_per_replica);
-         });
+  const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
+  const auto has_it_free = [&](const Segment& segment) {
+    if (object.size > segment.Available()) return false;
+    const uint64_t bytes = segment.free().Footprint(object.size);
+    return bytes <= segment.Available() &&
+           segment.free().CanAllocate(bytes, limits.ranges_per_replica);
+  };
+  // First where the low watermark stays free: else the writer's own segment would evict for ever
+  // what other segments have room for.
+  Choose(candidates, object.replicas_wanted, &room.segments, [&](const Segment& segment) {
+    return has_it_free(segment) &&
+           segment.free().Footprint(object.size) + LowWatermark(segment) <=
+               segment.Available() + segment.Unprepared();
+  });
+  Choose(candidates, object.replicas_wanted, &room.segments, has_it_free);
   return room;
 }
 
