@@ -32,7 +32,6 @@ NodeRow Decode(const v1::Node& node) {
           .name = node.name(),
           .host = node.host(),
           .state = node.state(),
-          .transfer_address = node.transfer_address(),
           .silent = Microseconds(node.silent_us()),
           .counter = node.counter(),
           .segments = node.segments(),

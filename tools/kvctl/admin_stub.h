@@ -34,7 +34,7 @@ struct PoolStatus {
 
 struct NodeRow {
   Incarnation incarnation;
-  std::string name, host, state, transfer_address;
+  std::string name, host, state;
   Duration silent{};
   uint64_t counter = 0, segments = 0, orders_open = 0;
   Space space;

@@ -125,7 +125,6 @@ void WriteNodes(const std::vector<NodeRow>& nodes) {
     json.Member("incarnation", node.incarnation.ToString());
     json.Member("host", node.host);
     json.Member("state", node.state);
-    json.Member("transfer_address", node.transfer_address);
     json.Member("silent_ms", Milliseconds(node.silent));
     json.Member("counter", node.counter);
     json.Member("segments", node.segments);
