@@ -61,7 +61,7 @@ TEST(Server, EndTellsOpenStreamsAndWaitsForNoneOfThem) {
   const auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string((*server)->port()),
                                            grpc::InsecureChannelCredentials());
   const auto stub = v1::Master::NewStub(channel);
-  Node node(*stub, 1, 8192);
+  ScriptedNode node(*stub, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   node.Send(WaitExists{Keys({"never"})});
   const TimePoint begin = BootClock::now();

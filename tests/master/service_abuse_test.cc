@@ -43,10 +43,10 @@ std::string Noise(std::mt19937& random, size_t bytes) {
 
 class ServiceAbuse : public ServiceTest {
  protected:
-  void ExpectGoodService(Node& node) {
+  void ExpectGoodService(ScriptedNode& node) {
     const std::string key = "key " + std::to_string(++stored_);
     ASSERT_NO_FATAL_FAILURE(node.Store(key, 100));
-    Node::ExpectItem(node.Ask(Exists{Keys({key})}), Status::Ok());
+    ScriptedNode::ExpectItem(node.Ask(Exists{Keys({key})}), Status::Ok());
   }
 
  private:
@@ -54,7 +54,7 @@ class ServiceAbuse : public ServiceTest {
 };
 
 TEST_F(ServiceAbuse, GarbageAndHalfOpenConnectionsHarmNobody) {
-  Node good(*stub_, 1, 1 << 20);
+  ScriptedNode good(*stub_, 1, 1 << 20);
   ASSERT_NO_FATAL_FAILURE(good.Join());
   std::mt19937 random(1);
   std::vector<std::unique_ptr<RawConnection>> open;
@@ -71,17 +71,17 @@ TEST_F(ServiceAbuse, GarbageAndHalfOpenConnectionsHarmNobody) {
     if (i % 10 == 0) ExpectGoodService(good);
   }
   ExpectGoodService(good);
-  Node late(*stub_, 2);
+  ScriptedNode late(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(late.Join());
 }
 
 // Connects anew over its own connection and streams messages of noise as requests.
 TEST_F(ServiceAbuse, MessagesOfNoiseEndOnlyTheirOwnStream) {
-  Node good(*stub_, 1, 1 << 20);
+  ScriptedNode good(*stub_, 1, 1 << 20);
   ASSERT_NO_FATAL_FAILURE(good.Join());
   std::mt19937 random(2);
   for (int i = 0; i < 50; ++i) {
-    Node bad(*stub_, 100 + static_cast<uint64_t>(i));
+    ScriptedNode bad(*stub_, 100 + static_cast<uint64_t>(i));
     ASSERT_NO_FATAL_FAILURE(bad.Join());
     v1::VerbMessage message;
     for (int n = 0; n < 20; ++n) {
@@ -98,7 +98,7 @@ TEST_F(ServiceAbuse, MessagesOfNoiseEndOnlyTheirOwnStream) {
 }
 
 TEST_F(ServiceAbuse, StreamsOfOneCallerAreLimited) {
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   const auto another = NewChannel();
   const auto other_stub = v1::Master::NewStub(another);
@@ -127,7 +127,7 @@ TEST_F(ServiceAbuse, StreamsBrokenOffAtAnyMomentLeaveNothingBehind) {
       const auto channel = NewChannel();
       const auto stub = v1::Master::NewStub(channel);
       for (uint64_t i = 0; !stopping && i < 10'000; ++i) {
-        Node node(*stub, 1 + t * 100'000 + i, random() % 2 == 0 ? 0 : 8192);
+        ScriptedNode node(*stub, 1 + t * 100'000 + i, random() % 2 == 0 ? 0 : 8192);
         node.SendHello();
         v1::MasterMessage welcome;
         if (random() % 4 == 0 || !node.session().TryRead(&welcome)) continue;

@@ -60,7 +60,7 @@ grpc::Status Exchange(const std::shared_ptr<grpc::Channel>& channel, const std::
 class ServiceAdmin : public ServiceTest {};
 
 TEST_F(ServiceAdmin, StatusCountsNodesObjectsAndSpace) {
-  Node node(*stub_, 1, 1 << 20);
+  ScriptedNode node(*stub_, 1, 1 << 20);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   ASSERT_NO_FATAL_FAILURE(node.Store("key", 5000));
   const v1::GetStatusReply status = GetStatus();
@@ -76,8 +76,8 @@ TEST_F(ServiceAdmin, StatusCountsNodesObjectsAndSpace) {
 }
 
 TEST_F(ServiceAdmin, NodesAndSegmentsAreListed) {
-  Node lender(*stub_, 1, 1 << 20);
-  Node user(*stub_, 2);
+  ScriptedNode lender(*stub_, 1, 1 << 20);
+  ScriptedNode user(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(lender.Join());
   ASSERT_NO_FATAL_FAILURE(user.Join());
   v1::ListNodesReply nodes;
@@ -100,7 +100,7 @@ TEST_F(ServiceAdmin, NodesAndSegmentsAreListed) {
 }
 
 TEST_F(ServiceAdmin, ObjectsAreListedInPages) {
-  Node node(*stub_, 1, 1 << 20);
+  ScriptedNode node(*stub_, 1, 1 << 20);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   for (const char* key : {"b1", "a", "b2", "b3"}) ASSERT_NO_FATAL_FAILURE(node.Store(key, 1));
   v1::ListObjectsRequest request;

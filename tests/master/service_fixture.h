@@ -86,9 +86,9 @@ inline KeyBatch Keys(std::initializer_list<std::string_view> keys) {
 
 // A node driven by hand: it joins, lends one segment whose pages are all there, and acknowledges
 // only what the test tells it to.
-class Node {
+class ScriptedNode {
  public:
-  Node(v1::Master::Stub& stub, uint64_t number, uint64_t lend_bytes = 0)
+  ScriptedNode(v1::Master::Stub& stub, uint64_t number, uint64_t lend_bytes = 0)
       : stub_(stub), session_(stub, &v1::Master::Stub::Session) {
     hello_.self = {{number, number}, "node-" + std::to_string(number), "host", "descriptor"};
     hello_.software = "test";

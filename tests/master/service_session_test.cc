@@ -9,12 +9,12 @@ using grpc::StatusCode;
 
 class ServiceSession : public ServiceTest {
  protected:
-  bool IsMember(Node& node) {
+  bool IsMember(ScriptedNode& node) {
     HeartbeatStream heartbeat(*stub_, &v1::Master::Stub::Heartbeat);
     return !Beat(heartbeat, node).unknown();
   }
 
-  v1::BeatReply Beat(HeartbeatStream& heartbeat, Node& node) {
+  v1::BeatReply Beat(HeartbeatStream& heartbeat, ScriptedNode& node) {
     v1::Beat beat;
     beat.mutable_incarnation()->set_high(node.hello().self.incarnation.high);
     beat.mutable_incarnation()->set_low(node.hello().self.incarnation.low);
@@ -22,7 +22,7 @@ class ServiceSession : public ServiceTest {
     return heartbeat.Read();
   }
 
-  std::string StateOf(const Node&) {
+  std::string StateOf(const ScriptedNode&) {
     v1::ListNodesReply reply;
     const grpc::Status status = admin_->ListNodes(NewContext().get(), {}, &reply);
     EXPECT_TRUE(status.ok()) << status.error_message();
@@ -30,7 +30,7 @@ class ServiceSession : public ServiceTest {
   }
 
   // Asks until the node is in that state; the context's deadline bounds it.
-  void AwaitState(const Node& node, const std::string& state) {
+  void AwaitState(const ScriptedNode& node, const std::string& state) {
     const TimePoint end = BootClock::now() + std::chrono::seconds(8);
     std::string now;
     while ((now = StateOf(node)) != state && BootClock::now() < end) {
@@ -40,7 +40,7 @@ class ServiceSession : public ServiceTest {
 };
 
 TEST_F(ServiceSession, NodeIsWelcomedWithPoolTermAndTimes) {
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   node.SendHello();
   const Result<Welcome> welcome = Decode(node.session().Read().welcome());
   ASSERT_TRUE(welcome.ok()) << welcome.status();
@@ -67,7 +67,7 @@ TEST_F(ServiceSession, FirstMessageMustBeAHello) {
 }
 
 TEST_F(ServiceSession, SecondHelloEndsTheStream) {
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   node.SendVerbHello(node.verbs());
   ExpectStatus(node.verbs().Finish(), StatusCode::INVALID_ARGUMENT, "only once");
@@ -88,12 +88,12 @@ TEST_F(ServiceSession, StreamsWithoutAHelloAreEnded) {
 }
 
 TEST_F(ServiceSession, VersionMismatchNamesTheOlderSide) {
-  Node old(*stub_, 1);
+  ScriptedNode old(*stub_, 1);
   old.hello().oldest_version = old.hello().newest_version = 0;
   old.SendHello();
   ExpectStatus(old.session().Finish(), StatusCode::FAILED_PRECONDITION,
                "the older side is the node");
-  Node newer(*stub_, 2);
+  ScriptedNode newer(*stub_, 2);
   newer.hello().oldest_version = newer.hello().newest_version = kProtocolVersion + 1;
   newer.SendHello();
   ExpectStatus(newer.session().Finish(), StatusCode::FAILED_PRECONDITION,
@@ -101,21 +101,21 @@ TEST_F(ServiceSession, VersionMismatchNamesTheOlderSide) {
 }
 
 TEST_F(ServiceSession, NodeOfAnotherPoolIsRefused) {
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   node.hello().pool = {1, 2};
   node.SendHello();
   ExpectStatus(node.session().Finish(), StatusCode::FAILED_PRECONDITION, "pool");
 }
 
 TEST_F(ServiceSession, HelloOutOfTheLimitsIsRefused) {
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   node.hello().self.name = std::string(256, 'n');
   node.SendHello();
   ExpectStatus(node.session().Finish(), StatusCode::INVALID_ARGUMENT, "at most 255");
 }
 
 TEST_F(ServiceSession, AcksOutOfTheLimitsEndTheSession) {
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   v1::NodeMessage message;
   message.mutable_acks()->add_ready()->set_limit(~uint64_t{0});
@@ -124,8 +124,8 @@ TEST_F(ServiceSession, AcksOutOfTheLimitsEndTheSession) {
 }
 
 TEST_F(ServiceSession, HeartbeatsAreAnsweredAndSayWhoIsNoMember) {
-  Node member(*stub_, 1);
-  Node stranger(*stub_, 2);
+  ScriptedNode member(*stub_, 1);
+  ScriptedNode stranger(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(member.Join());
   HeartbeatStream heartbeat(*stub_, &v1::Master::Stub::Heartbeat);
   EXPECT_FALSE(Beat(heartbeat, member).unknown());
@@ -134,7 +134,7 @@ TEST_F(ServiceSession, HeartbeatsAreAnsweredAndSayWhoIsNoMember) {
 }
 
 TEST_F(ServiceSession, GoodbyeEndsTheStreamsAndTheMembership) {
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   EXPECT_TRUE(IsMember(node));
   v1::NodeMessage goodbye;
@@ -146,12 +146,12 @@ TEST_F(ServiceSession, GoodbyeEndsTheStreamsAndTheMembership) {
 }
 
 TEST_F(ServiceSession, LostSessionMakesTheNodeSuspectedUntilItComesBack) {
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   EXPECT_EQ(StateOf(node), "live");
   node.session().Cancel();
   AwaitState(node, "suspected");
-  Node again(*stub_, 1, 8192);
+  ScriptedNode again(*stub_, 1, 8192);
   again.hello().pool = server_->pool();
   again.hello().term = 1;
   ASSERT_NO_FATAL_FAILURE(again.Join());
@@ -159,9 +159,9 @@ TEST_F(ServiceSession, LostSessionMakesTheNodeSuspectedUntilItComesBack) {
 }
 
 TEST_F(ServiceSession, SecondSessionOfANodeEndsTheFirst) {
-  Node first(*stub_, 1, 8192);
+  ScriptedNode first(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(first.Join());
-  Node second(*stub_, 1, 8192);
+  ScriptedNode second(*stub_, 1, 8192);
   second.hello().pool = server_->pool();
   second.hello().term = 1;
   ASSERT_NO_FATAL_FAILURE(second.Join());
@@ -175,12 +175,12 @@ TEST_F(ServiceSession, SilentNodeIsGoneAndItsStreamsAreEnded) {
   config.limits.suspect_after = std::chrono::milliseconds(50);
   config.limits.lease = config.limits.gone_after = std::chrono::milliseconds(100);
   Serve(config);
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   ExpectStatus(node.session().Finish(), StatusCode::FAILED_PRECONDITION, "gone");
   ExpectStatus(node.verbs().Finish(), StatusCode::FAILED_PRECONDITION, "gone");
   EXPECT_FALSE(IsMember(node));
-  Node again(*stub_, 1, 8192);
+  ScriptedNode again(*stub_, 1, 8192);
   again.SendHello();
   ExpectStatus(again.session().Finish(), StatusCode::FAILED_PRECONDITION, "gone");
 }
@@ -191,7 +191,7 @@ TEST_F(ServiceSession, HeartbeatsKeepANodeAlive) {
   config.limits.suspect_after = std::chrono::milliseconds(400);
   config.limits.lease = config.limits.gone_after = std::chrono::milliseconds(100);
   Serve(config);
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   HeartbeatStream heartbeat(*stub_, &v1::Master::Stub::Heartbeat);
   const TimePoint end = BootClock::now() + std::chrono::milliseconds(1200);

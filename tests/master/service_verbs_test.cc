@@ -13,7 +13,7 @@ using grpc::StatusCode;
 class ServiceVerbs : public ServiceTest {};
 
 TEST_F(ServiceVerbs, PutIsGrantedCommittedAndLocated) {
-  Node node(*stub_, 1, 1 << 20);
+  ScriptedNode node(*stub_, 1, 1 << 20);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   const VerbReply started = node.Ask(node.PutOf("key", 5000));
   const auto& grants = std::get<std::vector<StartPutAnswer>>(started.answers);
@@ -25,7 +25,7 @@ TEST_F(ServiceVerbs, PutIsGrantedCommittedAndLocated) {
   ASSERT_EQ(started.peers.size(), 1U);
   EXPECT_EQ(started.peers[0], node.hello().self);
 
-  Node::ExpectItem(node.Ask(CommitPut{{node.sequence()}, {77}, {}}), Status::Ok());
+  ScriptedNode::ExpectItem(node.Ask(CommitPut{{node.sequence()}, {77}, {}}), Status::Ok());
 
   const VerbReply located = node.Ask(Locate{Keys({"key", "other"}), true});
   const auto& found = std::get<std::vector<LocateAnswer>>(located.answers);
@@ -41,29 +41,29 @@ TEST_F(ServiceVerbs, PutIsGrantedCommittedAndLocated) {
 }
 
 TEST_F(ServiceVerbs, WaitExistsIsAnsweredByTheCommitOfAnother) {
-  Node writer(*stub_, 1, 1 << 20);
-  Node reader(*stub_, 2);
+  ScriptedNode writer(*stub_, 1, 1 << 20);
+  ScriptedNode reader(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(writer.Join());
   ASSERT_NO_FATAL_FAILURE(reader.Join());
   const uint64_t wait = reader.Send(WaitExists{Keys({"key"})});
   // Answered before: so the wait holds up neither its stream nor others.
-  Node::ExpectItem(reader.Ask(Exists{Keys({"key"})}), NotFoundError(""));
+  ScriptedNode::ExpectItem(reader.Ask(Exists{Keys({"key"})}), NotFoundError(""));
   ASSERT_NO_FATAL_FAILURE(writer.Store("key", 1));
   const VerbReply reply = reader.ReadReply();
   EXPECT_EQ(reply.id, wait);
-  Node::ExpectItem(reply, Status::Ok());
+  ScriptedNode::ExpectItem(reply, Status::Ok());
 }
 
 TEST_F(ServiceVerbs, WaitEndsWithItsPatience) {
-  Node reader(*stub_, 1);
+  ScriptedNode reader(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(reader.Join());
-  Node::ExpectItem(reader.Ask(WaitExists{Keys({"key"})}, std::chrono::milliseconds(50)),
-                   DeadlineExceededError(""));
+  ScriptedNode::ExpectItem(reader.Ask(WaitExists{Keys({"key"})}, std::chrono::milliseconds(50)),
+                           DeadlineExceededError(""));
 }
 
 TEST_F(ServiceVerbs, RemoveIsAnsweredWhenTheHolderHasWithdrawn) {
-  Node holder(*stub_, 1, 1 << 20);
-  Node other(*stub_, 2);
+  ScriptedNode holder(*stub_, 1, 1 << 20);
+  ScriptedNode other(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(holder.Join());
   ASSERT_NO_FATAL_FAILURE(other.Join());
   ASSERT_NO_FATAL_FAILURE(holder.Store("key", 1));
@@ -75,17 +75,18 @@ TEST_F(ServiceVerbs, RemoveIsAnsweredWhenTheHolderHasWithdrawn) {
   holder.Acknowledge(order, RetireStage::kWithdrawn);
   const VerbReply reply = other.ReadReply();
   EXPECT_EQ(reply.id, remove);
-  Node::ExpectItem(reply, Status::Ok());
+  ScriptedNode::ExpectItem(reply, Status::Ok());
 }
 
 TEST_F(ServiceVerbs, ParkedPutIsAnsweredWhenMemoryIsFree) {
-  Node node(*stub_, 1, 8192);
+  ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   ASSERT_NO_FATAL_FAILURE(node.Store("old", 8192));
   const uint64_t parked = node.Send(node.PutOf("new", 8192));
   const RetireOrder order = node.ReadRetire();
   node.Acknowledge(order, RetireStage::kWithdrawn);
-  Node::ExpectItem(node.Ask(Exists{Keys({"old"})}), NotFoundError(""));  // not the parked put
+  ScriptedNode::ExpectItem(node.Ask(Exists{Keys({"old"})}),
+                           NotFoundError(""));  // not the parked put
   node.Acknowledge(order, RetireStage::kFree);
   const VerbReply reply = node.ReadReply();
   EXPECT_EQ(reply.id, parked);
@@ -96,12 +97,13 @@ TEST_F(ServiceVerbs, ParkedPutIsAnsweredWhenMemoryIsFree) {
 }
 
 TEST_F(ServiceVerbs, AnswersGoToTheStreamOpenedLast) {
-  Node writer(*stub_, 1, 1 << 20);
-  Node reader(*stub_, 2);
+  ScriptedNode writer(*stub_, 1, 1 << 20);
+  ScriptedNode reader(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(writer.Join());
   ASSERT_NO_FATAL_FAILURE(reader.Join());
   const uint64_t wait = reader.Send(WaitExists{Keys({"key"})});
-  Node::ExpectItem(reader.Ask(Exists{Keys({"key"})}), NotFoundError(""));  // the wait is registered
+  ScriptedNode::ExpectItem(reader.Ask(Exists{Keys({"key"})}),
+                           NotFoundError(""));  // the wait is registered
   VerbsStream later(*stub_, &v1::Master::Stub::Verbs);
   reader.SendVerbHello(later);
   // A request and its answer show that the later stream is open.
@@ -114,7 +116,7 @@ TEST_F(ServiceVerbs, AnswersGoToTheStreamOpenedLast) {
 }
 
 TEST_F(ServiceVerbs, CallerWithoutSessionIsRefused) {
-  Node stranger(*stub_, 9);
+  ScriptedNode stranger(*stub_, 9);
   VerbsStream verbs(*stub_, &v1::Master::Stub::Verbs);
   stranger.SendVerbHello(verbs);  // of term 0
   ExpectStatus(verbs.Finish(), StatusCode::FAILED_PRECONDITION, "term 0");
@@ -130,18 +132,19 @@ TEST_F(ServiceVerbs, CallerWithoutSessionIsRefused) {
 }
 
 TEST_F(ServiceVerbs, RequestOutOfTheLimitsIsRefusedItemByItem) {
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   const VerbReply reply = node.Ask(Exists{Keys({"fine", std::string(1025, 'k')})});
   const auto& answers = std::get<std::vector<ItemAnswer>>(reply.answers);
   ASSERT_EQ(answers.size(), 2U);
   EXPECT_EQ(answers[1].status.code(), kvstore::StatusCode::kInvalidArgument);
   EXPECT_NE(answers[1].status.message().find("1025"), std::string::npos);
-  Node::ExpectItem(node.Ask(Exists{Keys({"fine"})}), NotFoundError(""));  // the stream goes on
+  ScriptedNode::ExpectItem(node.Ask(Exists{Keys({"fine"})}),
+                           NotFoundError(""));  // the stream goes on
 }
 
 TEST_F(ServiceVerbs, RequestWithoutAVerbEndsTheStream) {
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   v1::VerbMessage message;
   message.mutable_request()->set_id(1);
@@ -150,8 +153,8 @@ TEST_F(ServiceVerbs, RequestWithoutAVerbEndsTheStream) {
 }
 
 TEST_F(ServiceVerbs, MessageOver4MiBEndsItsStreamAlone) {
-  Node node(*stub_, 1);
-  Node other(*stub_, 2);
+  ScriptedNode node(*stub_, 1);
+  ScriptedNode other(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   ASSERT_NO_FATAL_FAILURE(other.Join());
   v1::VerbMessage message;
@@ -159,13 +162,13 @@ TEST_F(ServiceVerbs, MessageOver4MiBEndsItsStreamAlone) {
       std::string(kMaxMessageBytes + 1, 'k'));
   node.verbs().Write(message);
   EXPECT_FALSE(node.verbs().Finish().ok());
-  Node::ExpectItem(other.Ask(Exists{Keys({"key"})}), NotFoundError(""));
+  ScriptedNode::ExpectItem(other.Ask(Exists{Keys({"key"})}), NotFoundError(""));
 }
 
 // Its answers would take more memory than a stream may hold, were its requests read on.
 TEST_F(ServiceVerbs, CallerThatReadsNoAnswersIsNotReadEither) {
   constexpr size_t kRequests = 450;
-  Node node(*stub_, 1);
+  ScriptedNode node(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   KeyBatch keys;
   for (int i = 0; i < 4096; ++i) keys.Add("k" + std::to_string(i));
@@ -177,14 +180,14 @@ TEST_F(ServiceVerbs, CallerThatReadsNoAnswersIsNotReadEither) {
       if (!node.verbs().Write(message)) return;
     }
   });
-  Node other(*stub_, 2);
+  ScriptedNode other(*stub_, 2);
   ASSERT_NO_FATAL_FAILURE(other.Join());
   // As long as the writer gets on, the other asks; it is served in between.
   size_t before = 0;
   do {
     before = written;
     for (int i = 0; i < 50; ++i) {
-      Node::ExpectItem(other.Ask(Exists{Keys({"key"})}), NotFoundError(""));
+      ScriptedNode::ExpectItem(other.Ask(Exists{Keys({"key"})}), NotFoundError(""));
     }
   } while (written > before);
   EXPECT_LT(written, kRequests);
