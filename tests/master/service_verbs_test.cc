@@ -177,7 +177,7 @@ TEST_F(ServiceVerbs, CallerThatReadsNoAnswersIsNotReadEither) {
     for (; written < kRequests; ++written) {
       v1::VerbMessage message;
       Encode(VerbRequest{written + 1, {}, Locate{keys, false}}, message.mutable_request());
-      if (!node.verbs().Write(message)) return;
+      if (!node.verbs().Write(message)) return;  // cancelled at the end
     }
   });
   ScriptedNode other(*stub_, 2);
@@ -191,12 +191,15 @@ TEST_F(ServiceVerbs, CallerThatReadsNoAnswersIsNotReadEither) {
     }
   } while (written > before);
   EXPECT_LT(written, kRequests);
+  // Once it reads, it is read on.
+  const size_t wanted = (written + 20) * keys.size();
   size_t answered = 0;
   v1::VerbReplyMessage reply;
-  while (answered < kRequests * keys.size() && node.verbs().TryRead(&reply)) {
+  while (answered < wanted && node.verbs().TryRead(&reply)) {
     answered += static_cast<size_t>(reply.located().locations_size());
   }
-  EXPECT_EQ(answered, kRequests * keys.size());
+  EXPECT_GE(answered, wanted);
+  node.verbs().Cancel();
   writer.join();
 }
 
