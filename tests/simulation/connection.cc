@@ -35,16 +35,17 @@ void Connection::ServeNext() {
     if (!arrived_.empty()) ServeNext();
     return;
   }
-  holder_.engine->Serve(
-      request, arrived_.front().late || broken_, [this, request](const Status& verdict) {
-        back_.Send([this, request, verdict] {
-          unanswered_.erase(std::remove(unanswered_.begin(), unanswered_.end(), request),
-                            unanswered_.end());
-          request->batch->Answered(request->copy, request->frame, verdict);
-        });
-        arrived_.pop_front();
-        if (!arrived_.empty()) ServeNext();
-      });
+  // The answer finds its request again, since one that held it would keep it alive for ever.
+  holder_.engine->Serve(request, arrived_.front().late || broken_, [this](const Status& verdict) {
+    const std::shared_ptr<Request> served = arrived_.front().request;
+    back_.Send([this, served, verdict] {
+      unanswered_.erase(std::remove(unanswered_.begin(), unanswered_.end(), served),
+                        unanswered_.end());
+      served->batch->Answered(served->copy, served->frame, verdict);
+    });
+    arrived_.pop_front();
+    if (!arrived_.empty()) ServeNext();
+  });
 }
 
 void Connection::Break() {
