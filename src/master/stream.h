@@ -39,8 +39,12 @@ class Stream : public grpc::ServerBidiReactor<In, Out>,
 
   // The reactor to hand to gRPC; reading begins.
   Stream* Begin(TimePoint now) {
-    self_ = this->shared_from_this();
-    if (const Status status = table_.Add(now, self_); !status.ok()) End(status);
+    const auto self = this->shared_from_this();
+    {
+      MutexLock lock(mu_);
+      self_ = self;
+    }
+    if (const Status status = table_.Add(now, self); !status.ok()) End(status);
     Pump();
     return this;
   }
@@ -149,7 +153,10 @@ class Stream : public grpc::ServerBidiReactor<In, Out>,
   void OnReadDone(bool ok) final {
     if (!ok) return End(Status::Ok());  // the client is done, or gone
     In message;
-    message.Swap(&incoming_);
+    {
+      MutexLock lock(mu_);
+      message.Swap(&incoming_);
+    }
     Received(std::move(message));
     {
       MutexLock lock(mu_);
@@ -171,21 +178,24 @@ class Stream : public grpc::ServerBidiReactor<In, Out>,
   void OnCancel() final { End(CancelledError("the client has cancelled the stream")); }
 
   void OnDone() final {
-    table_.Remove(this);
-    Ended();
     std::shared_ptr<Stream> last;
-    last.swap(self_);
+    {
+      MutexLock lock(mu_);
+      last.swap(self_);
+    }
+    Ended();
+    table_.Remove(this);
   }
 
   StreamTable& table_;
-  std::shared_ptr<Stream> self_;  // from Begin to OnDone
   std::atomic<bool> greeted_{false};
 
-  // Each touched by one reaction at a time: gRPC's while it reads or writes, ours after that.
+  // gRPC's while it reads or writes, ours after that.
   In incoming_;
   Letter current_;
 
   Mutex mu_;
+  std::shared_ptr<Stream> self_ GUARDED_BY(mu_);  // from Begin to OnDone
   std::deque<Letter> outbox_ GUARDED_BY(mu_);
   size_t outbox_bytes_ GUARDED_BY(mu_) = 0;  // current_ included
   bool held_ GUARDED_BY(mu_) = false;

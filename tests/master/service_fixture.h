@@ -2,7 +2,7 @@
 #define KVSTORE_TESTS_MASTER_SERVICE_FIXTURE_H_
 
 // A real master in this process, and clients that speak to it message by message over real
-// gRPC streams, so that a test decides who says what when. Every read ends within ten seconds.
+// gRPC streams, so that a test decides who says what when. Every read ends within thirty seconds.
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ namespace kvstore::master {
 inline std::unique_ptr<grpc::ClientContext> NewContext() {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(
-      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(10, GPR_TIMESPAN)));
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(30, GPR_TIMESPAN)));
   return context;
 }
 
@@ -206,7 +206,7 @@ class ScriptedNode {
 
 class ServiceTest : public testing::Test {
  protected:
-  // Before the first use of anything else; without it the defaults are served.
+  // Before the first use of anything else; without it PatientConfig is served.
   void Serve(const Config& config) {
     Config used = config;
     used.port = 0;
@@ -219,7 +219,15 @@ class ServiceTest : public testing::Test {
     admin_ = v1::Admin::NewStub(channel_);
   }
 
-  void SetUp() override { Serve({}); }
+  // Nodes driven by hand send no heartbeats; nobody suspects them on a slow machine.
+  static Config PatientConfig() {
+    Config config;
+    config.limits.suspect_after = std::chrono::minutes(5);
+    config.limits.gone_after = std::chrono::minutes(5);
+    return config;
+  }
+
+  void SetUp() override { Serve(PatientConfig()); }
 
   // A connection of its own.
   std::shared_ptr<grpc::Channel> NewChannel() {

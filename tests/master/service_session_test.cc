@@ -48,8 +48,8 @@ TEST_F(ServiceSession, NodeIsWelcomedWithPoolTermAndTimes) {
   EXPECT_EQ(welcome->software, KVSTORE_VERSION);
   EXPECT_EQ(welcome->pool, server_->pool());
   EXPECT_EQ(welcome->term, 1U);
-  EXPECT_EQ(welcome->heartbeat_interval, Limits().heartbeat_interval);
-  EXPECT_EQ(welcome->suspect_after, Limits().suspect_after);
+  EXPECT_EQ(welcome->heartbeat_interval, PatientConfig().limits.heartbeat_interval);
+  EXPECT_EQ(welcome->suspect_after, PatientConfig().limits.suspect_after);
 }
 
 TEST_F(ServiceSession, FirstMessageMustBeAHello) {
