@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,16 +15,6 @@
 #include <cstdlib>
 
 namespace kvstore::cluster {
-namespace {
-
-int MillisecondsUntil(TimePoint until) {
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(until - BootClock::now()).count();
-  return static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
-}
-
-}  // namespace
-
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) {
@@ -47,14 +38,18 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
   }
   close(pipe_ends[1]);
   output_fd_ = pipe_ends[0];
+  stop_fd_ = eventfd(0, EFD_CLOEXEC);
+  collector_ = std::thread([this] { Collect(); });
 }
 
 ChildProcess::~ChildProcess() {
   if (!exit_) {
     kill(pid_, SIGKILL);
-    kill(pid_, SIGCONT);
     waitpid(pid_, nullptr, 0);
   }
+  eventfd_write(stop_fd_, 1);
+  collector_.join();
+  close(stop_fd_);
   close(output_fd_);
 }
 
@@ -62,28 +57,39 @@ void ChildProcess::Signal(int signal) {
   if (!exit_) kill(pid_, signal);
 }
 
-bool ChildProcess::ReadSome(TimePoint until) {
-  pollfd waiting{.fd = output_fd_, .events = POLLIN, .revents = 0};
-  if (poll(&waiting, 1, MillisecondsUntil(until)) <= 0) return true;
+std::string ChildProcess::output() const {
+  MutexLock lock(mu_);
+  return output_;
+}
+
+void ChildProcess::Collect() {
+  std::array<pollfd, 2> waiting = {{{output_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
   std::array<char, 4096> buffer{};
-  const ssize_t got = read(output_fd_, buffer.data(), buffer.size());
-  if (got > 0) output_.append(buffer.data(), static_cast<size_t>(got));
-  return got > 0 || (got < 0 && errno == EINTR);
+  while (poll(waiting.data(), waiting.size(), -1) < 0 || waiting[1].revents == 0) {
+    if (waiting[0].revents == 0) continue;
+    const ssize_t got = read(output_fd_, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    MutexLock lock(mu_);
+    if (got > 0) output_.append(buffer.data(), static_cast<size_t>(got));
+    ended_ = got <= 0;
+    news_.NotifyAll();
+    if (ended_) return;
+  }
 }
 
 std::optional<std::string> ChildProcess::WaitForLine(const std::string& text, Duration timeout) {
   const TimePoint until = BootClock::now() + timeout;
+  MutexLock lock(mu_);
   while (true) {
     const size_t at = output_.find(text);
-    if (at != std::string::npos) {
-      const size_t end = output_.find('\n', at);
-      if (end != std::string::npos) {
-        const size_t before = output_.rfind('\n', at);
-        const size_t begin = before == std::string::npos ? 0 : before + 1;
-        return output_.substr(begin, end - begin);
-      }
+    const size_t end = at == std::string::npos ? at : output_.find('\n', at);
+    if (end != std::string::npos) {
+      const size_t before = output_.rfind('\n', at);
+      const size_t begin = before == std::string::npos ? 0 : before + 1;
+      return output_.substr(begin, end - begin);
     }
-    if (BootClock::now() >= until || !ReadSome(until)) return std::nullopt;
+    if (ended_ || BootClock::now() >= until) return std::nullopt;
+    news_.WaitUntil(mu_, until);
   }
 }
 
@@ -97,20 +103,14 @@ std::optional<int> ChildProcess::TakeExit() {
 
 std::optional<int> ChildProcess::WaitForExit(Duration timeout) {
   const TimePoint until = BootClock::now() + timeout;
-  // The end of its output wakes us; a process that has closed its output early is looked at every
-  // 10 ms.
-  bool open = true;
+  constexpr Duration kLook = std::chrono::milliseconds(10);
+  MutexLock lock(mu_);
+  // The end of its output mostly comes with its exit, which nothing wakes us for.
   while (!TakeExit() && BootClock::now() < until) {
-    if (open) {
-      open = ReadSome(until);
-    } else {
-      poll(nullptr, 0, 10);
-    }
+    news_.WaitUntil(mu_, std::min(until, BootClock::now() + kLook));
   }
-  while (exit_ && open && ReadSome(BootClock::now())) {
-    pollfd more{.fd = output_fd_, .events = POLLIN, .revents = 0};
-    if (poll(&more, 1, 0) <= 0) break;
-  }
+  const TimePoint last_words = BootClock::now() + std::chrono::seconds(1);
+  while (exit_ && !ended_ && BootClock::now() < last_words) news_.WaitUntil(mu_, last_words);
   return exit_;
 }
 

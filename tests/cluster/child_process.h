@@ -3,17 +3,19 @@
 
 #include <sys/types.h>
 
-#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kvstore/clock.h"
+#include "thread_annotations.h"
 
 namespace kvstore::cluster {
 
-// A program that a test has started: its output is collected, and it ends with the object (SIGKILL)
-// or with the test's own process, whichever comes first. Confined to one thread.
+// A program that a test has started: its output is collected by a thread, so that a talkative one
+// never waits for its reader, and it ends with the object (SIGKILL) or with the test's own process,
+// whichever comes first. Confined to one thread.
 class ChildProcess {
  public:
   // `arguments[0]` is the program's path. A program that can't be executed exits with 127.
@@ -27,23 +29,29 @@ class ChildProcess {
 
   // The first line of output so far, stdout or stderr, that contains `text`; waits for it. None
   // when the output ends or time runs out first.
-  std::optional<std::string> WaitForLine(const std::string& text, Duration timeout);
+  std::optional<std::string> WaitForLine(const std::string& text, Duration timeout) EXCLUDES(mu_);
 
-  // The exit status (128 + signal for a killed one), none when it still runs after `timeout`.
-  std::optional<int> WaitForExit(Duration timeout);
+  // The exit status (128 + signal for a killed one), none when it still runs after `timeout`. All
+  // that it wrote is in output() then, unless children of its own hold its output open.
+  std::optional<int> WaitForExit(Duration timeout) EXCLUDES(mu_);
 
-  // Everything read so far, stdout and stderr as they came.
-  const std::string& output() const { return output_; }
+  // Everything written so far, stdout and stderr as they came.
+  std::string output() const EXCLUDES(mu_);
 
  private:
-  // Takes what is there by `until`; false when the output has ended.
-  bool ReadSome(TimePoint until);
+  void Collect() EXCLUDES(mu_);
   std::optional<int> TakeExit();
 
   pid_t pid_ = -1;
   int output_fd_ = -1;
-  std::string output_;
+  int stop_fd_ = -1;  // its closing ends the collector although others hold the output open
   std::optional<int> exit_;
+
+  mutable Mutex mu_;
+  CondVar news_;
+  std::string output_ GUARDED_BY(mu_);
+  bool ended_ GUARDED_BY(mu_) = false;  // of the output
+  std::thread collector_;
 };
 
 }  // namespace kvstore::cluster
