@@ -138,7 +138,9 @@ class GrpcServer final : public Server {
                                    gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
     server_->Wait();
     CHECK_EQ(streams_.size(), 0U);  // gRPC has let go of every stream
-    LOG(INFO) << "ended with " << switchboard_.TakeCensus().objects << " objects in the pool";
+    if (ticker_) {
+      LOG(INFO) << "ended with " << switchboard_.TakeCensus().objects << " objects in the pool";
+    }
   }
 
   uint16_t port() const override { return port_; }
