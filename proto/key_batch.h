@@ -16,7 +16,7 @@ class KeyBatch {
   KeyBatch() = default;
 
   // `ends[i]` is where key i ends in `bytes`: not decreasing, the last equal to bytes.size(). The
-  // caller (proto/codec.cc) has checked that.
+  // caller (proto/codec_*.cc) has checked that.
   KeyBatch(std::string bytes, std::vector<uint32_t> ends)
       : bytes_(std::move(bytes)), ends_(std::move(ends)) {}
 

@@ -1,0 +1,134 @@
+#ifndef KVSTORE_PROTO_CODEC_PARTS_H_
+#define KVSTORE_PROTO_CODEC_PARTS_H_
+
+// What the codec's files share: the contract's limits, and the parts that its messages have in
+// common. Only proto/codec_*.cc include this.
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kvstore/client.h"
+#include "kvstore/result.h"
+#include "kvstore/v1/kvstore.pb.h"
+#include "proto/verbs.h"
+
+namespace kvstore {
+
+// What the contract (kvstore.proto) allows.
+inline constexpr size_t kMaxNameBytes = 255;
+inline constexpr size_t kMaxDescriptorBytes = 4096;
+inline constexpr size_t kMaxPreferredNodes = 64;
+inline constexpr size_t kMaxSegments = 64;
+inline constexpr size_t kMaxPeers = 4096;
+inline constexpr size_t kMaxOrdersOrAcks = 65'536;
+inline constexpr size_t kMaxTextBytes = 1024;
+inline constexpr uint64_t kMaxExtentBytes = uint64_t{1} << 44;  // of a segment or an object: 16 TiB
+inline constexpr uint64_t kLargestGranule = uint64_t{1} << 30;
+inline constexpr uint64_t kMaxDurationUs = uint64_t{3650} * 24 * 3600 * 1'000'000;
+
+Status CheckAtMost(std::string_view what, uint64_t number, uint64_t limit);
+
+// Protobuf's parser refuses a whole message for one string that is not UTF-8.
+std::string Text(std::string_view text, size_t limit = std::numeric_limits<size_t>::max());
+
+uint64_t EncodeDuration(Duration d);
+
+Status DecodeDuration(std::string_view what, uint64_t us, Duration* to);
+
+void Encode(const Incarnation& from, v1::Id128* to);
+
+Incarnation Decode(const v1::Id128& from);
+
+void Encode(const PutId& from, v1::PutId* to);
+
+PutId Decode(const v1::PutId& from);
+
+void Encode(const Peer& from, v1::Peer* to);
+
+Result<Peer> Decode(const v1::Peer& from);
+
+// Absent means OK, so that the usual case costs nothing.
+template <typename Message>
+void EncodeStatus(const Status& from, Message* to) {
+  if (from.ok()) return;
+  to->mutable_outcome()->set_code(static_cast<int>(from.code()));
+  to->mutable_outcome()->set_message(Text(from.message(), kMaxTextBytes));
+}
+
+// A code that this version does not know is kept as an internal error: one odd item must not cost
+// its whole batch the answer.
+Status DecodeStatus(const v1::Outcome& from);
+
+template <typename Message>
+void EncodeRanges(const std::vector<Range>& from, Message* to) {
+  for (const Range& range : from) {
+    v1::Range* message = to->add_ranges();
+    message->set_offset(range.offset);
+    message->set_length(range.length);
+  }
+}
+
+template <typename Message>
+Status DecodeRanges(const Message& from, std::vector<Range>* to) {
+  if (from.ranges().empty()) return InvalidArgumentError("a replica without ranges; 1 to 64");
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of ranges of a replica",
+                                      static_cast<uint64_t>(from.ranges_size()),
+                                      kMaxRangesPerReplica));
+  to->reserve(static_cast<size_t>(from.ranges_size()));
+  for (const v1::Range& range : from.ranges()) {
+    if (range.length() == 0) return InvalidArgumentError("a range of length 0");
+    KVSTORE_RETURN_IF_ERROR(
+        CheckAtMost("the offset of a range in bytes", range.offset(), kMaxExtentBytes));
+    KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of a range in bytes", range.length(),
+                                        kMaxExtentBytes - range.offset()));
+    to->push_back({range.offset(), range.length()});
+  }
+  return Status::Ok();
+}
+
+template <typename Message>
+void EncodeReplicas(const std::vector<Replica>& from, Message* to) {
+  for (const Replica& replica : from) {
+    v1::Replica* message = to->add_replicas();
+    Encode(replica.segment.holder, message->mutable_holder());
+    message->set_segment(replica.segment.index);
+    message->set_birth(replica.birth);
+    EncodeRanges(replica.ranges, message);
+  }
+}
+
+template <typename Message>
+Status DecodeReplicas(const Message& from, std::vector<Replica>* to) {
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of replicas",
+                                      static_cast<uint64_t>(from.replicas_size()), kMaxReplicas));
+  to->reserve(static_cast<size_t>(from.replicas_size()));
+  for (const v1::Replica& message : from.replicas()) {
+    Replica replica{{Decode(message.holder()), message.segment()}, message.birth(), {}};
+    KVSTORE_RETURN_IF_ERROR(DecodeRanges(message, &replica.ranges));
+    to->push_back(std::move(replica));
+  }
+  return Status::Ok();
+}
+
+void EncodeKeys(const KeyBatch& from, v1::Keys* to);
+
+Status CheckItems(size_t items);
+
+// One number per item, in every list of a batch.
+Status CheckLists(std::string_view what, int length, size_t items);
+
+Status DecodeKeys(v1::Keys* from, KeyBatch* to);
+
+template <typename Repeated, typename Number>
+void EncodeNumbers(const std::vector<Number>& from, Repeated* to) {
+  to->Add(from.begin(), from.end());
+}
+
+}  // namespace kvstore
+
+#endif  // KVSTORE_PROTO_CODEC_PARTS_H_

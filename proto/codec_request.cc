@@ -1,0 +1,211 @@
+#include "proto/codec.h"
+#include "proto/codec_parts.h"
+
+namespace kvstore {
+namespace {
+
+void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
+  v1::StartPut* to = request->mutable_start_put();
+  EncodeKeys(from.keys, to->mutable_keys());
+  EncodeNumbers(from.sequences, to->mutable_sequences());
+  EncodeNumbers(from.sizes, to->mutable_sizes());
+  to->set_replicas(from.replicas);
+  to->set_replace(from.replace);
+  to->set_placement(from.placement == Placement::kSpread ? v1::PLACEMENT_SPREAD
+                                                         : v1::PLACEMENT_LOCAL_FIRST);
+  for (const std::string& name : from.preferred_nodes) to->add_preferred_nodes(Text(name));
+}
+
+void EncodeVerb(const CommitPut& from, v1::VerbRequest* request) {
+  v1::CommitPut* to = request->mutable_commit_put();
+  EncodeNumbers(from.sequences, to->mutable_sequences());
+  EncodeNumbers(from.checksums, to->mutable_checksums());
+  for (const std::optional<GrantPiece>& piece : from.pieces) {
+    v1::GrantPiece* message = to->add_pieces();
+    if (!piece) continue;
+    message->set_grant(piece->grant);
+    message->set_offset(piece->offset);
+    message->set_length(piece->length);
+  }
+}
+
+void EncodeVerb(const AbortPut& from, v1::VerbRequest* request) {
+  EncodeNumbers(from.sequences, request->mutable_abort_put()->mutable_sequences());
+}
+
+void EncodeVerb(const Locate& from, v1::VerbRequest* request) {
+  EncodeKeys(from.keys, request->mutable_locate()->mutable_keys());
+  request->mutable_locate()->set_no_lease(!from.want_lease);
+}
+
+void EncodeVerb(const Exists& from, v1::VerbRequest* request) {
+  EncodeKeys(from.keys, request->mutable_exists()->mutable_keys());
+}
+
+void EncodeVerb(const WaitExists& from, v1::VerbRequest* request) {
+  EncodeKeys(from.keys, request->mutable_wait_exists()->mutable_keys());
+}
+
+void EncodeVerb(const Remove& from, v1::VerbRequest* request) {
+  EncodeKeys(from.keys, request->mutable_remove()->mutable_keys());
+}
+
+void EncodeVerb(const StatObject& from, v1::VerbRequest* request) {
+  EncodeKeys(from.keys, request->mutable_stat()->mutable_keys());
+}
+
+Status DecodeVerb(v1::StartPut* from, StartPut* to) {
+  KVSTORE_RETURN_IF_ERROR(DecodeKeys(from->mutable_keys(), &to->keys));
+  KVSTORE_RETURN_IF_ERROR(CheckLists("sequences", from->sequences_size(), to->keys.size()));
+  KVSTORE_RETURN_IF_ERROR(CheckLists("sizes", from->sizes_size(), to->keys.size()));
+  for (uint64_t size : from->sizes()) {
+    KVSTORE_RETURN_IF_ERROR(CheckAtMost("the size of an object in bytes", size, kMaxExtentBytes));
+  }
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of replicas", from->replicas(), kMaxReplicas));
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of preferred nodes",
+                                      static_cast<uint64_t>(from->preferred_nodes_size()),
+                                      kMaxPreferredNodes));
+  for (const std::string& name : from->preferred_nodes()) {
+    KVSTORE_RETURN_IF_ERROR(
+        CheckAtMost("the length of a preferred node's name in bytes", name.size(), kMaxNameBytes));
+  }
+  if (!v1::PlacementPolicy_IsValid(from->placement())) {
+    return InvalidArgumentError("placement " + std::to_string(from->placement()) +
+                                " is not known here; 0 (local first) and 1 (spread) are");
+  }
+  to->sequences.assign(from->sequences().begin(), from->sequences().end());
+  to->sizes.assign(from->sizes().begin(), from->sizes().end());
+  to->replicas = std::max<uint32_t>(from->replicas(), 1);
+  to->replace = from->replace();
+  to->placement =
+      from->placement() == v1::PLACEMENT_SPREAD ? Placement::kSpread : Placement::kLocalFirst;
+  to->preferred_nodes.assign(from->preferred_nodes().begin(), from->preferred_nodes().end());
+  return Status::Ok();
+}
+
+Status DecodeVerb(v1::CommitPut* from, CommitPut* to) {
+  const auto items = static_cast<size_t>(from->sequences_size());
+  KVSTORE_RETURN_IF_ERROR(CheckItems(items));
+  KVSTORE_RETURN_IF_ERROR(CheckLists("checksums", from->checksums_size(), items));
+  if (!from->pieces().empty()) {
+    KVSTORE_RETURN_IF_ERROR(CheckLists("pieces of grants", from->pieces_size(), items));
+  }
+  to->sequences.assign(from->sequences().begin(), from->sequences().end());
+  to->checksums.assign(from->checksums().begin(), from->checksums().end());
+  to->pieces.reserve(static_cast<size_t>(from->pieces_size()));
+  for (const v1::GrantPiece& piece : from->pieces()) {
+    if (piece.length() == 0) {
+      to->pieces.emplace_back();
+      continue;
+    }
+    KVSTORE_RETURN_IF_ERROR(
+        CheckAtMost("the offset of a piece in bytes", piece.offset(), kMaxExtentBytes));
+    KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of a piece in bytes", piece.length(),
+                                        kMaxExtentBytes - piece.offset()));
+    to->pieces.emplace_back(GrantPiece{piece.grant(), piece.offset(), piece.length()});
+  }
+  return Status::Ok();
+}
+
+Status DecodeVerb(v1::AbortPut* from, AbortPut* to) {
+  KVSTORE_RETURN_IF_ERROR(CheckItems(static_cast<size_t>(from->sequences_size())));
+  to->sequences.assign(from->sequences().begin(), from->sequences().end());
+  return Status::Ok();
+}
+
+template <typename Verb>
+Status DecodeVerb(v1::Keyed* from, Verb* to) {
+  if constexpr (std::is_same_v<Verb, Locate>) to->want_lease = !from->no_lease();
+  return DecodeKeys(from->mutable_keys(), &to->keys);
+}
+
+// How many items a request names, and of which kind its answers are.
+template <typename Answer>
+Result<VerbReply> Refuse(uint64_t id, int items, const Status& status) {
+  KVSTORE_RETURN_IF_ERROR(CheckItems(static_cast<size_t>(items)));
+  std::vector<Answer> answers(static_cast<size_t>(items));
+  for (uint32_t i = 0; i < answers.size(); ++i) {
+    answers[i].index = i;
+    answers[i].status = status;
+  }
+  return VerbReply{id, std::move(answers), {}};
+}
+
+}  // namespace
+
+void Encode(const VerbRequest& from, v1::VerbRequest* to) {
+  to->set_id(from.id);
+  to->set_patience_us(EncodeDuration(from.patience));
+  std::visit([to](const auto& verb) { EncodeVerb(verb, to); }, from.verb);
+}
+
+Result<VerbRequest> Decode(v1::VerbRequest&& from) {
+  VerbRequest to;
+  to.id = from.id();
+  KVSTORE_RETURN_IF_ERROR(
+      DecodeDuration("the patience in microseconds", from.patience_us(), &to.patience));
+  Status status;
+  switch (from.verb_case()) {
+    case v1::VerbRequest::kStartPut:
+      status = DecodeVerb(from.mutable_start_put(), &to.verb.emplace<StartPut>());
+      break;
+    case v1::VerbRequest::kCommitPut:
+      status = DecodeVerb(from.mutable_commit_put(), &to.verb.emplace<CommitPut>());
+      break;
+    case v1::VerbRequest::kAbortPut:
+      status = DecodeVerb(from.mutable_abort_put(), &to.verb.emplace<AbortPut>());
+      break;
+    case v1::VerbRequest::kLocate:
+      status = DecodeVerb(from.mutable_locate(), &to.verb.emplace<Locate>());
+      break;
+    case v1::VerbRequest::kExists:
+      status = DecodeVerb(from.mutable_exists(), &to.verb.emplace<Exists>());
+      break;
+    case v1::VerbRequest::kWaitExists:
+      status = DecodeVerb(from.mutable_wait_exists(), &to.verb.emplace<WaitExists>());
+      break;
+    case v1::VerbRequest::kRemove:
+      status = DecodeVerb(from.mutable_remove(), &to.verb.emplace<Remove>());
+      break;
+    case v1::VerbRequest::kStat:
+      status = DecodeVerb(from.mutable_stat(), &to.verb.emplace<StatObject>());
+      break;
+    case v1::VerbRequest::VERB_NOT_SET:
+      status = InvalidArgumentError("a request without a verb that is known here");
+      break;
+  }
+  if (!status.ok()) return status;
+  return to;
+}
+
+Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status) {
+  switch (request.verb_case()) {
+    case v1::VerbRequest::kStartPut:
+      return Refuse<StartPutAnswer>(request.id(), request.start_put().keys().lengths_size(),
+                                    status);
+    case v1::VerbRequest::kCommitPut:
+      return Refuse<ItemAnswer>(request.id(), request.commit_put().sequences_size(), status);
+    case v1::VerbRequest::kAbortPut:
+      return Refuse<ItemAnswer>(request.id(), request.abort_put().sequences_size(), status);
+    case v1::VerbRequest::kLocate:
+      return Refuse<LocateAnswer>(request.id(), request.locate().keys().lengths_size(), status);
+    case v1::VerbRequest::kExists:
+      return Refuse<ItemAnswer>(request.id(), request.exists().keys().lengths_size(), status);
+    case v1::VerbRequest::kWaitExists:
+      return Refuse<ItemAnswer>(request.id(), request.wait_exists().keys().lengths_size(), status);
+    case v1::VerbRequest::kRemove:
+      return Refuse<ItemAnswer>(request.id(), request.remove().keys().lengths_size(), status);
+    case v1::VerbRequest::kStat:
+      return Refuse<StatAnswer>(request.id(), request.stat().keys().lengths_size(), status);
+    case v1::VerbRequest::VERB_NOT_SET:
+      break;
+  }
+  return status;
+}
+
+size_t EncodedItemBytes(std::string_view key) {
+  // Length 2, sequence and size 10 each, checksum 8, piece of a grant 36 at most.
+  return key.size() + 80;
+}
+
+}  // namespace kvstore
