@@ -175,11 +175,14 @@ Session::Ending Session::Attend() {
   std::thread pulse([this] { Pulse(); });
   stream.Open(channel_);
   host_.StartAcks();  // before the hello is made, so that no page's ack falls between the two
-  Status verdict = Converse(&stream);
+  hello_is_out_ = false;
+  const Status verdict = Converse(&stream);
   host_.StopAcks();
   if (!verdict.ok()) stream.context()->TryCancel();
-  const grpc::Status end = stream.Finish();
-  const Ending ending = EndStream(verdict.ok() ? FromGrpc(end, options_.master) : verdict);
+  const Status end = FromGrpc(stream.Finish(), options_.master);
+  Ending ending = EndStream(verdict.ok() ? end : verdict);
+  const bool refused = verdict.ok() && IsRefusal(end);  // in the master's own words
+  ending.may_be_taken = hello_is_out_ && pool_.IsNone() && !refused;
   pulse.join();
   return ending;
 }
@@ -212,6 +215,13 @@ Result<std::optional<Session::Membership>> Session::Greet(Stream* stream) {
   v1::NodeMessage message;
   Encode(hello, message.mutable_hello());
   v1::MasterMessage answer;
+  // Without a connection nothing is said, and so there is no doubt who may have heard it. (Whether
+  // a Write that failed was read nevertheless, nobody can tell.)
+  if (channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) {
+    stream->context()->TryCancel();  // of no effect on a stream that found no connection
+    return std::optional<Membership>();
+  }
+  hello_is_out_ = true;
   if (!stream->Write(message) || !stream->Read(&answer)) return std::optional<Membership>();
   if (!answer.has_welcome()) {
     return UnavailableError("the first message of the master was no welcome");
@@ -270,9 +280,9 @@ Duration Session::Judge(const Ending& ending, Backoff* backoff) {
     LOG(WARNING) << "node " << options_.name << " lost its session with the master at "
                  << options_.master << ": " << ending.status;
   }
-  if (ending.forgotten || AsksForAnother(ending.status)) {
-    BecomeAnother(ending.status);
-  } else if (IsRefusal(ending.status)) {
+  const bool asked = ending.forgotten || AsksForAnother(ending.status);
+  if (asked || ending.may_be_taken) BecomeAnother(ending.status);
+  if (!asked && IsRefusal(ending.status)) {
     LOG(ERROR) << "the master at " << options_.master << " refused node " << options_.name << ": "
                << ending.status;
     return kRefusedPause;

@@ -34,7 +34,9 @@ struct SessionOptions {
 
 // Keeps this process a member of the master's pool: says hello, executes orders and sends their
 // acks, beats, and comes back with a back-off whenever the stream breaks. When the master takes it
-// for gone or reigns over another pool, the node empties itself and joins as another incarnation.
+// for gone or reigns over another pool, the node empties itself and joins as another incarnation;
+// so it does when a master may have taken it in and it did not hear of that: the next hello may be
+// read by another master, and no two of them may grant the same memory of one incarnation.
 //
 // Threads: one that lives as long as the session (opens the stream, reads orders); for each stream
 // one that writes acks, so that they wait for nothing, and one that beats. Thread-safe.
@@ -76,7 +78,8 @@ class Session {
   struct Ending {
     Status status;
     bool was_member = false;
-    bool forgotten = false;  // a beat was answered with "unknown"
+    bool forgotten = false;     // a beat was answered with "unknown"
+    bool may_be_taken = false;  // by a master of an unknown pool, which may grant its memory
   };
 
   // On life_.
@@ -116,6 +119,7 @@ class Session {
   // Confined to life_.
   Incarnation pool_;
   uint64_t term_ = 0;
+  bool hello_is_out_ = false;  // a master may have read the hello of this stream
 
   mutable Mutex mu_;
   CondVar changed_;

@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 
 #include "client/scripted_master.h"
@@ -159,6 +160,62 @@ TEST(Session, AGoneNodeJoinsAsAnother) {
   EXPECT_TRUE(node.Joined().ok());
 }
 
+// As by a master that crashes after it has taken its first such hello, and before its welcome is
+// read; the next master lives.
+class CrashOnce {
+ public:
+  Result<Welcome> operator()(const Hello&) {
+    if (!crashed_->exchange(true)) return UnavailableError("connection reset");
+    return ScriptedMaster::Greeting();
+  }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> crashed_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+TEST(Session, AHelloWithoutAnAnswerIsNotRepeatedByTheSameIncarnation) {
+  ScriptedMaster master;
+  master.OnHello(CrashOnce());
+  Node node(master.address());
+  EXPECT_TRUE(node.Joined().ok());
+  const std::vector<Hello> hellos = master.WaitForHellos(2);
+  EXPECT_NE(hellos[1].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_NE(hellos[1].self.descriptor, hellos[0].self.descriptor);
+  EXPECT_GT(hellos[1].counter, hellos[0].counter);
+  EXPECT_EQ(master.WaitForVerbHellos(1).back(), hellos[1].self.incarnation);
+}
+
+TEST(Session, WhatAnUnheardMasterMayHaveGrantedIsWithdrawnBeforeTheNextHello) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.Send({1, {PrepareOrder{master.WaitForHellos(1)[0].segments.at(0).index, kMiB}}});
+  master.WaitForReadyAcks(1);
+  // Its master was followed by one that crashed, and that one by a third.
+  master.OnHello([join = CrashOnce()](const Hello& hello) mutable -> Result<Welcome> {
+    if (!hello.pool.IsNone()) return FailedPreconditionError("pool: you are of another");
+    return join(hello);
+  });
+  master.EndSessions();
+  const std::vector<Hello> hellos = master.WaitForHellos(4);
+  EXPECT_EQ(hellos[2].segments.at(0).ready, kMiB);  // so the second may have granted all of it
+  EXPECT_NE(hellos[3].self.incarnation, hellos[2].self.incarnation);
+  EXPECT_GT(hellos[3].counter, hellos[2].counter);
+  EXPECT_FALSE(node.Enter(hellos[2].counter));
+  EXPECT_TRUE(node.Joined().ok());
+}
+
+TEST(Session, AMemberStaysTheSameThoughItsMasterDoesNotAnswerAtOnce) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.OnHello(CrashOnce());
+  master.EndSessions();
+  const std::vector<Hello> hellos = master.WaitForHellos(3);
+  EXPECT_EQ(hellos[2].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_EQ(hellos[2].counter, hellos[0].counter);
+}
+
 TEST(Session, MemoryInUseIsNotLentUnderTheNextIncarnation) {
   ScriptedMaster master;
   Node node(master.address());
@@ -204,11 +261,14 @@ TEST(Session, AVersionRefusalIsReportedAtOnce) {
 
 TEST(Session, NoMasterIsUnavailableInTime) {
   Node node("127.0.0.1:1");
+  const Incarnation self = node.engine().incarnation();
   const TimePoint began = BootClock::now();
   const Status joined = node.session().WaitJoined(In(milliseconds(300)));
   EXPECT_LT(BootClock::now() - began, seconds(2));
   EXPECT_EQ(joined.code(), StatusCode::kUnavailable);
   EXPECT_NE(joined.message().find("127.0.0.1:1"), std::string::npos) << joined;
+  EXPECT_NE(joined.message().find("onnect"), std::string::npos) << joined;  // gRPC's reason
+  EXPECT_EQ(node.engine().incarnation(), self);                             // nobody heard of it
 }
 
 TEST(Session, ADeposedMasterIsNotFollowed) {
