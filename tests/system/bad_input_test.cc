@@ -236,43 +236,44 @@ TEST(FullPool, EvictsAndEveryReadIsRightOrMissing) {
   EXPECT_LT(found, kObjects);
 }
 
-TEST(DeadPeer, AReadFromAKilledHolderIsAClearErrorWithinTheDeadline) {
-  MasterProcess master;
-  ASSERT_TRUE(master.running());
-  NodeProcess node(master, "lender", "16MiB");
-  ASSERT_TRUE(node.running());
-  const auto client = Join(master);
-  ASSERT_NE(client, nullptr);
-  ASSERT_TRUE(client->Put("key", "value").ok());
-  node.process().Signal(SIGKILL);
-  ASSERT_TRUE(node.process().WaitForExit(seconds(10)));
-  const TimePoint asked = BootClock::now();
-  const Result<std::string> got = client->Get("key", seconds(5));
-  EXPECT_LT(BootClock::now() - asked, seconds(6));
-  ASSERT_FALSE(got.ok());
-  EXPECT_TRUE(got.status().code() == StatusCode::kUnavailable ||
-              got.status().code() == StatusCode::kNotFound)
-      << got.status();
+// One object, held by a process that is about to fall silent.
+class DeadPeer : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(master_.running());
+    ASSERT_TRUE(node_.running());
+    client_ = Join(master_);
+    ASSERT_NE(client_, nullptr);
+    ASSERT_TRUE(client_->Put("key", "value").ok());
+  }
+
+  // A Get that the holder can't answer: its error, which must come within the timeout.
+  Status GetInVain(seconds timeout) {
+    const TimePoint asked = BootClock::now();
+    const Result<std::string> got = client_->Get("key", timeout);
+    EXPECT_LT(BootClock::now() - asked, timeout + seconds(1));
+    return got.status();
+  }
+
+  MasterProcess master_;
+  NodeProcess node_{master_, "lender", "16MiB"};
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(DeadPeer, AReadFromAKilledHolderIsAClearErrorWithinTheDeadline) {
+  node_.process().Signal(SIGKILL);
+  ASSERT_TRUE(node_.process().WaitForExit(seconds(10)));
+  const StatusCode error = GetInVain(seconds(5)).code();
+  EXPECT_TRUE(error == StatusCode::kUnavailable || error == StatusCode::kNotFound);
 }
 
-TEST(DeadPeer, AReadFromAPausedHolderEndsAtItsDeadline) {
-  MasterProcess master;
-  ASSERT_TRUE(master.running());
-  NodeProcess node(master, "lender", "16MiB");
-  ASSERT_TRUE(node.running());
-  const auto client = Join(master);
-  ASSERT_NE(client, nullptr);
-  ASSERT_TRUE(client->Put("key", "value").ok());
-  node.process().Signal(SIGSTOP);
-  const TimePoint asked = BootClock::now();
-  const Result<std::string> got = client->Get("key", seconds(3));
-  EXPECT_LT(BootClock::now() - asked, seconds(4));
-  EXPECT_FALSE(got.ok());
-  node.process().Signal(SIGCONT);
-  // The holder is back: nothing was lost.
-  const Status wait = client->WaitExists("key", seconds(10));
+TEST_F(DeadPeer, AReadFromAPausedHolderEndsAtItsDeadlineAndNothingIsLost) {
+  node_.process().Signal(SIGSTOP);
+  EXPECT_FALSE(GetInVain(seconds(3)).ok());
+  node_.process().Signal(SIGCONT);
+  const Status wait = client_->WaitExists("key", seconds(10));
   EXPECT_TRUE(wait.ok()) << wait;
-  const Result<std::string> again = client->Get("key", seconds(10));
+  const Result<std::string> again = client_->Get("key", seconds(10));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(*again, "value");
 }
