@@ -192,6 +192,10 @@ std::string Catalog::State::CheckInvariants() const {
     seen_complete += object.state == ObjectState::kComplete;
     seen_pending += object.state == ObjectState::kPending;
     seen_waiting += object.waiting.size();
+    const Node* const writer = nodes.Find(id.writer);
+    findings.Expect(
+        object.state == ObjectState::kParked || !writer || !writer->outcomes.MayBegin(id.sequence),
+        Name(object) + " may begin again");
     if (object.state == ObjectState::kParked) {
       ++seen_parked;
       findings.Expect(!object.waiting.empty(), "nobody waits for the " + Name(object));

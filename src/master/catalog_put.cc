@@ -55,6 +55,7 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
     return StartAgain(event, asking, index, *known);
   }
   if (Status status = CheckStart(event, asking, verb, index); !status.ok()) {
+    asking.caller.outcomes.Refuse(verb.sequences[index], limits.outcomes_kept_per_writer);
     return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut, std::move(status));
   }
   Object& object = AddObject(event, asking, verb, index);
@@ -102,9 +103,7 @@ void Catalog::State::StartAgain(Event& event, const Asking& asking, uint32_t ind
 
 Status Catalog::State::CheckStart(Event& event, const Asking& asking, const StartPut& verb,
                                   uint32_t index) {
-  const uint64_t sequence = verb.sequences[index];
-  const Outcomes& outcomes = asking.caller.outcomes;
-  if (outcomes.Find(sequence) || outcomes.MayBeForgotten(sequence)) {
+  if (!asking.caller.outcomes.MayBegin(verb.sequences[index])) {
     return BeginAgain("this put has ended");
   }
   const std::string_view name = verb.keys[index];
@@ -181,6 +180,7 @@ bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segme
   parked.erase(object.arrival);
   object.deadline = std::min(event.now + limits.longest_grant, object.grant_wanted);
   grants_by_end.emplace(object.deadline, object.id);
+  nodes.Find(object.id.writer)->outcomes.Begin(object.id.sequence, limits.outcomes_kept_per_writer);
   ++counters.puts_granted;
   for (Segment* segment : segments) {
     nodes.NoteSpace(segment);

@@ -10,7 +10,7 @@ namespace kvstore::master {
 namespace {
 
 constexpr size_t kVictimsPassedOver = 64;  // per call, whose other holders are silent or slow
-constexpr size_t kParkedRetried = 256;     // per event
+constexpr size_t kParkedRetried = 128;     // per event, of the longest parked; and of the others
 
 bool IsOnNodeOf(const std::vector<Segment*>& segments, const Segment& candidate) {
   return std::any_of(segments.begin(), segments.end(), [&candidate](const Segment* segment) {
@@ -56,9 +56,8 @@ Room Catalog::State::FindFreeRoom(const Object& object) const {
   // First where the low watermark stays free: else the writer's own segment would evict for ever
   // what other segments have room for.
   Choose(candidates, object.replicas_wanted, &room.segments, [&](const Segment& segment) {
-    return has_it_free(segment) &&
-           segment.free().Footprint(object.size) + LowWatermark(segment) <=
-               segment.Available() + segment.Unprepared();
+    return has_it_free(segment) && segment.free().Footprint(object.size) + LowWatermark(segment) <=
+                                       segment.Available() + segment.Unprepared();
   });
   Choose(candidates, object.replicas_wanted, &room.segments, has_it_free);
   return room;
@@ -107,7 +106,9 @@ void Catalog::State::EndParked(Event& event, Object& object, const Status& statu
   LeaveQueues(object);
   AnswerAll(event, object.waiting, status);
   parked.erase(object.arrival);
-  nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
+  Node& writer = *nodes.Find(object.id.writer);
+  writer.unfinished.erase(object.id.sequence);
+  writer.outcomes.Refuse(object.id.sequence, limits.outcomes_kept_per_writer);
   KeyEntry& key = *object.key;
   key.unfinished = nullptr;
   ForgetIfEmpty(key);
@@ -197,11 +198,20 @@ void Catalog::State::ServeQueue(Event& event, Segment& segment) {
 }
 
 void Catalog::State::RetryParked(Event& event) {
-  std::vector<Object*> oldest;
-  for (auto it = parked.begin(); it != parked.end() && oldest.size() < kParkedRetried; ++it) {
-    oldest.push_back(it->second);
+  std::vector<Object*> retried;
+  const auto take_from = [&](std::map<uint64_t, Object*>::const_iterator it) {
+    for (size_t i = 0; i < kParkedRetried && it != parked.end(); ++i, ++it) {
+      retried.push_back(it->second);
+    }
+    return it;
+  };
+  const auto others = take_from(parked.begin());
+  // The oldest may all be stuck where others are not: those take turns, from event to event.
+  if (others != parked.end()) {
+    const auto next = take_from(parked.lower_bound(std::max(retry_next, others->first)));
+    retry_next = next == parked.end() ? 0 : next->first;
   }
-  for (Object* object : oldest) {
+  for (Object* object : retried) {
     const Room room = FindFreeRoom(*object);
     if (room.segments.size() == object->replicas_wanted && Grant(event, *object, room.segments)) {
       continue;

@@ -119,7 +119,7 @@ struct Catalog::State {
   void Evict(Event& event, Segment& segment, uint64_t missing, Cause cause);
   // Grants to the head of the queue while that has its room.
   void ServeQueue(Event& event, Segment& segment);
-  // The longest parked puts take room that has come up anywhere.
+  // The longest parked puts, and in turn some of the others, take room that has come up anywhere.
   void RetryParked(Event& event);
   void ExpireLeases(Segment& segment, TimePoint now);
   bool YieldsVictims(const Object& object, TimePoint now) const;
@@ -191,6 +191,7 @@ struct Catalog::State {
   // ---- time (catalog_tick.cc)
 
   void Tick(Event& event);
+  void Excuse(TimePoint now, Duration unheard);
   void JudgeNodes(Event& event);
   void EndGrants(Event& event);
   void EndPatience(Event& event);
@@ -215,6 +216,7 @@ struct Catalog::State {
   std::set<std::pair<TimePoint, PutId>> grants_by_end;  // all that are kPending
   std::map<uint64_t, Object*> parked;                   // all that are kParked, by arrival
   uint64_t next_arrival = 1;
+  uint64_t retry_next = 0;  // arrival from which RetryParked goes on, past the oldest
   WaitingItems waiting;
 };
 

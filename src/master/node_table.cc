@@ -9,13 +9,27 @@ constexpr Duration kAcksAreSlowAfter = std::chrono::milliseconds(100);
 
 }  // namespace
 
+void Outcomes::Begin(uint64_t sequence, size_t limit) {
+  used_up_.Add(sequence);
+  while (used_up_.runs() > 2 * limit) used_up_.FillLowestGap();
+}
+
 void Outcomes::Add(uint64_t sequence, Outcome outcome, size_t limit) {
+  Begin(sequence, limit);
   if (!outcomes_.emplace(sequence, outcome).second) return;
   order_.push_back(sequence);
   while (order_.size() > limit) {
-    floor_ = std::max(floor_, order_.front());
     outcomes_.erase(order_.front());
     order_.pop_front();
+  }
+}
+
+void Outcomes::Refuse(uint64_t sequence, size_t limit) {
+  if (!MayBegin(sequence)) return;
+  refused_.push_back(sequence);
+  while (refused_.size() > limit) {
+    Begin(refused_.front(), limit);
+    refused_.pop_front();
   }
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "master/object.h"
 #include "master/placement.h"
 #include "master/segment.h"
+#include "master/sequence_set.h"
 #include "proto/verbs.h"
 
 namespace kvstore::master {
@@ -49,22 +49,38 @@ class Remembered {
   std::deque<Name> order_;  // oldest first
 };
 
-// How the puts of one writer ended. Of those that are forgotten again only the highest sequence is
-// known, so that a very late retry is refused instead of begun anew.
+// Which puts of one writer can't begin any more, and how the last `limit` of them ended.
+//
+// That a put was granted, or aborted, is remembered beyond its end and beyond its outcome, so that
+// a retry, however late, begins nothing anew. It is remembered exactly, since puts end in any
+// order: sequences that the writer has drawn and not sent yet may lie far below those that have
+// ended. A refused put may be asked for again; only when `limit` others have been refused since is
+// it used up as well, lest those that never begin leave a gap each.
+//
+// Memory is bounded by `limit`: of more than 2 * limit gaps the lowest are closed. Gaps are what is
+// unsent, given up unsent, parked, or refused of late; a writer that has as many can only lose puts
+// that it has not begun.
 class Outcomes {
  public:
+  // It is granted.
+  void Begin(uint64_t sequence, size_t limit);
+  // It has ended, or will never be granted. The first outcome stands.
   void Add(uint64_t sequence, Outcome outcome, size_t limit);
+  // It was not granted, and nobody waits for it any more.
+  void Refuse(uint64_t sequence, size_t limit);
 
-  // Nothing: this put was never heard of.
+  // Nothing: it has not ended, or that is forgotten.
   std::optional<Outcome> Find(uint64_t sequence) const;
-  // Whether what Find does not know may have ended long ago.
-  bool MayBeForgotten(uint64_t sequence) const { return sequence <= floor_; }
+  // Whether a put that the catalog does not know may begin.
+  bool MayBegin(uint64_t sequence) const { return !used_up_.Contains(sequence); }
   size_t size() const { return order_.size(); }
+  size_t runs() const { return used_up_.runs(); }
 
  private:
   std::unordered_map<uint64_t, Outcome> outcomes_;
-  std::deque<uint64_t> order_;  // oldest end first
-  uint64_t floor_ = 0;          // highest sequence forgotten
+  std::deque<uint64_t> order_;    // oldest end first
+  std::deque<uint64_t> refused_;  // oldest first; perhaps more than once, or begun since
+  SequenceSet used_up_;
 };
 
 // A member of the pool, as holder and as writer.
@@ -110,8 +126,15 @@ class NodeTable {
   void Suspect(Node* node, TimePoint now);
   void Trust(Node* node);
 
-  void NeverTakeBack(Incarnation incarnation) { never_again_.insert(incarnation); }
-  bool MayReturn(Incarnation incarnation) const { return !never_again_.contains(incarnation); }
+  // Of those that have left the newest kNeverAgainKept are known. That is for the hello that names
+  // no pool: a former member that has read its welcome names ours, by which it is refused without
+  // being known. What names none is the first hello of an incarnation, late or sent twice; it is
+  // seconds old, while a million nodes take hours to come and go.
+  static constexpr size_t kNeverAgainKept = 1'000'000;
+  void NeverTakeBack(Incarnation incarnation) {
+    never_again_.Add(incarnation, true, kNeverAgainKept);
+  }
+  bool MayReturn(Incarnation incarnation) const { return !never_again_.Find(incarnation); }
 
   // The segment's free share may have changed.
   void NoteSpace(Segment* segment) {
@@ -137,7 +160,7 @@ class NodeTable {
   Index by_host_;
   Index by_name_;
   ByFreeShare by_free_share_;  // segments of live nodes
-  std::unordered_set<Incarnation> never_again_;
+  Remembered<Incarnation, bool> never_again_;
   uint64_t next_order_ = 1;
 };
 
