@@ -109,6 +109,8 @@ void Catalog::Heard(TimePoint when, Incarnation node) {
   if (member->has_session && when > member->suspected_since) state_->nodes.Trust(member);
 }
 
+void Catalog::Excuse(TimePoint now, Duration unheard) { state_->Excuse(now, unheard); }
+
 bool Catalog::IsMember(Incarnation node) const { return state_->nodes.Find(node) != nullptr; }
 
 Effects Catalog::Tick(TimePoint now) {

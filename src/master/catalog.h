@@ -143,6 +143,9 @@ class Catalog {
   Effects Leave(TimePoint now, Incarnation node);
   // A heartbeat came in at `when`. Unknown nodes are ignored.
   void Heard(TimePoint when, Incarnation node);
+  // The master itself was held up: nobody could be heard, or judged, for `unheard` until `now`. So
+  // much of each silence and suspicion does not count; both end later by that, never earlier.
+  void Excuse(TimePoint now, Duration unheard);
   bool IsMember(Incarnation node) const;
 
   Effects Handle(TimePoint now, Incarnation caller, const VerbRequest& request);

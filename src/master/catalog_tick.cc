@@ -23,6 +23,16 @@ void Catalog::State::Tick(Event& event) {
   RetryParked(event);
 }
 
+void Catalog::State::Excuse(TimePoint now, Duration unheard) {
+  // Never beyond `now`: a beat that is still to come must be later than both.
+  for (const auto& [incarnation, node] : nodes.all()) {
+    if (node->heard < now) node->heard = std::min(node->heard + unheard, now);
+    if (node->suspected && node->suspected_since < now) {
+      node->suspected_since = std::min(node->suspected_since + unheard, now);
+    }
+  }
+}
+
 void Catalog::State::JudgeNodes(Event& event) {
   const Duration gone_after = guards.gone_after_longest_lease
                                   ? std::max(limits.gone_after, limits.lease)

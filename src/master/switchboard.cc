@@ -7,11 +7,19 @@ namespace kvstore::master {
 namespace {
 
 constexpr size_t kMaxVerbStreams = 64;  // of one caller
+// What one tick may count as silence of a node. Ticks are due much more often: a later one means
+// that the process was stopped or starved, or the lock held, and then nodes were not heard because
+// of the master.
+constexpr Duration kLongestTick = std::chrono::milliseconds(250);
 
 }  // namespace
 
 Switchboard::Switchboard(const Limits& limits, Incarnation pool, uint64_t term, const Clock& clock)
-    : pool_(pool), term_(term), clock_(clock), catalog_(limits, pool, term) {}
+    : pool_(pool),
+      term_(term),
+      clock_(clock),
+      catalog_(limits, pool, term),
+      last_tick_(clock.Now()) {}
 
 Result<Welcome> Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& session) {
   const Incarnation node = hello.self.incarnation;
@@ -113,12 +121,16 @@ void Switchboard::Handle(Incarnation caller, const VerbRequest& request) {
 }
 
 void Switchboard::Tick() {
-  const auto beats = beats_.Take();
   Mail mail;
   {
     MutexLock lock(mu_);
-    for (const auto& [node, when] : beats) catalog_.Heard(when, node);
-    mail = Address(catalog_.Tick(clock_.Now()));
+    // The time comes before the beats, and both only under the lock: however long that took, nodes
+    // are judged by all that was heard until then.
+    const TimePoint now = clock_.Now();
+    for (const auto& [node, when] : beats_.Take()) catalog_.Heard(when, node);
+    const Duration elapsed = now - std::exchange(last_tick_, now);
+    if (elapsed > kLongestTick) catalog_.Excuse(now, elapsed - kLongestTick);
+    mail = Address(catalog_.Tick(now));
   }
   Deliver(std::move(mail));
 }

@@ -60,7 +60,8 @@ class Switchboard {
   void VerbsEnded(Incarnation caller, const VerbPort* stream) EXCLUDES(mu_);
   void Handle(Incarnation caller, const VerbRequest& request) EXCLUDES(mu_);
 
-  // Carries the heartbeats over and lets time pass.
+  // Carries the heartbeats over and lets time pass. A tick that comes too late counts nobody silent
+  // for the delay.
   void Tick() EXCLUDES(mu_);
 
   Census TakeCensus() const EXCLUDES(mu_);
@@ -94,6 +95,7 @@ class Switchboard {
 
   mutable Mutex mu_;
   Catalog catalog_ GUARDED_BY(mu_);
+  TimePoint last_tick_ GUARDED_BY(mu_);
   std::unordered_map<Incarnation, Lines> lines_ GUARDED_BY(mu_);
 };
 

@@ -71,6 +71,7 @@ class World {
         for (auto& [id, node] : nodes_) {
           if (Pick(4) > 0) catalog_.Heard(now_, id);
         }
+        if (Pick(8) == 0) catalog_.Excuse(now_, milliseconds(Pick(300)));
         return;
       default:
         return ChangeMembers();
@@ -302,6 +303,7 @@ class World {
 
   void Collect(const Effects& effects) {
     for (const Incarnation& gone : effects.gone) Forget(gone);
+    CheckBeginnings(effects);
     for (const Effects::OrdersTo& to : effects.orders) {
       const auto node = nodes_.find(to.node);
       if (node == nodes_.end()) continue;
@@ -323,6 +325,24 @@ class World {
     for (const Effects::Reply& reply : effects.replies) {
       const auto* items = std::get_if<std::vector<ItemAnswer>>(&reply.reply.answers);
       if (items) NoteRemoved(reply.reply.id, *items);
+    }
+  }
+
+  // What was retired once is never granted again.
+  void CheckBeginnings(const Effects& effects) {
+    for (const Effects::Reply& reply : effects.replies) {
+      const auto* started = std::get_if<std::vector<StartPutAnswer>>(&reply.reply.answers);
+      if (!started) continue;
+      const auto& put = std::get<StartPut>(asked_.at(reply.reply.id).second.verb);
+      for (const StartPutAnswer& answer : *started) {
+        const bool ended = retired_.contains({reply.caller, put.sequences[answer.index]});
+        if (answer.status.ok() && ended) problem_ = "a put that had ended was granted anew";
+      }
+    }
+    for (const Effects::OrdersTo& to : effects.orders) {
+      for (const Order& order : to.orders.orders) {
+        if (const auto* retire = std::get_if<RetireOrder>(&order)) retired_.insert(retire->put);
+      }
     }
   }
 
@@ -388,6 +408,7 @@ class World {
   std::map<std::string, std::set<PutId>> found_;           // by key
   std::map<std::pair<uint64_t, uint32_t>, std::set<PutId>> removing_;  // by (request, index)
   std::set<PutId> removed_;
+  std::set<PutId> retired_;
   std::string problem_;
 };
 

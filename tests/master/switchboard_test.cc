@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
+#include <utility>
 
 namespace kvstore::master {
 namespace {
@@ -12,8 +14,13 @@ using std::chrono::seconds;
 
 class FakeClock : public Clock {
  public:
-  TimePoint Now() const override { return now; }
+  // The next time that it is asked, `when_asked` is called first.
+  TimePoint Now() const override {
+    if (const auto call = std::exchange(when_asked, nullptr)) call();
+    return now;
+  }
   TimePoint now = TimePoint() + std::chrono::hours(1);
+  mutable std::function<void()> when_asked;
 };
 
 class FakeSession : public SessionPort {
@@ -37,6 +44,9 @@ constexpr uint64_t kTerm = 3;
 
 class SwitchboardTest : public testing::Test {
  protected:
+  explicit SwitchboardTest(const Limits& limits = Limits())
+      : board_(limits, kPool, kTerm, clock_) {}
+
   // A member with a session and a verb stream.
   struct Member {
     Incarnation id;
@@ -76,8 +86,16 @@ class SwitchboardTest : public testing::Test {
     Ask(member, CommitPut{{sequences_}, {1}, {}});
   }
 
+  // Time passes in ticks, as it does in a program.
+  void Pass(milliseconds time) {
+    for (milliseconds passed{}; passed < time; passed += milliseconds(100)) {
+      clock_.now += milliseconds(100);
+      board_.Tick();
+    }
+  }
+
   FakeClock clock_;
-  Switchboard board_{Limits(), kPool, kTerm, clock_};
+  Switchboard board_;
   uint64_t requests_ = 0;
   uint64_t sequences_ = 0;
 };
@@ -139,23 +157,65 @@ TEST_F(SwitchboardTest, SessionOpenedAgainReplacesTheFirst) {
 TEST_F(SwitchboardTest, HeartbeatsAreCarriedOverByTheTicker) {
   const Member node = Join(1, 8192);
   for (int i = 0; i < 10; ++i) {
-    clock_.now += milliseconds(1000);
     EXPECT_TRUE(board_.Heard(node.id));
-    board_.Tick();
+    Pass(seconds(1));
   }
   EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
-  clock_.now += seconds(2);
+  Pass(seconds(1));
+  EXPECT_EQ(board_.TakeCensus().nodes_suspected, 1U);
+}
+
+class ImpatientSwitchboardTest : public SwitchboardTest {
+ protected:
+  ImpatientSwitchboardTest() : SwitchboardTest(MakeLimits()) {}
+
+  static Limits MakeLimits() {
+    Limits limits;
+    limits.suspect_after = milliseconds(100);
+    return limits;
+  }
+};
+
+TEST_F(ImpatientSwitchboardTest, BeatsThatComeWhileATickWaitsForTheCatalogCountInThatTick) {
+  const Member node = Join(1, 8192);
+  board_.Tick();
+  // The tick asks for the time when it has the catalog at last.
+  clock_.when_asked = [&] {
+    clock_.now += milliseconds(150);
+    EXPECT_TRUE(board_.Heard(node.id));
+  };
+  board_.Tick();
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
+  EXPECT_EQ(board_.counters().nodes_suspected, 0U);
+}
+
+TEST_F(SwitchboardTest, WhileTheMasterWasHeldUpNobodyWasSilent) {
+  const Member node = Join(1, 8192);
+  Pass(milliseconds(300));
+  clock_.now += seconds(60);
+  board_.Tick();
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
+  Pass(milliseconds(1100));  // but before and since it was
+  EXPECT_EQ(board_.TakeCensus().nodes_suspected, 1U);
+}
+
+TEST_F(SwitchboardTest, WhileTheMasterWasHeldUpNoSuspectHadTimeToComeBack) {
+  const Member node = Join(1, 8192);
+  Pass(seconds(2));
+  ASSERT_EQ(board_.TakeCensus().nodes_suspected, 1U);
+  clock_.now += seconds(60);
   board_.Tick();
   EXPECT_EQ(board_.TakeCensus().nodes_suspected, 1U);
+  EXPECT_TRUE(board_.Heard(node.id));
+  board_.Tick();
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
 }
 
 TEST_F(SwitchboardTest, GoneNodeIsDisconnectedAndNoLongerHeard) {
   const Member node = Join(1, 8192);
-  clock_.now += seconds(2);
-  board_.Tick();
+  Pass(seconds(2));
   EXPECT_FALSE(node.session->ended);
-  clock_.now += seconds(16);
-  board_.Tick();
+  Pass(seconds(16));
   ASSERT_TRUE(node.session->ended && node.verbs->ended);
   EXPECT_EQ(node.session->ended->code(), StatusCode::kFailedPrecondition);
   EXPECT_TRUE(node.session->ended->message().starts_with("gone"));

@@ -76,6 +76,8 @@ void Transcript::Execute(const std::string& line) {
     Show(catalog_->Leave(now_, Named(command.Argument(0))));
   } else if (verb == "hear") {
     for (const std::string& node : command.arguments()) catalog_->Heard(now_, Named(node));
+  } else if (verb == "excuse") {
+    catalog_->Excuse(now_, ParseTime(command.Argument(0)));
   } else if (verb == "withdrawn" || verb == "free" || verb == "ready") {
     Acknowledge(command);
   } else if (verb == "census" || verb == "nodes" || verb == "segments" || verb == "objects" ||
