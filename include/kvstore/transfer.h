@@ -149,11 +149,21 @@ struct EngineOptions {
   // Ways that copies may take; empty: all that exist.
   std::vector<Way> ways{};
   uint32_t tcp_connections_per_peer = 4;  // 1 to 64
-  uint32_t tcp_max_incoming = 1024;       // connections served at once; further ones are closed
+  // Connections served at once. One more displaces the one that has been idle longest; when none is
+  // idle, the new one is closed.
+  uint32_t tcp_max_incoming = 1024;
   // A connection that has moved no byte for so long in the middle of a frame is closed.
   Duration tcp_stall_timeout = std::chrono::seconds(5);
   // A connection that has not said hello after so long is closed.
   Duration tcp_hello_timeout = std::chrono::seconds(3);
+  // A connection to a peer that carried nothing for so long is closed (a little later: up to half
+  // of it), and the threads that serve a peer end when it has no connection left. A served
+  // connection is closed after twice the time, so that a client that vanished keeps no place.
+  // Nobody notices: the next copy connects again.
+  Duration tcp_idle_timeout = std::chrono::seconds(60);
+  // A peer that was neither opened nor named by a copy for so long may be forgotten: its id is
+  // unknown from then on, and Open gives it another. Copies that are under way go on.
+  Duration peer_idle_timeout = std::chrono::minutes(10);
 };
 
 struct WayCounters {
@@ -198,7 +208,9 @@ class Engine {
   virtual void Rename(Incarnation incarnation) = 0;
 
   // Makes a peer reachable. Connects when a copy first needs it, so an unreachable peer shows in
-  // the copies. The same incarnation twice gives the same id. invalid_argument: not a descriptor.
+  // the copies. The same incarnation twice gives the same id, unless the peer was closed or, being
+  // idle, forgotten meanwhile (EngineOptions::peer_idle_timeout). invalid_argument: not a
+  // descriptor.
   virtual Result<PeerId> Open(std::string_view descriptor) = 0;
   // Forgets it; its unfinished copies end as failed or in doubt. Unknown ids are ignored.
   virtual void Close(PeerId peer) = 0;

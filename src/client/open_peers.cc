@@ -5,10 +5,11 @@
 namespace kvstore::client {
 
 Result<transfer::PeerId> OpenPeers::Open(const Incarnation& holder) {
+  const TimePoint now = BootClock::now();
   const auto known = opened_.find(holder);
-  if (known != opened_.end()) return known->second;
+  if (known != opened_.end() && now - known->second.at < kOpenedFor) return known->second.peer;
   Result<transfer::PeerId> opened = OpenAnew(holder);
-  if (opened.ok()) opened_.emplace(holder, *opened);
+  if (opened.ok()) opened_[holder] = {.peer = *opened, .at = now};
   return opened;
 }
 

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "client/parts.h"
+#include "kvstore/clock.h"
 #include "kvstore/result.h"
 
 namespace kvstore::client {
@@ -18,10 +19,17 @@ class OpenPeers {
   Result<transfer::PeerId> Open(const Incarnation& holder);
 
  private:
+  struct Opened {
+    transfer::PeerId peer = 0;
+    TimePoint at;
+  };
+  // After this a call asks again: the engine forgets peers that are idle for much longer.
+  static constexpr Duration kOpenedFor = std::chrono::minutes(1);
+
   Result<transfer::PeerId> OpenAnew(const Incarnation& holder) const;
 
   const Parts& parts_;
-  std::unordered_map<Incarnation, transfer::PeerId> opened_;  // a failure is tried again
+  std::unordered_map<Incarnation, Opened> opened_;  // a failure is tried again
 };
 
 }  // namespace kvstore::client

@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -53,11 +54,16 @@ Status CheckOptions(const EngineOptions& options) {
                                 "; it may be 1 to 64");
   }
   if (options.tcp_max_incoming < 1) return InvalidArgumentError("tcp_max_incoming must be above 0");
-  for (const Duration timeout : {options.tcp_stall_timeout, options.tcp_hello_timeout}) {
+  for (const Duration timeout :
+       {options.tcp_stall_timeout, options.tcp_hello_timeout, options.tcp_idle_timeout}) {
     if (timeout <= Duration::zero() || timeout > std::chrono::hours(1)) {
       return InvalidArgumentError(
-          "tcp_stall_timeout and tcp_hello_timeout must be above 0 and at most 1 hour");
+          "tcp_stall_timeout, tcp_hello_timeout and tcp_idle_timeout must be above 0 and at most 1 "
+          "hour");
     }
+  }
+  if (options.peer_idle_timeout <= Duration::zero()) {
+    return InvalidArgumentError("peer_idle_timeout must be above 0");
   }
   if (options.host.size() > kMaxHostBytes) {
     return InvalidArgumentError("host has " + std::to_string(options.host.size()) +
@@ -124,9 +130,13 @@ class EngineParts {
     Transport* transport;
     Parcel parcel;
   };
-  struct Route {
-    PeerId peer = 0;
+  struct OpenPeer {
     std::shared_ptr<const PeerDescriptor> descriptor;
+    std::shared_ptr<std::atomic<bool>> closed;
+    TimePoint last_used;
+  };
+  struct Route {
+    OpenPeer peer;
     Transport* transport = nullptr;
   };
 
@@ -135,10 +145,13 @@ class EngineParts {
   Status SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
                  std::vector<Routed>* parcels);
   Result<Route> FindRoute(PeerId id);
+  // Peers come and go for as long as the process lives; those nobody asks for must not pile up.
+  void ForgetIdlePeers(TimePoint now) REQUIRES(mu_);
   bool Allows(Way way) const;
 
   const std::vector<Way> ways_;  // empty: all
   const std::string host_;
+  const Duration peer_idle_timeout_;
   const std::shared_ptr<WayTotals> totals_ = std::make_shared<WayTotals>();
   Registry registry_;
   std::unique_ptr<TcpServer> server_;    // null: no port
@@ -146,7 +159,8 @@ class EngineParts {
 
   Mutex mu_;
   Incarnation incarnation_ GUARDED_BY(mu_);
-  std::map<PeerId, std::shared_ptr<const PeerDescriptor>> peers_ GUARDED_BY(mu_);
+  std::map<PeerId, OpenPeer> peers_ GUARDED_BY(mu_);
+  std::unordered_map<Incarnation, PeerId> ids_ GUARDED_BY(mu_);  // of peers_
   PeerId next_peer_ GUARDED_BY(mu_) = 1;
 
   std::vector<std::unique_ptr<Transport>> transports_;  // cheapest first; destroyed first of all
@@ -155,6 +169,7 @@ class EngineParts {
 EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards)
     : ways_(options.ways),
       host_(options.host.empty() ? BootId() : options.host),
+      peer_idle_timeout_(options.peer_idle_timeout),
       registry_(guards),
       incarnation_(options.incarnation.IsNone() ? DrawIncarnation() : options.incarnation) {
   transports_.push_back(
@@ -162,6 +177,7 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
   transports_.push_back(std::make_unique<TcpTransport>(TcpClientOptions{
       .connections = options.tcp_connections_per_peer,
       .timeouts = {.hello = options.tcp_hello_timeout, .stall = options.tcp_stall_timeout},
+      .idle_timeout = options.tcp_idle_timeout,
       .guards = guards}));
 }
 
@@ -177,7 +193,8 @@ Status EngineParts::Listen(const EngineOptions& options, const TransferGuards& g
                                              {.incarnation = incarnation(),
                                               .max_incoming = options.tcp_max_incoming,
                                               .timeouts = {.hello = options.tcp_hello_timeout,
-                                                           .stall = options.tcp_stall_timeout},
+                                                           .stall = options.tcp_stall_timeout,
+                                                           .idle = 2 * options.tcp_idle_timeout},
                                               .guards = guards}));
   KVSTORE_ASSIGN_OR_RETURN(const Endpoint told,
                            Advertised(server_->endpoint(), options.tcp_advertise));
@@ -205,25 +222,46 @@ void EngineParts::Rename(const Incarnation& incarnation) {
 
 Result<PeerId> EngineParts::Open(std::string_view descriptor) {
   KVSTORE_ASSIGN_OR_RETURN(PeerDescriptor peer, DecodeDescriptor(descriptor));
+  const TimePoint now = BootClock::now();
   MutexLock lock(mu_);
-  for (const auto& [id, known] : peers_) {
-    if (known->incarnation == peer.incarnation) return id;
+  if (const auto known = ids_.find(peer.incarnation); known != ids_.end()) {
+    peers_.at(known->second).last_used = now;
+    return known->second;
   }
+  ForgetIdlePeers(now);
   const PeerId id = next_peer_++;
-  peers_[id] = std::make_shared<const PeerDescriptor>(std::move(peer));
+  ids_[peer.incarnation] = id;
+  peers_[id] = {.descriptor = std::make_shared<const PeerDescriptor>(std::move(peer)),
+                .closed = std::make_shared<std::atomic<bool>>(false),
+                .last_used = now};
   return id;
+}
+
+void EngineParts::ForgetIdlePeers(TimePoint now) {
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    const auto next = std::next(it);
+    if (now - it->second.last_used > peer_idle_timeout_) {
+      ids_.erase(it->second.descriptor->incarnation);
+      peers_.erase(it);
+    }
+    it = next;
+  }
 }
 
 void EngineParts::Close(PeerId id) {
   {
     MutexLock lock(mu_);
-    if (peers_.erase(id) == 0) return;
+    const auto found = peers_.find(id);
+    if (found == peers_.end()) return;
+    *found->second.closed = true;
+    ids_.erase(found->second.descriptor->incarnation);
+    peers_.erase(found);
   }
   for (const auto& transport : transports_) transport->Close(id);
 }
 
 Result<EngineParts::Route> EngineParts::FindRoute(PeerId id) {
-  Route route{.peer = id, .descriptor = nullptr, .transport = nullptr};
+  Route route;
   {
     MutexLock lock(mu_);
     const auto found = peers_.find(id);
@@ -231,11 +269,12 @@ Result<EngineParts::Route> EngineParts::FindRoute(PeerId id) {
       return InvalidArgumentError("peer " + std::to_string(id) +
                                   " isn't open at this engine; call Open first");
     }
-    route.descriptor = found->second;
+    found->second.last_used = BootClock::now();
+    route.peer = found->second;
   }
   std::string reasons;
   for (const auto& transport : transports_) {
-    const Status reaches = transport->Reaches(*route.descriptor);
+    const Status reaches = transport->Reaches(*route.peer.descriptor);
     const bool allowed = Allows(transport->way());
     if (reaches.ok() && allowed) {
       route.transport = transport.get();
@@ -246,7 +285,7 @@ Result<EngineParts::Route> EngineParts::FindRoute(PeerId id) {
         "; " + (reaches.ok() ? name + " is forbidden by EngineOptions::ways" : reaches.message());
   }
   return FailedPreconditionError("no way leads to peer " +
-                                 route.descriptor->incarnation.ToString() + reasons);
+                                 route.peer.descriptor->incarnation.ToString() + reasons);
 }
 
 Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -259,8 +298,9 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
   if (parcel == parcels->end()) {
     KVSTORE_ASSIGN_OR_RETURN(Route route, FindRoute(copy.peer));
     parcels->push_back({.transport = route.transport,
-                        .parcel = {.peer = route.peer,
-                                   .descriptor = std::move(route.descriptor),
+                        .parcel = {.peer = copy.peer,
+                                   .descriptor = std::move(route.peer.descriptor),
+                                   .closed = std::move(route.peer.closed),
                                    .batch = batch,
                                    .copies = {}}});
     parcel = std::prev(parcels->end());

@@ -11,6 +11,7 @@
 //
 // The engine calls the transports; they call registry and batch, and never each other.
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -26,6 +27,8 @@ namespace kvstore::transfer {
 struct Parcel {
   PeerId peer = 0;
   std::shared_ptr<const PeerDescriptor> descriptor;
+  // Set before Transport::Close is called for this peer: a parcel that comes late fails.
+  std::shared_ptr<const std::atomic<bool>> closed;
   std::shared_ptr<BatchState> batch;
   std::vector<size_t> copies;  // indices in the batch
 };

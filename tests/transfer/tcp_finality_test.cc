@@ -14,6 +14,7 @@
 #include "transfer/descriptor.h"
 #include "transfer/engine.h"
 #include "transfer/relay.h"
+#include "transfer/tcp/frame.h"
 #include "transfer/test_guard.h"
 
 namespace kvstore::transfer {
@@ -222,6 +223,23 @@ TEST_F(TcpFinality, RetiredMemoryIsLetGoThoughItsWriterHangsInMidFrame) {
   const Completion end = End(*batch);
   EXPECT_EQ(end.outcome, Outcome::kFailed);
   EXPECT_EQ(end.status.code(), StatusCode::kAborted) << end.status;
+  EXPECT_TRUE(MemoryIs(9));
+}
+
+TEST_F(TcpFinality, RetiredMemoryIsLetGoThoughItsWriterHangsBeforeTheFirstByte) {
+  Connect();
+  relay_->HangAfter(kHelloBytes + kRequestBytes);
+  const std::unique_ptr<Batch> batch = Start(Access::kWrite);
+  ASSERT_TRUE(relay_->WaitUntilHanging());
+  const TimePoint until = In(std::chrono::seconds(2));  // less than the stall timeout
+  while (guard_.entered == 0 && BootClock::now() < until) usleep(1000);
+  ASSERT_EQ(guard_.inside, 1);
+  guard_.word = 100;
+  while (guard_.inside > 0 && BootClock::now() < until) usleep(1000);
+  EXPECT_EQ(guard_.inside, 0);
+  NewOwnerFills(9);
+  relay_->DeliverLate();
+  EXPECT_EQ(End(*batch).status.code(), StatusCode::kAborted);
   EXPECT_TRUE(MemoryIs(9));
 }
 

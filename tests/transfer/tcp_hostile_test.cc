@@ -242,13 +242,23 @@ TEST_F(TcpHostile, ASlowWriterCannotPinMemoryThatWasRetired) {
   EXPECT_EQ(bad(), 0u);
 }
 
-TEST_F(TcpHostile, ConnectionsAboveTheLimitAreClosedAndTheOthersServed) {
+TEST_F(TcpHostile, ConnectionsAboveTheLimitAreClosedWhileNoOtherIsIdle) {
+  EngineOptions options;
+  options.tcp_max_incoming = 3;
+  holder_ = Make(options);
+  endpoint_ = DecodeDescriptor(holder_->Descriptor())->endpoints.at(0);
+  region_ = *holder_->Register(memory_.data(), memory_.size(), {.remote = true, .guard = &guard_});
+  peer_ = *client_->Open(holder_->Descriptor());
+  const int64_t before = guard_.inside;
   std::vector<RawSocket> raws;
-  for (int i = 0; i < 11; ++i) raws.push_back(Greeted());  // and one of the good client
+  for (int i = 0; i < 3; ++i) {
+    raws.push_back(Greeted());
+    raws.back().SendFrame(Encode(MakeRequest(RequestKind::kWrite, 1 << 20)));
+  }
+  while (guard_.inside < before + 3) std::this_thread::yield();
   const RawSocket above = Raw();
   EXPECT_TRUE(above.ClosedWithin(std::chrono::seconds(2)));
   AwaitBad(1);
-  ExpectGoodClientServed();
   raws.pop_back();
   const TimePoint until = In(std::chrono::seconds(5));
   bool served = false;

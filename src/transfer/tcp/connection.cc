@@ -71,6 +71,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const std::string& endpoint
   return connection;
 }
 
+bool Connection::IsSpent() const { return WaitReady(socket_.fd(), POLLIN, Duration::zero()); }
+
 Status Connection::SayHello(const Incarnation& wanted, Patience& patience) {
   KVSTORE_RETURN_IF_ERROR(SendAll(Encode(Hello{.wanted = wanted, .connection_id = id_}), patience));
   std::array<std::byte, kHelloReplyBytes> bytes;
@@ -168,6 +170,7 @@ Status Connection::Carry(Job& job, Patience& patience, std::vector<Stranded>* st
   taken_bytes_ = 0;
   taken_slices_ = 0;
   drained_ = false;
+  answered_ = false;
   last_moved_ = BootClock::now();
   Status status;
   while (status.ok()) {
@@ -239,6 +242,7 @@ Status Connection::ReceiveSome(Job& job) {
   if (direct == data_left_) parts[used++] = input_.FreeSpace();
   const IoStep step = socket_.Receive(std::span(parts.data(), used));
   KVSTORE_RETURN_IF_ERROR(Moved(step));
+  if (step.bytes > 0) answered_ = true;
   const uint64_t placed = std::min<uint64_t>(step.bytes, direct);
   if (placed > 0) {
     flights_.front().receive_cursor.Advance(placed);

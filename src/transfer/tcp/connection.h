@@ -47,6 +47,10 @@ class Connection {
                                                   Patience& patience);
 
   uint64_t id() const { return id_; }
+  // Between two uses: whether the holder has closed it, or speaks out of turn.
+  bool IsSpent() const;
+  // Whether the last Carry got a byte of an answer.
+  bool WasAnswered() const { return answered_; }
 
   // Carries slices of the job, many at a time, until it hands out no more or a fair share has been
   // carried. OK: all that it took are finished, and the connection is good for more. Else the
@@ -101,6 +105,7 @@ class Connection {
   bool drained_ = false;    // the job had no more
   uint64_t data_left_ = 0;  // of the first flight's kData
   bool data_seen_ = false;  // its kData has come
+  bool answered_ = false;
 };
 
 }  // namespace kvstore::transfer

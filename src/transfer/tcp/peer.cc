@@ -169,22 +169,27 @@ bool TcpPeer::CarryShare(Job& job, Patience& patience) {
     job.FailRest(ended);
     return false;
   }
-  Result<std::unique_ptr<Connection>> connection = Take(patience);
-  if (!connection.ok()) {
-    job.FailRest(connection.status());
+  Result<Loan> loan = Take(patience);
+  if (!loan.ok()) {
+    job.FailRest(loan.status());
     return false;
   }
+  std::unique_ptr<Connection> connection = std::move(loan->connection);
   std::vector<Connection::Stranded> stranded;
-  const Status carried = (*connection)->Carry(job, patience, &stranded);
+  const Status carried = connection->Carry(job, patience, &stranded);
   if (carried.ok()) {
-    GiveBack(*std::move(connection));
+    GiveBack(std::move(connection));
     return true;
   }
-  const uint64_t connection_id = (*connection)->id();
-  connection.value().reset();
+  const uint64_t connection_id = connection->id();
+  // The holder closes idle connections when it likes; that says nothing about the path. It can't go
+  // on for ever: idle connections are those over which something was carried.
+  const bool stale = loan->was_idle && !connection->WasAnswered();
+  connection.reset();
   Discard();
-  const bool retry = patience.Ended().ok() &&
-                     job.NoteBroken() < kMaxBroken + static_cast<int>(options_.connections);
+  const bool retry =
+      patience.Ended().ok() &&
+      (stale || job.NoteBroken() < kMaxBroken + static_cast<int>(options_.connections));
   Settle(job, stranded, carried, retry, connection_id);
   if (!retry) job.FailRest(carried);
   return retry;
@@ -229,7 +234,7 @@ Result<std::unique_ptr<Connection>> TcpPeer::OpenAny(Patience& patience) {
   return error;
 }
 
-Result<std::unique_ptr<Connection>> TcpPeer::Take(Patience& patience) {
+Result<TcpPeer::Loan> TcpPeer::Take(Patience& patience) {
   std::list<uint64_t>::iterator ticket;
   {
     MutexLock lock(mu_);
@@ -243,11 +248,8 @@ Result<std::unique_ptr<Connection>> TcpPeer::Take(Patience& patience) {
       if (my_turn && (!idle_.empty() || open_ < options_.connections)) {
         waiting_.erase(ticket);
         connection_.NotifyAll();
-        if (!idle_.empty()) {
-          std::unique_ptr<Connection> connection = std::move(idle_.back());
-          idle_.pop_back();
-          return connection;
-        }
+        std::unique_ptr<Connection> idle = TakeIdle();
+        if (idle != nullptr) return Loan{.connection = std::move(idle), .was_idle = true};
         ++open_;
         break;
       }
@@ -262,18 +264,45 @@ Result<std::unique_ptr<Connection>> TcpPeer::Take(Patience& patience) {
     }
   }
   Result<std::unique_ptr<Connection>> opened = OpenAny(patience);
-  if (!opened.ok()) Discard();
-  return opened;
+  if (opened.ok()) return Loan{.connection = *std::move(opened), .was_idle = false};
+  Discard();
+  return opened.status();
+}
+
+std::unique_ptr<Connection> TcpPeer::TakeIdle() {
+  while (!idle_.empty()) {
+    std::unique_ptr<Connection> connection = std::move(idle_.back().connection);
+    idle_.pop_back();
+    if (!connection->IsSpent()) return connection;
+    --open_;
+  }
+  return nullptr;
 }
 
 void TcpPeer::GiveBack(std::unique_ptr<Connection> connection) {
   MutexLock lock(mu_);
-  idle_.push_back(std::move(connection));
+  idle_.push_back({.connection = std::move(connection), .since = BootClock::now()});
   connection_.NotifyAll();
 }
 
+void TcpPeer::DropIdle(TimePoint since) {
+  std::vector<Idle> dropped;
+  MutexLock lock(mu_);
+  while (!idle_.empty() && idle_.front().since < since) {
+    dropped.push_back(std::move(idle_.front()));
+    idle_.pop_front();
+    --open_;
+  }
+  connection_.NotifyAll();
+}
+
+bool TcpPeer::IsUnused() {
+  MutexLock lock(mu_);
+  return jobs_.empty() && open_ == 0 && waiting_.empty();
+}
+
 void TcpPeer::Discard() {
-  std::vector<std::unique_ptr<Connection>> idle;
+  std::deque<Idle> idle;
   MutexLock lock(mu_);
   idle.swap(idle_);
   open_ -= 1 + idle.size();

@@ -22,6 +22,7 @@ namespace kvstore::transfer {
 struct TcpClientOptions {
   uint32_t connections = 4;  // to one peer, shared by workers and direct callers
   ConnectionTimeouts timeouts;
+  Duration idle_timeout = std::chrono::seconds(60);
   TransferGuards guards;
 };
 
@@ -40,6 +41,11 @@ class TcpPeer {
   // Ends all jobs, failed or in doubt, and the workers. Returns when both are over.
   void Close();
 
+  // Closes the connections that have been idle since before then.
+  void DropIdle(TimePoint since);
+  // Whether it has neither connections nor anything to do.
+  bool IsUnused();
+
  private:
   class JobPatience;
   class CutPatience;
@@ -47,6 +53,16 @@ class TcpPeer {
     std::shared_ptr<Job> job;
     size_t workers = 0;      // carrying it now
     size_t max_workers = 1;  // more would only be in each other's way
+  };
+
+  // A connection on loan from the pool.
+  struct Loan {
+    std::unique_ptr<Connection> connection;
+    bool was_idle = false;  // it has served before, and may have been closed since
+  };
+  struct Idle {
+    std::unique_ptr<Connection> connection;
+    TimePoint since;
   };
 
   void Work();
@@ -63,7 +79,9 @@ class TcpPeer {
               bool retry, uint64_t connection_id);
   Status ConfirmCut(uint64_t connection_id);
 
-  Result<std::unique_ptr<Connection>> Take(Patience& patience);
+  Result<Loan> Take(Patience& patience);
+  // An idle connection that is still good; null: there is none.
+  std::unique_ptr<Connection> TakeIdle() REQUIRES(mu_);
   Result<std::unique_ptr<Connection>> OpenAny(Patience& patience);
   void GiveBack(std::unique_ptr<Connection> connection);
   // Forgets a broken connection, and the idle ones, which are likely to be broken too.
@@ -78,8 +96,8 @@ class TcpPeer {
   CondVar connection_;  // idle_, open_ or waiting_ changed
   std::list<Posted> jobs_ GUARDED_BY(mu_);
   std::vector<std::thread> workers_ GUARDED_BY(mu_);
-  std::vector<std::unique_ptr<Connection>> idle_ GUARDED_BY(mu_);
-  size_t open_ GUARDED_BY(mu_) = 0;  // idle, in use or being opened
+  std::deque<Idle> idle_ GUARDED_BY(mu_);  // the longest idle first; the last is used next
+  size_t open_ GUARDED_BY(mu_) = 0;        // idle, in use or being opened
   // Who waits for a connection, first come first served.
   std::list<uint64_t> waiting_ GUARDED_BY(mu_);
   uint64_t next_ticket_ GUARDED_BY(mu_) = 0;

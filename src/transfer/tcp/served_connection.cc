@@ -51,6 +51,18 @@ void ServedConnection::Cut() {
   socket_.Shutdown();  // wakes it from any wait
 }
 
+std::optional<TimePoint> ServedConnection::idle_since() const {
+  const TimePoint since = idle_since_;
+  if (since == kBusy || since == kDisplaced) return std::nullopt;
+  return since;
+}
+
+bool ServedConnection::CutIfIdleSince(TimePoint since) {
+  if (!idle_since_.compare_exchange_strong(since, kDisplaced)) return false;
+  Cut();
+  return true;
+}
+
 Status ServedConnection::Serve() {
   KVSTORE_RETURN_IF_ERROR(Greet());
   for (;;) {
@@ -104,7 +116,7 @@ Status ServedConnection::NextRequest(std::optional<Request>* request) {
     if (input_.size() > 0) {
       KVSTORE_RETURN_IF_ERROR(WaitStep(POLLIN));
     } else {
-      WaitReady(socket_.fd(), POLLIN, Duration(-1));  // idle: as long as it likes
+      KVSTORE_RETURN_IF_ERROR(WaitForRequest());
     }
     const iovec part = input_.FreeSpace();
     const IoStep step = socket_.Receive(std::span(&part, 1));
@@ -114,6 +126,19 @@ Status ServedConnection::NextRequest(std::optional<Request>* request) {
   *request = DecodeRequest(input_.bytes().first<kRequestBytes>());
   input_.Drop(kRequestBytes);
   return Status::Ok();
+}
+
+Status ServedConnection::WaitForRequest() {
+  const TimePoint begin = BootClock::now();
+  idle_since_ = begin;
+  bool ready = WaitReady(socket_.fd(), POLLIN, timeouts_.idle);
+  while (!ready) {  // a wait may end early
+    const Duration left = begin + timeouts_.idle - BootClock::now();
+    if (left <= Duration::zero()) break;
+    ready = WaitReady(socket_.fd(), POLLIN, left);
+  }
+  const bool displaced = idle_since_.exchange(kBusy) == kDisplaced;
+  return ready && !displaced ? Status::Ok() : Over();
 }
 
 Status ServedConnection::Dispatch(const Request& request) {
@@ -208,8 +233,9 @@ Status ServedConnection::ServeWrite(const Request& request) {
   }
   std::vector<std::byte> stand_in;
   last_moved_ = BootClock::now();
+  bool just_begun = true;  // the guard has been asked
   for (uint64_t done = 0; done < request.length;) {
-    if (memory && done > 0 && !memory->StillStands()) {
+    if (memory && !std::exchange(just_begun, false) && !memory->StillStands()) {
       memory.reset();
       verdict = Withdrawn();
       ++totals_.refused_after;

@@ -43,6 +43,7 @@ class ServedConnection {
   struct Timeouts {
     Duration hello;
     Duration stall;
+    Duration idle;  // between two requests
   };
 
   // All references outlive the connection.
@@ -54,12 +55,21 @@ class ServedConnection {
   void Cut();
   bool was_cut() const { return cut_.load(); }
 
+  // Since when it has been waiting for a request that nothing of has come; none: it is busy.
+  std::optional<TimePoint> idle_since() const;
+  // Cuts it if it has been idle since then; false: it has not, and goes on.
+  bool CutIfIdleSince(TimePoint since);
+
  private:
+  static constexpr TimePoint kBusy = TimePoint::max();
+  static constexpr TimePoint kDisplaced = TimePoint::min();
+
   // All of these: OK, go on; unavailable, the connection has ended as connections do;
   // invalid_argument, the peer misbehaved.
   Status Serve();
   Status Greet();
   Status NextRequest(std::optional<Request>* request);
+  Status WaitForRequest();
   Status Dispatch(const Request& request);
   Status ServeRead(const Request& request);
   Status SendFrom(RegionAccess memory, const Request& request, Status* verdict);
@@ -81,6 +91,8 @@ class ServedConnection {
   ServedTotals& totals_;
   const Timeouts timeouts_;
   std::atomic<bool> cut_ = false;
+  // Whoever moves it away from an idle time has decided what becomes of the connection.
+  std::atomic<TimePoint> idle_since_ = kBusy;
 
   // Confined to the thread in Run.
   InputBuffer input_;

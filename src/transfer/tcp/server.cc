@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -110,14 +111,45 @@ void TcpServer::AcceptOne() {
   }
   Socket socket(fd);
   socket.PrepareConnection();
-  {
-    MutexLock lock(mu_);
-    if (paths_.size() >= options_.max_incoming) {
+  if (!MakeRoom()) {
+    // One that has just answered is about to be idle, or to end.
+    WaitReady(wake_fd_, POLLIN, kWaitStep);
+    if (!MakeRoom()) {
       ++totals_.bad_connections;
       return;  // closes it
     }
   }
   Start(std::move(socket));
+}
+
+bool TcpServer::MakeRoom() {
+  JoinFinished();
+  {
+    MutexLock lock(mu_);
+    if (paths_.size() < options_.max_incoming) return true;
+    if (!DisplaceOne()) return false;
+  }
+  JoinFinished();
+  return true;
+}
+
+bool TcpServer::DisplaceOne() {
+  const TimePoint until = BootClock::now() + kDrainTimeout;
+  for (;;) {
+    Path* longest = nullptr;
+    std::optional<TimePoint> since;
+    for (const auto& path : paths_) {
+      if (path->finished) return true;
+      const std::optional<TimePoint> idle = path->connection.idle_since();
+      if (!idle || (since && *since <= *idle)) continue;
+      longest = path.get();
+      since = idle;
+    }
+    if (longest == nullptr) return false;
+    if (!longest->connection.CutIfIdleSince(*since)) continue;  // a request came; find another
+    while (!longest->finished && BootClock::now() < until) path_changed_.WaitUntil(mu_, until);
+    return longest->finished;
+  }
 }
 
 void TcpServer::Start(Socket socket) {

@@ -18,7 +18,8 @@
 namespace kvstore::transfer {
 
 // The listening port, and all connections that it serves: a thread for each, at most as many as the
-// limit says (docs/decisions/0003-tcp-threads.md). Thread-safe.
+// limit says (docs/decisions/0003-tcp-threads.md). At the limit, a new connection displaces the
+// one that has been idle longest. Thread-safe.
 class TcpServer final : public PathTable {
  public:
   struct Options {
@@ -58,6 +59,9 @@ class TcpServer final : public PathTable {
 
   void AcceptAll();
   void AcceptOne();
+  // At the limit, ends one connection. False: none of them is idle.
+  bool MakeRoom() EXCLUDES(mu_);
+  bool DisplaceOne() REQUIRES(mu_);
   void Start(Socket socket);
   void JoinFinished();
   void Wake() const;

@@ -1,19 +1,30 @@
 #include "transfer/tcp/tcp_transport.h"
 
+#include <iterator>
 #include <utility>
 #include <vector>
 
 namespace kvstore::transfer {
+namespace {
+
+Status PeerWasClosed() { return UnavailableError("the peer was closed at this end"); }
+
+}  // namespace
 
 TcpTransport::TcpTransport(const TcpClientOptions& options) : options_(options) {}
 
 TcpTransport::~TcpTransport() {
   std::vector<std::shared_ptr<TcpPeer>> peers;
+  std::thread keeper;
   {
     MutexLock lock(mu_);
-    for (auto& [id, peer] : peers_) peers.push_back(std::move(peer));
+    ending_ = true;
+    ending_changed_.NotifyAll();
+    keeper.swap(keeper_);
+    for (auto& [id, entry] : peers_) peers.push_back(std::move(entry.peer));
     peers_.clear();
   }
+  if (keeper.joinable()) keeper.join();
   for (const std::shared_ptr<TcpPeer>& peer : peers) peer->Close();
 }
 
@@ -24,19 +35,25 @@ Status TcpTransport::Reaches(const PeerDescriptor& peer) const {
 
 std::shared_ptr<TcpPeer> TcpTransport::PeerOf(const Parcel& parcel) {
   MutexLock lock(mu_);
-  std::shared_ptr<TcpPeer>& peer = peers_[parcel.peer];
-  if (peer == nullptr) peer = std::make_shared<TcpPeer>(parcel.descriptor, options_);
-  return peer;
+  if (*parcel.closed) return nullptr;
+  Entry& entry = peers_[parcel.peer];
+  if (entry.peer == nullptr) entry.peer = std::make_shared<TcpPeer>(parcel.descriptor, options_);
+  entry.last_used = BootClock::now();
+  if (!keeper_.joinable()) keeper_ = std::thread([this] { Keep(); });
+  return entry.peer;
 }
 
 void TcpTransport::Post(Parcel parcel) {
   const std::shared_ptr<TcpPeer> peer = PeerOf(parcel);
-  peer->Post(std::make_shared<Job>(std::move(parcel)));
+  auto job = std::make_shared<Job>(std::move(parcel));
+  if (peer == nullptr) return job->FailRest(PeerWasClosed());
+  peer->Post(std::move(job));
 }
 
 void TcpTransport::Carry(Parcel parcel) {
   const std::shared_ptr<TcpPeer> peer = PeerOf(parcel);
   Job job(std::move(parcel));
+  if (peer == nullptr) return job.FailRest(PeerWasClosed());
   peer->Carry(job);
 }
 
@@ -46,10 +63,51 @@ void TcpTransport::Close(PeerId id) {
     MutexLock lock(mu_);
     const auto found = peers_.find(id);
     if (found == peers_.end()) return;
-    peer = std::move(found->second);
+    peer = std::move(found->second.peer);
     peers_.erase(found);
   }
   peer->Close();
+}
+
+void TcpTransport::Keep() {
+  for (;;) {
+    {
+      MutexLock lock(mu_);
+      const TimePoint next = BootClock::now() + options_.idle_timeout / 2;
+      while (!ending_ && BootClock::now() < next) ending_changed_.WaitUntil(mu_, next);
+      if (ending_) return;
+    }
+    const TimePoint since = BootClock::now() - options_.idle_timeout;
+    DropIdleConnections(since);
+    DropUnusedPeers(since);
+  }
+}
+
+void TcpTransport::DropIdleConnections(TimePoint since) {
+  std::vector<std::shared_ptr<TcpPeer>> peers;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [id, entry] : peers_) peers.push_back(entry.peer);
+  }
+  for (const std::shared_ptr<TcpPeer>& peer : peers) peer->DropIdle(since);
+}
+
+void TcpTransport::DropUnusedPeers(TimePoint since) {
+  std::vector<std::shared_ptr<TcpPeer>> unused;
+  {
+    MutexLock lock(mu_);
+    for (auto it = peers_.begin(); it != peers_.end();) {
+      const auto next = std::next(it);
+      Entry& entry = it->second;
+      // With the only reference here, nobody is about to give it something to do.
+      if (entry.last_used < since && entry.peer.use_count() == 1 && entry.peer->IsUnused()) {
+        unused.push_back(std::move(entry.peer));
+        peers_.erase(it);
+      }
+      it = next;
+    }
+  }
+  for (const std::shared_ptr<TcpPeer>& peer : unused) peer->Close();
 }
 
 }  // namespace kvstore::transfer

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <thread>
 
 #include "thread_annotations.h"
 #include "transfer/tcp/peer.h"
@@ -27,11 +28,27 @@ class TcpTransport final : public Transport {
   void Close(PeerId peer) override;
 
  private:
-  std::shared_ptr<TcpPeer> PeerOf(const Parcel& parcel);
+  struct Entry {
+    std::shared_ptr<TcpPeer> peer;
+    TimePoint last_used;
+  };
+
+  // Null: the peer was closed.
+  std::shared_ptr<TcpPeer> PeerOf(const Parcel& parcel) EXCLUDES(mu_);
+
+  // The keeper's thread: until the end, closes what has been idle for too long.
+  void Keep() EXCLUDES(mu_);
+  void DropIdleConnections(TimePoint since) EXCLUDES(mu_);
+  void DropUnusedPeers(TimePoint since) EXCLUDES(mu_);
 
   const TcpClientOptions options_;
   Mutex mu_;
-  std::map<PeerId, std::shared_ptr<TcpPeer>> peers_ GUARDED_BY(mu_);  // those with traffic
+  CondVar ending_changed_;
+  bool ending_ GUARDED_BY(mu_) = false;
+  // Those with traffic; a peer that comes back gets another TcpPeer. References to one are made
+  // under the mutex only.
+  std::map<PeerId, Entry> peers_ GUARDED_BY(mu_);
+  std::thread keeper_ GUARDED_BY(mu_);  // started with the first peer
 };
 
 }  // namespace kvstore::transfer
