@@ -222,7 +222,7 @@ class FickleHolder : public testing::Test {
 };
 
 TEST_F(FickleHolder, NothingIsSentOverAnIdleConnectionThatTheHolderHasClosed) {
-  Used().Break();
+  { const RawSocket closed = Used(); }
   const std::unique_ptr<Batch> batch = Start(Access::kWrite);
   const RawSocket raw = Greet();
   const std::optional<Request> request = Take(raw);
