@@ -104,10 +104,10 @@ void Holder::Leave(uint32_t segment, transfer::Access access, uint64_t /*first*/
   });
 }
 
-void Holder::Empty() {
+void Holder::Empty(uint64_t granted_below) {
   for (auto& [index, segment] : segments_) {
-    const Range all{0, segment.size};
-    Stamp(&segment, {&all, 1});
+    const Range granted{0, std::min(granted_below, segment.size)};
+    Stamp(&segment, {&granted, 1});
     segment.not_yet_free.clear();
   }
   term_ = 0;

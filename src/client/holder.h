@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <span>
 #include <vector>
@@ -66,9 +67,11 @@ class Holder {
   void Leave(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
              uint64_t length, uint64_t birth, std::vector<RetireAck>* acks);
 
-  // For a change of incarnation or pool: everything is stamped, no order is open any more, the term
-  // is unknown again. The memory may be lent anew once idle().
-  void Empty();
+  // For a change of incarnation or pool: the counter grows, everything is stamped, no order is open
+  // any more, the term is unknown again. The memory may be lent anew once idle().
+  // `granted_below`: no memory from there on, in any segment, was ever granted (its pages were
+  // never reported ready); its words need no stamp, and so no pages.
+  void Empty(uint64_t granted_below = std::numeric_limits<uint64_t>::max());
   // Whether no access is going on.
   bool idle() const;
 

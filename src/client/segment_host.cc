@@ -10,6 +10,9 @@ namespace {
 // So that the master hears of new room early, and closing need not wait for much.
 constexpr uint64_t kTouchStep = 32u << 20;
 
+// Acks that wait for a stream that takes none. The master repeats the orders of those left out.
+constexpr size_t kMostUnsaid = 16 * SegmentHost::kMaxAcks;
+
 constexpr uint64_t kGranule = kDefaultGranule;
 
 // Takes up to `limit` from the front.
@@ -144,7 +147,7 @@ void SegmentHost::PreparePages() {
 }
 
 void SegmentHost::SayRetired(std::vector<RetireAck>* acks) {
-  if (!saying_ || acks->empty()) return;
+  if (!saying_ || acks->empty() || retired_.size() >= kMostUnsaid) return;
   retired_.insert(retired_.end(), acks->begin(), acks->end());
   acks_due_.NotifyAll();
 }
@@ -181,7 +184,7 @@ void SegmentHost::StopAcks() {
 
 void SegmentHost::Empty() {
   MutexLock lock(mu_);
-  holder_.Empty();
+  holder_.Empty(ready_);
   retired_.clear();
   ready_acks_.clear();
   wanted_ = ready_;

@@ -338,6 +338,20 @@ TEST_F(HolderTest, EmptyWithdrawsAllMemoryAndForgetsTheTerm) {
   EXPECT_TRUE(Enter(Access::kWrite, Granules(0, kGranules), holder().counter()));
 }
 
+TEST_F(HolderTest, EmptyStampsNoMemoryThatWasNeverGranted) {
+  const uint64_t birth = holder().counter();
+  holder().Empty(2 * kGranule);
+  EXPECT_FALSE(Enter(Access::kWrite, Granules(1, 1), birth));
+  EXPECT_TRUE(Enter(Access::kWrite, Granules(2, 1), birth));
+  EXPECT_GT(holder().counter(), birth);
+}
+
+TEST_F(HolderTest, EmptyingNothingStillMakesBirthsToComeNewer) {
+  const uint64_t birth = holder().counter();
+  holder().Empty(0);
+  EXPECT_GT(holder().counter(), birth);
+}
+
 TEST_F(HolderTest, AfterEmptyRunningAccessesAreWaitedForAndOldOrdersAreClosed) {
   const uint64_t birth = holder().counter();
   ASSERT_TRUE(Enter(Access::kWrite, Granules(0, 1), birth));

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <deque>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -27,6 +28,15 @@ bool Present(const std::byte* page) {
   unsigned char resident = 0;
   EXPECT_EQ(mincore(const_cast<std::byte*>(page), 1, &resident), 0);
   return (resident & 1) != 0;
+}
+
+// Those that are in memory.
+long PagesOfThisProcess() {
+  std::ifstream file("/proc/self/statm");
+  long size = 0;
+  long resident = 0;
+  file >> size >> resident;
+  return resident;
 }
 
 TEST(LentMemory, NoPageIsThereBeforeItIsTouched) {
@@ -213,6 +223,8 @@ TEST_F(SegmentHostTest, AnOrderOfADeposedMasterIsNotExecuted) {
 
 TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenTheLastAccessEnded) {
   Lend(kMiB);
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
   const uint64_t birth = host_->counter();
   ASSERT_TRUE(Enter(0, 4096, birth));
   host_->Empty();
@@ -224,6 +236,30 @@ TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenTheLastAccessEnded) {
   Leave(0, 4096, birth);
   EXPECT_TRUE(idle.get());
   EXPECT_GT(host_->counter(), birth);
+}
+
+TEST_F(SegmentHostTest, EmptyingTouchesNoMemoryThatWasNeverPrepared) {
+  Lend(4 * kGiB);  // whose words would be 8 MiB
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
+  const long before = PagesOfThisProcess();
+  host_->Empty();
+  EXPECT_LT(PagesOfThisProcess() - before, static_cast<long>(4 * kMiB / 4096));
+}
+
+TEST_F(SegmentHostTest, AStreamThatTakesNoAcksDoesNotFillTheMemory) {
+  Lend(256 * kMiB);
+  const uint64_t birth = host_->counter();
+  const uint32_t index = Segment().index;
+  constexpr size_t kOrders = 20 * SegmentHost::kMaxAcks;  // two acks each
+  for (size_t i = 0; i < kOrders; ++i) {
+    host_->Execute({1, {RetireOrder{kPut, index, birth, {{0, 4096}}}}});
+  }
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(host_->NextAcks()->retired.size(), SegmentHost::kMaxAcks);
+  }
+  Retire(birth, {0, 4096});  // as the master repeats what was left out
+  EXPECT_EQ(host_->NextAcks()->retired.size(), 2u);
 }
 
 TEST_F(SegmentHostTest, ManyAcksAreCutIntoMessages) {

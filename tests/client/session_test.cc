@@ -57,6 +57,12 @@ Orders RetireFirstGranule(const Hello& hello) {
   return orders;
 }
 
+// All memory of a node that has just joined can be granted afterwards.
+void PrepareAll(ScriptedMaster& master) {
+  master.Send({1, {PrepareOrder{master.WaitForHellos(1)[0].segments.at(0).index, kMiB}}});
+  master.WaitForReadyAcks(1);
+}
+
 TEST(Session, TheFirstHelloSaysWhatTheNodeIsAndLends) {
   ScriptedMaster master;
   Node node(master.address());
@@ -138,6 +144,7 @@ std::vector<Hello> HellosAround(const Status& refusal, ScriptedMaster& master, N
 TEST(Session, ANodeOfAnotherPoolEmptiesItselfAndJoinsAsAnother) {
   ScriptedMaster master;
   Node node(master.address());
+  PrepareAll(master);
   const uint64_t birth = node.host().counter();
   const std::vector<Hello> hellos =
       HellosAround(FailedPreconditionError("pool: you are of another"), master, node);
@@ -189,8 +196,7 @@ TEST(Session, WhatAnUnheardMasterMayHaveGrantedIsWithdrawnBeforeTheNextHello) {
   ScriptedMaster master;
   Node node(master.address());
   ASSERT_TRUE(node.Joined().ok());
-  master.Send({1, {PrepareOrder{master.WaitForHellos(1)[0].segments.at(0).index, kMiB}}});
-  master.WaitForReadyAcks(1);
+  PrepareAll(master);
   // Its master was followed by one that crashed, and that one by a third.
   master.OnHello([join = CrashOnce()](const Hello& hello) mutable -> Result<Welcome> {
     if (!hello.pool.IsNone()) return FailedPreconditionError("pool: you are of another");
@@ -291,6 +297,7 @@ TEST(Session, ClosingWithdrawsEverythingAndSaysGoodbye) {
   ScriptedMaster master;
   Node node(master.address());
   ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
   const uint64_t birth = node.host().counter();
   node.session().Close(In(seconds(5)));
   EXPECT_TRUE(master.WaitForGoodbye());
