@@ -117,12 +117,8 @@ void Exchange::Send(Sending* sending) {
   const TimePoint now = channel_.clock().Now();
   request.patience = Patience(now);
   sending->epoch = channel_.epoch();
-  const bool cut_off = !channel_.health().ok();
-  channel_.Send(request, deadline_);
-  // Where the channel was down before and after, and is still the same, nothing can have got
-  // through.
-  const bool arrived = !cut_off || channel_.health().ok() || channel_.epoch() != sending->epoch;
-  if (arrived && !sending->reached) {
+  const bool sent = channel_.Send(request, deadline_);
+  if (sent && !sending->reached) {
     sending->reached = true;
     sending->asked_at = now;
   }

@@ -29,9 +29,10 @@ class VerbChannel {
   // Called for every reply, from any thread; set once, before the first Send. Must not block.
   virtual void OnReply(std::function<void(VerbReply)> receiver) = 0;
 
-  // Sends or drops; returns within `deadline`. Whatever is wrong with the connection is mended in
-  // the background.
-  virtual void Send(const VerbRequest& request, TimePoint deadline) = 0;
+  // Sends or drops; returns within `deadline`. False: it was dropped here, and the master will
+  // never see it; otherwise it may. Whatever is wrong with the connection is mended in the
+  // background.
+  virtual bool Send(const VerbRequest& request, TimePoint deadline) = 0;
 
   // Changes whenever messages sent earlier may have been lost (a stream was opened anew), so that
   // waiting calls send again at once; they are notified of the change.

@@ -42,17 +42,19 @@ class VerbStream::Call final
     StartCall();
   }
 
-  void Send(std::unique_ptr<v1::VerbMessage> message, TimePoint deadline) EXCLUDES(mu_) {
+  // False: the message was not taken, and never will be.
+  bool Send(std::unique_ptr<v1::VerbMessage> message, TimePoint deadline) EXCLUDES(mu_) {
     const size_t bytes = message->ByteSizeLong();
     MutexLock lock(mu_);
     while (!over_ && !outgoing_.empty() && queued_bytes_ + bytes > kMaxQueuedBytes) {
-      if (BootClock::now() >= deadline) return;
+      if (BootClock::now() >= deadline) return false;
       room_.WaitUntil(mu_, deadline);
     }
-    if (over_) return;
+    if (over_) return false;
     queued_bytes_ += bytes;
     outgoing_.push_back({std::move(message), bytes});
     if (outgoing_.size() == 1) StartWrite(outgoing_.front().message.get());
+    return true;
   }
 
   // Local: the end follows soon, whatever the master does.
@@ -199,16 +201,16 @@ void VerbStream::OnReply(std::function<void(VerbReply)> receiver) {
   receiver_ = std::move(receiver);
 }
 
-void VerbStream::Send(const VerbRequest& request, TimePoint deadline) {
+bool VerbStream::Send(const VerbRequest& request, TimePoint deadline) {
   std::shared_ptr<Call> call;
   {
     MutexLock lock(mu_);
     call = call_;
   }
-  if (call == nullptr) return;  // the epoch will grow when there is a stream again
+  if (call == nullptr) return false;  // the epoch will grow when there is a stream again
   auto message = std::make_unique<v1::VerbMessage>();
   Encode(request, message->mutable_request());
-  call->Send(std::move(message), deadline);
+  return call->Send(std::move(message), deadline);
 }
 
 uint64_t VerbStream::epoch() const {

@@ -36,7 +36,7 @@ class VerbStream final : public VerbChannel {
   void Detach(Status why) EXCLUDES(mu_);
 
   void OnReply(std::function<void(VerbReply)> receiver) override EXCLUDES(mu_);
-  void Send(const VerbRequest& request, TimePoint deadline) override EXCLUDES(mu_);
+  bool Send(const VerbRequest& request, TimePoint deadline) override EXCLUDES(mu_);
   uint64_t epoch() const override EXCLUDES(mu_);
   Status health() const override EXCLUDES(mu_);
   std::unique_ptr<Wakeup> NewWakeup() override;

@@ -53,12 +53,13 @@ class EchoChannel final : public VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
   }
-  void Send(const VerbRequest& request, TimePoint) override {
+  bool Send(const VerbRequest& request, TimePoint) override {
     {
       MutexLock lock(mu_);
       requests_.push_back(request);
     }
     bell_.Notify();
+    return true;
   }
   uint64_t epoch() const override { return 1; }
   Status health() const override { return Status::Ok(); }

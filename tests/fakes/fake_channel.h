@@ -26,6 +26,7 @@ class FakeChannel final : public client::VerbChannel {
   // All that was sent, in order.
   std::vector<Sent> sent;
   Status health_now;
+  bool drops = false;  // what it is given to send, after keeping it
   Incarnation incarnation_now{1, 1};
 
   void Reply(VerbReply reply) { receiver_(std::move(reply)); }
@@ -42,9 +43,11 @@ class FakeChannel final : public client::VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
   }
-  void Send(const VerbRequest& request, TimePoint) override {
+  bool Send(const VerbRequest& request, TimePoint) override {
     sent.push_back({clock_.Now(), request});
+    if (drops) return false;
     if (on_send) on_send(request);
+    return true;
   }
   uint64_t epoch() const override { return epoch_; }
   Status health() const override { return health_now; }

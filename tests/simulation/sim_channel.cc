@@ -67,10 +67,11 @@ void SimChannel::Deliver(Incarnation to, VerbReply reply) {
   if (to == self_ && health_.ok()) receiver_(std::move(reply));
 }
 
-void SimChannel::Send(const VerbRequest& request, TimePoint /*deadline*/) {
-  if (!health_.ok() || process_->dead()) return;
+bool SimChannel::Send(const VerbRequest& request, TimePoint /*deadline*/) {
+  if (!health_.ok() || process_->dead()) return false;
   if (!sent_.insert(request.id).second) ++repeated_;
   carry_(self_, request);
+  return true;
 }
 
 }  // namespace kvstore::simulation

@@ -33,7 +33,7 @@ class SimChannel final : public client::VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
   }
-  void Send(const VerbRequest& request, TimePoint deadline) override;
+  bool Send(const VerbRequest& request, TimePoint deadline) override;
   uint64_t epoch() const override { return epoch_; }
   Status health() const override { return health_; }
   std::unique_ptr<client::Wakeup> NewWakeup() override;
