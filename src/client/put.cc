@@ -19,7 +19,7 @@ struct Write {
   // What the master is to hear of it.
   enum class Fate : uint8_t {
     kCommit,  // all bytes are in place, as far as is known
-    kAbort,   // none of its copies can land any more, and it may hold memory
+    kAbort,   // none of its copies can land any more, and it may hold memory, now or soon
     kLeave,   // it holds no memory, or bytes may still land, so that only the grant's end is safe
   };
 
@@ -29,6 +29,21 @@ struct Write {
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
 };
+
+// Whether a StartPut that was answered so may be granted nevertheless, by a sending or under an
+// incarnation that the answer is not about. Nobody would write there, and the key would be taken
+// until the grant has run out.
+bool MayYetBeGranted(const Status& answer) {
+  switch (answer.code()) {
+    case StatusCode::kAborted:
+    case StatusCode::kDeadlineExceeded:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kUnavailable:
+      return true;
+    default:
+      return false;
+  }
+}
 
 // One call of PutObjects. Confined to the thread that makes it.
 class PutCall {
@@ -105,8 +120,7 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
       write.grant_end = After(After(asked_at_, answer.parked), answer.grant);
       write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
-    } else if (answer.status.code() == StatusCode::kDeadlineExceeded) {
-      // A grant that reaches us later is not used: the master need not wait for its end.
+    } else if (MayYetBeGranted(answer.status)) {
       write.fate = Write::Fate::kAbort;
     }
     writes.push_back(std::move(write));
@@ -180,8 +194,11 @@ void PutCall::Commit(std::vector<Write>* writes) {
   if (committed.empty()) return;
   std::vector<ItemAnswer> answers = parts_.master.Commit(std::move(request), deadline_);
   for (ItemAnswer& answer : answers) {
-    Status& status = committed[answer.index]->status;
+    Write& write = *committed[answer.index];
+    Status& status = write.status;
     status = std::move(answer.status);
+    // It was not taken up: the put is as it was.
+    if (status.code() == StatusCode::kResourceExhausted) write.fate = Write::Fate::kAbort;
     if (status.code() == StatusCode::kDeadlineExceeded) {
       status = DeadlineExceededError("it may have been committed: " + status.message());
     }

@@ -161,6 +161,14 @@ TEST_F(PutTest, AStartWithoutAnswerIsAbortedSinceItsGrantMayStillCome) {
   EXPECT_THAT(pool_.master.aborts[0].sequences, ElementsAre(2));
 }
 
+TEST_F(PutTest, AnAnswerThatDoesNotRuleOutALaterGrantIsFollowedByAnAbort) {
+  pool_.master.refused["a"] = AbortedError("this node joined anew");
+  pool_.master.refused["b"] = ResourceExhaustedError("full, asked for twice");
+  Put({{"a", "1"}, {"b", "2"}, {"c", "3"}});
+  ASSERT_EQ(pool_.master.aborts.size(), 1u);
+  EXPECT_THAT(pool_.master.aborts[0].sequences, ElementsAre(1, 2));
+}
+
 // ---- copies that fail ---------------------------------------------------------------------------
 
 TEST_F(PutTest, AFailedCopyIsAbortedAndTheOthersAreCommitted) {
@@ -317,6 +325,12 @@ TEST_F(PutTest, ACommitWithoutAnswerMayHaveHappenedAndIsNotAborted) {
   EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
   EXPECT_THAT(status.message(), HasSubstr("may have been committed"));
   EXPECT_TRUE(pool_.master.aborts.empty());
+}
+
+TEST_F(PutTest, ACommitThatTheMasterHasNoRoomForIsAborted) {
+  pool_.master.commit = [](uint64_t) { return ResourceExhaustedError("too many wait"); };
+  EXPECT_EQ(Put("k", "value").code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(pool_.master.aborts.size(), 1u);
 }
 
 TEST_F(PutTest, ARefusedCommitIsTheAnswer) {
