@@ -61,6 +61,7 @@ namespace kvstore::simulation {
   X(kPauses, "nodes paused")                                                  \
   X(kLongPauses, "nodes paused until they were gone")                         \
   X(kMasterCrashes, "masters crashed")                                        \
+  X(kWelcomesLost, "welcomes lost with their master")                         \
   X(kMasterPauses, "masters paused")                                          \
   X(kPartitionsFromMaster, "partitions node - master")                        \
   X(kPartitionsOfNodes, "partitions node - node")                             \

@@ -20,6 +20,12 @@ void Faults::Begin() {
   Repeat(plan.break_data, &Faults::BreakData);
   Repeat(plan.crash_master, &Faults::CrashMaster);
   Repeat(plan.pause_master, &Faults::PauseMaster);
+  if (plan.crash_master == Duration::zero()) return;
+  world_.master.OnTaken([this](const MasterListener* node, const Hello& hello) {
+    // Of a node that emptied itself: all of its memory can be granted at once.
+    const bool emptied = hello.pool.IsNone() && hello.counter > 1;
+    if (emptied && !ended_ && random_.Chance(0.2)) LoseWelcome(node->place());
+  });
 }
 
 void Faults::Repeat(Duration mean, void (Faults::*fault)()) {
@@ -135,6 +141,19 @@ void Faults::CrashMaster() {
   world_.master.Crash();
   scheduler()->After(random_.Between(milliseconds(10), seconds(1)), nullptr, [this] {
     if (!world_.master.alive()) world_.master.Begin();
+  });
+}
+
+void Faults::LoseWelcome(Place place) {
+  world_.counts.Add(Event::kWelcomesLost);
+  Say("the welcome to place " + std::to_string(place) + " is lost");
+  world_.network.Cut(kMasterPlace, place);
+  // What is granted meanwhile may be written much later.
+  CutForAWhile(world_.plan.nodes[AnySlot()].place, place);
+  scheduler()->After(random_.Between(milliseconds(20), milliseconds(600)), nullptr, [this, place] {
+    if (ended_) return;
+    CrashMaster();
+    world_.network.Mend(kMasterPlace, place);
   });
 }
 

@@ -29,6 +29,8 @@ class Faults {
   void BreakSession();
   void BreakData();
   void CrashMaster();
+  // The welcome to that node does not arrive while the master lives, which is not for long.
+  void LoseWelcome(Place place);
   void PauseMaster();
 
   size_t AnySlot() { return random_.Below(world_.slots.size()); }

@@ -74,15 +74,16 @@ TEST_P(GuardTest, IsMissedWhenItIsOff) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, GuardTest,
-    testing::Values(GuardCase{"reuse_after_free_ack", {31}},
-                    GuardCase{"commit_waits_for_withdrawal", {2}},
+    testing::Values(GuardCase{"reuse_after_free_ack", {22}},
+                    GuardCase{"commit_waits_for_withdrawal", {9}},
                     GuardCase{"remove_waits_for_withdrawal", {10}},
                     GuardCase{"gone_after_longest_lease", {497, 598, 772, 1072}},
-                    GuardCase{"gone_never_returns", {39}},
+                    GuardCase{"gone_never_returns", {17}},
                     GuardCase{"suspected_holders_get_no_lease", {186, 782, 858, 928}},
-                    GuardCase{"check_birth_on_enter", {59}},
-                    GuardCase{"free_waits_for_accesses", {26}},
-                    GuardCase{"orders_name_the_birth", {120}}, GuardCase{"verify_checksum", {27}}),
+                    GuardCase{"check_birth_on_enter", {266}},
+                    GuardCase{"free_waits_for_accesses", {202}},
+                    GuardCase{"orders_name_the_birth", {341}}, GuardCase{"verify_checksum", {27}},
+                    GuardCase{"unanswered_hello_is_not_repeated", {2814}}),
     [](const testing::TestParamInfo<GuardCase>& test) { return std::string(test.param.guard); });
 
 }  // namespace

@@ -18,6 +18,7 @@ struct AllGuards {
   master::Guards catalog;
   client::HolderGuards holder;
   client::ReadGuards read;
+  SessionGuards session;
 };
 
 // Mean time between two faults of a kind; zero: it does not happen in this run.

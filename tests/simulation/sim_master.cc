@@ -80,6 +80,7 @@ void SimMaster::OnHello(SessionLink* link, MasterListener* node, const Hello& he
     Session& session = sessions_[hello.self.incarnation];
     if (session.link != link) End(session);
     session = {link, node};
+    if (taken_) taken_(node, hello);
   }
   link->down.Send([node, link, welcome] { node->OnWelcome(link, welcome); });
   Dispatch(effects);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "master/catalog.h"
@@ -46,6 +47,11 @@ class SimMaster {
   void Begin();
   void Crash();
 
+  // Called for every hello that the master has taken in, before its welcome arrives.
+  void OnTaken(std::function<void(MasterListener* node, const Hello& hello)> observer) {
+    taken_ = std::move(observer);
+  }
+
   // Arrivals, in the master's life.
   void OnHello(SessionLink* link, MasterListener* node, const Hello& hello);
   void OnAcks(SessionLink* link, const Acks& acks);
@@ -84,6 +90,7 @@ class SimMaster {
   std::unique_ptr<master::Catalog> catalog_;
   std::vector<master::Counters> earlier_;    // of the catalogs that are lost
   std::map<Incarnation, Session> sessions_;  // of this life; kept for replies when a link ends
+  std::function<void(MasterListener*, const Hello&)> taken_;
   uint64_t ticks_ = 0;
   uint64_t lives_ = 0;
 };

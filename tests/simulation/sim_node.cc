@@ -56,15 +56,16 @@ struct SimNode::Segment {
 };
 
 SimNode::SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
-                 const client::HolderGuards& guards)
+                 const client::HolderGuards& holder_guards, const SessionGuards& session_guards)
     : plan_(plan),
       fabric_(fabric),
       scheduler_(fabric->scheduler()),
       master_(master),
       process_(scheduler_->NewProcess(plan.name)),
+      guards_(session_guards),
       self_(NewIncarnation()),
       engine_(fabric, plan.place, process_, self_),
-      holder_(guards),
+      holder_(holder_guards),
       channel_(scheduler_, process_,
                [this](Incarnation from, const VerbRequest& request) {
                  SimMaster* to = master_;
@@ -167,8 +168,14 @@ void SimNode::OnLinkLost(SessionLink* link) {
   if (link != link_ || (stage_ != Stage::kMember && stage_ != Stage::kGreeting)) return;
   fabric_->transcript->Say(plan_.name, "lost its session");
   link->Break();
-  stage_ = Stage::kAway;
   if (!master_->alive()) channel_.Lose("the master has ended");
+  // A master that this node can't name may have taken it in, and grant its memory.
+  const bool may_be_taken = stage_ == Stage::kGreeting && pool_.IsNone();
+  if (may_be_taken && guards_.unanswered_hello_is_not_repeated) {
+    BecomeAnother();
+    return;
+  }
+  stage_ = Stage::kAway;
   scheduler_->After(kReconnectAfter, process_, [this] {
     if (stage_ == Stage::kAway) Connect();
   });
@@ -190,7 +197,8 @@ void SimNode::TellBothEnds(SessionLink* link) {
   scheduler_->After(known_after, master_->process(), [this, link] { master_->OnLinkLost(link); });
 }
 
-// A node that is refused empties itself, as for a new reign, and comes as another incarnation.
+// A node that is refused, or does not know whether it was taken in, empties itself and comes as
+// another incarnation.
 void SimNode::BecomeAnother() {
   stage_ = Stage::kEmptying;
   ++times_emptied_;

@@ -26,13 +26,19 @@ struct NodePlan {
   size_t threads = 0;              // that put and get
 };
 
+// The rules of its session that a test can switch off; as the product's Session has them.
+struct SessionGuards {
+  // A hello that got no answer is followed by that of another incarnation.
+  bool unanswered_hello_is_not_repeated = true;
+};
+
 // One life of one node's process: the product's holder, and its client logic above the seams; the
 // least that stands in for session, segment host and memory. Lives, as an object, as long as the
 // run.
 class SimNode final : public MasterListener {
  public:
   SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
-          const client::HolderGuards& guards);
+          const client::HolderGuards& holder_guards, const SessionGuards& session_guards);
   ~SimNode() override;
 
   // ---- what the workload uses
@@ -94,6 +100,7 @@ class SimNode final : public MasterListener {
   Scheduler* const scheduler_;
   SimMaster* const master_;
   Process* const process_;
+  const SessionGuards guards_;
 
   Incarnation self_;
   Incarnation pool_;

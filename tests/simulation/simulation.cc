@@ -153,6 +153,7 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(holder, orders_name_the_birth),
     KVSTORE_GUARD_(holder, older_terms_are_refused),
     KVSTORE_GUARD_(read, verify_checksum),
+    KVSTORE_GUARD_(session, unanswered_hello_is_not_repeated),
 };
 #undef KVSTORE_GUARD_
 

@@ -30,7 +30,8 @@ World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
 
 void World::StartNode(size_t slot) {
   const NodePlan& node_plan = plan.nodes[slot];
-  nodes.push_back(std::make_unique<SimNode>(node_plan, &fabric, &master, guards.holder));
+  nodes.push_back(
+      std::make_unique<SimNode>(node_plan, &fabric, &master, guards.holder, guards.session));
   SimNode* node = nodes.back().get();
   slots[slot] = node;
   for (size_t i = 0; i < node_plan.threads; ++i) {
