@@ -96,7 +96,7 @@ class ScriptedNode {
     if (lend_bytes > 0) hello_.segments.push_back({0, lend_bytes, 4096, lend_bytes});
   }
 
-  // Joins and opens a verb stream.
+  // Joins, opens a verb stream, and sees that it is open.
   void Join() {
     SendHello();
     const v1::MasterMessage answer = session_.Read();
@@ -104,6 +104,7 @@ class ScriptedNode {
     term_ = answer.welcome().term();
     verbs_ = std::make_unique<VerbsStream>(stub_, &v1::Master::Stub::Verbs);
     SendVerbHello(*verbs_);
+    ExpectItem(Ask(Exists{Keys({"nothing"})}), NotFoundError(""));
   }
 
   void SendHello() {
