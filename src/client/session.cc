@@ -18,6 +18,7 @@ using std::chrono::seconds;
 
 // From opening a stream to the welcome. A join storm makes a master slow, not silent.
 constexpr Duration kGreetingTimeout = seconds(10);
+constexpr Duration kConnectPatience = seconds(1);
 // Between tries after a refusal that only an operator can mend.
 constexpr Duration kRefusedPause = seconds(5);
 // Of the time for closing: kept for the goodbye itself.
@@ -169,7 +170,17 @@ void Session::Live() {
   changed_.NotifyAll();
 }
 
+void Session::AwaitConnection() {
+  const TimePoint until = BootClock::now() + kConnectPatience;
+  while (!IsClosing() && BootClock::now() < until) {
+    const gpr_timespec slice =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(100, GPR_TIMESPAN));
+    if (channel_->WaitForConnected(slice)) return;
+  }
+}
+
 Session::Ending Session::Attend() {
+  AwaitConnection();
   Stream stream;
   if (!BeginStream(stream.context())) return {CancelledError("the client is closing")};
   std::thread pulse([this] { Pulse(); });

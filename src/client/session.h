@@ -85,6 +85,9 @@ class Session {
   // On life_.
   void Live() EXCLUDES(mu_);
   Ending Attend() EXCLUDES(mu_);
+  // A connection on which nobody waits is looked at every 5 s only, so that a master that comes up
+  // late would be found late.
+  void AwaitConnection() EXCLUDES(mu_);
   // Hello, welcome, orders until the stream breaks (OK) or what came breaks the contract.
   Status Converse(Stream* stream) EXCLUDES(mu_);
   // None: the stream broke.
