@@ -164,6 +164,7 @@ void Session::Live() {
     const Ending ending = Attend();
     if (IsClosing()) break;
     Pause(Judge(ending, &backoff), Stage::kAway);
+    AwaitConnection();
   }
   MutexLock lock(mu_);
   ended_ = true;
@@ -180,7 +181,6 @@ void Session::AwaitConnection() {
 }
 
 Session::Ending Session::Attend() {
-  AwaitConnection();
   Stream stream;
   if (!BeginStream(stream.context())) return {CancelledError("the client is closing")};
   std::thread pulse([this] { Pulse(); });
