@@ -85,6 +85,57 @@ TEST_F(KvctlTest, ATakenKeyIsReplacedOnlyWhenAsked) {
   EXPECT_EQ(Run({"get", "key"}).out, "three");
 }
 
+// Runs `script` in a shell, with $1 the program and $2 the master's address.
+Finished Shell(const std::string& script, const MasterProcess& master) {
+  return RunProgram({"/bin/sh", "-c", script, "sh", KVSTORE_KVCTL_PATH, master.address()});
+}
+
+TEST_F(KvctlTest, AnInputThatCanNotBeReadToItsEndIsNotStored) {
+  const std::pair<const char*, const char*> inputs[] = {
+      {R"(exec "$1" --master "$2" put key - <&-)", "Bad file descriptor"},
+      {R"(exec "$1" --master "$2" put key - </)", "Is a directory"},
+      {R"(exec "$1" --master "$2" put key /)", "Is a directory"},
+  };
+  for (const auto& [script, reason] : inputs) {
+    const Finished put = Shell(script, master_);
+    EXPECT_EQ(put.code, 1) << script;
+    EXPECT_EQ(put.out, "");
+    EXPECT_THAT(put.err, HasSubstr(reason));
+    EXPECT_EQ(Run({"get", "key"}).code, 3);
+  }
+}
+
+TEST_F(KvctlTest, AnInputThatMemoryDoesNotSufficeForIsNotStored) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need more address space than the limit below gives";
+#endif
+  for (const char* input : {R"("$file")", R"(- <"$file")", R"(- </dev/zero)"}) {
+    const std::string script = "file=$(mktemp) && truncate -s 2G \"$file\"; ulimit -v 1500000\n" +
+                               std::string(R"("$1" --master "$2" put key )") + input +
+                               "\ncode=$?; rm \"$file\"; exit $code";
+    const Finished put = Shell(script, master_);
+    EXPECT_EQ(put.code, 1) << input;
+    EXPECT_EQ(put.out, "");
+    EXPECT_THAT(put.err, HasSubstr("no memory"));
+    EXPECT_EQ(Run({"get", "key"}).code, 3);
+  }
+}
+
+TEST_F(KvctlTest, AReaderThatHasHadEnoughIsNoErrorToTellAndThePoolIsLeft) {
+  ASSERT_EQ(Run({"put", "key", "-"}, std::string(8 << 20, 'x')).code, 0);
+  const Finished got =
+      Shell(R"({ "$1" --master "$2" get key; echo "exit $?" >&2; } | head -c 10)", master_);
+  EXPECT_EQ(got.out, "xxxxxxxxxx");
+  EXPECT_EQ(got.err, "exit 1\n");
+  EXPECT_EQ(Json({"nodes"})["nodes"].size(), 1u);
+}
+
+TEST_F(KvctlTest, AClosedStandardOutputIsTold) {
+  const Finished got = Shell(R"("$1" --master "$2" status >&-)", master_);
+  EXPECT_EQ(got.code, 1);
+  EXPECT_THAT(got.err, HasSubstr("can't write to standard output"));
+}
+
 TEST_F(KvctlTest, AMissingObjectIsExitStatusThree) {
   EXPECT_EQ(Run({"get", "nothing"}).code, 3);
   EXPECT_EQ(Run({"stat", "nothing"}).code, 3);

@@ -1,9 +1,16 @@
 // kvctl: looks into a pool and moves single objects, from a shell. `kvctl help` tells the rest.
 
+#include <fcntl.h>
 #include <glog/logging.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
+#include <new>
+#include <system_error>
 #include <vector>
 
 #include "kvstore/client.h"
@@ -88,17 +95,56 @@ ExitCode Run(std::span<const char* const> words) {
   return RunVerb(*command, *std::move(line));
 }
 
+// A closed standard input or output must stay an error: its number would be given to the first
+// descriptor that any library opens, some of them before main, and that would be read or written in
+// its place. So it becomes one that can't be used, before the libraries begin.
+__attribute__((no_sanitize("address", "thread", "undefined")))
+void KeepClosedStandardFilesClosed(int, char**, char**) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (syscall(SYS_fcntl, fd, F_GETFD) >= 0) continue;
+    const int unusable = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    syscall(SYS_openat, AT_FDCWD, "/dev/null", unusable);  // takes the lowest number, which is fd
+  }
+}
+
+__attribute__((section(".preinit_array"),
+               used)) void (*const keep_closed)(int, char**,
+                                                char**) = KeepClosedStandardFilesClosed;
+
+// "kvctl get KEY | head": whoever read our output has had enough.
+bool ReaderIsGone() {
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+// What can't be had of the machine comes as an exception of the standard library; nothing of ours
+// throws.
+int RunWithinMeans(std::span<const char* const> words) {
+  try {
+    return Run(words);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "kvctl: not enough memory for this object; raise the limit (ulimit -v, the "
+                 "container's)\n";
+  } catch (const std::system_error& e) {
+    std::cerr << "kvctl: the system refused a thread or a lock (" << e.what()
+              << "); raise the limits of this process\n";
+  }
+  return kFailed;
+}
+
 }  // namespace
 }  // namespace kvstore::kvctl
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // it would end us without a goodbye to the pool
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = google::GLOG_ERROR;  // what the library notes in passing is not the answer
   google::InitGoogleLogging("kvctl");
   const std::vector<const char*> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  const int code = kvstore::kvctl::Run(words);
+  const int code = kvstore::kvctl::RunWithinMeans(words);
   std::cout.flush();
   if (!std::cout) {
+    if (kvstore::kvctl::ReaderIsGone()) return kvstore::kvctl::kFailed;
     std::cerr << "kvctl: can't write to standard output\n";
     return kvstore::kvctl::kFailed;
   }

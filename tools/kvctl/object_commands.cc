@@ -6,10 +6,10 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
-#include <sstream>
 
 #include "kvstore/client.h"
 #include "tools/kvctl/commands.h"
+#include "tools/kvctl/input.h"
 #include "tools/text/json.h"
 #include "tools/text/key_text.h"
 #include "tools/text/table.h"
@@ -57,26 +57,12 @@ std::string Hex(uint64_t number) { return Incarnation{0, number}.ToString().subs
 
 // ---- put ----
 
-Result<std::string> ReadAll(const std::string& path) {
-  std::ostringstream bytes;
-  if (path == "-") {
-    if (std::cin.peek() != EOF) bytes << std::cin.rdbuf();
-    if (std::cin.bad()) return UnavailableError("can't read standard input");
-    return std::move(bytes).str();
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFoundError(path + ": " + std::strerror(errno));
-  if (file.peek() != EOF) bytes << file.rdbuf();
-  if (file.bad() || bytes.bad()) return UnavailableError("can't read " + path);
-  return std::move(bytes).str();
-}
-
 ExitCode Put(const Invocation& invocation) {
   const Result<std::string> key = KeyAt(invocation, 0);
   if (!key.ok()) return FailUsage(key.status().message());
   const auto replicas = text::ParseNumber(invocation.line.Get("replicas", "1"), 1, kMaxReplicas);
   if (!replicas.ok()) return FailUsage("--replicas: " + replicas.status().message());
-  const Result<std::string> value = ReadAll(invocation.line.arguments()[1]);
+  const Result<std::string> value = ReadInput(invocation.line.arguments()[1]);
   if (!value.ok()) {
     std::cerr << "kvctl: " << value.status().message() << '\n';
     return kFailed;
