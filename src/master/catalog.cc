@@ -97,16 +97,18 @@ Effects Catalog::Leave(TimePoint now, Incarnation node) {
   Event event{now, Outbox(state_->term)};
   if (Node* const member = state_->nodes.Find(node)) {
     ++state_->counters.nodes_left;
-    state_->Drop(event, *member);
+    state_->Drop(event, *member, NodeEvent::What::kLeft);
   }
   return event.out.Take(state_->nodes);
 }
 
-void Catalog::Heard(TimePoint when, Incarnation node) {
+Effects Catalog::Heard(TimePoint when, Incarnation node) {
+  Event event{when, Outbox(state_->term)};
   Node* const member = state_->nodes.Find(node);
-  if (!member || when <= member->heard) return;
+  if (!member || when <= member->heard) return {};
   member->heard = when;
-  if (member->has_session && when > member->suspected_since) state_->nodes.Trust(member);
+  if (member->has_session && when > member->suspected_since) state_->Trust(event, *member);
+  return event.out.Take(state_->nodes);
 }
 
 void Catalog::Excuse(TimePoint now, Duration unheard) { state_->Excuse(now, unheard); }

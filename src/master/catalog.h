@@ -13,8 +13,10 @@
 //   waiting               items that are answered later
 //   outbox                what one event produces: answers and orders
 //   limits                every number that bounds the catalog
+//   bytes_text            "8.0 MiB"
 //   service, session, ... gRPC around it: decode, call, encode
 //   ticker                the one background thread: Tick(now)
+//   node_log              lines for operators about members
 //   config, main          flags and YAML; the process
 //
 // The catalog and all above `service` have no I/O, no thread and no clock, and link neither gRPC
@@ -32,6 +34,19 @@
 
 namespace kvstore::master {
 
+// What has become of a member.
+struct NodeEvent {
+  enum class What : uint8_t { kSuspected, kTrusted, kLeft, kGone };
+  What what = What::kSuspected;
+  Incarnation node;
+  std::string name;
+  bool lends = false;         // any memory
+  bool has_session = false;   // no: its session stream is lost, or it has left
+  Duration lasted{};          // kSuspected, kGone: its silence; kTrusted: the suspicion
+  uint64_t objects_lost = 0;  // kLeft, kGone: committed ones whose last holder it was
+  uint64_t bytes_lost = 0;    // their sizes
+};
+
 // What follows from one event, in order: answers to callers, orders to holders.
 struct Effects {
   struct Reply {
@@ -46,6 +61,7 @@ struct Effects {
   std::vector<OrdersTo> orders;
   // Nodes declared gone: their streams are to be ended.
   std::vector<Incarnation> gone;
+  std::vector<NodeEvent> node_events;  // for the log
 };
 
 // Bytes; `size` is the sum of unprepared, free, unfinished, committed and retiring.
@@ -69,6 +85,7 @@ struct Counters {
   uint64_t removed = 0, replaced = 0;
   uint64_t evicted_for_room = 0, evicted_by_watermark = 0;
   uint64_t lost_with_node = 0;  // objects whose last holder left or is gone
+  uint64_t bytes_lost_with_node = 0;
   uint64_t nodes_joined = 0, nodes_suspected = 0, nodes_gone = 0, nodes_left = 0;
   uint64_t orders_sent = 0, orders_resent = 0, acks_withdrawn = 0, acks_free = 0, acks_ignored = 0;
 };
@@ -141,8 +158,9 @@ class Catalog {
   Effects SessionLost(TimePoint now, Incarnation node);
   // It has stopped serving and withdrawn everything.
   Effects Leave(TimePoint now, Incarnation node);
-  // A heartbeat came in at `when`. Unknown nodes are ignored.
-  void Heard(TimePoint when, Incarnation node);
+  // A heartbeat came in at `when`; a suspect that has a session is trusted again. Unknown nodes are
+  // ignored.
+  Effects Heard(TimePoint when, Incarnation node);
   // The master itself was held up: nobody could be heard, or judged, for `unheard` until `now`. So
   // much of each silence and suspicion does not count; both end later by that, never earlier.
   void Excuse(TimePoint now, Duration unheard);

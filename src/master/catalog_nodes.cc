@@ -46,6 +46,16 @@ std::set<uint64_t> ParkedOn(const Node& node) {
   return arrivals;
 }
 
+NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
+  NodeEvent event;
+  event.what = what;
+  event.node = node.peer.incarnation;
+  event.name = node.peer.name;
+  event.lends = node.Lends();
+  event.has_session = node.has_session;
+  return event;
+}
+
 }  // namespace
 
 Status Catalog::State::CheckHello(const Hello& hello) const {
@@ -104,7 +114,7 @@ void Catalog::State::Rejoin(Event& event, Node& node, const Hello& hello) {
   node.heard = event.now;
   node.counter = std::max(node.counter, hello.counter);
   node.peer.descriptor = hello.self.descriptor;
-  nodes.Trust(&node);
+  Trust(event, node);
   ResendOrders(event, node, TimePoint::max());
   AddSegments(event, node, hello);
   for (const auto& segment : node.segments) {
@@ -151,10 +161,21 @@ void Catalog::State::Suspect(Event& event, Node& node) {
   if (node.suspected) return;
   nodes.Suspect(&node, event.now);
   ++counters.nodes_suspected;
+  NodeEvent suspected = AboutNode(NodeEvent::What::kSuspected, node);
+  suspected.lasted = event.now - node.heard;
+  event.out.Add(std::move(suspected));
   for (const uint64_t arrival : ParkedOn(node)) {
     const auto it = parked.find(arrival);
     if (it != parked.end()) Replan(event, *it->second);
   }
+}
+
+void Catalog::State::Trust(Event& event, Node& node) {
+  if (!node.suspected) return;
+  nodes.Trust(&node);
+  NodeEvent trusted = AboutNode(NodeEvent::What::kTrusted, node);
+  trusted.lasted = event.now - node.suspected_since;
+  event.out.Add(std::move(trusted));
 }
 
 void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
@@ -171,7 +192,10 @@ void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
   }
 }
 
-void Catalog::State::Drop(Event& event, Node& node) {
+void Catalog::State::Drop(Event& event, Node& node, NodeEvent::What what) {
+  NodeEvent dropped = AboutNode(what, node);
+  dropped.lasted = event.now - node.heard;
+  const Counters before = counters;
   node.has_session = false;
   nodes.Suspect(&node, event.now);
   for (WaitingItem* item : waiting.OfCaller(node.peer.incarnation)) {
@@ -188,6 +212,9 @@ void Catalog::State::Drop(Event& event, Node& node) {
       while (HeldReplica* const replica = segment->First(standing)) Lose(event, *replica);
     }
   }
+  dropped.objects_lost = counters.lost_with_node - before.lost_with_node;
+  dropped.bytes_lost = counters.bytes_lost_with_node - before.bytes_lost_with_node;
+  event.out.Add(std::move(dropped));
   nodes.NeverTakeBack(node.peer.incarnation);
   nodes.Erase(&node);
   for (const uint64_t arrival : displaced) {

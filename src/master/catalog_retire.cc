@@ -67,7 +67,12 @@ void Catalog::State::CountRetired(const Object& object, Cause cause) {
       ++counters.puts_expired;
       break;
     case Cause::kHoldersLost:
-      ++(object.state == ObjectState::kComplete ? counters.lost_with_node : counters.puts_aborted);
+      if (object.state == ObjectState::kComplete) {
+        ++counters.lost_with_node;
+        counters.bytes_lost_with_node += object.size;
+      } else {
+        ++counters.puts_aborted;
+      }
       break;
     case Cause::kReplaced:
       ++counters.replaced;
@@ -155,7 +160,7 @@ void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
   node.counter = std::max(node.counter, acks.counter);
   node.acks_heard = event.now;
   node.heard = std::max(node.heard, event.now);
-  if (node.has_session) nodes.Trust(&node);
+  if (node.has_session) Trust(event, node);
   for (const RetireAck& ack : acks.retired) {
     if (!HandleAck(event, node, ack)) ++counters.acks_ignored;
   }

@@ -1,9 +1,10 @@
 // Finding room for a put, and making it: pages, eviction, and the queues of parked puts.
 
 #include <algorithm>
-#include <cstdio>
+#include <functional>
 #include <string>
 
+#include "master/bytes_text.h"
 #include "master/catalog_state.h"
 
 namespace kvstore::master {
@@ -33,16 +34,6 @@ void Choose(Candidates candidates, size_t wanted, std::vector<Segment*>* segment
 uint64_t Missing(uint64_t wanted, uint64_t have) { return wanted > have ? wanted - have : 0; }
 
 }  // namespace
-
-std::string BytesText(uint64_t bytes) {
-  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(units)) value /= 1024, ++unit;
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-  return text;
-}
 
 Room Catalog::State::FindFreeRoom(const Object& object) const {
   Room room;
@@ -242,11 +233,12 @@ Status Catalog::State::NoRoom(const Object& object) const {
                                   std::to_string(object.replicas_wanted) + " wanted, " +
                                   std::to_string(lenders) + " there; add nodes");
   }
-  uint64_t pinned = 0;
+  KVSTORE_RETURN_IF_ERROR(TooLarge(object));
+  uint64_t withdrawn = 0;
   uint64_t coming = 0;
   for (const auto& [incarnation, node] : nodes.all()) {
     for (const auto& segment : node->segments) {
-      pinned += segment->Bytes(Standing::kWithdrawn);
+      withdrawn += segment->Bytes(Standing::kWithdrawn);
       coming += segment->Coming();
     }
   }
@@ -254,9 +246,34 @@ Status Catalog::State::NoRoom(const Object& object) const {
   return ResourceExhaustedError(
       "no room: " + std::to_string(object.replicas_wanted) + " x " + BytesText(object.size) +
       " needed; of " + BytesText(space.size) + " lent in all, " + BytesText(space.leased) +
-      " are leased, " + BytesText(space.unfinished) + " unfinished, " + BytesText(pinned) +
-      " pinned, " + BytesText(coming) +
-      " coming; retry when leases have ended, put smaller objects or add nodes");
+      " are leased, " + BytesText(space.unfinished) + " unfinished, " +
+      (withdrawn > 0 ? BytesText(withdrawn) + " withdrawn but still being read, " : "") +
+      BytesText(coming) + " coming; " +
+      (space.leased > 0 ? "retry when leases have ended" : "retry later") +
+      ", put smaller objects or add nodes");
+}
+
+Status Catalog::State::TooLarge(const Object& object) const {
+  std::vector<uint64_t> largest;  // of each live node that lends
+  for (const auto& [incarnation, node] : nodes.all()) {
+    if (node->suspected || !node->Lends()) continue;
+    largest.push_back(0);
+    for (const auto& segment : node->segments) {
+      largest.back() = std::max(largest.back(), segment->size());
+    }
+  }
+  const size_t wanted = object.replicas_wanted;
+  const auto last = largest.begin() + static_cast<ptrdiff_t>(wanted - 1);
+  std::nth_element(largest.begin(), last, largest.end(), std::greater<>());
+  // Segments are whole granules: what is no larger than one fits into it.
+  if (object.size <= *last) return Status::Ok();
+  const std::string lenders = wanted == 1 ? "live node lends a segment"
+                                          : std::to_string(wanted) + " live nodes lend segments";
+  return ResourceExhaustedError(
+      "too large: " + std::to_string(wanted) + " x " + BytesText(object.size) +
+      " needed, each in one segment; of " + BytesText(nodes.TotalSpace().size) +
+      " lent in all, no " + lenders + " larger than " + BytesText(*last) + ", " +
+      BytesText(object.size - *last) + " too little; put smaller objects or lend larger segments");
 }
 
 }  // namespace kvstore::master

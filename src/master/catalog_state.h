@@ -124,7 +124,11 @@ struct Catalog::State {
   void ExpireLeases(Segment& segment, TimePoint now);
   bool YieldsVictims(const Object& object, TimePoint now) const;
   uint64_t LowWatermark(const Segment& segment) const;
+  // Why the put gets no room, with numbers.
   Status NoRoom(const Object& object) const;
+  // resource_exhausted: the put would not fit even if all live nodes were empty. Needs as many live
+  // lenders as it wants replicas.
+  Status TooLarge(const Object& object) const;
 
   // ---- the door (catalog_retire.cc)
 
@@ -182,11 +186,13 @@ struct Catalog::State {
   // Those last sent at `sent_until` or earlier.
   void ResendOrders(Event& event, Node& node, TimePoint sent_until);
   void Suspect(Event& event, Node& node);
+  void Trust(Event& event, Node& node);
   // `committing`: those too that it has asked to commit. They need nothing more of it, and what
   // they replace is lost already, so that silence alone does not end them.
   void AbortPutsOf(Event& event, Node& writer, bool committing);
   // It is no member any more: what it held is withdrawn and free, what it wrote is aborted.
-  void Drop(Event& event, Node& node);
+  // `what`: kLeft or kGone.
+  void Drop(Event& event, Node& node, NodeEvent::What what);
 
   // ---- time (catalog_tick.cc)
 
@@ -219,9 +225,6 @@ struct Catalog::State {
   uint64_t retry_next = 0;  // arrival from which RetryParked goes on, past the oldest
   WaitingItems waiting;
 };
-
-// "8.0 MiB".
-std::string BytesText(uint64_t bytes);
 
 }  // namespace kvstore::master
 

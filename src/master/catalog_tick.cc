@@ -44,7 +44,7 @@ void Catalog::State::JudgeNodes(Event& event) {
     if (suspected >= gone_after) {
       ++counters.nodes_gone;
       event.out.AddGone(node->peer.incarnation);
-      Drop(event, *node);
+      Drop(event, *node, NodeEvent::What::kGone);
     } else if (suspected >= limits.abort_writer_after) {
       AbortPutsOf(event, *node, /*committing=*/false);
     }

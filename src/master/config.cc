@@ -146,7 +146,7 @@ std::vector<Setting> NetworkSettings() {
           "A stream that has not said hello after so long is ended."),
       Milliseconds(
           "shutdown_timeout_ms", 0, 600'000, [](Config & c) -> auto& { return c.shutdown_timeout; },
-          "After SIGTERM or SIGINT, how long streams get to end by themselves."),
+          "After SIGTERM, SIGINT or SIGHUP, how long streams get to end by themselves."),
       {"log_level", "info, warning or error", "What is written to standard error, and worse.",
        false,
        [](std::string_view text, Config* config) {
@@ -474,9 +474,9 @@ std::string HelpText() {
       "USAGE\n"
       "  kvstore_master [--config FILE] [--SETTING VALUE]...\n"
       "\n"
-      "  Runs until SIGTERM or SIGINT. Prints one line to standard output when it is ready, and\n"
-      "  logs to standard error. A flag may have one dash or two, and '=' or a space before its\n"
-      "  value. A flag counts more than the file, and the file more than the default.\n"
+      "  Runs until SIGTERM, SIGINT or SIGHUP. Prints a line to standard output when it is ready,\n"
+      "  and logs to standard error. A flag may have one dash or two, and '=' or a space before\n"
+      "  its value. A flag counts more than the file, and the file more than the default.\n"
       "\n"
       "ACTIONS\n"
       "  --config FILE     Read settings from a YAML file of lines 'setting: value'.\n"

@@ -52,6 +52,7 @@ constexpr NamedCounter kCounters[] = {
      "Objects evicted to keep free space ready"},
     {"kvstore_lost_with_node_total", &Counters::lost_with_node,
      "Objects whose last holder left or is gone"},
+    {"kvstore_bytes_lost_with_node_total", &Counters::bytes_lost_with_node, "Their sizes"},
     {"kvstore_nodes_joined_total", &Counters::nodes_joined, "Nodes that joined"},
     {"kvstore_nodes_suspected_total", &Counters::nodes_suspected, "Times a node fell silent"},
     {"kvstore_nodes_gone_total", &Counters::nodes_gone, "Nodes given up after silence"},

@@ -30,6 +30,7 @@ class Outbox {
   }
 
   void Add(Incarnation node, Order order);
+  void Add(NodeEvent event) { effects_.node_events.push_back(std::move(event)); }
   void AddGone(Incarnation node) { effects_.gone.push_back(node); }
 
   // Everything, with the peers that the answers name; members of `nodes` only. The outbox is empty

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "master/bytes_text.h"
 #include "master/stream.h"
 #include "proto/codec.h"
 
@@ -48,7 +49,6 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
       case v1::NodeMessage::kAcks:
         return TakeAcks(message.acks());
       case v1::NodeMessage::kGoodbye:
-        LOG(INFO) << name_ << " has left";
         switchboard_.Leave(node_);
         return End(Status::Ok());
       case v1::NodeMessage::kHello:
@@ -78,8 +78,19 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
     v1::MasterMessage answer;
     Encode(*welcome, answer.mutable_welcome());
     SetGreeted();
-    LOG(INFO) << name_ << " has joined, lending " << hello->segments.size() << " segments";
+    LogJoined(*hello);
     Release(std::move(answer));
+  }
+
+  // Clients that lend nothing come and go with every command.
+  void LogJoined(const Hello& hello) const {
+    uint64_t bytes = 0;
+    for (const LentSegment& lent : hello.segments) bytes += lent.size;
+    if (bytes > 0) {
+      LOG(INFO) << name_ << " has joined, lending " << BytesText(bytes);
+    } else {
+      VLOG(1) << name_ << " has joined, lending nothing";
+    }
   }
 
   void Reject(const Status& why) {
@@ -95,7 +106,7 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
 
   void Ended() override {
     if (greeted()) {
-      LOG(INFO) << "the session of " << name_ << " has ended";
+      VLOG(1) << "the session of " << name_ << " has ended";
       switchboard_.SessionEnded(node_, this);
     }
     metrics_.StreamClosed(StreamKind::kSession);

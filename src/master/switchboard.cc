@@ -1,6 +1,7 @@
 #include "master/switchboard.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 namespace kvstore::master {
@@ -122,16 +123,21 @@ void Switchboard::Handle(Incarnation caller, const VerbRequest& request) {
 
 void Switchboard::Tick() {
   Mail mail;
+  std::vector<NodeEvent> heard;
   {
     MutexLock lock(mu_);
     // The time comes before the beats, and both only under the lock: however long that took, nodes
     // are judged by all that was heard until then.
     const TimePoint now = clock_.Now();
-    for (const auto& [node, when] : beats_.Take()) catalog_.Heard(when, node);
+    for (const auto& [node, when] : beats_.Take()) {
+      Effects effects = catalog_.Heard(when, node);
+      std::move(effects.node_events.begin(), effects.node_events.end(), std::back_inserter(heard));
+    }
     const Duration elapsed = now - std::exchange(last_tick_, now);
     if (elapsed > kLongestTick) catalog_.Excuse(now, elapsed - kLongestTick);
     mail = Address(catalog_.Tick(now));
   }
+  node_log_.Write(clock_.Now(), heard);  // also when it is empty: see there
   Deliver(std::move(mail));
 }
 
@@ -178,6 +184,7 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
       "gone: the node was silent for too long and counts as lost; it must empty itself and join as "
       "another incarnation");
   for (const Incarnation node : effects.gone) Disconnect(node, &mail);
+  mail.node_events = std::move(effects.node_events);
   return mail;
 }
 
@@ -196,6 +203,7 @@ void Switchboard::Deliver(Mail mail) {
     if (lines.session != nullptr) lines.session->EndSession(mail.why);
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);
   }
+  if (!mail.node_events.empty()) node_log_.Write(clock_.Now(), mail.node_events);
 }
 
 }  // namespace kvstore::master

@@ -10,6 +10,7 @@
 #include "kvstore/clock.h"
 #include "master/beats.h"
 #include "master/catalog.h"
+#include "master/node_log.h"
 #include "master/stream_table.h"
 #include "thread_annotations.h"
 
@@ -33,7 +34,8 @@ class SessionPort {
 };
 
 // The catalog under its one mutex, and which stream leads to whom. Each event: lock, ask the
-// catalog at the time that it is, look up the streams that its effects are for, unlock, send.
+// catalog at the time that it is, look up the streams that its effects are for, unlock, send, and
+// log what has become of nodes.
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
@@ -82,16 +84,18 @@ class Switchboard {
     std::vector<std::pair<std::shared_ptr<SessionPort>, Orders>> orders;
     std::vector<Lines> ended;
     Status why;  // they were ended
+    std::vector<NodeEvent> node_events;
   };
 
   Mail Address(Effects effects) REQUIRES(mu_);
   void Disconnect(Incarnation node, Mail* mail) REQUIRES(mu_);
-  static void Deliver(Mail mail);
+  void Deliver(Mail mail) EXCLUDES(mu_);
 
   const Incarnation pool_;
   const uint64_t term_;
   const Clock& clock_;
   Beats beats_;
+  NodeLog node_log_;
 
   mutable Mutex mu_;
   Catalog catalog_ GUARDED_BY(mu_);

@@ -189,6 +189,14 @@ TEST(MasterProcess, EndsOnSigint) {
   EXPECT_EQ(process.Wait(), 0) << process.errors();
 }
 
+TEST(MasterProcess, EndsGracefullyWhenItsTerminalHangsUp) {
+  Process process({"-port", "0", "-metrics_port", "0"});
+  process.AwaitReady();
+  process.Signal(SIGHUP);
+  EXPECT_EQ(process.Wait(), 0) << process.errors();
+  EXPECT_NE(process.errors().find("shutting down"), std::string::npos) << process.errors();
+}
+
 TEST(MasterProcess, PortInUseIsARuntimeErrorInOneLine) {
   Process first({"-port", "0", "-metrics_port", "0"});
   const std::string port = PortIn(first.AwaitReady(), "127.0.0.1:");

@@ -75,7 +75,7 @@ void Transcript::Execute(const std::string& line) {
   } else if (verb == "leave") {
     Show(catalog_->Leave(now_, Named(command.Argument(0))));
   } else if (verb == "hear") {
-    for (const std::string& node : command.arguments()) catalog_->Heard(now_, Named(node));
+    for (const std::string& node : command.arguments()) Show(catalog_->Heard(now_, Named(node)));
   } else if (verb == "excuse") {
     catalog_->Excuse(now_, ParseTime(command.Argument(0)));
   } else if (verb == "withdrawn" || verb == "free" || verb == "ready") {
@@ -296,7 +296,7 @@ void Transcript::Show(const Effects& effects) {
   for (const Effects::OrdersTo& to : effects.orders) {
     for (const Order& order : to.orders.orders) ShowOrder(NameOf(to.node), order);
   }
-  for (const Incarnation& node : effects.gone) Line("gone " + NameOf(node));
+  for (const NodeEvent& event : effects.node_events) ShowNode(event);
 }
 
 void Transcript::ShowReply(const Effects::Reply& reply) {
@@ -333,6 +333,24 @@ void Transcript::ShowReply(const Effects::Reply& reply) {
   std::string peers;
   for (const Peer& peer : reply.reply.peers) peers += " " + peer.name;
   if (!peers.empty()) Line("   peers" + peers);
+}
+
+void Transcript::ShowNode(const NodeEvent& event) {
+  const std::string why = event.has_session ? "silent " : "no session, silent ";
+  const std::string lost = event.objects_lost == 0
+                               ? ""
+                               : ", lost " + std::to_string(event.objects_lost) + " objects of " +
+                                     std::to_string(event.bytes_lost) + " bytes";
+  switch (event.what) {
+    case NodeEvent::What::kSuspected:
+      return Line("suspected " + NameOf(event.node) + ": " + why + TimeText(event.lasted));
+    case NodeEvent::What::kTrusted:
+      return Line("trusted " + NameOf(event.node) + ", suspected for " + TimeText(event.lasted));
+    case NodeEvent::What::kLeft:
+      return Line("left " + NameOf(event.node) + lost);
+    case NodeEvent::What::kGone:
+      return Line("gone " + NameOf(event.node) + ": " + why + TimeText(event.lasted) + lost);
+  }
 }
 
 void Transcript::ShowOrder(const std::string& node, const Order& order) {

@@ -68,6 +68,7 @@ class Transcript {
 
   void Show(const Effects& effects);
   void ShowReply(const Effects::Reply& reply);
+  void ShowNode(const NodeEvent& event);
   void ShowOrder(const std::string& node, const Order& order);
   void Line(const std::string& line) { output_ += line + "\n"; }
 
