@@ -5,13 +5,18 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <iostream>
+#include <string_view>
 #include <thread>
+#include <utility>
 
+#include "client/client_options.h"
 #include "kvstore/client.h"
 #include "tools/node_config.h"
+#include "tools/text/key_text.h"
 #include "tools/text/units.h"
 
 namespace kvstore {
@@ -21,16 +26,21 @@ constexpr int kExitFailed = 1;
 constexpr int kExitBadFlag = 2;
 
 // After the first signal; a client leaves its pool in 5 s.
-constexpr time_t kLeaveSeconds = 8;
+constexpr Duration kLeaveTime = std::chrono::seconds(8);
+// Signals within this time of the first mean the same: timeout(1) sends two at once.
+constexpr Duration kSameSignal = std::chrono::milliseconds(500);
 
-// Turns SIGTERM and SIGINT into a word to the main thread. Made before any other thread, since
-// those inherit that they don't take these signals.
+// Turns SIGTERM, SIGINT and SIGHUP into a word to the main thread. Made before any other thread,
+// since those inherit that they don't take these signals.
 class Signals {
  public:
   Signals() {
     sigemptyset(&set_);
     sigaddset(&set_, SIGTERM);
     sigaddset(&set_, SIGINT);
+    struct sigaction hangup {};  // nohup has it ignored, and it stays so
+    sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::thread([this] { Watch(); }).detach();
   }
@@ -45,17 +55,47 @@ class Signals {
     sigwait(&set_, &signal);
     if (!joined_) _exit(0);
     first_.set_value();
-    const timespec patience{kLeaveSeconds, 0};
-    const int second = sigtimedwait(&set_, nullptr, &patience);
-    std::cerr << "kvstore_node: " << (second > 0 ? "a second signal" : "out of time")
+    const TimePoint first = BootClock::now();
+    bool second = false;
+    do {
+      second = WaitUntil(first + kLeaveTime);
+    } while (second && BootClock::now() - first < kSameSignal);
+    std::cerr << "kvstore_node: " << (second ? "a second signal" : "out of time")
               << " while leaving the pool; the master will find this node missing" << std::endl;
     _exit(kExitFailed);
+  }
+
+  // Whether a signal came before then.
+  bool WaitUntil(TimePoint end) {
+    constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+    const int64_t left = std::max((end - BootClock::now()).count(), Duration::rep{0});
+    const timespec patience{left / kNanosecondsPerSecond, left % kNanosecondsPerSecond};
+    return sigtimedwait(&set_, nullptr, &patience) > 0;
   }
 
   sigset_t set_;
   std::atomic<bool> joined_{false};
   std::promise<void> first_;
 };
+
+// The library names its options; here they are flags.
+std::string InFlags(std::string message) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"tcp_listen", "--listen"},
+      {"tcp_advertise", "--advertise"},
+      {"set allow_remote (kvstore_node: --insecure_allow_remote)", "set --insecure_allow_remote"},
+      {"lend_bytes is", "--lend is"},
+  };
+  for (const auto& [option, flag] : kNames) {
+    if (const size_t at = message.find(option); at != std::string::npos) {
+      message.replace(at, option.size(), flag);
+    }
+  }
+  for (const std::string_view option : {"master is", "name has", "listen is", "connect_timeout"}) {
+    if (message.starts_with(option)) message.insert(0, "--");
+  }
+  return message;
+}
 
 ClientOptions OptionsFor(const NodeConfig& config) {
   ClientOptions options;
@@ -92,12 +132,13 @@ int Run(const NodeConfig& config) {
   }
   Result<std::unique_ptr<Client>> client = Join(config);
   if (!client.ok()) {
-    std::cerr << "kvstore_node: " << client.status().message() << std::endl;
+    std::cerr << "kvstore_node: " << InFlags(client.status().message()) << std::endl;
     return client.status().code() == StatusCode::kInvalidArgument ? kExitBadFlag : kExitFailed;
   }
   signals->HoldForCleanUp();
-  std::cout << "kvstore_node " << (*client)->incarnation().ToString() << " ready: lends "
-            << text::FormatBytes(config.lend_bytes) << " to the pool of " << config.master
+  std::cout << "kvstore_node '" << text::Escape(client::NodeName(OptionsFor(config)))
+            << "' ready: lends " << text::FormatBytes(config.lend_bytes) << " to the pool of "
+            << config.master << ", incarnation " << (*client)->incarnation().ToString()
             << std::endl;
   signals->AwaitFirst();
   client->reset();

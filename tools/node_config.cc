@@ -177,8 +177,16 @@ uint64_t MachineMemory() {
   return bytes;
 }
 
+// Less would hold no object worth a node, and is nearly always a forgotten unit.
+constexpr uint64_t kLeastLend = 1 << 20;
+
 Result<uint64_t> ParseLend(const std::string& text) {
-  if (!text.ends_with('%')) return text::ParseBytes(text);
+  if (!text.ends_with('%')) {
+    KVSTORE_ASSIGN_OR_RETURN(const uint64_t bytes, text::ParseBytes(text));
+    if (bytes >= kLeastLend) return bytes;
+    return InvalidArgumentError("'" + text + "' is " + text::FormatBytes(bytes) +
+                                "; a node lends 1MiB or more (512MiB, 4GiB, 80%)");
+  }
   KVSTORE_ASSIGN_OR_RETURN(const uint64_t percent,
                            text::ParseNumber(text.substr(0, text.size() - 1), 1, 95));
   return MachineMemory() / 100 * percent;
@@ -243,7 +251,8 @@ std::string HelpText() {
          "DESCRIPTION\n"
          "  Joins the pool of a kvstore_master and lends it memory, in which clients of the pool\n"
          "  keep objects. It does nothing else. Prints one line when it is ready, and runs until\n"
-         "  SIGTERM or SIGINT; then it leaves the pool, and the objects in its memory are gone.\n"
+         "  SIGTERM, SIGINT or SIGHUP; it then leaves the pool, and the objects in its memory are "
+         "gone.\n"
          "  Pages are taken from the machine stretch by stretch, as the pool fills. When the\n"
          "  master is lost the node tries again until there is one; a master that knows nothing\n"
          "  of the pool before it gets the memory empty.\n\n"

@@ -50,12 +50,33 @@ TEST(Node, ItWaitsForAMasterWhenToldTo) {
 TEST(Node, ItSaysOnceThatItIsReadyAndLeavesOnASignal) {
   cluster::MasterProcess master;
   ASSERT_TRUE(master.running());
-  for (const int signal : {SIGTERM, SIGINT}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     cluster::NodeProcess node(master, "node", "8MiB");
     ASSERT_TRUE(node.running());
     node.process().Signal(signal);
     EXPECT_EQ(node.process().WaitForExit(seconds(8)), 0);
   }
+}
+
+TEST(Node, TwoSignalsAtOnceAreOne) {
+  cluster::MasterProcess master;
+  ASSERT_TRUE(master.running());
+  cluster::NodeProcess node(master, "node", "8MiB");
+  ASSERT_TRUE(node.running());
+  EXPECT_TRUE(node.process().WaitForLine("kvstore_node 'node' ready", seconds(1)));
+  node.process().Signal(SIGTERM);
+  node.process().Signal(SIGHUP);
+  node.process().Signal(SIGTERM);
+  EXPECT_EQ(node.process().WaitForExit(seconds(8)), 0) << node.process().output();
+}
+
+TEST(Node, ARefusalNamesTheFlagsAsTheyAreTyped) {
+  std::string output;
+  EXPECT_NE(RunNode({"--listen=0.0.0.0:0", "--insecure_allow_remote", "--lend=1MiB"}, &output), 0);
+  EXPECT_NE(output.find("--listen is 0.0.0.0"), std::string::npos) << output;
+  EXPECT_NE(output.find("--advertise"), std::string::npos) << output;
+  EXPECT_EQ(RunNode({"--master=nowhere"}, &output), 2);
+  EXPECT_NE(output.find("--master is 'nowhere'"), std::string::npos) << output;
 }
 
 TEST(Node, LeavingEndsInTimeWithoutAMaster) {

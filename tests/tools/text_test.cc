@@ -199,5 +199,20 @@ TEST(CommandLineTest, WhatIsUnknownOrIncompleteIsNamed) {
   EXPECT_THAT(Parse({"--replace=1"}).status().message(), HasSubstr("no value"));
 }
 
+TEST(KeyTextTest, MarksThatTurnTheDirectionAreNotShownRaw) {
+  EXPECT_EQ(Escape("a\xe2\x80\xae"
+                   "b"),
+            "a\\xe2\\x80\\xae"
+            "b");
+  EXPECT_EQ(Escape("\xe2\x81\xa6"), "\\xe2\\x81\\xa6");
+  EXPECT_EQ(Escape("\xe2\x82\xac"), "\xe2\x82\xac");  // the euro sign
+}
+
+TEST(KeyTextTest, OnlyTextsThatAreTooLongAreShortenedAtWholeCharacters) {
+  EXPECT_EQ(Shorten("0123456789", 10), "0123456789");
+  EXPECT_EQ(Shorten("0123456789a", 10), "012...789a");
+  EXPECT_EQ(Shorten("öäüöäüöäüöä", 9), "öäü...üöä");
+}
+
 }  // namespace
 }  // namespace kvstore::text

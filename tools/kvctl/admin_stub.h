@@ -62,7 +62,7 @@ struct ObjectPage {
 };
 
 // The master's admin service; the only file of the tools that sees gRPC. unavailable: nobody
-// listens there; deadline_exceeded: no answer within the timeout. Thread-compatible.
+// listened there within the timeout; deadline_exceeded: no answer within it. Thread-compatible.
 class AdminStub {
  public:
   // `master` is HOST:PORT; each call may take up to `timeout`.

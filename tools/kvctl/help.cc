@@ -8,7 +8,7 @@ namespace {
 
 constexpr text::Option kGlobalOptions[] = {
     {"master", "", "HOST:PORT", "the master to ask (default 127.0.0.1:50051)"},
-    {"timeout", "", "TIME", "give up after that long: 500ms, 5s, 2m (default 5s)"},
+    {"timeout", "", "TIME", "wait so long, for a master too: 500ms, 5s, 2m (default 5s)"},
     {"output", "", "table|json", "for people, or one JSON value for scripts (default table)"},
     {"escaped", "", "", "keys are typed as tables show them: \\\\ and \\xNN"},
     {"help", "h", "", "this text, or that of a verb"},

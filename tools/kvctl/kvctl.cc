@@ -13,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "client/client_options.h"
 #include "kvstore/client.h"
 #include "tools/kvctl/commands.h"
 #include "tools/text/units.h"
@@ -43,8 +44,14 @@ ExitCode RunVerb(const Command& command, text::CommandLine line) {
   }
   const Result<Duration> timeout = text::ParseDuration(line.Get("timeout", "5s"));
   if (!timeout.ok()) return FailUsage("--timeout: " + timeout.status().message());
+  ClientOptions target;  // one check for verbs that join the pool and for those that only ask
+  target.master = line.Get("master", "127.0.0.1:50051");
+  target.connect_timeout = *timeout;
+  if (const Status sound = client::CheckOptions(target); !sound.ok()) {
+    return FailUsage("--" + sound.message());
+  }
   return command.run({.line = line,
-                      .master = line.Get("master", "127.0.0.1:50051"),
+                      .master = target.master,
                       .timeout = *timeout,
                       .json = output == "json",
                       .escaped = line.Has("escaped")});
@@ -98,8 +105,8 @@ ExitCode Run(std::span<const char* const> words) {
 // A closed standard input or output must stay an error: its number would be given to the first
 // descriptor that any library opens, some of them before main, and that would be read or written in
 // its place. So it becomes one that can't be used, before the libraries begin.
-__attribute__((no_sanitize("address", "thread", "undefined")))
-void KeepClosedStandardFilesClosed(int, char**, char**) {
+__attribute__((no_sanitize("address", "thread", "undefined"))) void KeepClosedStandardFilesClosed(
+    int, char**, char**) {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (syscall(SYS_fcntl, fd, F_GETFD) >= 0) continue;
     const int unusable = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;

@@ -107,7 +107,10 @@ ExitCode Get(const Invocation& invocation) {
   if (!value.ok()) return Fail(value.status());
   const std::string path = invocation.line.Get("out", "-");
   if (path != "-") {
-    if (const Status written = WriteFile(path, *value); !written.ok()) return Fail(written);
+    if (const Status written = WriteFile(path, *value); !written.ok()) {
+      std::cerr << "kvctl: " << written.message() << '\n';
+      return kFailed;
+    }
   }
   if (invocation.json) {
     JsonWriter json;

@@ -18,7 +18,8 @@ using text::FormatDuration;
 using text::JsonWriter;
 using text::Table;
 
-constexpr uint32_t kPage = 4096;  // the largest that the master gives
+constexpr uint32_t kPage = 4096;   // the largest that the master gives
+constexpr size_t kWidestKey = 72;  // characters; JSON has every key whole
 
 uint64_t Milliseconds(Duration duration) {
   return static_cast<uint64_t>(
@@ -55,8 +56,8 @@ void PrintStatus(const PoolStatus& status) {
                                    FormatBytes(status.space.leased)});
   table.AddRow({"  unfinished", FormatBytes(status.space.unfinished)});
   table.AddRow({"  retiring", FormatBytes(status.space.retiring)});
-  table.AddRow({"  free", FormatBytes(status.space.free) + ", not touched yet " +
-                              FormatBytes(status.space.unprepared)});
+  table.AddRow({"  free", FormatBytes(status.space.free)});
+  table.AddRow({"  untouched", FormatBytes(status.space.unprepared)});
   table.Print(std::cout);
   std::cout << "\nsince it started\n";
   Table counters({{}, {"", Align::kRight}});
@@ -103,12 +104,13 @@ void PrintNodes(const std::vector<NodeRow>& nodes) {
                {"LENDS", Align::kRight},
                {"COMMITTED", Align::kRight},
                {"FREE", Align::kRight},
+               {"UNTOUCHED", Align::kRight},
                {"ORDERS", Align::kRight},
                {"INCARNATION"}});
   for (const NodeRow& node : nodes) {
     table.AddRow({text::Escape(node.name), node.state, FormatDuration(node.silent),
                   FormatBytes(node.space.size), FormatBytes(node.space.committed),
-                  FormatBytes(node.space.free + node.space.unprepared),
+                  FormatBytes(node.space.free), FormatBytes(node.space.unprepared),
                   std::to_string(node.orders_open), node.incarnation.ToString()});
   }
   table.Print(std::cout);
@@ -221,7 +223,7 @@ void PrintObjects(const ObjectPage& page) {
   for (const ObjectRow& object : page.objects) {
     std::string nodes;
     for (const std::string& node : object.nodes) nodes += (nodes.empty() ? "" : ",") + node;
-    table.AddRow({text::Escape(object.key), FormatBytes(object.size),
+    table.AddRow({text::Shorten(text::Escape(object.key), kWidestKey), FormatBytes(object.size),
                   std::to_string(object.replicas), FormatDuration(object.age),
                   FormatDuration(object.lease_left), text::Escape(nodes)});
   }
@@ -292,7 +294,7 @@ constexpr Command kCommands[] = {
      .description =
          "  One line a node, workers included. SILENT is the time since it was last heard;\n"
          "  a suspected node gets no new objects and is gone if it stays silent. ORDERS are\n"
-         "  retirements that it has not confirmed as free.\n",
+         "  retirements that it has not confirmed as free; UNTOUCHED as for segments.\n",
      .run = ShowNodes},
     {.name = "segments",
      .synopsis = "[OPTIONS]",
@@ -307,6 +309,7 @@ constexpr Command kCommands[] = {
      .description =
          "  Lists committed objects; neither leases them nor touches the eviction order. The\n"
          "  list is read in pages of 4096, so that one longer than that is no single moment's.\n"
+         "  A long key is shortened in its middle (...); the JSON has it whole.\n"
          "  \"more\" in the JSON says that --limit has cut it.\n",
      .options = kListOptions,
      .run = ShowObjects},

@@ -1,5 +1,6 @@
 #include "tools/text/key_text.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 
@@ -20,6 +21,25 @@ bool IsControl(std::string_view character) {
   const uint8_t first = Byte(character, 0);
   if (character.size() == 1) return first < 0x20 || first == 0x7f;
   return character.size() == 2 && first == 0xc2 && Byte(character, 1) < 0xa0;
+}
+
+// Marks that reorder what a terminal shows, U+202E among them.
+bool TurnsDirection(std::string_view character) {
+  if (character.size() != 3 || Byte(character, 0) != 0xe2) return false;
+  const uint8_t middle = Byte(character, 1);
+  const uint8_t last = Byte(character, 2);
+  if (middle == 0x80) return (last >= 0x8e && last <= 0x8f) || (last >= 0xaa && last <= 0xae);
+  return middle == 0x81 && last >= 0xa6 && last <= 0xa9;
+}
+
+// Where the character number `count` of UTF-8 begins; its size where there are no more.
+size_t PlaceOf(std::string_view text, size_t count) {
+  size_t at = 0;
+  for (; count > 0 && at < text.size(); --count) {
+    ++at;
+    while (at < text.size() && (Byte(text, at) & 0xc0) == 0x80) ++at;
+  }
+  return at;
 }
 
 }  // namespace
@@ -53,7 +73,8 @@ std::string Escape(std::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
     const size_t size = Utf8CharacterAt(bytes);
-    if (size > 0 && !IsControl(bytes.substr(0, size))) {
+    const std::string_view character = bytes.substr(0, size);
+    if (size > 0 && !IsControl(character) && !TurnsDirection(character)) {
       text += bytes[0] == '\\' ? std::string_view("\\\\") : bytes.substr(0, size);
       bytes.remove_prefix(size);
       continue;
@@ -83,6 +104,17 @@ Result<std::string> Unescape(std::string_view text) {
     }
   }
   return bytes;
+}
+
+std::string Shorten(std::string_view text, size_t most) {
+  const auto characters = static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
+  if (characters <= most) return std::string(text);
+  constexpr std::string_view kGap = "...";
+  const size_t before = (most - kGap.size()) / 2;
+  const size_t after = most - kGap.size() - before;
+  return std::string(text.substr(0, PlaceOf(text, before))) + std::string(kGap) +
+         std::string(text.substr(PlaceOf(text, characters - after)));
 }
 
 std::string Base64(std::string_view bytes) {
