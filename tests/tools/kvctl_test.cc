@@ -329,6 +329,19 @@ TEST(KvctlDownTest, WithoutAMasterEveryVerbSaysSoInTime) {
   }
 }
 
+TEST(KvctlDownTest, AMasterThatIsJustStartingIsWaitedFor) {
+  std::string address;
+  {
+    const MasterProcess earlier;
+    ASSERT_TRUE(earlier.running());
+    address = earlier.address();
+  }
+  ChildProcess status({KVSTORE_KVCTL_PATH, "--master", address, "--timeout", "20s", "status"});
+  const MasterProcess master({"-port", address.substr(address.rfind(':') + 1)});
+  ASSERT_TRUE(master.running());
+  EXPECT_EQ(status.WaitForExit(seconds(20)), 0) << status.output();
+}
+
 TEST(KvctlDownTest, AMasterThatNeverAnswersIsGivenUpInTime) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

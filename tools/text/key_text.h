@@ -14,7 +14,8 @@ size_t Utf8CharacterAt(std::string_view bytes);
 bool IsUtf8(std::string_view bytes);
 
 // Bytes for a terminal: characters that can be shown as they are, a backslash as \\, all else
-// (control characters, those that turn the direction of writing, bytes that are not UTF-8) as \xNN. Different bytes give different texts.
+// (control characters, marks that turn the direction of writing, bytes that are not UTF-8) as \xNN.
+// Different bytes give different texts.
 std::string Escape(std::string_view bytes);
 // The bytes that Escape shows so. invalid_argument: a backslash that begins none of its forms.
 Result<std::string> Unescape(std::string_view text);
