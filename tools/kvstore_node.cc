@@ -9,11 +9,9 @@
 #include <atomic>
 #include <future>
 #include <iostream>
-#include <string_view>
 #include <thread>
 #include <utility>
 
-#include "client/client_options.h"
 #include "kvstore/client.h"
 #include "tools/node_config.h"
 #include "tools/text/key_text.h"
@@ -24,6 +22,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitBadFlag = 2;
+constexpr uint64_t kFewBytes = 1 << 20;
 
 // After the first signal; a client leaves its pool in 5 s.
 constexpr Duration kLeaveTime = std::chrono::seconds(8);
@@ -78,25 +77,6 @@ class Signals {
   std::promise<void> first_;
 };
 
-// The library names its options; here they are flags.
-std::string InFlags(std::string message) {
-  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
-      {"tcp_listen", "--listen"},
-      {"tcp_advertise", "--advertise"},
-      {"set allow_remote (kvstore_node: --insecure_allow_remote)", "set --insecure_allow_remote"},
-      {"lend_bytes is", "--lend is"},
-  };
-  for (const auto& [option, flag] : kNames) {
-    if (const size_t at = message.find(option); at != std::string::npos) {
-      message.replace(at, option.size(), flag);
-    }
-  }
-  for (const std::string_view option : {"master is", "name has", "listen is", "connect_timeout"}) {
-    if (message.starts_with(option)) message.insert(0, "--");
-  }
-  return message;
-}
-
 ClientOptions OptionsFor(const NodeConfig& config) {
   ClientOptions options;
   options.master = config.master;
@@ -125,21 +105,29 @@ Result<std::unique_ptr<Client>> Join(const NodeConfig& config) {
 }
 
 int Run(const NodeConfig& config) {
+  // The options are named as the flags are.
+  if (const Status sound = CheckOptions(OptionsFor(config)); !sound.ok()) {
+    std::cerr << "kvstore_node: --" << sound.message() << std::endl;
+    return kExitBadFlag;
+  }
   auto* const signals = new Signals;  // its thread lives as long as the process
   if (config.insecure_allow_remote) {
     LOG(WARNING) << "--insecure_allow_remote: whoever reaches " << config.listen
                  << " can read and write the lent memory";
   }
+  if (config.lend_bytes < kFewBytes) {
+    LOG(WARNING) << "--lend is " << text::FormatBytes(config.lend_bytes)
+                 << ", which holds hardly an object; was a unit forgotten (512MiB, 4GiB, 80%)?";
+  }
   Result<std::unique_ptr<Client>> client = Join(config);
   if (!client.ok()) {
-    std::cerr << "kvstore_node: " << InFlags(client.status().message()) << std::endl;
+    std::cerr << "kvstore_node: " << client.status().message() << std::endl;
     return client.status().code() == StatusCode::kInvalidArgument ? kExitBadFlag : kExitFailed;
   }
   signals->HoldForCleanUp();
-  std::cout << "kvstore_node '" << text::Escape(client::NodeName(OptionsFor(config)))
-            << "' ready: lends " << text::FormatBytes(config.lend_bytes) << " to the pool of "
-            << config.master << ", incarnation " << (*client)->incarnation().ToString()
-            << std::endl;
+  std::cout << "kvstore_node '" << text::Escape((*client)->name()) << "' ready: lends "
+            << text::FormatBytes(config.lend_bytes) << " to the pool of " << config.master
+            << ", incarnation " << (*client)->incarnation().ToString() << std::endl;
   signals->AwaitFirst();
   client->reset();
   return 0;

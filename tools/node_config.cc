@@ -177,16 +177,8 @@ uint64_t MachineMemory() {
   return bytes;
 }
 
-// Less would hold no object worth a node, and is nearly always a forgotten unit.
-constexpr uint64_t kLeastLend = 1 << 20;
-
 Result<uint64_t> ParseLend(const std::string& text) {
-  if (!text.ends_with('%')) {
-    KVSTORE_ASSIGN_OR_RETURN(const uint64_t bytes, text::ParseBytes(text));
-    if (bytes >= kLeastLend) return bytes;
-    return InvalidArgumentError("'" + text + "' is " + text::FormatBytes(bytes) +
-                                "; a node lends 1MiB or more (512MiB, 4GiB, 80%)");
-  }
+  if (!text.ends_with('%')) return text::ParseBytes(text);
   KVSTORE_ASSIGN_OR_RETURN(const uint64_t percent,
                            text::ParseNumber(text.substr(0, text.size() - 1), 1, 95));
   return MachineMemory() / 100 * percent;

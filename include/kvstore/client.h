@@ -81,7 +81,7 @@ struct ObjectStat {
 
 struct ClientOptions {
   std::string master = "127.0.0.1:50051";  // HOST:PORT
-  std::string name{};                        // shown to operators; empty: "<hostname>-<pid>"
+  std::string name{};                      // shown to operators; empty: "<hostname>-<pid>"
   // Memory lent to the pool, in bytes; 0: none. Its pages are touched stretch by stretch, as the
   // pool fills, on huge pages where there are any.
   uint64_t lend_bytes = 0;
@@ -96,6 +96,10 @@ struct ClientOptions {
   // last byte is the guard.
   bool verify_checksums = true;
 };
+
+// What Client::Create checks first: invalid_argument names the option, what it is and what it may
+// be.
+Status CheckOptions(const ClientOptions& options);
 
 struct ClientCounters {
   uint64_t puts_ok = 0, puts_failed = 0;
@@ -152,6 +156,8 @@ class Client {
   virtual Status UnregisterMemory(void* base) = 0;
 
   virtual Incarnation incarnation() const = 0;
+  // As given, or as made up from host name and process.
+  virtual const std::string& name() const = 0;
   virtual ClientCounters counters() const = 0;
   virtual transfer::WayCounters counters(transfer::Way way) const = 0;
 

@@ -79,6 +79,7 @@ class Member final : public Client {
   Status UnregisterMemory(void* base) override EXCLUDES(mu_);
 
   Incarnation incarnation() const override;
+  const std::string& name() const override { return name_; }
   ClientCounters counters() const override;
   transfer::WayCounters counters(transfer::Way way) const override;
 
@@ -293,7 +294,7 @@ ClientCounters Member::counters() const {
 }  // namespace client
 
 Result<std::unique_ptr<Client>> Client::Create(const ClientOptions& options) {
-  KVSTORE_RETURN_IF_ERROR(client::CheckOptions(options));
+  KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
   return client::Member::Join(options);
 }
 

@@ -9,7 +9,8 @@
 #include <optional>
 #include <string_view>
 
-namespace kvstore::client {
+namespace kvstore {
+namespace client {
 namespace {
 
 constexpr size_t kMaxNameBytes = 255;
@@ -40,6 +41,13 @@ std::optional<HostPort> Split(std::string_view text) {
   return host.empty() ? std::nullopt : std::optional(std::move(parsed));
 }
 
+bool IsWildcard(const std::string& host) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return v4.s_addr == htonl(INADDR_ANY);
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
 bool IsLoopback(const std::string& host) {
   if (host == "localhost") return true;
   in_addr v4{};
@@ -66,13 +74,20 @@ Status CheckListen(const ClientOptions& options) {
         "connects could read and write the pool's memory; set allow_remote (kvstore_node: "
         "--insecure_allow_remote) if the network is trusted, or listen on 127.0.0.1");
   }
+  if (IsWildcard(address->host) && options.advertise.empty()) {
+    return InvalidArgumentError("listen is '" + options.listen +
+                                "', to which no peer can connect; set advertise to an address "
+                                "that peers can reach");
+  }
   return Status::Ok();
 }
 
 }  // namespace
+}  // namespace client
 
 Status CheckOptions(const ClientOptions& options) {
-  const std::optional<HostPort> master = Split(options.master);
+  using client::kMaxLendBytes, client::kMaxNameBytes;
+  const std::optional<client::HostPort> master = client::Split(options.master);
   if (!master || master->port == 0) {
     return InvalidArgumentError("master is '" + options.master +
                                 "'; it must be HOST:PORT, with an IPv6 address in brackets");
@@ -89,8 +104,10 @@ Status CheckOptions(const ClientOptions& options) {
   if (options.connect_timeout <= Duration::zero()) {
     return InvalidArgumentError("connect_timeout must be greater than 0");
   }
-  return CheckListen(options);
+  return client::CheckListen(options);
 }
+
+namespace client {
 
 std::string NodeName(const ClientOptions& options) {
   if (!options.name.empty()) return options.name;
@@ -109,4 +126,5 @@ std::string HostIdentity() {
   return host.data();
 }
 
-}  // namespace kvstore::client
+}  // namespace client
+}  // namespace kvstore

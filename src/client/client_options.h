@@ -4,13 +4,8 @@
 #include <string>
 
 #include "kvstore/client.h"
-#include "kvstore/status.h"
 
 namespace kvstore::client {
-
-// Whether a client can be made of these: invalid_argument names the option, what it is and what it
-// may be. An address beyond loopback needs allow_remote.
-Status CheckOptions(const ClientOptions& options);
 
 // The given name, else "<hostname>-<pid>".
 std::string NodeName(const ClientOptions& options);

@@ -101,8 +101,8 @@ Result<uint64_t> CheckCopy(const Copy& copy) {
 Result<Endpoint> Advertised(const Endpoint& bound, const std::string& advertise) {
   if (!advertise.empty()) return Endpoint::Resolve(advertise, bound.port());
   if (!bound.IsWildcard()) return bound;
-  return InvalidArgumentError("tcp_listen is " + bound.ToString() +
-                              ", to which no peer can connect; name an address in tcp_advertise");
+  return InvalidArgumentError(
+      bound.ToString() + " is no address that peers can connect to; name one to be advertised");
 }
 
 // One engine's parts. The threads of its transports and its server use it until it is destroyed.

@@ -73,8 +73,8 @@ TEST(Node, TwoSignalsAtOnceAreOne) {
 TEST(Node, ARefusalNamesTheFlagsAsTheyAreTyped) {
   std::string output;
   EXPECT_NE(RunNode({"--listen=0.0.0.0:0", "--insecure_allow_remote", "--lend=1MiB"}, &output), 0);
-  EXPECT_NE(output.find("--listen is 0.0.0.0"), std::string::npos) << output;
-  EXPECT_NE(output.find("--advertise"), std::string::npos) << output;
+  EXPECT_NE(output.find("--listen is '0.0.0.0:0'"), std::string::npos) << output;
+  EXPECT_NE(output.find("advertise"), std::string::npos) << output;
   EXPECT_EQ(RunNode({"--master=nowhere"}, &output), 2);
   EXPECT_NE(output.find("--master is 'nowhere'"), std::string::npos) << output;
 }

@@ -13,7 +13,6 @@
 #include <system_error>
 #include <vector>
 
-#include "client/client_options.h"
 #include "kvstore/client.h"
 #include "tools/kvctl/commands.h"
 #include "tools/text/units.h"
@@ -47,7 +46,7 @@ ExitCode RunVerb(const Command& command, text::CommandLine line) {
   ClientOptions target;  // one check for verbs that join the pool and for those that only ask
   target.master = line.Get("master", "127.0.0.1:50051");
   target.connect_timeout = *timeout;
-  if (const Status sound = client::CheckOptions(target); !sound.ok()) {
+  if (const Status sound = CheckOptions(target); !sound.ok()) {
     return FailUsage("--" + sound.message());
   }
   return command.run({.line = line,
