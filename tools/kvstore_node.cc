@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <future>
 #include <iostream>
 #include <thread>
@@ -67,9 +68,12 @@ class Signals {
   // Whether a signal came before then.
   bool WaitUntil(TimePoint end) {
     constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
-    const int64_t left = std::max((end - BootClock::now()).count(), Duration::rep{0});
-    const timespec patience{left / kNanosecondsPerSecond, left % kNanosecondsPerSecond};
-    return sigtimedwait(&set_, nullptr, &patience) > 0;
+    while (true) {
+      const int64_t left = std::max((end - BootClock::now()).count(), Duration::rep{0});
+      const timespec patience{left / kNanosecondsPerSecond, left % kNanosecondsPerSecond};
+      if (sigtimedwait(&set_, nullptr, &patience) > 0) return true;
+      if (errno != EINTR || left == 0) return false;  // a debugger's stop interrupts it as well
+    }
   }
 
   sigset_t set_;
