@@ -4,6 +4,36 @@
 namespace kvstore {
 namespace {
 
+v1::PlacementPolicy EncodePlacement(Placement placement) {
+  switch (placement) {
+    case Placement::kLocalFirst:
+      return v1::PLACEMENT_LOCAL_FIRST;
+    case Placement::kSpread:
+      return v1::PLACEMENT_SPREAD;
+    case Placement::kThisHost:
+      return v1::PLACEMENT_THIS_HOST;
+  }
+  return v1::PLACEMENT_LOCAL_FIRST;
+}
+
+Status DecodePlacement(v1::PlacementPolicy from, Placement* to) {
+  switch (from) {
+    case v1::PLACEMENT_LOCAL_FIRST:
+      *to = Placement::kLocalFirst;
+      return Status::Ok();
+    case v1::PLACEMENT_SPREAD:
+      *to = Placement::kSpread;
+      return Status::Ok();
+    case v1::PLACEMENT_THIS_HOST:
+      *to = Placement::kThisHost;
+      return Status::Ok();
+    default:
+      return InvalidArgumentError("placement " + std::to_string(from) +
+                                  " is not known here; 0 (local first), 1 (spread) and 2 (this "
+                                  "host) are");
+  }
+}
+
 void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
   v1::StartPut* to = request->mutable_start_put();
   EncodeKeys(from.keys, to->mutable_keys());
@@ -11,8 +41,7 @@ void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
   EncodeNumbers(from.sizes, to->mutable_sizes());
   to->set_replicas(from.replicas);
   to->set_replace(from.replace);
-  to->set_placement(from.placement == Placement::kSpread ? v1::PLACEMENT_SPREAD
-                                                         : v1::PLACEMENT_LOCAL_FIRST);
+  to->set_placement(EncodePlacement(from.placement));
   for (const std::string& name : from.preferred_nodes) to->add_preferred_nodes(Text(name));
 }
 
@@ -54,6 +83,11 @@ void EncodeVerb(const StatObject& from, v1::VerbRequest* request) {
   EncodeKeys(from.keys, request->mutable_stat()->mutable_keys());
 }
 
+void EncodeVerb(const NoteReads& from, v1::VerbRequest* request) {
+  v1::NoteReads* const to = request->mutable_note_reads();
+  for (const PutId& put : from.puts) Encode(put, to->add_puts());
+}
+
 Status DecodeVerb(v1::StartPut* from, StartPut* to) {
   KVSTORE_RETURN_IF_ERROR(DecodeKeys(from->mutable_keys(), &to->keys));
   KVSTORE_RETURN_IF_ERROR(CheckLists("sequences", from->sequences_size(), to->keys.size()));
@@ -69,16 +103,11 @@ Status DecodeVerb(v1::StartPut* from, StartPut* to) {
     KVSTORE_RETURN_IF_ERROR(
         CheckAtMost("the length of a preferred node's name in bytes", name.size(), kMaxNameBytes));
   }
-  if (!v1::PlacementPolicy_IsValid(from->placement())) {
-    return InvalidArgumentError("placement " + std::to_string(from->placement()) +
-                                " is not known here; 0 (local first) and 1 (spread) are");
-  }
+  KVSTORE_RETURN_IF_ERROR(DecodePlacement(from->placement(), &to->placement));
   to->sequences.assign(from->sequences().begin(), from->sequences().end());
   to->sizes.assign(from->sizes().begin(), from->sizes().end());
   to->replicas = std::max<uint32_t>(from->replicas(), 1);
   to->replace = from->replace();
-  to->placement =
-      from->placement() == v1::PLACEMENT_SPREAD ? Placement::kSpread : Placement::kLocalFirst;
   to->preferred_nodes.assign(from->preferred_nodes().begin(), from->preferred_nodes().end());
   return Status::Ok();
 }
@@ -110,6 +139,13 @@ Status DecodeVerb(v1::CommitPut* from, CommitPut* to) {
 Status DecodeVerb(v1::AbortPut* from, AbortPut* to) {
   KVSTORE_RETURN_IF_ERROR(CheckItems(static_cast<size_t>(from->sequences_size())));
   to->sequences.assign(from->sequences().begin(), from->sequences().end());
+  return Status::Ok();
+}
+
+Status DecodeVerb(v1::NoteReads* from, NoteReads* to) {
+  KVSTORE_RETURN_IF_ERROR(CheckItems(static_cast<size_t>(from->puts_size())));
+  to->puts.reserve(static_cast<size_t>(from->puts_size()));
+  for (const v1::PutId& put : from->puts()) to->puts.push_back(Decode(put));
   return Status::Ok();
 }
 
@@ -170,6 +206,9 @@ Result<VerbRequest> Decode(v1::VerbRequest&& from) {
     case v1::VerbRequest::kStat:
       status = DecodeVerb(from.mutable_stat(), &to.verb.emplace<StatObject>());
       break;
+    case v1::VerbRequest::kNoteReads:
+      status = DecodeVerb(from.mutable_note_reads(), &to.verb.emplace<NoteReads>());
+      break;
     case v1::VerbRequest::VERB_NOT_SET:
       status = InvalidArgumentError("a request without a verb that is known here");
       break;
@@ -197,6 +236,8 @@ Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status) 
       return Refuse<ItemAnswer>(request.id(), request.remove().keys().lengths_size(), status);
     case v1::VerbRequest::kStat:
       return Refuse<StatAnswer>(request.id(), request.stat().keys().lengths_size(), status);
+    case v1::VerbRequest::kNoteReads:
+      break;  // never answered, nor refused
     case v1::VerbRequest::VERB_NOT_SET:
       break;
   }

@@ -121,11 +121,19 @@ struct StatObject {
   KeyBatch keys;
 };
 
+// Objects that were read at remembered locations, so that eviction takes no hot object for a cold
+// one. Never answered, and may be lost.
+struct NoteReads {
+  std::vector<PutId> puts;
+};
+
 struct VerbRequest {
   uint64_t id = 0;  // unique among the caller's; the same again is a retry
   // How long items may be left unanswered; then each is answered deadline_exceeded with its reason.
   Duration patience{};
-  std::variant<StartPut, CommitPut, AbortPut, Locate, Exists, WaitExists, Remove, StatObject> verb;
+  std::variant<StartPut, CommitPut, AbortPut, Locate, Exists, WaitExists, Remove, StatObject,
+               NoteReads>
+      verb;
 };
 
 // ---- verbs: replies

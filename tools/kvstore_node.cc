@@ -98,7 +98,7 @@ Result<std::unique_ptr<Client>> Join(const NodeConfig& config) {
   const ClientOptions options = OptionsFor(config);
   const TimePoint began = BootClock::now();
   while (true) {
-    Result<std::unique_ptr<Client>> client = Client::Create(options);
+    Result<std::unique_ptr<Client>> client = Client::Connect(options);
     if (client.ok() || !config.wait || client.status().code() != StatusCode::kUnavailable) {
       return client;
     }

@@ -51,17 +51,83 @@ struct PutItem {
   std::span<const ConstPiece> pieces;  // in order; none, or sizes of 0, make an empty object
 };
 
+inline constexpr uint64_t kToTheEnd = UINT64_MAX;
+
+// The whole object, or a part of it.
 struct GetItem {
   std::string_view key;
-  std::span<const Piece> pieces;  // filled in order; together at least as large as the object
+  std::span<const Piece> pieces;  // filled in order; together at least as large as what is read
+  uint64_t offset = 0;            // of the first byte to read, in the object
+  uint64_t length = kToTheEnd;    // bytes to read
 };
 
 struct GetResult {
   // OK: `size` bytes are in the pieces, validated. Anything else: the pieces' contents are
-  // undefined. invalid_argument: the pieces are too small; `size` then says how large the object
-  // is.
+  // undefined. invalid_argument: the pieces are too small, or the part ends beyond the object;
+  // `size` then says how large the object is.
   Status status;
   uint64_t size = 0;
+};
+
+// One part of one object of a ReadSession.
+struct PartItem {
+  size_t object = 0;  // index in the keys of OpenReadSession
+  std::span<const Piece> pieces;
+  uint64_t offset = 0;
+  uint64_t length = kToTheEnd;
+};
+
+// Objects that were located once and are then read part by part, layer by layer, all parts of one
+// object from the same put: when it is removed, replaced or evicted meanwhile, its further parts
+// are refused with `aborted`. Holds no memory and bars nothing from eviction longer than the lease
+// of its location, which is asked for anew when it has run out. Thread-safe. Destroyed before its
+// client.
+class ReadSession {
+ public:
+  virtual ~ReadSession() = default;
+  // Per key of OpenReadSession: the object's size in bytes, or why it can't be read (not_found,
+  // ...).
+  virtual const std::vector<Result<uint64_t>>& sizes() const = 0;
+  virtual std::vector<GetResult> Read(std::span<const PartItem> items,
+                                      Duration timeout = std::chrono::seconds(30)) = 0;
+};
+
+// An object where it lies, in this process's memory or that of another one on this host. Its memory
+// is pinned at the holder: it keeps these bytes until this is destroyed or this process has ended,
+// even when the object is removed, replaced or evicted meanwhile. Thread-safe. Destroyed before its
+// client.
+class ObjectView {
+ public:
+  virtual ~ObjectView() = default;
+  // In order; usually one. Only to be read: writing ends the process, or is a bug.
+  virtual std::span<const ConstPiece> pieces() const = 0;
+  virtual uint64_t size() const = 0;      // bytes
+  virtual uint64_t checksum() const = 0;  // XXH3-64, as committed
+  // Reads it all and compares with the checksum: data_loss when it doesn't match. Without this call
+  // it is the holder's word that vouches for the bytes, as it was read when the view was made.
+  virtual Status Verify() const = 0;
+};
+
+// A new object's memory, to be filled in place, on this host. Nobody can find the object before
+// Seal. Destroyed unsealed, it is given up. Confined to one thread at a time. Destroyed before its
+// client.
+class NewObject {
+ public:
+  virtual ~NewObject() = default;
+  // In order; usually one. Their contents at first are undefined. Not to be written after Seal.
+  virtual std::span<const Piece> pieces() const = 0;
+  virtual uint64_t size() const = 0;  // bytes
+  // How long it may still take to seal it: then its memory is given to others, once this process
+  // has let go of it.
+  virtual TimePoint deadline() const = 0;
+  // Computes the checksum and commits; as Client::Put has it. Once only, whatever it answers:
+  // failed_precondition afterwards. aborted: not committed, too late or its holder is lost.
+  virtual Status Seal(Duration timeout = std::chrono::seconds(30)) = 0;
+};
+
+struct CreateItem {
+  std::string_view key;
+  uint64_t size = 0;  // bytes
 };
 
 struct ReplicaStat {
@@ -92,12 +158,15 @@ struct ClientOptions {
   bool allow_remote = false;
   std::vector<transfer::Way> ways{};  // empty: all
   Duration connect_timeout = std::chrono::seconds(10);
-  // Whether Get recomputes the checksum of what it read. Without it the holder's verdict after the
-  // last byte is the guard.
+  // Whether Get recomputes the checksum of whole objects that it read. Without it, and for parts,
+  // the holder's verdict after the last byte is the guard.
   bool verify_checksums = true;
+  // So many locations are remembered, each for as long as its lease, so that the next Get of the
+  // key asks the master nothing. 0: every Get asks.
+  uint32_t remember_locations = 65'536;
 };
 
-// What Client::Create checks first: invalid_argument names the option, what it is and what it may
+// What Client::Connect checks first: invalid_argument names the option, what it is and what it may
 // be.
 Status CheckOptions(const ClientOptions& options);
 
@@ -106,16 +175,22 @@ struct ClientCounters {
   uint64_t gets_ok = 0, gets_missed = 0, gets_failed = 0;
   uint64_t reads_refused = 0;  // a location no longer stood; another was tried
   uint64_t checksum_mismatches = 0;
+  uint64_t gets_remembered = 0;  // of gets_ok: the master was asked nothing
+  uint64_t views_ok = 0, views_missed = 0, views_failed = 0;
+  uint64_t bytes_got = 0, bytes_put = 0;  // by Get and read sessions; by Put and Seal
+  Duration get_time{}, put_time{};        // whole calls, summed
+  uint64_t master_requests = 0;           // messages sent to the master by verbs, retries included
 };
 
 // A member of one pool: puts, gets, and lends memory if told to. Thread-safe. The destructor leaves
-// the pool, taking its lent objects along, within 5 s. After fork the child's calls answer
+// the pool, taking its lent objects along, within 5 s; views, new objects and read sessions must be
+// gone by then, or it ends the process with a message. After fork the child's calls answer
 // failed_precondition, and its destructor does nothing.
 class Client {
  public:
   // Connects and joins. unavailable: no master there within connect_timeout; failed_precondition:
   // it speaks another protocol version.
-  static Result<std::unique_ptr<Client>> Create(const ClientOptions& options);
+  static Result<std::unique_ptr<Client>> Connect(const ClientOptions& options);
   virtual ~Client() = default;
 
   // After OK every Get, Exists or Stat that starts later, on any machine, sees the object until it
@@ -126,11 +201,14 @@ class Client {
                                   const PutOptions& options = {}) = 0;
 
   // not_found; data_loss: the holder vouches for bytes that don't match their checksum;
-  // unavailable: no holder could be reached.
+  // unavailable: no holder could be reached. A key that was read or found a short while ago is read
+  // where it was then, without asking the master; the holder's word says whether it is still so.
   virtual std::vector<GetResult> Get(std::span<const GetItem> items,
                                      Duration timeout = std::chrono::seconds(30)) = 0;
 
-  // Yes does not hold the object: it may be evicted before a Get that follows.
+  // A yes brings the object's location with it where remember_locations has room, so that the Get
+  // that follows asks nothing; with the location usually comes a lease, for which it is not
+  // evicted.
   virtual std::vector<Result<bool>> Exists(std::span<const std::string_view> keys,
                                            Duration timeout = std::chrono::seconds(30)) = 0;
 
@@ -147,6 +225,22 @@ class Client {
 
   virtual std::vector<Result<ObjectStat>> Stat(std::span<const std::string_view> keys,
                                                Duration timeout = std::chrono::seconds(30)) = 0;
+
+  // Locates once; see ReadSession. Fails only as a whole (timeout out of bounds, forked child).
+  virtual Result<std::unique_ptr<ReadSession>> OpenReadSession(
+      std::span<const std::string_view> keys, Duration timeout = std::chrono::seconds(30)) = 0;
+
+  // Objects in place. not_found; failed_precondition: no replica lies on this host, or shared
+  // memory does not lead there (Get can); resource_exhausted: too many views (4096 per holder).
+  virtual std::vector<Result<std::unique_ptr<ObjectView>>> View(
+      std::span<const std::string_view> keys, Duration timeout = std::chrono::seconds(30)) = 0;
+
+  // Room for new objects on this host, in this process's own memory or that of another node here,
+  // to be filled in place and sealed. Errors as for Put, of which this is the first half; one
+  // replica, and the placement is this host (preferred_nodes counts among its nodes).
+  // resource_exhausted: no node of this host has room, or lends any.
+  virtual std::vector<Result<std::unique_ptr<NewObject>>> Create(
+      std::span<const CreateItem> items, const PutOptions& options = {}) = 0;
 
   // Tells the transfer layer of memory that items will name, so that it need not be found out on
   // the way. Optional for host memory. The memory stays the caller's. CUDA: unimplemented.
@@ -168,6 +262,10 @@ class Client {
   Status WaitExists(std::string_view key, Duration timeout);
   Status Remove(std::string_view key, Duration timeout = std::chrono::seconds(30));
   Result<ObjectStat> Stat(std::string_view key, Duration timeout = std::chrono::seconds(30));
+  Result<std::unique_ptr<ObjectView>> View(std::string_view key,
+                                           Duration timeout = std::chrono::seconds(30));
+  Result<std::unique_ptr<NewObject>> Create(std::string_view key, uint64_t size,
+                                            const PutOptions& options = {});
 };
 
 // "0.1.0"

@@ -9,6 +9,7 @@ namespace kvstore {
 enum class Placement : uint8_t {
   kLocalFirst,  // the writer's own memory, then its host, then the rest by free share
   kSpread,      // by free share alone
+  kThisHost,    // the writer's own memory, then its host's, and nowhere else
 };
 
 }  // namespace kvstore

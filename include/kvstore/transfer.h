@@ -6,8 +6,10 @@
 //
 //   Engine   one per process: its regions, its peers, its listening port
 //   Region   memory of this process that copies may start or end in; a remote region also serves
-//   peers Copy     one contiguous stretch of a peer's region <-> a scatter list of local pieces
+//            peers
+//   Copy     one contiguous stretch of a peer's region <-> a scatter list of local pieces
 //   Batch    copies submitted together; each ends with a Completion, which is final
+//   Mapping  a stretch of a region reached in place, here or in a process of this host
 //
 // Every wait has a deadline; deadlines are points on CLOCK_BOOTTIME (kvstore/clock.h).
 
@@ -23,16 +25,17 @@
 #include "kvstore/clock.h"
 #include "kvstore/incarnation.h"
 #include "kvstore/result.h"
+#include "kvstore/shared_memory.h"
 #include "kvstore/status.h"
 
 namespace kvstore::transfer {
 
-// How the bytes of a copy travel. `kAutomatic` in a completion: the copy ended before a way was
-// chosen.
-enum class Way : uint8_t { kAutomatic, kLocal, kTcp };
-inline constexpr size_t kWayCount = 3;
+// How the bytes of a copy travel: kLocal within one process; kShm between processes of one host,
+// by shared memory; kTcp. `kAutomatic` in a completion: the copy ended before a way was chosen.
+enum class Way : uint8_t { kAutomatic, kLocal, kShm, kTcp };
+inline constexpr size_t kWayCount = 4;
 
-// "automatic", "local", "tcp".
+// "automatic", "local", "shm", "tcp".
 std::string_view WayName(Way way);
 
 // What a region is made of. CUDA memory is part of the interface and refused with `unimplemented`
@@ -69,6 +72,10 @@ class RegionGuard {
   // Ends an access that Enter allowed, with the same arguments.
   virtual void Leave(Access access, uint64_t first, uint64_t offset, uint64_t length,
                      uint64_t birth) = 0;
+
+  // Shared regions only: what Engine::TouchedByOthers named may have ended since. Called by a
+  // thread of the engine that holds no lock of its own.
+  virtual void OthersLeft() {}
 };
 
 struct RegionOptions {
@@ -76,6 +83,11 @@ struct RegionOptions {
   int device = 0;                // CUDA device number; host: ignored
   bool remote = false;           // whether peers may reach it by its id
   RegionGuard* guard = nullptr;  // null: a remote region is open to every copy within its bounds
+  // A remote region only: the shared memory that [base, base + size) is, all of it. Peers of this
+  // host then reach it in place (kShm). They ask the words, not the guard: a copy that names a
+  // guard is in order while the word of the granule at `first` is not greater than `birth`. So
+  // whatever the guard refuses for good, the words must say, stored sequentially consistently.
+  const SharedMemory* shared = nullptr;
 };
 
 // Names a region of one incarnation; never an address, never used twice by one engine.
@@ -88,6 +100,13 @@ using PeerId = uint64_t;
 struct Guard {
   uint64_t first = 0;  // byte offset in the region of the first granule of the granted range
   uint64_t birth = 0;
+};
+
+// A part of a region.
+struct Stretch {
+  uint64_t offset = 0;  // bytes from the region's start
+  uint64_t length = 0;  // bytes
+  friend bool operator==(const Stretch&, const Stretch&) = default;
 };
 
 struct Copy {
@@ -133,6 +152,30 @@ class Batch {
   virtual const std::vector<Completion>& completions() const = 0;
 };
 
+// What Engine::Map reaches.
+struct MapRequest {
+  Access access = Access::kRead;
+  PeerId peer = 0;
+  RegionId region = 0;
+  uint64_t offset = 0;  // bytes from the region's start
+  uint64_t length = 0;  // bytes
+  std::optional<Guard> guard;
+};
+
+// A stretch of a region's memory reached in place, as one long access: its owner does not give the
+// memory to anybody else before this object is destroyed or this process has ended, even when it is
+// withdrawn meanwhile. Thread-safe. Destroyed before its engine.
+class Mapping {
+ public:
+  virtual ~Mapping() = default;
+  // kRead: only to be read; writing to it ends the process.
+  virtual std::byte* data() const = 0;
+  virtual uint64_t size() const = 0;
+  // Whether the memory still belongs to the birth that was named (always, where none was).
+  virtual bool Stands() const = 0;
+  virtual Way way() const = 0;  // kLocal or kShm
+};
+
 // The first completion that is not kDone, as a status; OK when all are done.
 Status FirstError(std::span<const Completion> completions);
 
@@ -146,8 +189,13 @@ struct EngineOptions {
   std::string tcp_listen = "127.0.0.1:0";
   // What peers are told instead, when the two differ (NAT, 0.0.0.0). ADDRESS or ADDRESS:PORT.
   std::string tcp_advertise{};
-  // Ways that copies may take; empty: all that exist.
+  // Ways that copies may take, at either end; empty: all that exist.
   std::vector<Way> ways{};
+  // Memory of a peer that is mapped to be written and was not written for so long is unmapped; the
+  // next write maps it again. What is mapped to be read stays until the peer has ended or is idle.
+  Duration shm_window_idle = std::chrono::seconds(5);
+  // Processes of this host that may share this engine's memory at once; others come by TCP.
+  uint32_t shm_max_peers = 1024;
   uint32_t tcp_connections_per_peer = 4;  // 1 to 64
   // Connections served at once. One more displaces the one that has been idle longest; when none is
   // idle, the new one is closed.
@@ -172,10 +220,14 @@ struct WayCounters {
   uint64_t copies_in_doubt = 0;
   uint64_t bytes_read = 0;  // by copies of this engine, not those that it served
   uint64_t bytes_written = 0;
+  Duration time{};        // from the submission of each batch to the end of its last copy, summed
+  uint64_t mappings = 0;  // made by Map
 };
 
 struct ServedCounters {
-  uint64_t reads = 0;  // frames served to peers over TCP
+  uint64_t shm_peers = 0;    // processes that share this engine's memory now
+  uint64_t shm_refused = 0;  // hellos refused: another user, garbage, over the limit
+  uint64_t reads = 0;        // frames served to peers over TCP
   uint64_t writes = 0;
   uint64_t bytes = 0;
   uint64_t refused_before = 0;  // the guard refused at the start: no byte moved
@@ -195,8 +247,16 @@ class Engine {
   // [base, base + size) stays the caller's and must stay mapped until Unregister. Overlap with
   // another region, a null base, size 0 → invalid_argument; CUDA → unimplemented.
   virtual Result<RegionId> Register(void* base, uint64_t size, const RegionOptions& options) = 0;
-  // Refuses new copies of the region and returns when none touches it any more.
+  // Refuses new copies of the region and returns when none touches it any more. Of a shared region
+  // other processes' copies are waited for no longer than the stall timeout and mappings not at
+  // all, since they can't be cut off; they keep the pages, which nobody else gets.
   virtual Status Unregister(RegionId region) = 0;
+
+  // The parts of a shared region that other processes may be touching: their copies under way and
+  // their mappings. Asked after words have been stored, what it does not name is touched by nobody,
+  // and will not be, under births that those words refuse. Processes that have ended touch nothing.
+  // May name a part twice, or one that was touched a moment ago. Empty for other regions.
+  virtual std::vector<Stretch> TouchedByOthers(RegionId region) = 0;
 
   // Opaque bytes by which a peer opens this engine; they change with Rename.
   virtual std::string Descriptor() const = 0;
@@ -222,6 +282,11 @@ class Engine {
   // Submit and wait. A single small copy is carried by the calling thread alone, since waking
   // another costs as much as the round trip.
   virtual std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) = 0;
+
+  // Reaches a stretch in place. aborted: the guard refused; not_found, invalid_argument: as for a
+  // copy; failed_precondition: no permitted way reaches that memory in place; resource_exhausted:
+  // this process has too many mappings of that peer (4096).
+  virtual Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline) = 0;
 
   virtual WayCounters counters(Way way) const = 0;
   virtual ServedCounters served() const = 0;

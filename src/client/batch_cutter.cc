@@ -18,6 +18,7 @@ size_t CountOf(const Keyed& batch) {
 }
 size_t CountOf(const CommitPut& batch) { return batch.sequences.size(); }
 size_t CountOf(const AbortPut& batch) { return batch.sequences.size(); }
+size_t CountOf(const NoteReads& batch) { return batch.puts.size(); }
 
 template <typename Keyed>
 size_t BytesOf(const Keyed& batch, size_t i) {
@@ -25,6 +26,7 @@ size_t BytesOf(const Keyed& batch, size_t i) {
 }
 size_t BytesOf(const CommitPut&, size_t) { return kItemOverhead; }
 size_t BytesOf(const AbortPut&, size_t) { return kItemOverhead; }
+size_t BytesOf(const NoteReads&, size_t) { return kItemOverhead; }
 
 template <typename Any>
 size_t HeadBytesOf(const Any&) {
@@ -65,6 +67,7 @@ void AddItem(const CommitPut& from, size_t i, CommitPut* to) {
   to->checksums.push_back(from.checksums[i]);
   if (!from.pieces.empty()) to->pieces.push_back(from.pieces[i]);
 }
+void AddItem(const NoteReads& from, size_t i, NoteReads* to) { to->puts.push_back(from.puts[i]); }
 void AddItem(const AbortPut& from, size_t i, AbortPut* to) {
   to->sequences.push_back(from.sequences[i]);
 }

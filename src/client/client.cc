@@ -74,6 +74,13 @@ class Member final : public Client {
   std::vector<Result<ObjectStat>> Stat(std::span<const std::string_view> keys,
                                        Duration timeout) override;
 
+  Result<std::unique_ptr<ReadSession>> OpenReadSession(std::span<const std::string_view> keys,
+                                                       Duration timeout) override;
+  std::vector<Result<std::unique_ptr<ObjectView>>> View(std::span<const std::string_view> keys,
+                                                        Duration timeout) override;
+  std::vector<Result<std::unique_ptr<NewObject>>> Create(std::span<const CreateItem> items,
+                                                         const PutOptions& options) override;
+
   Status RegisterMemory(void* base, uint64_t size, MemoryKind kind, int device) override
       EXCLUDES(mu_);
   Status UnregisterMemory(void* base) override EXCLUDES(mu_);
@@ -225,6 +232,25 @@ std::vector<Result<ObjectStat>> Member::Stat(std::span<const std::string_view> k
       });
 }
 
+Result<std::unique_ptr<ReadSession>> Member::OpenReadSession(std::span<const std::string_view>,
+                                                             Duration) {
+  return UnimplementedError("read sessions");
+}
+
+std::vector<Result<std::unique_ptr<ObjectView>>> Member::View(
+    std::span<const std::string_view> keys, Duration) {
+  std::vector<Result<std::unique_ptr<ObjectView>>> views;
+  for (size_t i = 0; i < keys.size(); ++i) views.emplace_back(UnimplementedError("views"));
+  return views;
+}
+
+std::vector<Result<std::unique_ptr<NewObject>>> Member::Create(std::span<const CreateItem> items,
+                                                               const PutOptions&) {
+  std::vector<Result<std::unique_ptr<NewObject>>> created;
+  for (size_t i = 0; i < items.size(); ++i) created.emplace_back(UnimplementedError("Create"));
+  return created;
+}
+
 ObjectStat Member::Describe(const StatAnswer& answer) const {
   ObjectStat stat;
   stat.size = answer.size;
@@ -281,19 +307,21 @@ transfer::WayCounters Member::counters(transfer::Way way) const {
 }
 
 ClientCounters Member::counters() const {
-  return {tally_.puts_ok,
-          tally_.puts_failed,
-          tally_.gets_ok,
-          tally_.gets_missed,
-          tally_.gets_failed,
-          tally_.reads_refused,
-          tally_.checksum_mismatches};
+  ClientCounters counters;
+  counters.puts_ok = tally_.puts_ok;
+  counters.puts_failed = tally_.puts_failed;
+  counters.gets_ok = tally_.gets_ok;
+  counters.gets_missed = tally_.gets_missed;
+  counters.gets_failed = tally_.gets_failed;
+  counters.reads_refused = tally_.reads_refused;
+  counters.checksum_mismatches = tally_.checksum_mismatches;
+  return counters;
 }
 
 }  // namespace
 }  // namespace client
 
-Result<std::unique_ptr<Client>> Client::Create(const ClientOptions& options) {
+Result<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options) {
   KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
   return client::Member::Join(options);
 }
@@ -345,6 +373,16 @@ Status Client::Remove(std::string_view key, Duration timeout) {
 
 Result<ObjectStat> Client::Stat(std::string_view key, Duration timeout) {
   return Stat(std::span(&key, 1), timeout).front();
+}
+
+Result<std::unique_ptr<ObjectView>> Client::View(std::string_view key, Duration timeout) {
+  return std::move(View(std::span(&key, 1), timeout).front());
+}
+
+Result<std::unique_ptr<NewObject>> Client::Create(std::string_view key, uint64_t size,
+                                                  const PutOptions& options) {
+  const CreateItem item{key, size};
+  return std::move(Create(std::span(&item, 1), options).front());
 }
 
 std::string_view Version() { return KVSTORE_VERSION; }

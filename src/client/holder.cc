@@ -9,13 +9,21 @@ bool Overlap(const Range& a, const Range& b) {
   return a.offset < b.offset + b.length && b.offset < a.offset + a.length;
 }
 
+bool OverlapAny(std::span<const Range> some, std::span<const Range> others) {
+  return std::any_of(some.begin(), some.end(), [&](const Range& one) {
+    return std::any_of(others.begin(), others.end(),
+                       [&](const Range& other) { return Overlap(one, other); });
+  });
+}
+
 bool Within(uint64_t offset, uint64_t length, uint64_t size) {
   return length <= size && offset <= size - length;
 }
 
 }  // namespace
 
-Holder::Holder(const HolderGuards& guards) : guards_(guards) {}
+Holder::Holder(const HolderGuards& guards, Outsiders* outsiders)
+    : guards_(guards), outsiders_(outsiders) {}
 
 void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words) {
   Segment& segment = segments_[index];
@@ -51,10 +59,14 @@ void Holder::Retire(uint64_t term, const RetireOrder& order, std::vector<RetireA
     Stamp(&segment, standing);
   }
   acks->push_back({order.put, order.segment, order.birth, RetireStage::kWithdrawn});
-  if (!guards_.free_waits_for_accesses || !Overlaps(segment, order)) {
+  // Outsiders are asked after the words are stored: whom they don't name then, the words refuse.
+  const bool inside = guards_.free_waits_for_accesses && Overlaps(segment, order);
+  const bool outside = OverlapAny(TouchedOutside(order.segment), order.ranges);
+  if (!inside && !outside) {
     acks->push_back({order.put, order.segment, order.birth, RetireStage::kFree});
   } else if (!IsWaiting(segment, order)) {
     ++counters_.free_delayed;
+    if (!inside) ++counters_.free_delayed_by_outsiders;
     segment.not_yet_free.push_back({order});
   }
 }
@@ -96,12 +108,23 @@ void Holder::Leave(uint32_t segment, transfer::Access access, uint64_t /*first*/
   *ended = left.accesses.back();
   left.accesses.pop_back();
 
-  std::erase_if(left.not_yet_free, [&](const Retirement& retirement) {
+  FreeWhatIsLeft(segment, &left, acks);
+}
+
+void Holder::FreeWhatIsLeft(uint32_t index, Segment* segment, std::vector<RetireAck>* acks) {
+  if (segment->not_yet_free.empty()) return;
+  const std::vector<Range> outside = TouchedOutside(index);
+  std::erase_if(segment->not_yet_free, [&](const Retirement& retirement) {
     const RetireOrder& order = retirement.order;
-    if (Overlaps(left, order)) return false;
+    if (Overlaps(*segment, order) || OverlapAny(outside, order.ranges)) return false;
     acks->push_back({order.put, order.segment, order.birth, RetireStage::kFree});
     return true;
   });
+}
+
+std::vector<Range> Holder::TouchedOutside(uint32_t index) const {
+  if (outsiders_ == nullptr || !guards_.free_waits_for_outsiders) return {};
+  return outsiders_->Touched(index);
 }
 
 void Holder::Empty(uint64_t granted_below) {
@@ -113,9 +136,15 @@ void Holder::Empty(uint64_t granted_below) {
   term_ = 0;
 }
 
+void Holder::OthersLeft(uint32_t segment, std::vector<RetireAck>* acks) {
+  const auto found = segments_.find(segment);
+  if (found != segments_.end()) FreeWhatIsLeft(segment, &found->second, acks);
+}
+
 bool Holder::idle() const {
-  return std::all_of(segments_.begin(), segments_.end(),
-                     [](const auto& entry) { return entry.second.accesses.empty(); });
+  return std::all_of(segments_.begin(), segments_.end(), [this](const auto& entry) {
+    return entry.second.accesses.empty() && TouchedOutside(entry.first).empty();
+  });
 }
 
 bool Holder::InBounds(const Segment& segment, const RetireOrder& order) const {
@@ -158,7 +187,9 @@ void Holder::Stamp(Segment* segment, std::span<const Range> ranges) {
   for (const Range& range : ranges) {
     const uint64_t end = (range.offset + range.length) / segment->granule;
     for (uint64_t i = range.offset / segment->granule; i < end; ++i) {
-      segment->words[i].store(counter_, std::memory_order_release);
+      // Sequentially consistent: an outsider announces itself, then reads the word; the holder
+      // stores the word, then looks who has announced himself. One of the two sees the other.
+      segment->words[i].store(counter_, std::memory_order_seq_cst);
     }
   }
 }

@@ -18,15 +18,25 @@ namespace kvstore::client {
 
 // One word per granule, written by the holder only; shared with readers by ways that look for
 // themselves (shared memory, RDMA).
-using Word = std::atomic<uint64_t>;
+using transfer::Word;
+
+// What other processes may be touching by ways that don't ask the holder (shared memory).
+class Outsiders {
+ public:
+  virtual ~Outsiders() = default;
+  // As transfer::Engine::TouchedByOthers: asked after words have been stored, what is not named is
+  // touched by nobody, and will not be, under births that those words refuse.
+  virtual std::vector<Range> Touched(uint32_t segment) = 0;
+};
 
 // The guards of the reuse rules that a test can switch off; see master/limits.h.
 struct HolderGuards {
-  bool check_birth_on_enter = true;     // rule 7: every access is checked against the word
-  bool check_birth_after = true;        // rule 4: and once more after the last byte
-  bool free_waits_for_accesses = true;  // rule 3: *free* only when nothing touches the memory
-  bool orders_name_the_birth = true;    // rule 2: an order for older memory stamps nothing
-  bool older_terms_are_refused = true;  // terms: an order of a deposed master is not executed
+  bool check_birth_on_enter = true;      // rule 7: every access is checked against the word
+  bool check_birth_after = true;         // rule 4: and once more after the last byte
+  bool free_waits_for_accesses = true;   // rule 3: *free* only when nothing touches the memory
+  bool free_waits_for_outsiders = true;  // rule 7: nor another process, through shared memory
+  bool orders_name_the_birth = true;     // rule 2: an order for older memory stamps nothing
+  bool older_terms_are_refused = true;   // terms: an order of a deposed master is not executed
 };
 
 struct HolderCounters {
@@ -36,14 +46,16 @@ struct HolderCounters {
   uint64_t entered = 0;
   uint64_t refused_on_enter = 0;
   uint64_t refused_after = 0;
-  uint64_t free_delayed = 0;  // retirements that had to wait for an access
+  uint64_t free_delayed = 0;               // retirements that had to wait for an access
+  uint64_t free_delayed_by_outsiders = 0;  // of these, for another process alone
 };
 
 // Words, births and accesses of all segments that a node lends. Thread-compatible: segment_host's
 // mutex covers it. Memory that it guards is touched only between Enter and Leave.
 class Holder {
  public:
-  explicit Holder(const HolderGuards& guards = {});
+  // `outsiders`, if any, outlives the holder; it is asked within Retire, OthersLeft and idle.
+  explicit Holder(const HolderGuards& guards = {}, Outsiders* outsiders = nullptr);
 
   // `words`, one per granule of `size` (a whole number of them), outlives the holder and is all 0
   // or as an earlier incarnation of this process left it.
@@ -67,12 +79,15 @@ class Holder {
   void Leave(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
              uint64_t length, uint64_t birth, std::vector<RetireAck>* acks);
 
+  // Outsiders may touch less than before. Appends the acks that it makes due.
+  void OthersLeft(uint32_t segment, std::vector<RetireAck>* acks);
+
   // For a change of incarnation or pool: the counter grows, everything is stamped, no order is open
   // any more, the term is unknown again. The memory may be lent anew once idle().
   // `granted_below`: no memory from there on, in any segment, was ever granted (its pages were
   // never reported ready); its words need no stamp, and so no pages.
   void Empty(uint64_t granted_below = std::numeric_limits<uint64_t>::max());
-  // Whether no access is going on.
+  // Whether no access is going on, and no outsider touches anything.
   bool idle() const;
 
   const HolderCounters& counters() const { return counters_; }
@@ -102,10 +117,14 @@ class Holder {
   static uint64_t WordAt(const Segment& segment, uint64_t first);
   static bool Overlaps(const Segment& segment, const RetireOrder& order);
   static bool IsWaiting(const Segment& segment, const RetireOrder& order);
+  std::vector<Range> TouchedOutside(uint32_t index) const;
+  // Says free of those retirements that nothing touches any more.
+  void FreeWhatIsLeft(uint32_t index, Segment* segment, std::vector<RetireAck>* acks);
   // One step of the counter, stored in all words of the ranges.
   void Stamp(Segment* segment, std::span<const Range> ranges);
 
   const HolderGuards guards_;
+  Outsiders* const outsiders_;
   uint64_t counter_ = 1;  // words begin at 0, so that every birth is greater than an untouched word
   uint64_t term_ = 0;
   std::map<uint32_t, Segment> segments_;

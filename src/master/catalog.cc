@@ -14,6 +14,7 @@ constexpr Duration kLongestPatience = std::chrono::hours(24);
 size_t ItemCount(const StartPut& verb) { return verb.keys.size(); }
 size_t ItemCount(const CommitPut& verb) { return verb.sequences.size(); }
 size_t ItemCount(const AbortPut& verb) { return verb.sequences.size(); }
+size_t ItemCount(const NoteReads&) { return 0; }  // never answered
 template <typename Keyed>
 size_t ItemCount(const Keyed& verb) {
   return verb.keys.size();

@@ -87,6 +87,13 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Remove& verb) 
   for (uint32_t i = 0; i < verb.keys.size(); ++i) RemoveOne(event, asking, i, verb.keys[i]);
 }
 
+void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/, const NoteReads& verb) {
+  for (const PutId& put : verb.puts) {
+    Object* const object = Find(put);
+    if (object && object->state == ObjectState::kComplete) Touch(*object);
+  }
+}
+
 void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_t index,
                                Object& object, bool want_lease, Duration parked_for) {
   ++counters.locate_hits;

@@ -79,6 +79,7 @@ struct Catalog::State {
   void Do(Event& event, const Asking& asking, const WaitExists& verb);
   void Do(Event& event, const Asking& asking, const Remove& verb);
   void Do(Event& event, const Asking& asking, const StatObject& verb);
+  void Do(Event& event, const Asking& asking, const NoteReads& verb);
 
   // ---- puts (catalog_put.cc)
 

@@ -16,8 +16,9 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr size_t kVerbs = std::variant_size_v<decltype(VerbRequest::verb)>;
-constexpr std::array<const char*, kVerbs> kVerbNames = {
-    "start_put", "commit_put", "abort_put", "locate", "exists", "wait_exists", "remove", "stat"};
+constexpr std::array<const char*, kVerbs> kVerbNames = {"start_put", "commit_put", "abort_put",
+                                                        "locate",    "exists",     "wait_exists",
+                                                        "remove",    "stat",       "note_reads"};
 constexpr std::array<const char*, 3> kStreamNames = {"session", "heartbeat", "verbs"};
 constexpr size_t kCodes = static_cast<size_t>(StatusCode::kUnauthenticated) + 1;
 
@@ -101,6 +102,8 @@ size_t ItemsOf(const VerbRequest& request) {
       [](const auto& verb) {
         if constexpr (requires { verb.keys; }) {
           return verb.keys.size();
+        } else if constexpr (requires { verb.puts; }) {
+          return verb.puts.size();
         } else {
           return verb.sequences.size();
         }

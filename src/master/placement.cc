@@ -37,7 +37,7 @@ Segment* Candidates::Next() {
       if (Segment* next = named ? NextOf(*named) : nullptr) return next;
     }
     node_ = segment_ = 0;
-    stage_ = object_.placement == Placement::kLocalFirst && writer_ ? Stage::kOwn : Stage::kRest;
+    stage_ = object_.placement != Placement::kSpread && writer_ ? Stage::kOwn : Stage::kRest;
   }
   if (stage_ == Stage::kOwn) {
     if (!writer_->suspected && segment_ < writer_->segments.size()) {
@@ -48,6 +48,7 @@ Segment* Candidates::Next() {
   }
   if (stage_ == Stage::kHost) {
     if (Segment* next = NextOf(*nodes_.OnHost(writer_->peer.host))) return next;
+    if (object_.placement == Placement::kThisHost) return nullptr;
     stage_ = Stage::kRest;
   }
   return rest_ == nodes_.by_free_share().order().end() ? nullptr : (rest_++)->second;

@@ -13,6 +13,8 @@ std::string_view WayName(Way way) {
       return "automatic";
     case Way::kLocal:
       return "local";
+    case Way::kShm:
+      return "shm";
     case Way::kTcp:
       return "tcp";
   }

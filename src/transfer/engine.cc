@@ -368,6 +368,10 @@ class HostEngine final : public Engine {
   std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) override {
     return parts_->Run(copies, deadline);
   }
+  std::vector<Stretch> TouchedByOthers(RegionId) override { return {}; }
+  Result<std::unique_ptr<Mapping>> Map(const MapRequest&, TimePoint) override {
+    return UnimplementedError("no way maps memory yet");
+  }
   WayCounters counters(Way way) const override { return parts_->counters(way); }
   ServedCounters served() const override { return parts_->served(); }
 

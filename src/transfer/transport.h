@@ -7,7 +7,8 @@
 //   registry    which memory copies may touch, and who touches it now
 //   batch       one submitted batch and its completions
 //   descriptor  the opaque bytes by which peers know each other
-//   transport   what each way implements; local/ is the model to read first, tcp/ the network
+//   transport   what each way implements; local/ is the model to read first, shm/ shares memory
+//               with other processes, tcp/ is the network
 //
 // The engine calls the transports; they call registry and batch, and never each other.
 

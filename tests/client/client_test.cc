@@ -338,7 +338,7 @@ TEST(ClientOptionsTest, AreRefusedWithTheirNameAndRemedy) {
   const auto refusal = [](auto change) {
     ClientOptions options;
     change(options);
-    const Result<std::unique_ptr<Client>> client = Client::Create(options);
+    const Result<std::unique_ptr<Client>> client = Client::Connect(options);
     EXPECT_EQ(client.status().code(), StatusCode::kInvalidArgument) << client.status();
     return client.status().message();
   };
@@ -368,7 +368,7 @@ TEST(ClientOptionsTest, WithoutAMasterCreationEndsInTime) {
   options.master = "127.0.0.1:1";
   options.connect_timeout = milliseconds(300);
   const TimePoint began = BootClock::now();
-  const Result<std::unique_ptr<Client>> client = Client::Create(options);
+  const Result<std::unique_ptr<Client>> client = Client::Connect(options);
   EXPECT_EQ(client.status().code(), StatusCode::kUnavailable) << client.status();
   EXPECT_LT(BootClock::now() - began, seconds(5));
 }

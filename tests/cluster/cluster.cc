@@ -44,7 +44,7 @@ std::unique_ptr<Client> Join(const MasterProcess& master, uint64_t lend_bytes,
   options.master = master.address();
   options.name = name;
   options.lend_bytes = lend_bytes;
-  Result<std::unique_ptr<Client>> client = Client::Create(options);
+  Result<std::unique_ptr<Client>> client = Client::Connect(options);
   if (!client.ok()) {
     ADD_FAILURE() << "can't join: " << client.status();
     return nullptr;

@@ -40,6 +40,10 @@ class FakeEngine final : public transfer::Engine {
   void Rename(Incarnation) override {}
   void Close(transfer::PeerId) override {}
   std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy>, TimePoint) override;
+  std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId) override { return {}; }
+  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest&, TimePoint) override {
+    return UnimplementedError("not in this fake");
+  }
   transfer::WayCounters counters(transfer::Way) const override { return {}; }
   transfer::ServedCounters served() const override { return {}; }
 

@@ -28,9 +28,9 @@ owner() {
       grep -vE "^($2):")
 }
 
-room include 'kvstore/[a-z]+\.h'
+room include 'kvstore/[a-z_]+\.h'
 room proto '(kvstore|proto)/'
-room src/transfer '(transfer/|kvstore/[a-z]+\.h|thread_annotations\.h)'
+room src/transfer '(transfer/|kvstore/[a-z_]+\.h|thread_annotations\.h)'
 room src/master '(master|proto|kvstore)/|thread_annotations\.h'
 room src/client '(client|proto|kvstore)/|thread_annotations\.h'
 for folder in tools/kvctl tools/demo tools/text; do

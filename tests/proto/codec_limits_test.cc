@@ -137,10 +137,10 @@ TEST(CodecLimits, PutsHaveOneToEightReplicas) {
   ExpectRefused(put, "the number of replicas is 9; at most 8");
 }
 
-TEST(CodecLimits, PlacementIsOneOfTwo) {
+TEST(CodecLimits, PlacementIsOneOfThree) {
   v1::VerbRequest put = PutOf(1);
-  put.mutable_start_put()->set_placement(static_cast<v1::PlacementPolicy>(2));
-  ExpectRefused(put, "placement 2");
+  put.mutable_start_put()->set_placement(static_cast<v1::PlacementPolicy>(3));
+  ExpectRefused(put, "placement 3");
 }
 
 TEST(CodecLimits, PreferredNodesAreFewAndShort) {

@@ -312,6 +312,9 @@ inline std::ostream& operator<<(std::ostream& out, const WaitExists& v) {
 inline std::ostream& operator<<(std::ostream& out, const Remove& v) {
   return out << "remove " << v.keys;
 }
+inline std::ostream& operator<<(std::ostream& out, const NoteReads& v) {
+  return out << "note reads of " << v.puts.size();
+}
 inline std::ostream& operator<<(std::ostream& out, const StatObject& v) {
   return out << "stat " << v.keys;
 }

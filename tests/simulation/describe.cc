@@ -54,6 +54,9 @@ struct VerbText {
   std::string operator()(const WaitExists& v) const { return "wait-exists" + KeysOf(v.keys); }
   std::string operator()(const Remove& v) const { return "remove" + KeysOf(v.keys); }
   std::string operator()(const StatObject& v) const { return "stat" + KeysOf(v.keys); }
+  std::string operator()(const NoteReads& v) const {
+    return "note " + std::to_string(v.puts.size()) + " reads";
+  }
 
   static std::string Numbers(const std::vector<uint64_t>& numbers) {
     std::string text;

@@ -31,6 +31,10 @@ class SimEngine final : public transfer::Engine {
                                           TimePoint deadline) override;
   std::vector<transfer::Completion> Run(std::span<const transfer::Copy> copies,
                                         TimePoint deadline) override;
+  std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId) override { return {}; }
+  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest&, TimePoint) override {
+    return UnimplementedError("not simulated");
+  }
   transfer::WayCounters counters(transfer::Way) const override { return {}; }
   transfer::ServedCounters served() const override { return {}; }
 

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   kvstore::ClientOptions options;
   options.master = argv[1];
   options.name = "stranger";
-  auto client = kvstore::Client::Create(options);
+  auto client = kvstore::Client::Connect(options);
   if (!client.ok()) {
     std::fprintf(stderr, "%s\n", client.status().ToString().c_str());
     return 1;

@@ -94,7 +94,7 @@ void Serve(Role* role, const std::vector<TraceRequest>& trace, Lines* lines) {
 
 Status Run(const WorkerOptions& options) {
   KVSTORE_ASSIGN_OR_RETURN(const std::vector<TraceRequest> trace, ReadTrace(options.trace, 0));
-  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Create(options.client));
+  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(options.client));
   const std::unique_ptr<Role> role = options.prefill ? NewPrefill(client.get(), options.role)
                                                      : NewDecode(client.get(), options.role);
   Lines lines;

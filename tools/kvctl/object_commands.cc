@@ -32,7 +32,7 @@ class Membership {
     options.master = invocation.master;
     options.name = "kvctl-" + std::to_string(getpid());
     options.connect_timeout = invocation.timeout;
-    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Create(options));
+    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Connect(options));
     return Membership(std::move(client), end);
   }
 
