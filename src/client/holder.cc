@@ -1,19 +1,15 @@
 #include "client/holder.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+#include <variant>
 
 namespace kvstore::client {
 namespace {
 
-bool Overlap(const Range& a, const Range& b) {
-  return a.offset < b.offset + b.length && b.offset < a.offset + a.length;
-}
-
-bool OverlapAny(std::span<const Range> some, std::span<const Range> others) {
-  return std::any_of(some.begin(), some.end(), [&](const Range& one) {
-    return std::any_of(others.begin(), others.end(),
-                       [&](const Range& other) { return Overlap(one, other); });
-  });
+RetireAck Confirm(const RetireOrder& order, RetireStage stage) {
+  return {order.put, order.segment, order.birth, stage};
 }
 
 bool Within(uint64_t offset, uint64_t length, uint64_t size) {
@@ -21,6 +17,45 @@ bool Within(uint64_t offset, uint64_t length, uint64_t size) {
 }
 
 }  // namespace
+
+// Kept sorted and without overlaps, since views may be thousands, and the retirements that wait for
+// them too.
+class Holder::Parts {
+ public:
+  explicit Parts(std::vector<Range> parts) {
+    std::sort(parts.begin(), parts.end());
+    for (const Range& part : parts) {
+      if (part.length == 0) continue;
+      if (parts_.empty() || parts_.back().offset + parts_.back().length < part.offset) {
+        parts_.push_back(part);
+      } else {
+        const uint64_t end =
+            std::max(parts_.back().offset + parts_.back().length, part.offset + part.length);
+        parts_.back().length = end - parts_.back().offset;
+      }
+    }
+  }
+
+  bool Meet(std::span<const Range> ranges) const {
+    return std::any_of(ranges.begin(), ranges.end(), [this](const Range& range) {
+      // The last part that begins before the range ends.
+      const auto behind =
+          std::lower_bound(parts_.begin(), parts_.end(), range.offset + range.length,
+                           [](const Range& part, uint64_t end) { return part.offset < end; });
+      if (behind == parts_.begin()) return false;
+      return range.offset < std::prev(behind)->offset + std::prev(behind)->length;
+    });
+  }
+
+  uint64_t bytes() const {
+    uint64_t sum = 0;
+    for (const Range& part : parts_) sum += part.length;
+    return sum;
+  }
+
+ private:
+  std::vector<Range> parts_;
+};
 
 Holder::Holder(const HolderGuards& guards, Outsiders* outsiders)
     : guards_(guards), outsiders_(outsiders) {}
@@ -38,12 +73,41 @@ void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::sp
 
 void Holder::EnterTerm(uint64_t term) { term_ = std::max(term_, term); }
 
-void Holder::Retire(uint64_t term, const RetireOrder& order, std::vector<RetireAck>* acks) {
+void Holder::Retire(const Orders& orders, std::vector<RetireAck>* acks) {
+  std::vector<const RetireOrder*> withdrawn;
+  for (const Order& order : orders.orders) {
+    const auto* const retire = std::get_if<RetireOrder>(&order);
+    if (retire == nullptr || !Withdraw(orders.term, *retire)) continue;
+    acks->push_back(Confirm(*retire, RetireStage::kWithdrawn));
+    withdrawn.push_back(retire);
+  }
+  // Outsiders are asked after all words are stored: whom they don't name then, the words refuse.
+  std::map<uint32_t, std::pair<Parts, Parts>> touched;
+  for (const RetireOrder* order : withdrawn) {
+    Segment& segment = segments_.at(order->segment);
+    auto asked = touched.find(order->segment);
+    if (asked == touched.end()) {
+      std::pair now(TouchedInside(segment), TouchedOutside(order->segment));
+      asked = touched.emplace(order->segment, std::move(now)).first;
+    }
+    const bool inside = asked->second.first.Meet(order->ranges);
+    const bool outside = asked->second.second.Meet(order->ranges);
+    if (!inside && !outside) {
+      acks->push_back(Confirm(*order, RetireStage::kFree));
+    } else if (!IsWaiting(segment, *order)) {
+      ++counters_.free_delayed;
+      if (!inside) ++counters_.free_delayed_by_outsiders;
+      segment.not_yet_free.push_back(*order);
+    }
+  }
+}
+
+bool Holder::Withdraw(uint64_t term, const RetireOrder& order) {
   const auto found = segments_.find(order.segment);
   const bool deposed = guards_.older_terms_are_refused && term < term_;
   if (deposed || found == segments_.end() || !InBounds(found->second, order)) {
     ++counters_.orders_refused;
-    return;
+    return false;
   }
   Segment& segment = found->second;
   std::vector<Range> standing;
@@ -58,17 +122,7 @@ void Holder::Retire(uint64_t term, const RetireOrder& order, std::vector<RetireA
     ++counters_.retired;
     Stamp(&segment, standing);
   }
-  acks->push_back({order.put, order.segment, order.birth, RetireStage::kWithdrawn});
-  // Outsiders are asked after the words are stored: whom they don't name then, the words refuse.
-  const bool inside = guards_.free_waits_for_accesses && Overlaps(segment, order);
-  const bool outside = OverlapAny(TouchedOutside(order.segment), order.ranges);
-  if (!inside && !outside) {
-    acks->push_back({order.put, order.segment, order.birth, RetireStage::kFree});
-  } else if (!IsWaiting(segment, order)) {
-    ++counters_.free_delayed;
-    if (!inside) ++counters_.free_delayed_by_outsiders;
-    segment.not_yet_free.push_back({order});
-  }
+  return true;
 }
 
 bool Holder::Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
@@ -113,18 +167,26 @@ void Holder::Leave(uint32_t segment, transfer::Access access, uint64_t /*first*/
 
 void Holder::FreeWhatIsLeft(uint32_t index, Segment* segment, std::vector<RetireAck>* acks) {
   if (segment->not_yet_free.empty()) return;
-  const std::vector<Range> outside = TouchedOutside(index);
-  std::erase_if(segment->not_yet_free, [&](const Retirement& retirement) {
-    const RetireOrder& order = retirement.order;
-    if (Overlaps(*segment, order) || OverlapAny(outside, order.ranges)) return false;
-    acks->push_back({order.put, order.segment, order.birth, RetireStage::kFree});
+  const Parts inside = TouchedInside(*segment);
+  const Parts outside = TouchedOutside(index);
+  std::erase_if(segment->not_yet_free, [&](const RetireOrder& order) {
+    if (inside.Meet(order.ranges) || outside.Meet(order.ranges)) return false;
+    acks->push_back(Confirm(order, RetireStage::kFree));
     return true;
   });
 }
 
-std::vector<Range> Holder::TouchedOutside(uint32_t index) const {
-  if (outsiders_ == nullptr || !guards_.free_waits_for_outsiders) return {};
-  return outsiders_->Touched(index);
+Holder::Parts Holder::TouchedInside(const Segment& segment) const {
+  std::vector<Range> parts;
+  if (guards_.free_waits_for_accesses) {
+    for (const Access& access : segment.accesses) parts.push_back(access.range);
+  }
+  return Parts(std::move(parts));
+}
+
+Holder::Parts Holder::TouchedOutside(uint32_t index) const {
+  if (outsiders_ == nullptr || !guards_.free_waits_for_outsiders) return Parts({});
+  return Parts(outsiders_->Touched(index));
 }
 
 void Holder::Empty(uint64_t granted_below) {
@@ -143,8 +205,17 @@ void Holder::OthersLeft(uint32_t segment, std::vector<RetireAck>* acks) {
 
 bool Holder::idle() const {
   return std::all_of(segments_.begin(), segments_.end(), [this](const auto& entry) {
-    return entry.second.accesses.empty() && TouchedOutside(entry.first).empty();
+    return entry.second.accesses.empty() && TouchedOutside(entry.first).bytes() == 0;
   });
+}
+
+Holder::Touched Holder::touched() const {
+  Touched sum;
+  for (const auto& [index, segment] : segments_) {
+    sum.inside += TouchedInside(segment).bytes();
+    sum.outside += TouchedOutside(index).bytes();
+  }
+  return sum;
 }
 
 bool Holder::InBounds(const Segment& segment, const RetireOrder& order) const {
@@ -168,17 +239,10 @@ uint64_t Holder::WordAt(const Segment& segment, uint64_t first) {
   return segment.words[first / segment.granule].load(std::memory_order_acquire);
 }
 
-bool Holder::Overlaps(const Segment& segment, const RetireOrder& order) {
-  return std::any_of(segment.accesses.begin(), segment.accesses.end(), [&](const Access& access) {
-    return std::any_of(order.ranges.begin(), order.ranges.end(),
-                       [&](const Range& range) { return Overlap(access.range, range); });
-  });
-}
-
 bool Holder::IsWaiting(const Segment& segment, const RetireOrder& order) {
   return std::any_of(segment.not_yet_free.begin(), segment.not_yet_free.end(),
-                     [&](const Retirement& waiting) {
-                       return waiting.order.put == order.put && waiting.order.birth == order.birth;
+                     [&](const RetireOrder& waiting) {
+                       return waiting.put == order.put && waiting.birth == order.birth;
                      });
 }
 

@@ -68,9 +68,10 @@ class Holder {
   // The node has been welcomed into this term; lower ones are refused from now on.
   void EnterTerm(uint64_t term);
 
-  // Executes an order of `term`: stamps the words, says withdrawn, and free unless an access is
-  // going on. Appends to `acks`; nothing at all for an order that is refused.
-  void Retire(uint64_t term, const RetireOrder& order, std::vector<RetireAck>* acks);
+  // Executes the retirements among the orders (pages are not its business): stamps all words, says
+  // withdrawn of each, and free of those that nobody touches. Appends to `acks`; nothing at all for
+  // an order that is refused. Outsiders are asked once per segment.
+  void Retire(const Orders& orders, std::vector<RetireAck>* acks);
 
   // Accesses, as transfer::RegionGuard has them. Leave appends the acks that it makes due.
   bool Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
@@ -90,22 +91,28 @@ class Holder {
   // Whether no access is going on, and no outsider touches anything.
   bool idle() const;
 
+  // Bytes that are being touched now, each counted once.
+  struct Touched {
+    uint64_t inside = 0;   // by accesses between Enter and Leave
+    uint64_t outside = 0;  // by outsiders
+  };
+  Touched touched() const;
+
   const HolderCounters& counters() const { return counters_; }
 
  private:
+  class Parts;  // of a segment, for many questions
+
   struct Access {
     Range range;
     transfer::Access kind;
-  };
-  struct Retirement {
-    RetireOrder order;
   };
   struct Segment {
     uint64_t size = 0;
     uint64_t granule = 0;
     std::span<Word> words;
-    std::vector<Access> accesses;          // going on; few: one per copying thread or served frame
-    std::vector<Retirement> not_yet_free;  // withdrawn, waiting for accesses that overlap
+    std::vector<Access> accesses;  // going on: copies, served frames, mappings of this process
+    std::vector<RetireOrder> not_yet_free;  // withdrawn, waiting for accesses that overlap
   };
 
   // Whole granules of the segment, and a birth that this node's counter has reached.
@@ -115,9 +122,11 @@ class Holder {
   // Whether memory granted under `birth` at that granule still belongs to it.
   bool Vouches(const Segment& segment, uint64_t first, uint64_t birth) const;
   static uint64_t WordAt(const Segment& segment, uint64_t first);
-  static bool Overlaps(const Segment& segment, const RetireOrder& order);
   static bool IsWaiting(const Segment& segment, const RetireOrder& order);
-  std::vector<Range> TouchedOutside(uint32_t index) const;
+  // Stores the words of an order of `term`. False: it is refused.
+  bool Withdraw(uint64_t term, const RetireOrder& order);
+  Parts TouchedInside(const Segment& segment) const;
+  Parts TouchedOutside(uint32_t index) const;
   // Says free of those retirements that nothing touches any more.
   void FreeWhatIsLeft(uint32_t index, Segment* segment, std::vector<RetireAck>* acks);
   // One step of the counter, stored in all words of the ranges.

@@ -53,6 +53,7 @@ Status SegmentHost::Register() {
   transfer::RegionOptions options;
   options.remote = true;
   options.guard = this;
+  options.shared = &memory_->shared();
   KVSTORE_ASSIGN_OR_RETURN(const transfer::RegionId region,
                            engine_.Register(memory_->base(), memory_->size(), options));
   {
@@ -103,14 +104,11 @@ void SegmentHost::EnterTerm(uint64_t term) {
 void SegmentHost::Execute(const Orders& orders) {
   MutexLock lock(mu_);
   std::vector<RetireAck> acks;
-  for (const Order& order : orders.orders) {
-    if (const auto* retire = std::get_if<RetireOrder>(&order)) {
-      holder_.Retire(orders.term, *retire, &acks);
-    } else {
-      OrderPages(std::get<PrepareOrder>(order));
-    }
-  }
+  holder_.Retire(orders, &acks);
   SayRetired(&acks);
+  for (const Order& order : orders.orders) {
+    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
+  }
 }
 
 void SegmentHost::OrderPages(const PrepareOrder& order) {
@@ -193,8 +191,23 @@ void SegmentHost::Empty() {
 
 bool SegmentHost::WaitIdle(TimePoint until) {
   MutexLock lock(mu_);
-  while (!holder_.idle() && BootClock::now() < until) idle_.WaitUntil(mu_, until);
+  ++waiting_;
+  while (!holder_.idle() && BootClock::now() < until) left_.WaitUntil(mu_, until);
+  --waiting_;
   return holder_.idle();
+}
+
+bool SegmentHost::WaitServed(TimePoint until) {
+  MutexLock lock(mu_);
+  ++waiting_;
+  while (holder_.touched().inside > 0 && BootClock::now() < until) left_.WaitUntil(mu_, until);
+  --waiting_;
+  return holder_.touched().inside == 0;
+}
+
+Holder::Touched SegmentHost::touched() const {
+  MutexLock lock(mu_);
+  return holder_.touched();
 }
 
 HolderCounters SegmentHost::counters() const {
@@ -220,7 +233,30 @@ void SegmentHost::Leave(transfer::Access access, uint64_t first, uint64_t offset
   std::vector<RetireAck> acks;
   holder_.Leave(*index_, access, first, offset, length, birth, &acks);
   SayRetired(&acks);
-  if (holder_.idle()) idle_.NotifyAll();
+  SayLeft();
+}
+
+void SegmentHost::OthersLeft() {
+  MutexLock lock(mu_);
+  if (!index_) return;
+  std::vector<RetireAck> acks;
+  holder_.OthersLeft(*index_, &acks);
+  SayRetired(&acks);
+  SayLeft();
+}
+
+// Only where somebody waits: to find out whether the memory is idle may take looking at what many
+// processes have announced, and copies end all the time.
+void SegmentHost::SayLeft() {
+  if (waiting_ > 0) left_.NotifyAll();
+}
+
+std::vector<Range> SegmentHost::Touched(uint32_t segment) {
+  std::vector<Range> touched;
+  for (const transfer::Stretch& stretch : engine_.TouchedByOthers(segment)) {
+    touched.push_back({stretch.offset, stretch.length});
+  }
+  return touched;
 }
 
 }  // namespace kvstore::client

@@ -19,9 +19,11 @@
 namespace kvstore::client {
 
 // The memory that this node lends, and all that may happen to it: executes the master's orders,
-// touches pages in a thread of its own, lets the engine's accesses in, and collects the acks that
-// the session is to send. Thread-safe.
-class SegmentHost final : public transfer::RegionGuard {
+// touches pages in a thread of its own, lets the engine's accesses in, asks the engine what other
+// processes of this host touch, and collects the acks that the session is to send. Thread-safe.
+//
+// Locks: the engine is asked (Touched) under the mutex, and calls back without any lock of its own.
+class SegmentHost final : public transfer::RegionGuard, private Outsiders {
  public:
   // Maps `lend_bytes`, rounded up to whole granules (0: lends nothing), and registers them with
   // `engine`, which outlives the host. `available` says how much memory there still is whenever
@@ -29,7 +31,8 @@ class SegmentHost final : public transfer::RegionGuard {
   static Result<std::unique_ptr<SegmentHost>> Create(
       transfer::Engine& engine, uint64_t lend_bytes,
       std::function<uint64_t()> available = AvailableMemory);
-  // Returns when nothing touches the memory any more.
+  // Returns when nothing touches the memory any more through this process. Other processes that
+  // still view it keep its pages (see transfer::Engine::Unregister).
   ~SegmentHost() override;
 
   // ---- what the session asks and tells
@@ -54,8 +57,13 @@ class SegmentHost final : public transfer::RegionGuard {
   // Withdraws everything: no access begun later is let in, none going on validates. The memory may
   // be lent under another incarnation once WaitIdle said yes.
   void Empty() EXCLUDES(mu_);
-  // Whether no access is going on, now or before `until`.
+  // Whether nothing touches the memory, here or in another process, now or before `until`.
   bool WaitIdle(TimePoint until) EXCLUDES(mu_);
+  // Whether no access of this process's engine is going on, now or before `until`. Enough for who
+  // leaves and lends this memory to nobody any more.
+  bool WaitServed(TimePoint until) EXCLUDES(mu_);
+  // What keeps it from being idle.
+  Holder::Touched touched() const EXCLUDES(mu_);
 
   HolderCounters counters() const EXCLUDES(mu_);
 
@@ -66,11 +74,16 @@ class SegmentHost final : public transfer::RegionGuard {
   bool Stands(uint64_t first, uint64_t birth) override EXCLUDES(mu_);
   void Leave(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
              uint64_t birth) override EXCLUDES(mu_);
+  void OthersLeft() override EXCLUDES(mu_);
 
  private:
   SegmentHost(transfer::Engine& engine, std::optional<LentMemory> memory,
               std::function<uint64_t()> available);
   Status Register() EXCLUDES(mu_);
+
+  std::vector<Range> Touched(uint32_t segment) override;
+  // Whoever waits for the end of accesses looks again.
+  void SayLeft() REQUIRES(mu_);
 
   void PreparePages() EXCLUDES(mu_);
   void OrderPages(const PrepareOrder& order) REQUIRES(mu_);
@@ -84,8 +97,9 @@ class SegmentHost final : public transfer::RegionGuard {
   mutable Mutex mu_;
   CondVar acks_due_;
   CondVar pages_due_;
-  CondVar idle_;
-  Holder holder_ GUARDED_BY(mu_);
+  CondVar left_;
+  int waiting_ GUARDED_BY(mu_) = 0;  // threads that wait for left_
+  Holder holder_ GUARDED_BY(mu_){{}, this};
   std::optional<uint32_t> index_ GUARDED_BY(mu_);   // of the segment, once it is registered
   std::vector<RetireAck> retired_ GUARDED_BY(mu_);  // not taken yet
   std::vector<ReadyAck> ready_acks_ GUARDED_BY(mu_);

@@ -21,6 +21,10 @@ constexpr Duration kGreetingTimeout = seconds(10);
 constexpr Duration kConnectPatience = seconds(1);
 // Between tries after a refusal that only an operator can mend.
 constexpr Duration kRefusedPause = seconds(5);
+// While memory is still touched that is to be lent again: what the log is told, and how often.
+constexpr Duration kIdleSoon = seconds(1);
+constexpr Duration kBetweenWords = seconds(10);
+constexpr Duration kClosingIsSeenWithin = milliseconds(500);
 // Of the time for closing: kept for the goodbye itself.
 constexpr Duration kGoodbyeTime = milliseconds(1500);
 
@@ -145,10 +149,11 @@ void Session::Close(TimePoint until) {
   if (member && BootClock::now() < until) {
     host_.Empty();
     engine_.Rename(DrawIncarnation());
-    const bool idle = host_.WaitIdle(until - kGoodbyeTime);
+    // What other processes view keeps its pages and is lent to nobody any more: no reason to stay.
+    const bool served = host_.WaitServed(until - kGoodbyeTime);
     {
       MutexLock lock(mu_);
-      goodbye_ = idle;
+      goodbye_ = served;
     }
     host_.StopAcks();  // WriteAcks says goodbye then
     MutexLock lock(mu_);
@@ -306,12 +311,24 @@ void Session::BecomeAnother(const Status& why) {
                << " empties itself and joins as another incarnation: " << why;
   host_.Empty();
   engine_.Rename(DrawIncarnation());
-  // Memory that is still being read or written must not be lent.
-  while (!IsClosing() && !host_.WaitIdle(BootClock::now() + seconds(1))) {
-    LOG(WARNING) << "node " << options_.name << " waits for accesses to its memory to end";
-  }
+  AwaitIdleMemory();
   pool_ = {};
   term_ = 0;
+}
+
+// Memory that is still being read or written must not be lent.
+void Session::AwaitIdleMemory() {
+  TimePoint next_word = BootClock::now() + kIdleSoon;
+  while (!IsClosing() && !host_.WaitIdle(BootClock::now() + kClosingIsSeenWithin)) {
+    if (BootClock::now() < next_word) continue;
+    next_word = BootClock::now() + kBetweenWords;
+    const Holder::Touched touched = host_.touched();
+    LOG(WARNING) << "node " << options_.name
+                 << " lends its memory again when nobody touches it any more: other processes of "
+                    "this host view or write "
+                 << touched.outside << " bytes of it, and this one serves accesses to "
+                 << touched.inside;
+  }
 }
 
 void Session::Pulse() {

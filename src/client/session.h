@@ -54,8 +54,8 @@ class Session {
   // other codes: the master's refusal, which trying again won't change.
   Status WaitJoined(TimePoint until) EXCLUDES(mu_);
 
-  // Leaves the pool: withdraws all that is lent, waits until nothing touches it, says goodbye. What
-  // isn't done by `until` is left out, and the master finds the node missing.
+  // Leaves the pool: withdraws all that is lent, waits until this process touches none of it, says
+  // goodbye. What isn't done by `until` is left out, and the master finds the node missing.
   void Close(TimePoint until) EXCLUDES(mu_);
 
  private:
@@ -97,6 +97,7 @@ class Session {
   // What follows from an ending; how long to wait before the next try.
   Duration Judge(const Ending& ending, Backoff* backoff) EXCLUDES(mu_);
   void BecomeAnother(const Status& why) EXCLUDES(mu_);
+  void AwaitIdleMemory() EXCLUDES(mu_);
 
   // On threads of one stream.
   void WriteAcks(Stream* stream, uint64_t term) EXCLUDES(mu_);
@@ -130,7 +131,7 @@ class Session {
   Membership membership_ GUARDED_BY(mu_);  // while a member
   bool forgotten_ GUARDED_BY(mu_) = false;
   bool closing_ GUARDED_BY(mu_) = false;
-  bool goodbye_ GUARDED_BY(mu_) = false;  // everything is withdrawn and nothing touches it
+  bool goodbye_ GUARDED_BY(mu_) = false;  // everything is withdrawn, and what was served has ended
   bool refused_ GUARDED_BY(mu_) = false;  // trying again won't help; `trouble_` says why
   bool ended_ GUARDED_BY(mu_) = false;    // life_ is about to return
   Status trouble_ GUARDED_BY(mu_);        // why the last stream ended

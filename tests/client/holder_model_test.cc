@@ -19,9 +19,10 @@ constexpr uint64_t kGranule = 4096;
 constexpr uint64_t kGranules = 8;
 
 // A master that hands out granules and takes them back by the rules, a holder, and readers and
-// writers with locations old and new. What the model claims: an access is allowed exactly while its
-// put is not withdrawn, and memory is free exactly when nobody is in it.
-class World {
+// writers with locations old and new: some ask the holder, outsiders look at the word themselves.
+// What the model claims: an access is allowed exactly while its put is not withdrawn, and memory is
+// free exactly when nobody is in it.
+class World : private Outsiders {
  public:
   World() {
     holder_.AddSegment(0, kGranule * kGranules, kGranule, words_);
@@ -43,19 +44,47 @@ class World {
     puts_.push_back(put);
   }
 
-  // Now, or once more: the network repeats, and the master asks again.
+  // Some puts, now or once more: the network repeats, and the master asks again.
   void Retire() {
     if (puts_.empty()) return;
-    const auto id = *rc::gen::inRange<size_t>(0, puts_.size());
+    const auto ids = *rc::gen::nonEmpty(
+        rc::gen::container<std::vector<size_t>>(rc::gen::inRange<size_t>(0, puts_.size())));
+    Orders orders{1, {}};
+    for (const size_t id : ids) orders.orders.push_back(OrderOf(id));
     std::vector<RetireAck> acks;
-    holder_.Retire(1, OrderOf(id), &acks);
-    RC_ASSERT(!acks.empty());
-    RC_ASSERT(acks[0].put.sequence == id);
-    RC_ASSERT(acks[0].stage == RetireStage::kWithdrawn);
-    puts_[id].withdrawn = true;
-    acks.erase(acks.begin());
-    RC_ASSERT(acks.size() == (Busy(id) ? 0u : 1u));
+    asked_ = 0;
+    holder_.Retire(orders, &acks);
+    RC_ASSERT(asked_ == 1);
+    RC_ASSERT(acks.size() >= ids.size());
+    size_t idle = 0;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      RC_ASSERT(acks[i].put.sequence == ids[i]);
+      RC_ASSERT(acks[i].stage == RetireStage::kWithdrawn);
+      puts_[ids[i]].withdrawn = true;
+      if (!Busy(ids[i])) ++idle;
+    }
+    acks.erase(acks.begin(), acks.begin() + static_cast<std::ptrdiff_t>(ids.size()));
+    RC_ASSERT(acks.size() == idle);
     Free(acks);
+  }
+
+  // An outsider announces itself, then reads the word.
+  void EnterOutside() {
+    if (puts_.empty()) return;
+    const auto id = *rc::gen::inRange<size_t>(0, puts_.size());
+    const auto granule = *rc::gen::elementOf(puts_[id].granules);
+    const bool allowed = words_[granule].load() <= puts_[id].birth;
+    RC_ASSERT(allowed == !puts_[id].withdrawn);
+    if (allowed) outside_.push_back({id, granule, Access::kWrite});
+  }
+
+  void LeaveOutside() {
+    if (outside_.empty()) return;
+    const auto i = *rc::gen::inRange<size_t>(0, outside_.size());
+    outside_.erase(outside_.begin() + static_cast<std::ptrdiff_t>(i));
+    std::vector<RetireAck> acks;
+    holder_.OthersLeft(0, &acks);
+    CheckFreed(acks);
   }
 
   void Enter() {
@@ -79,12 +108,10 @@ class World {
     std::vector<RetireAck> acks;
     holder_.Leave(0, access.kind, access.granule * kGranule, access.granule * kGranule, kGranule,
                   puts_[access.put].birth, &acks);
-    for (const RetireAck& ack : acks) RC_ASSERT(ack.stage == RetireStage::kFree);
-    Free(acks);
-    for (size_t id = 0; id < puts_.size(); ++id) {
-      RC_ASSERT(!puts_[id].withdrawn || puts_[id].free || Busy(id));
-    }
+    CheckFreed(acks);
   }
+
+  void CheckIdle() { RC_ASSERT(holder_.idle() == (accesses_.empty() && outside_.empty())); }
 
  private:
   struct Put {
@@ -107,12 +134,30 @@ class World {
     return order;
   }
 
+  std::vector<Range> Touched(uint32_t /*segment*/) override {
+    ++asked_;
+    std::vector<Range> touched;
+    for (const Running& access : outside_) touched.push_back({access.granule * kGranule, kGranule});
+    return touched;
+  }
+
   // Whether anybody is in the memory that this put had, whoever owns it now.
   bool Busy(size_t id) const {
-    return std::any_of(accesses_.begin(), accesses_.end(), [&](const Running& access) {
+    const auto is_in = [&](const Running& access) {
       const auto& granules = puts_[id].granules;
       return std::find(granules.begin(), granules.end(), access.granule) != granules.end();
-    });
+    };
+    return std::any_of(accesses_.begin(), accesses_.end(), is_in) ||
+           std::any_of(outside_.begin(), outside_.end(), is_in);
+  }
+
+  // Somebody has let go: all that could become free by it is said to be, and nothing else.
+  void CheckFreed(const std::vector<RetireAck>& acks) {
+    for (const RetireAck& ack : acks) RC_ASSERT(ack.stage == RetireStage::kFree);
+    Free(acks);
+    for (size_t id = 0; id < puts_.size(); ++id) {
+      RC_ASSERT(!puts_[id].withdrawn || puts_[id].free || Busy(id));
+    }
   }
 
   void Free(const std::vector<RetireAck>& acks) {
@@ -130,16 +175,18 @@ class World {
   }
 
   std::array<Word, kGranules> words_{};
-  Holder holder_;
+  Holder holder_{{}, this};
   std::vector<Put> puts_;
   std::array<std::optional<size_t>, kGranules> owner_;
   std::vector<Running> accesses_;
+  std::vector<Running> outside_;
+  int asked_ = 0;
 };
 
 RC_GTEST_PROP(HolderModel, AccessesAreAllowedExactlyWhileTheirPutStands, ()) {
   World world;
   const auto steps =
-      *rc::gen::scale(3, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 4)));
+      *rc::gen::scale(3, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6)));
   for (const int step : steps) {
     switch (step) {
       case 0:
@@ -151,9 +198,16 @@ RC_GTEST_PROP(HolderModel, AccessesAreAllowedExactlyWhileTheirPutStands, ()) {
       case 2:
         world.Enter();
         break;
+      case 3:
+        world.EnterOutside();
+        break;
+      case 4:
+        world.LeaveOutside();
+        break;
       default:
         world.Leave();
     }
+    world.CheckIdle();
   }
 }
 

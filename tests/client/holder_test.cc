@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -20,6 +21,20 @@ constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
 
 Range Granules(uint64_t first, uint64_t count) { return {first * kGranule, count * kGranule}; }
 
+// Other processes, as the test has them.
+class FakeOutsiders final : public Outsiders {
+ public:
+  std::vector<Range> Touched(uint32_t segment) override {
+    ++asked;
+    if (before_answer) before_answer();
+    return segment == 3 ? touched : std::vector<Range>();
+  }
+
+  std::vector<Range> touched;  // in segment 3
+  std::function<void()> before_answer;
+  int asked = 0;
+};
+
 // A node that lends one segment (number 3), and a master of term 1 that orders.
 class HolderTest : public testing::Test {
  protected:
@@ -31,7 +46,7 @@ class HolderTest : public testing::Test {
   }
 
   void Switch(const HolderGuards& guards) {
-    guarded_.emplace(guards);
+    guarded_.emplace(guards, &others_);
     Lend(&*guarded_);
   }
   Holder& holder() { return guarded_ ? *guarded_ : holder_; }
@@ -43,11 +58,16 @@ class HolderTest : public testing::Test {
   // Stages that the holder says, in order: 'w' withdrawn, 'f' free, each with the put's sequence.
   std::string Retire(const RetireOrder& order, uint64_t term = 1) {
     std::vector<RetireAck> acks;
-    holder().Retire(term, order, &acks);
+    holder().Retire({term, {order}}, &acks);
     return Said(acks);
   }
   std::string Retire(uint64_t put, uint64_t birth, std::vector<Range> ranges) {
     return Retire(OrderFor(put, birth, std::move(ranges)));
+  }
+  std::string Retire(const Orders& orders) {
+    std::vector<RetireAck> acks;
+    holder().Retire(orders, &acks);
+    return Said(acks);
   }
   static std::string Said(const std::vector<RetireAck>& acks) {
     std::string said;
@@ -66,8 +86,17 @@ class HolderTest : public testing::Test {
     return Said(acks);
   }
 
+  // An outsider lets go of what it touched, and the engine says so.
+  std::string OutsidersTouchOnly(std::vector<Range> ranges) {
+    others_.touched = std::move(ranges);
+    std::vector<RetireAck> acks;
+    holder().OthersLeft(3, &acks);
+    return Said(acks);
+  }
+
   std::array<Word, kGranules> words_{};
-  Holder holder_;
+  FakeOutsiders others_;
+  Holder holder_{{}, &others_};
   std::optional<Holder> guarded_;
 };
 
@@ -291,6 +320,132 @@ TEST_F(HolderTest, WhereFreeDoesNotWaitMemoryIsFreeUnderARunningCopy) {
   ASSERT_TRUE(Enter(Access::kWrite, Granules(0, 1), birth));
   EXPECT_EQ(Retire(7, birth, {Granules(0, 1)}), "w7f7");
   EXPECT_FALSE(holder().idle());
+}
+
+// ---- rule 7: other processes, whom nobody asks before they touch --------------------------------
+
+TEST_F(HolderTest, FreeWaitsForAnOutsiderThatTouchesAPartOfTheMemory) {
+  const uint64_t birth = holder().counter();
+  others_.touched = {{2 * kGranule + 100, 8}};
+  EXPECT_EQ(Retire(7, birth, {Granules(1, 2)}), "w7");
+  EXPECT_FALSE(holder().Stands(3, kGranule, birth));
+  EXPECT_EQ(OutsidersTouchOnly({}), "f7");
+  EXPECT_EQ(holder().counters().free_delayed, 1u);
+  EXPECT_EQ(holder().counters().free_delayed_by_outsiders, 1u);
+}
+
+TEST_F(HolderTest, OutsidersAreAskedAfterAllWordsAreStored) {
+  const uint64_t birth = holder().counter();
+  std::vector<uint64_t> words;
+  others_.before_answer = [&] {
+    for (const uint64_t granule : {0, 1, 5}) words.push_back(words_[granule].load());
+  };
+  const Orders orders{1,
+                      {OrderFor(7, birth, {Granules(0, 2)}), OrderFor(8, birth, {Granules(5, 1)})}};
+  EXPECT_EQ(Retire(orders), "w7w8f7f8");
+  EXPECT_EQ(words, (std::vector<uint64_t>{birth + 1, birth + 1, birth + 2}));
+}
+
+TEST_F(HolderTest, OutsidersAreAskedOncePerSegmentHoweverManyOrdersCome) {
+  std::array<Word, kGranules> more_words{};
+  holder().AddSegment(4, kSize, kGranule, more_words);
+  Orders orders{1, {}};
+  for (uint64_t i = 0; i < kGranules; ++i) {
+    orders.orders.push_back(OrderFor(i, holder().counter(), {Granules(i, 1)}));
+    RetireOrder other = OrderFor(100 + i, holder().counter(), {Granules(i, 1)});
+    other.segment = 4;
+    orders.orders.push_back(other);
+    orders.orders.push_back(PrepareOrder{3, kSize});
+  }
+  others_.touched = {Granules(0, kGranules)};
+  Retire(orders);
+  EXPECT_EQ(others_.asked, 2);
+  EXPECT_EQ(holder().counters().retired, 2 * kGranules);
+  EXPECT_EQ(holder().counters().free_delayed, kGranules);  // those of the other segment are free
+}
+
+TEST_F(HolderTest, OutsidersThatTouchOnlyTheBordersDoNotDelayFree) {
+  const uint64_t birth = holder().counter();
+  others_.touched = {Granules(3, 2), Granules(0, 2), {2 * kGranule, 0}};
+  EXPECT_EQ(Retire(7, birth, {Granules(2, 1)}), "w7f7");
+}
+
+TEST_F(HolderTest, OnlyWhatOutsidersLeftIsSaidToBeFree) {
+  const uint64_t birth = holder().counter();
+  others_.touched = {Granules(0, 1), Granules(4, 4), Granules(5, 1)};
+  EXPECT_EQ(Retire(7, birth, {Granules(0, 1)}), "w7");
+  EXPECT_EQ(Retire(8, birth, {Granules(5, 1), Granules(9, 1)}), "w8");
+  EXPECT_EQ(OutsidersTouchOnly({Granules(4, 4), Granules(5, 1)}), "f7");
+  EXPECT_EQ(OutsidersTouchOnly({Granules(4, 4)}), "");
+  EXPECT_EQ(OutsidersTouchOnly({Granules(6, 2)}), "f8");
+  EXPECT_EQ(OutsidersTouchOnly({}), "");  // once is enough
+}
+
+TEST_F(HolderTest, FreeWaitsForAccessesAndOutsidersAlike) {
+  const uint64_t birth = holder().counter();
+  ASSERT_TRUE(Enter(Access::kRead, Granules(0, 1), birth));
+  others_.touched = {Granules(1, 1)};
+  EXPECT_EQ(Retire(7, birth, {Granules(0, 2)}), "w7");
+  EXPECT_EQ(Leave(Access::kRead, Granules(0, 1), birth), "");
+  EXPECT_EQ(OutsidersTouchOnly({}), "f7");
+  EXPECT_EQ(holder().counters().free_delayed_by_outsiders, 0u);  // not by them alone
+
+  const uint64_t next = holder().counter();
+  ASSERT_TRUE(Enter(Access::kWrite, Granules(0, 1), next));
+  others_.touched = {Granules(1, 1)};
+  EXPECT_EQ(Retire(8, next, {Granules(0, 2)}), "w8");
+  EXPECT_EQ(OutsidersTouchOnly({}), "");
+  EXPECT_EQ(Leave(Access::kWrite, Granules(0, 1), next), "f8");
+}
+
+TEST_F(HolderTest, OrdersRepeatedUnderAnOutsiderSayFreeOnce) {
+  const uint64_t birth = holder().counter();
+  others_.touched = {Granules(0, 1)};
+  EXPECT_EQ(Retire(7, birth, {Granules(0, 1)}), "w7");
+  EXPECT_EQ(Retire(7, birth, {Granules(0, 1)}), "w7");
+  EXPECT_EQ(OutsidersTouchOnly({}), "f7");
+  EXPECT_EQ(OutsidersTouchOnly({}), "");
+  EXPECT_EQ(holder().counters().free_delayed, 1u);
+}
+
+TEST_F(HolderTest, OutsidersAreNotAskedWhereNothingIsTakenBack) {
+  const uint64_t birth = holder().counter();
+  ASSERT_TRUE(Enter(Access::kRead, Granules(0, 1), birth));
+  EXPECT_EQ(Leave(Access::kRead, Granules(0, 1), birth), "");
+  EXPECT_EQ(Retire(OrderFor(1, birth + 1, {Granules(0, 1)})), "");  // refused
+  EXPECT_EQ(others_.asked, 0);  // they may be many processes, and a copy must cost little
+}
+
+TEST_F(HolderTest, ANodeIsIdleOnlyWhenOutsidersAreGone) {
+  EXPECT_TRUE(holder().idle());
+  others_.touched = {{100, 8}};
+  EXPECT_FALSE(holder().idle());
+  holder().Empty();
+  EXPECT_FALSE(holder().idle());
+  EXPECT_EQ(OutsidersTouchOnly({}), "");
+  EXPECT_TRUE(holder().idle());
+}
+
+TEST_F(HolderTest, WhatIsTouchedIsCountedOnceInsideAndOutside) {
+  const uint64_t birth = holder().counter();
+  ASSERT_TRUE(Enter(Access::kRead, Granules(0, 2), birth));
+  ASSERT_TRUE(Enter(Access::kRead, Granules(1, 2), birth));
+  others_.touched = {Granules(8, 4), Granules(9, 1), Granules(12, 1), Granules(0, 1)};
+  EXPECT_EQ(holder().touched().inside, 3 * kGranule);
+  EXPECT_EQ(holder().touched().outside, 6 * kGranule);
+}
+
+TEST_F(HolderTest, OthersLeftOfASegmentThatIsNotThereChangesNothing) {
+  std::vector<RetireAck> acks;
+  holder().OthersLeft(99, &acks);
+  EXPECT_TRUE(acks.empty());
+}
+
+TEST_F(HolderTest, WhereFreeDoesNotWaitForOutsidersMemoryIsFreeUnderAnotherProcess) {
+  Switch({.free_waits_for_outsiders = false});
+  const uint64_t birth = holder().counter();
+  others_.touched = {Granules(0, 1)};
+  EXPECT_EQ(Retire(7, birth, {Granules(0, 1)}), "w7f7");
 }
 
 // ---- rules 4 and 7: checked before, and after ---------------------------------------------------

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "client/lent_memory.h"
+#include "thread_annotations.h"
 
 namespace kvstore::client {
 namespace {
@@ -79,7 +80,62 @@ TEST(LentMemory, TheMachineSaysHowMuchThereIs) {
   EXPECT_LT(AvailableMemory(), uint64_t{1} << 60);
 }
 
-// A host with a real engine of its own.
+// A real engine, and other processes as the test has them.
+class SharingEngine final : public transfer::Engine {
+ public:
+  void OthersTouch(std::vector<transfer::Stretch> stretches) EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    touched_ = std::move(stretches);
+  }
+  int asked() const EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    return asked_;
+  }
+  const transfer::RegionOptions& registered() const { return registered_; }
+
+  std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId) override EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    ++asked_;
+    return touched_;
+  }
+  Result<transfer::RegionId> Register(void* base, uint64_t size,
+                                      const transfer::RegionOptions& options) override {
+    registered_ = options;
+    return real_->Register(base, size, options);
+  }
+
+  Status Unregister(transfer::RegionId region) override { return real_->Unregister(region); }
+  std::string Descriptor() const override { return real_->Descriptor(); }
+  Incarnation incarnation() const override { return real_->incarnation(); }
+  void Rename(Incarnation incarnation) override { real_->Rename(incarnation); }
+  Result<transfer::PeerId> Open(std::string_view descriptor) override {
+    return real_->Open(descriptor);
+  }
+  void Close(transfer::PeerId peer) override { real_->Close(peer); }
+  std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy> copies,
+                                          TimePoint deadline) override {
+    return real_->Submit(copies, deadline);
+  }
+  std::vector<transfer::Completion> Run(std::span<const transfer::Copy> copies,
+                                        TimePoint deadline) override {
+    return real_->Run(copies, deadline);
+  }
+  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest& request,
+                                                 TimePoint deadline) override {
+    return real_->Map(request, deadline);
+  }
+  transfer::WayCounters counters(transfer::Way way) const override { return real_->counters(way); }
+  transfer::ServedCounters served() const override { return real_->served(); }
+
+ private:
+  const std::unique_ptr<transfer::Engine> real_ = *transfer::Engine::Create({});
+  transfer::RegionOptions registered_;
+  mutable Mutex mu_;
+  std::vector<transfer::Stretch> touched_ GUARDED_BY(mu_);
+  int asked_ GUARDED_BY(mu_) = 0;
+};
+
+// A host with an engine of its own.
 class SegmentHostTest : public ::testing::Test {
  protected:
   void Lend(uint64_t bytes, std::function<uint64_t()> available = AvailableMemory) {
@@ -120,7 +176,7 @@ class SegmentHostTest : public ::testing::Test {
     host_->Leave(Access::kRead, offset, offset, length, birth);
   }
 
-  std::unique_ptr<transfer::Engine> engine_ = *transfer::Engine::Create({});
+  const std::unique_ptr<SharingEngine> engine_ = std::make_unique<SharingEngine>();
   std::unique_ptr<SegmentHost> host_;
   std::deque<ReadyAck> ready_;  // taken, not looked at
 };
@@ -237,6 +293,81 @@ TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenTheLastAccessEnded) {
   EXPECT_TRUE(idle.get());
   EXPECT_GT(host_->counter(), birth);
 }
+
+// ---- other processes of this host ---------------------------------------------------------------
+
+TEST_F(SegmentHostTest, TheMemoryIsSharedWithProcessesOfThisHost) {
+  Lend(kMiB);
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
+  const transfer::SharedMemory* const shared = engine_->registered().shared;
+  ASSERT_NE(shared, nullptr);
+  ASSERT_EQ(shared->size(), kMiB);
+  Retire(host_->counter(), {4096, 8192});  // what the holder stores is in the words that they read
+  EXPECT_EQ(shared->words()[0].load(), 0u);
+  EXPECT_EQ(shared->words()[1].load(), host_->counter());
+  EXPECT_EQ(shared->words()[2].load(), host_->counter());
+}
+
+TEST_F(SegmentHostTest, MemoryThatAnotherProcessTouchesIsFreeWhenItLeft) {
+  Lend(kMiB);
+  const uint64_t birth = host_->counter();
+  engine_->OthersTouch({{4100, 1}});
+  Retire(birth, {0, 8192});
+  const Acks withdrawn = *host_->NextAcks();
+  ASSERT_EQ(withdrawn.retired.size(), 1u);
+  EXPECT_EQ(withdrawn.retired[0].stage, RetireStage::kWithdrawn);
+
+  auto free = std::async(std::launch::async, [&] { return host_->NextAcks(); });
+  engine_->OthersTouch({{8192, 4096}});
+  engine_->registered().guard->OthersLeft();
+  const std::optional<Acks> acks = free.get();
+  ASSERT_TRUE(acks);
+  ASSERT_EQ(acks->retired.size(), 1u);
+  EXPECT_EQ(acks->retired[0].stage, RetireStage::kFree);
+  EXPECT_EQ(host_->counters().free_delayed_by_outsiders, 1u);
+}
+
+TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenOtherProcessesLeft) {
+  Lend(kMiB);
+  engine_->OthersTouch({{0, 8192}, {4096, 8192}});
+  host_->Empty();
+  EXPECT_FALSE(host_->WaitIdle(BootClock::now()));
+  EXPECT_TRUE(host_->WaitServed(BootClock::now()));  // who leaves need not wait for them
+  EXPECT_EQ(host_->touched().outside, 12'288u);
+  auto idle = std::async(std::launch::async, [&] {
+    return host_->WaitIdle(BootClock::now() + std::chrono::seconds(10));
+  });
+  engine_->OthersTouch({});
+  engine_->registered().guard->OthersLeft();
+  EXPECT_TRUE(idle.get());
+  EXPECT_EQ(host_->touched().outside, 0u);
+}
+
+TEST_F(SegmentHostTest, AnAccessThatIsServedIsWaitedForByWhoLeaves) {
+  Lend(kMiB);
+  const uint64_t birth = host_->counter();
+  ASSERT_TRUE(Enter(0, 4096, birth));
+  EXPECT_FALSE(host_->WaitServed(BootClock::now()));
+  EXPECT_EQ(host_->touched().inside, 4096u);
+  auto served = std::async(std::launch::async, [&] {
+    return host_->WaitServed(BootClock::now() + std::chrono::seconds(10));
+  });
+  Leave(0, 4096, birth);
+  EXPECT_TRUE(served.get());
+}
+
+TEST_F(SegmentHostTest, AnAccessThatEndsAsksNobodyWhatOthersTouch) {
+  Lend(kMiB);
+  const uint64_t birth = host_->counter();
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(Enter(0, 4096, birth));
+    Leave(0, 4096, birth);
+  }
+  EXPECT_EQ(engine_->asked(), 0);
+}
+
+// ---- limits -------------------------------------------------------------------------------------
 
 TEST_F(SegmentHostTest, EmptyingTouchesNoMemoryThatWasNeverPrepared) {
   Lend(4 * kGiB);  // whose words would be 8 MiB

@@ -47,7 +47,8 @@ class FakeNode {
 
   void Retire(const Replica& replica) {
     std::vector<RetireAck> acks;
-    holder_.Retire(1, {{}, replica.segment.index, replica.birth, replica.ranges}, &acks);
+    holder_.Retire({1, {RetireOrder{{}, replica.segment.index, replica.birth, replica.ranges}}},
+                   &acks);
   }
 
  private:

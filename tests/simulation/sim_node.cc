@@ -245,12 +245,9 @@ void SimNode::Crash() {
 
 void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
   std::vector<RetireAck> retired;
+  holder_.Retire(orders, &retired);
   for (const Order& order : orders.orders) {
-    if (const auto* retire = std::get_if<RetireOrder>(&order)) {
-      holder_.Retire(orders.term, *retire, &retired);
-    } else {
-      Prepare(std::get<PrepareOrder>(order));
-    }
+    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) Prepare(*prepare);
   }
   SayRetired(std::move(retired), {});
 }
