@@ -89,6 +89,7 @@ ClientOptions OptionsFor(const NodeConfig& config) {
   options.listen = config.listen;
   options.advertise = config.advertise;
   options.allow_remote = config.insecure_allow_remote;
+  options.ways = config.ways;
   options.connect_timeout = config.connect_timeout;
   return options;
 }

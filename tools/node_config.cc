@@ -12,6 +12,7 @@
 
 #include "tools/text/command_line.h"
 #include "tools/text/units.h"
+#include "tools/text/ways.h"
 
 namespace kvstore {
 namespace {
@@ -32,6 +33,7 @@ constexpr Setting kSettings[] = {
     {{"advertise", "", "ADDRESS[:PORT]", "what peers are told instead, where the two differ"}, ""},
     {{"insecure_allow_remote", "", "", "listen on more than loopback, without credentials"},
      "false"},
+    {{"ways", "", "LIST", "how bytes may travel: some of local,shm,tcp (default all)"}, "all"},
     {{"connect_timeout", "", "TIME", "give up when no master answers for so long (default 10s)"},
      "10s"},
     {{"wait", "", "", "don't give up: wait until there is a master"}, "false"},
@@ -217,6 +219,7 @@ Result<NodeConfig> Interpret(const Values& values) {
   KVSTORE_RETURN_IF_ERROR(Take(values, "lend", ParseLend, &config.lend_bytes));
   KVSTORE_RETURN_IF_ERROR(
       Take(values, "insecure_allow_remote", ParseSwitch, &config.insecure_allow_remote));
+  KVSTORE_RETURN_IF_ERROR(Take(values, "ways", text::ParseWays, &config.ways));
   KVSTORE_RETURN_IF_ERROR(
       Take(values, "connect_timeout", text::ParseDuration, &config.connect_timeout));
   KVSTORE_RETURN_IF_ERROR(Take(values, "wait", ParseSwitch, &config.wait));

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "kvstore/clock.h"
 #include "kvstore/result.h"
+#include "kvstore/transfer.h"
 
 namespace kvstore {
 
@@ -18,6 +20,7 @@ struct NodeConfig {
   std::string listen;
   std::string advertise;
   bool insecure_allow_remote = false;
+  std::vector<transfer::Way> ways;  // by which peers may reach the lent memory; empty: all
   Duration connect_timeout{};
   bool wait = false;
   int log_level = 0;  // glog's: 0 info, 1 warning, 2 error

@@ -51,6 +51,13 @@ TEST(NodeConfig, SizesHaveUnitsOrAreSharesOfTheMachine) {
   EXPECT_NE(Refusal({"--lend=much"}).find("lend"), std::string::npos);
 }
 
+TEST(NodeConfig, WaysAreAllUnlessSomeAreNamed) {
+  using transfer::Way;
+  EXPECT_TRUE(Read({})->config.ways.empty());
+  EXPECT_EQ(Read({"--ways=shm,tcp"})->config.ways, (std::vector<Way>{Way::kShm, Way::kTcp}));
+  EXPECT_NE(Refusal({"--ways", "rdma"}).find("ways: 'rdma'"), std::string::npos);
+}
+
 TEST(NodeConfig, SwitchesMayHaveAValue) {
   EXPECT_TRUE(Read({"--wait"})->config.wait);
   EXPECT_TRUE(Read({"--wait=true"})->config.wait);
@@ -72,11 +79,12 @@ TEST(NodeConfig, HelpAndVersionArePrinted) {
 }
 
 TEST_F(NodeConfigFile, AFlagGoesBeforeTheFileAndTheFileBeforeTheDefault) {
-  Write("lend: 2MiB\nname: from-file\nwait: yes\n");
+  Write("lend: 2MiB\nname: from-file\nwait: yes\nways: tcp\n");
   const NodeConfig config =
       Read({"--config", path_.c_str(), "--name", "from-flag", "--wait=false"})->config;
   EXPECT_EQ(config.lend_bytes, uint64_t{2} << 20);
   EXPECT_EQ(config.name, "from-flag");
+  EXPECT_EQ(config.ways, std::vector{transfer::Way::kTcp});
   EXPECT_FALSE(config.wait);
   EXPECT_EQ(config.master, "127.0.0.1:50051");
 }
@@ -98,10 +106,13 @@ TEST_F(NodeConfigFile, WhatIsNoMapOfSettingsIsRefused) {
 }
 
 TEST_F(NodeConfigFile, WhatIsPrintedCanBeReadBack) {
-  Write(Read({"--lend", "3MiB", "--name", "a: b", "--wait", "--print_config"})->text);
+  Write(
+      Read({"--lend", "3MiB", "--name", "a: b", "--wait", "--ways", "local,tcp", "--print_config"})
+          ->text);
   const NodeConfig config = Read({"--config", path_.c_str()})->config;
   EXPECT_EQ(config.lend_bytes, uint64_t{3} << 20);
   EXPECT_EQ(config.name, "a: b");
+  EXPECT_EQ(config.ways, (std::vector{transfer::Way::kLocal, transfer::Way::kTcp}));
   EXPECT_TRUE(config.wait);
 }
 

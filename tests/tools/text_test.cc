@@ -11,6 +11,7 @@
 #include "tools/text/key_text.h"
 #include "tools/text/table.h"
 #include "tools/text/units.h"
+#include "tools/text/ways.h"
 
 namespace kvstore::text {
 namespace {
@@ -30,10 +31,32 @@ TEST(UnitsTest, SizesAreReadAsPeopleWriteThem) {
   EXPECT_EQ(*ParseBytes("4096"), 4096u);
   EXPECT_EQ(*ParseBytes("64KiB"), 65536u);
   EXPECT_EQ(*ParseBytes("64k"), 65536u);
+  EXPECT_EQ(*ParseBytes("64K"), 65536u);
   EXPECT_EQ(*ParseBytes("1.5GiB"), 1536u << 20);
+  EXPECT_EQ(*ParseBytes("2T"), uint64_t{2} << 40);
+  EXPECT_EQ(*ParseBytes("17B"), 17u);
   EXPECT_EQ(*ParseBytes("0"), 0u);
-  for (const char* bad : {"", "MiB", "1X", "1KiBs", "-1", "99999999TiB", "nan", "1e3"}) {
+  for (const char* bad : {"", "MiB", "1X", "1KiBs", "1Ki", "1Kb", "1iB", "-1", "99999999TiB",
+                          "99999999TB", "nan", "1e3"}) {
     EXPECT_EQ(ParseBytes(bad).status().code(), StatusCode::kInvalidArgument) << bad;
+  }
+}
+
+TEST(UnitsTest, SizesInKilobytesAndTheirKindAreDecimal) {
+  EXPECT_EQ(*ParseBytes("64KB"), 64'000u);
+  EXPECT_EQ(*ParseBytes("64kB"), 64'000u);
+  EXPECT_EQ(*ParseBytes("1.5MB"), 1'500'000u);
+  EXPECT_EQ(*ParseBytes("1GB"), 1'000'000'000u);
+  EXPECT_EQ(*ParseBytes("3TB"), 3'000'000'000'000u);
+}
+
+TEST(WaysTest, AreNamedWithCommasBetween) {
+  using transfer::Way;
+  EXPECT_THAT(*ParseWays("all"), ElementsAre());
+  EXPECT_THAT(*ParseWays("tcp"), ElementsAre(Way::kTcp));
+  EXPECT_THAT(*ParseWays("shm,local,tcp"), ElementsAre(Way::kShm, Way::kLocal, Way::kTcp));
+  for (const char* bad : {"", ",", "tcp,", "tcp,tcp", "tcp, shm", "TCP", "automatic", "all,tcp"}) {
+    EXPECT_EQ(ParseWays(bad).status().code(), StatusCode::kInvalidArgument) << bad;
   }
 }
 

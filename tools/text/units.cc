@@ -2,7 +2,9 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
+#include <optional>
 
 namespace kvstore::text {
 namespace {
@@ -25,6 +27,19 @@ Result<Quantity> Split(std::string_view text) {
   return quantity;
 }
 
+// What one of a unit of memory is: "", "B", "K", "KiB", "KB" and so on, the first letter in either
+// case.
+std::optional<double> UnitBytes(std::string_view unit) {
+  if (unit.empty() || unit == "B") return 1;
+  constexpr std::string_view kLetters = "KMGT";
+  const size_t power = kLetters.find(static_cast<char>(unit[0] & ~0x20));
+  const std::string_view rest = unit.substr(1);
+  if (power == std::string_view::npos) return std::nullopt;
+  if (rest.empty() || rest == "iB") return std::pow(1024.0, power + 1);
+  if (rest == "B") return std::pow(1000.0, power + 1);
+  return std::nullopt;
+}
+
 std::string Format(const char* format, double number, const char* unit) {
   std::array<char, 48> out{};
   std::snprintf(out.data(), out.size(), format, number, unit);
@@ -43,20 +58,12 @@ std::string FormatTwo(int64_t large, const char* large_unit, int64_t small,
 
 Result<uint64_t> ParseBytes(std::string_view text) {
   KVSTORE_ASSIGN_OR_RETURN(const Quantity quantity, Split(text));
-  std::string_view unit = quantity.unit;
-  constexpr std::string_view kLetters = "KMGT";
-  double factor = 1;
-  if (!unit.empty() && unit != "B") {
-    const char upper = static_cast<char>(unit[0] & ~0x20);
-    const size_t at = kLetters.find(upper);
-    unit.remove_prefix(1);
-    if (at == std::string_view::npos || !(unit.empty() || unit == "iB" || unit == "B")) {
-      return InvalidArgumentError("'" + std::string(text) +
-                                  "' is no size: write it like 4096, 64KiB, 512MiB or 1GiB");
-    }
-    for (size_t i = 0; i <= at; ++i) factor *= 1024;
+  const std::optional<double> unit = UnitBytes(quantity.unit);
+  if (!unit) {
+    return InvalidArgumentError("'" + std::string(text) +
+                                "' is no size: write it like 4096, 64KiB, 512MiB or 1GiB");
   }
-  const double bytes = quantity.number * factor;
+  const double bytes = quantity.number * *unit;
   if (bytes > 9e18) return InvalidArgumentError("'" + std::string(text) + "' is too large a size");
   return static_cast<uint64_t>(bytes);
 }

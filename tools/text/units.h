@@ -10,7 +10,8 @@
 
 namespace kvstore::text {
 
-// "4096", "64KiB", "64k", "1.5GiB": bytes; K, M, G, T are powers of 1024. invalid_argument
+// "4096", "64KiB", "64k", "1.5GB": bytes. Ki, Mi, Gi, Ti and the letters alone are powers of 1024,
+// as they are where memory is measured; KB, MB, GB, TB are powers of 1000. invalid_argument
 // otherwise.
 Result<uint64_t> ParseBytes(std::string_view text);
 // "500ms", "5s", "2m", "1h"; a number alone counts seconds. Greater than 0, at most a day.
