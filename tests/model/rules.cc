@@ -22,7 +22,7 @@ Byte Older(int put) {
 
 class Step {
  public:
-  Step(const Rules& rules, const State& state, const Visit& visit)
+  Step(const Rules& rules, const State& state, const Visit<State>& visit)
       : rules_(rules), s_(state), visit_(visit) {}
 
   void All() {
@@ -508,14 +508,14 @@ class Step {
 
   const Rules& rules_;
   const State& s_;
-  const Visit& visit_;
+  const Visit<State>& visit_;
 };
 
 }  // namespace
 
-State FirstState() { return State{}; }
+State FirstState(const Rules& /*rules*/) { return State{}; }
 
-void ForEachNext(const Rules& rules, const State& state, const Visit& visit) {
+void ForEachNext(const Rules& rules, const State& state, const Visit<State>& visit) {
   Step(rules, state, visit).All();
 }
 

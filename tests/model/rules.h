@@ -3,10 +3,9 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
-#include <string>
 #include <string_view>
 
+#include "model/happening.h"
 #include "model/state.h"
 
 namespace kvstore::model {
@@ -56,18 +55,10 @@ struct Rules {
   bool On(Guard guard) const { return guards[guard]; }
 };
 
-// One thing that may happen: the state after it, what it was, and what is wrong with it, if
-// anything: wrong bytes, an object that was over, a visible object that cannot be read.
-struct Happening {
-  const State& next;
-  const std::string& text;
-  const std::string& violation;
-};
-using Visit = std::function<void(const Happening&)>;
-
-State FirstState();
-// Everything that may happen next, in an order that depends on the state alone.
-void ForEachNext(const Rules& rules, const State& state, const Visit& visit);
+State FirstState(const Rules& rules);
+// Everything that may happen next, in an order that depends on the state alone. Violations: wrong
+// bytes, an object that was over, a visible object that cannot be read.
+void ForEachNext(const Rules& rules, const State& state, const Visit<State>& visit);
 
 }  // namespace kvstore::model
 

@@ -6,6 +6,7 @@
 //   state    the world: two holders of one granule each, three puts, one reader, one Remove
 //   rules    what may happen next, and which guards forbid what; start here
 //   search   every reachable state, breadth first, so that a counterexample is a shortest one
+//   ledger   a second model, on the same search: memory that processes of one host share
 //
 // The simulator runs the product's code along random paths; the model walks every path of a world
 // small enough, and goes further than the product does yet: holders that report what they hold to
