@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace kvstore::client {
 namespace {
@@ -63,39 +64,52 @@ class PieceReader {
 
 template <typename AnyPiece>
 Result<CopyPlan::Span> CopyPlan::Add(transfer::Access access, std::span<const AnyPiece> pieces,
-                                     uint64_t size, const Replica& replica, transfer::PeerId peer) {
-  if (BytesIn(replica) < size || BytesIn(pieces) < size) {
-    return InternalError("an object of " + std::to_string(size) + " bytes, ranges of " +
-                         std::to_string(BytesIn(replica)) + ", pieces of " +
-                         std::to_string(BytesIn(pieces)) + "; report this");
+                                     const transfer::Stretch& part, const Replica& replica,
+                                     transfer::PeerId peer) {
+  const uint64_t end = SaturatingSum(part.offset, part.length);
+  if (BytesIn(replica) < end || BytesIn(pieces) < part.length) {
+    return InternalError("bytes " + std::to_string(part.offset) + " to " + std::to_string(end) +
+                         " of an object, ranges of " + std::to_string(BytesIn(replica)) +
+                         ", pieces of " + std::to_string(BytesIn(pieces)) + "; report this");
   }
   Span span{copies_.size(), copies_.size()};
   PieceReader<AnyPiece> reader(pieces);
-  uint64_t left = size;
+  uint64_t begin = 0;  // of the range, in the object
   for (const Range& range : replica.ranges) {
-    const uint64_t part = std::min(left, range.length);  // the last range has slack to its granule
-    if (part == 0) continue;
-    scatter_lists_.push_back(reader.Take(part));
-    copies_.push_back({.access = access,
-                       .peer = peer,
-                       .region = replica.segment.index,
-                       .offset = range.offset,
-                       .pieces = scatter_lists_.back(),
-                       .guard = transfer::Guard{range.offset, replica.birth}});
-    left -= part;
+    const uint64_t from = std::max(begin, part.offset);
+    const uint64_t next = SaturatingSum(begin, range.length);
+    const uint64_t to = std::min(next, end);  // the last range has slack to its granule
+    if (from < to) AddCopy(access, reader.Take(to - from), range, from - begin, replica, peer);
+    begin = next;
+    if (begin >= end) break;
   }
   span.end = copies_.size();
   return span;
 }
 
-Result<CopyPlan::Span> CopyPlan::AddWrite(std::span<const ConstPiece> pieces, uint64_t size,
-                                          const Replica& replica, transfer::PeerId peer) {
-  return Add(transfer::Access::kWrite, pieces, size, replica, peer);
+void CopyPlan::AddCopy(transfer::Access access, std::vector<Piece> pieces, const Range& range,
+                       uint64_t offset, const Replica& replica, transfer::PeerId peer) {
+  scatter_lists_.push_back(std::move(pieces));
+  copies_.push_back({.access = access,
+                     .peer = peer,
+                     .region = replica.segment.index,
+                     .offset = range.offset + offset,
+                     .pieces = scatter_lists_.back(),
+                     .guard = transfer::Guard{range.offset, replica.birth}});
 }
 
-Result<CopyPlan::Span> CopyPlan::AddRead(std::span<const Piece> pieces, uint64_t size,
-                                         const Replica& replica, transfer::PeerId peer) {
-  return Add(transfer::Access::kRead, pieces, size, replica, peer);
+Result<CopyPlan::Span> CopyPlan::AddWrite(std::span<const ConstPiece> pieces, uint64_t size,
+                                          const Replica& replica, transfer::PeerId peer) {
+  return Add(transfer::Access::kWrite, pieces, {0, size}, replica, peer);
+}
+
+Result<CopyPlan::Span> CopyPlan::AddRead(std::span<const Piece> pieces,
+                                         const transfer::Stretch& part, const Replica& replica,
+                                         transfer::PeerId peer) {
+  if (part.length > 0) return Add(transfer::Access::kRead, pieces, part, replica, peer);
+  if (replica.ranges.empty()) return InternalError("a replica without ranges; report this");
+  AddCopy(transfer::Access::kRead, {}, replica.ranges.front(), 0, replica, peer);
+  return Span{copies_.size() - 1, copies_.size()};
 }
 
 }  // namespace kvstore::client

@@ -26,20 +26,25 @@ class CopyPlan {
     size_t end = 0;
   };
 
-  // Copies of the first `size` bytes of the pieces to the replica, or from it. None for an empty
-  // object. internal, and no copies: the ranges or the pieces hold fewer bytes than `size`.
+  // Copies of the first `size` bytes of the pieces to the replica. None for an empty object.
+  // internal, and no copies: the ranges or the pieces hold fewer bytes than `size`.
   Result<Span> AddWrite(std::span<const ConstPiece> pieces, uint64_t size, const Replica& replica,
                         transfer::PeerId peer);
-  Result<Span> AddRead(std::span<const Piece> pieces, uint64_t size, const Replica& replica,
-                       transfer::PeerId peer);
+  // Copies of `part` of the object to the first bytes of the pieces. At least one: where there are
+  // no bytes to read, a copy of none still asks whether the memory is the object's. internal: as
+  // above.
+  Result<Span> AddRead(std::span<const Piece> pieces, const transfer::Stretch& part,
+                       const Replica& replica, transfer::PeerId peer);
 
   // In the order of the calls above.
   const std::vector<transfer::Copy>& copies() const { return copies_; }
 
  private:
   template <typename AnyPiece>
-  Result<Span> Add(transfer::Access access, std::span<const AnyPiece> pieces, uint64_t size,
-                   const Replica& replica, transfer::PeerId peer);
+  Result<Span> Add(transfer::Access access, std::span<const AnyPiece> pieces,
+                   const transfer::Stretch& part, const Replica& replica, transfer::PeerId peer);
+  void AddCopy(transfer::Access access, std::vector<Piece> pieces, const Range& range,
+               uint64_t offset, const Replica& replica, transfer::PeerId peer);
 
   std::vector<transfer::Copy> copies_;
   std::deque<std::vector<Piece>> scatter_lists_;  // of copies_; a deque, so that none ever moves

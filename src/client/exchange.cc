@@ -13,10 +13,11 @@ constexpr Duration kFirstResend = std::chrono::seconds(1);
 constexpr uint32_t kMostDoublings = 4;  // then every 16 s
 constexpr Duration kLeastHeadStart = std::chrono::milliseconds(20);
 
-// Which alternative of VerbReply::answers answers which alternative of VerbRequest::verb.
+// Which alternative of VerbReply::answers answers which alternative of VerbRequest::verb. NoteReads
+// has no answer, and no exchange.
 size_t AnswersFor(const Verb& verb) {
-  constexpr std::array<size_t, std::variant_size_v<Verb>> kAnswers = {0, 1, 1, 2, 1, 1, 1, 3};
-  return kAnswers[verb.index()];
+  constexpr std::array<size_t, std::variant_size_v<Verb> - 1> kAnswers = {0, 1, 1, 2, 1, 1, 1, 3};
+  return kAnswers.at(verb.index());
 }
 
 std::string Milliseconds(Duration duration) {
@@ -27,14 +28,16 @@ std::string Milliseconds(Duration duration) {
 }  // namespace
 
 Exchange::Exchange(VerbChannel& channel, std::shared_ptr<ReplyRouter> router,
-                   std::vector<Message> messages, const ExchangeRules& rules, TimePoint deadline)
+                   std::vector<Message> messages, const ExchangeRules& rules, TimePoint deadline,
+                   std::atomic<uint64_t>* sent)
     : channel_(channel),
       router_(std::move(router)),
       inbox_(std::make_shared<Inbox>(channel.NewWakeup())),
       rules_(rules),
       started_at_(channel.clock().Now()),
       deadline_(deadline),
-      incarnation_(channel.incarnation()) {
+      incarnation_(channel.incarnation()),
+      sent_(*sent) {
   for (Message& message : messages) {
     Sending sending;
     sending.answered.resize(message.count);
@@ -118,6 +121,7 @@ void Exchange::Send(Sending* sending) {
   request.patience = Patience(now);
   sending->epoch = channel_.epoch();
   const bool sent = channel_.Send(request, deadline_);
+  if (sent) ++sent_;
   if (sent && !sending->reached) {
     sending->reached = true;
     sending->asked_at = now;

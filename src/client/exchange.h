@@ -1,6 +1,7 @@
 #ifndef KVSTORE_SRC_CLIENT_EXCHANGE_H_
 #define KVSTORE_SRC_CLIENT_EXCHANGE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -32,9 +33,10 @@ struct ExchangeRules {
 // may have been lost. Confined to the thread that made it, which it blocks only in the inbox.
 class Exchange {
  public:
-  // `channel` outlives it. The messages' ids follow one another. Sends nothing yet.
+  // `channel` and `sent`, which counts what goes out, outlive it. The messages' ids follow one
+  // another. Sends nothing yet.
   Exchange(VerbChannel& channel, std::shared_ptr<ReplyRouter> router, std::vector<Message> messages,
-           const ExchangeRules& rules, TimePoint deadline);
+           const ExchangeRules& rules, TimePoint deadline, std::atomic<uint64_t>* sent);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -77,6 +79,7 @@ class Exchange {
   const TimePoint started_at_;
   const TimePoint deadline_;
   const Incarnation incarnation_;
+  std::atomic<uint64_t>& sent_;
   std::vector<Sending> sendings_;
   End end_ = End::kNone;
 };

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "client/checksum.h"
 #include "client/copy_plan.h"
+#include "client/locate.h"
 #include "client/open_peers.h"
+#include "client/read_notes.h"
 
 namespace kvstore::client {
 namespace {
@@ -17,22 +20,27 @@ namespace {
 // One item on its way to an answer.
 struct Reading {
   const GetItem* item = nullptr;
+  const PutId* of_put = nullptr;  // null: whatever the key's object is
   GetResult result;
   bool answered = false;
 
-  uint64_t size = 0;
-  uint64_t checksum = 0;
-  std::vector<Replica> replicas;  // best first
-  size_t next = 0;                // of replicas: the one to read
-  bool read_again = false;        // it gave bytes that don't match the checksum, once
+  std::shared_ptr<const Location> location;  // null: not known yet
+  bool remembered = false;                   // the master was not asked for it by this call
+  // What can't be read of an object of that size. A remembered size is told only once the word has
+  // said that the location still stands.
+  Status misfit;
+  transfer::Stretch part;   // of the object: what is read; of a misfit nothing
+  size_t next = 0;          // of the location's replicas: the one to read
+  bool read_again = false;  // it gave bytes that don't match the checksum, once
   bool located_anew = false;
   Status first_error;
   CopyPlan::Span copies;
 
-  bool Exhausted() const { return next == replicas.size(); }
+  bool Exhausted() const { return !location || next == location->replicas.size(); }
+  bool IsWhole() const { return part.offset == 0 && part.length == location->size; }
 
-  void Answer(Status status, uint64_t object_size = 0) {
-    result = {std::move(status), object_size};
+  void Answer(Status status, uint64_t bytes = 0) {
+    result = {std::move(status), bytes};
     answered = true;
   }
 
@@ -45,28 +53,64 @@ struct Reading {
 
 using Readings = std::vector<Reading*>;
 
+uint64_t CapacityOf(const GetItem& item) {
+  uint64_t capacity = 0;
+  for (const Piece& piece : item.pieces) {
+    const uint64_t sum = capacity + piece.size;
+    if (sum < capacity) return std::numeric_limits<uint64_t>::max();
+    capacity = sum;
+  }
+  return capacity;
+}
+
+// What the item asks for of an object of `size` bytes.
+Result<transfer::Stretch> PartOf(const GetItem& item, uint64_t size) {
+  const bool to_the_end = item.length == kToTheEnd;
+  if (item.offset > size || (!to_the_end && item.length > size - item.offset)) {
+    return InvalidArgumentError((to_the_end ? "bytes" : std::to_string(item.length) + " bytes") +
+                                " from " + std::to_string(item.offset) +
+                                " on were asked for; the object has " + std::to_string(size));
+  }
+  const transfer::Stretch part{item.offset, to_the_end ? size - item.offset : item.length};
+  const uint64_t capacity = CapacityOf(item);
+  if (part.length <= capacity) return part;
+  return InvalidArgumentError("the object has " + std::to_string(size) + " bytes, of which " +
+                              std::to_string(part.length) + " were asked for; the pieces hold " +
+                              std::to_string(capacity));
+}
+
 // One call of GetObjects. Confined to the thread that makes it.
 class GetCall {
  public:
-  GetCall(const Parts& parts, TimePoint deadline, const ReadGuards& guards, GetCounters* counters)
-      : parts_(parts), deadline_(deadline), guards_(guards), counters_(*counters), peers_(parts) {}
+  GetCall(const Parts& parts, Duration timeout, const ReadGuards& guards, GetCounters* counters)
+      : parts_(parts),
+        began_(parts.clock.Now()),
+        deadline_(After(began_, timeout)),
+        guards_(guards),
+        counters_(*counters),
+        peers_(parts.peers == nullptr ? &own_peers_.emplace(parts) : parts.peers) {}
 
-  std::vector<GetResult> Run(std::span<const GetItem> items);
+  std::vector<GetResult> Run(std::span<const GetItem> items, std::span<const PutId> of_puts);
 
  private:
+  void Recall(Reading* reading) const;
   void Locate(const Readings& readings);
   void LocateAnew(const Readings& readings);
-  void Accept(LocateAnswer answer, Reading* reading);
+  void Accept(Located found, Reading* reading) const;
+  static void Use(std::shared_ptr<const Location> location, Reading* reading);
   void Read(const Readings& readings);
   void PlanItem(Reading* reading, CopyPlan* plan);
   void Judge(const Status& copied, Reading* reading);
-  int Distance(const Replica& replica) const;
+  void Fail(Status error, Reading* reading) const;
+  void Publish(Reading* reading);
 
   const Parts& parts_;
+  const TimePoint began_;
   const TimePoint deadline_;
   const ReadGuards& guards_;
   GetCounters& counters_;
-  OpenPeers peers_;
+  std::optional<OpenPeers> own_peers_;
+  OpenPeers* const peers_;
 };
 
 // Those of `readings` that have no answer yet and fulfil the condition.
@@ -80,14 +124,18 @@ Readings Open(const Readings& readings, Condition condition) {
 
 // Every round reads one replica of each object that has no answer yet; an object whose replicas
 // have all failed is located anew, once.
-std::vector<GetResult> GetCall::Run(std::span<const GetItem> items) {
+std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
+                                    std::span<const PutId> of_puts) {
   std::vector<Reading> readings(items.size());
   Readings open;
+  open.reserve(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
     readings[i].item = &items[i];
+    if (!of_puts.empty()) readings[i].of_put = &of_puts[i];
+    Recall(&readings[i]);
     open.push_back(&readings[i]);
   }
-  Locate(open);
+  Locate(Open(open, [](const Reading& r) { return !r.location; }));
   while (true) {
     LocateAnew(Open(open, [](const Reading& r) { return r.Exhausted(); }));
     open = Open(open, [](const Reading&) { return true; });
@@ -95,20 +143,34 @@ std::vector<GetResult> GetCall::Run(std::span<const GetItem> items) {
     Read(open);
   }
   std::vector<GetResult> results;
+  results.reserve(items.size());
   for (Reading& reading : readings) results.push_back(std::move(reading.result));
   return results;
 }
 
-void GetCall::Locate(const Readings& readings) {
-  if (readings.empty()) return;
-  kvstore::Locate request;
-  for (const Reading* reading : readings) request.keys.Add(reading->item->key);
-  for (LocateAnswer& answer : parts_.master.Find(std::move(request), deadline_)) {
-    Reading* reading = readings[answer.index];
-    Accept(std::move(answer), reading);
-  }
+// A remembered location is taken first. It relies on the word, which every copy asks.
+void GetCall::Recall(Reading* reading) const {
+  if (parts_.locations == nullptr) return;
+  const TimePoint now =
+      guards_.remembered_locations_end_with_their_lease ? began_ : TimePoint::min();
+  std::shared_ptr<const Location> known =
+      parts_.locations->Find(reading->item->key, parts_.self.incarnation, now);
+  if (!known || (reading->of_put != nullptr && known->put != *reading->of_put)) return;
+  reading->remembered = true;
+  Use(std::move(known), reading);
 }
 
+void GetCall::Locate(const Readings& readings) {
+  if (readings.empty()) return;
+  std::vector<std::string_view> keys;
+  keys.reserve(readings.size());
+  for (const Reading* reading : readings) keys.push_back(reading->item->key);
+  std::vector<Located> found = LocateObjects(parts_, keys, deadline_);
+  for (size_t i = 0; i < readings.size(); ++i) Accept(std::move(found[i]), readings[i]);
+}
+
+// What was remembered says nothing of the object as it is now: that is located as if for the first
+// time.
 void GetCall::LocateAnew(const Readings& readings) {
   Readings again;
   for (Reading* reading : readings) {
@@ -118,7 +180,7 @@ void GetCall::LocateAnew(const Readings& readings) {
     if (reading->located_anew) {
       reading->Answer(reading->first_error);
     } else {
-      reading->located_anew = true;
+      reading->located_anew = !reading->remembered;
       again.push_back(reading);
     }
   }
@@ -126,49 +188,35 @@ void GetCall::LocateAnew(const Readings& readings) {
   Locate(again);
 }
 
-uint64_t CapacityOf(const GetItem& item) {
-  uint64_t capacity = 0;
-  for (const Piece& piece : item.pieces) {
-    const uint64_t sum = capacity + piece.size;
-    if (sum < capacity) return std::numeric_limits<uint64_t>::max();
-    capacity = sum;
+void GetCall::Accept(Located found, Reading* reading) const {
+  const bool not_found = found.status().code() == StatusCode::kNotFound;
+  if (reading->of_put != nullptr &&
+      (not_found || (found.ok() && (*found)->put != *reading->of_put))) {
+    return reading->Answer(AbortedError(not_found ? "the object was removed or evicted meanwhile"
+                                                  : "the object was replaced meanwhile"));
   }
-  return capacity;
-}
-
-void GetCall::Accept(LocateAnswer answer, Reading* reading) {
-  if (!answer.status.ok()) {
+  if (!found.ok()) {
     // What went wrong with the object says more than that the master could not be asked again.
-    const bool says_more =
-        reading->first_error.ok() || answer.status.code() == StatusCode::kNotFound;
-    return reading->Answer(says_more ? answer.status : reading->first_error);
+    const bool says_more = reading->first_error.ok() || not_found;
+    return reading->Answer(says_more ? found.status() : reading->first_error);
   }
-  const uint64_t capacity = CapacityOf(*reading->item);
-  if (capacity < answer.size) {
-    return reading->Answer(
-        InvalidArgumentError("the object has " + std::to_string(answer.size) +
-                             " bytes, the pieces hold " + std::to_string(capacity)),
-        answer.size);
-  }
-  reading->size = answer.size;
-  reading->checksum = answer.checksum;
-  reading->replicas = std::move(answer.replicas);
-  reading->next = 0;
-  std::stable_sort(reading->replicas.begin(), reading->replicas.end(),
-                   [&](const Replica& a, const Replica& b) { return Distance(a) < Distance(b); });
+  if (std::exchange(reading->remembered, false)) reading->first_error = Status::Ok();
+  Use(*std::move(found), reading);
+  if (!reading->misfit.ok()) reading->Answer(reading->misfit, reading->location->size);
 }
 
-// 0: this node's own memory; 1: its host's; 2: further. Among equals the master's order stays.
-int GetCall::Distance(const Replica& replica) const {
-  if (replica.segment.holder == parts_.self.incarnation) return 0;
-  if (parts_.self.host.empty()) return 2;
-  const std::optional<Peer> peer = parts_.master.FindPeer(replica.segment.holder);
-  return peer && peer->host == parts_.self.host ? 1 : 2;
+void GetCall::Use(std::shared_ptr<const Location> location, Reading* reading) {
+  const Result<transfer::Stretch> part = PartOf(*reading->item, location->size);
+  reading->misfit = part.status();
+  reading->part = part.ok() ? *part : transfer::Stretch{};
+  reading->location = std::move(location);
+  reading->next = 0;
 }
 
 void GetCall::Read(const Readings& readings) {
   CopyPlan plan;
   Readings planned;
+  planned.reserve(readings.size());
   for (Reading* reading : readings) {
     PlanItem(reading, &plan);
     if (!reading->answered && !reading->Exhausted()) planned.push_back(reading);
@@ -190,21 +238,22 @@ void GetCall::PlanItem(Reading* reading, CopyPlan* plan) {
         "not read in time" + (before.ok() ? "" : "; before that, " + before.ToString())));
   }
   reading->copies = {};
-  if (reading->size == 0) return;  // a fresh location and the checksum of nothing are enough
+  // A fresh location and the checksum of nothing are enough.
+  if (reading->location->size == 0 && !reading->remembered) return;
   while (!reading->Exhausted()) {
-    const Replica& replica = reading->replicas[reading->next];
-    Result<transfer::PeerId> holder = peers_.Open(replica.segment.holder);
+    const Replica& replica = reading->location->replicas[reading->next];
+    Result<transfer::PeerId> holder = peers_->Open(replica.segment.holder);
     if (!holder.ok()) {
-      reading->NextReplica(holder.status());
+      Fail(holder.status(), reading);
       continue;
     }
     Result<CopyPlan::Span> copies =
-        plan->AddRead(reading->item->pieces, reading->size, replica, *holder);
+        plan->AddRead(reading->item->pieces, reading->part, replica, *holder);
     if (copies.ok()) {
       reading->copies = *copies;
       return;
     }
-    reading->NextReplica(copies.status());
+    Fail(copies.status(), reading);
   }
 }
 
@@ -215,16 +264,17 @@ Status ReadError(const Status& copied, bool refused) {
 }
 
 // Nothing is returned before it is validated: by the holder's word after the last byte, which is
-// part of a done copy, and by the checksum.
+// part of a done copy, and by the checksum of an object that was read whole.
 void GetCall::Judge(const Status& copied, Reading* reading) {
+  const Location& location = *reading->location;
   if (!copied.ok()) {
     const bool refused =
         copied.code() == StatusCode::kAborted || copied.code() == StatusCode::kNotFound;
     if (refused) ++counters_.refused;
-    reading->NextReplica(ReadError(copied, refused));
-  } else if (!guards_.verify_checksum ||
-             Checksum(reading->item->pieces, reading->size) == reading->checksum) {
-    return reading->Answer(Status::Ok(), reading->size);
+    Fail(ReadError(copied, refused), reading);
+  } else if (!guards_.verify_checksum || !reading->misfit.ok() || !reading->IsWhole() ||
+             Checksum(reading->item->pieces, location.size) == location.checksum) {
+    return Publish(reading);
   } else {
     ++counters_.checksum_mismatches;
     if (!reading->read_again) {
@@ -232,19 +282,35 @@ void GetCall::Judge(const Status& copied, Reading* reading) {
       reading->read_again = true;
       return;
     }
-    reading->NextReplica(DataLossError("a holder's " + std::to_string(reading->size) +
-                                       " bytes don't match their checksum; put the object anew"));
+    Fail(DataLossError("a holder's " + std::to_string(location.size) +
+                       " bytes don't match their checksum; put the object anew"),
+         reading);
   }
   if (!reading->Exhausted()) ++counters_.other_replicas;
+}
+
+// The next Get of the key had better ask.
+void GetCall::Fail(Status error, Reading* reading) const {
+  if (parts_.locations != nullptr) {
+    parts_.locations->Forget(reading->item->key, reading->location->put);
+  }
+  reading->NextReplica(std::move(error));
+}
+
+void GetCall::Publish(Reading* reading) {
+  const Location& location = *reading->location;
+  if (reading->remembered && parts_.notes != nullptr) parts_.notes->Add(location.put);
+  if (!reading->misfit.ok()) return reading->Answer(reading->misfit, location.size);
+  if (reading->remembered) ++counters_.remembered;
+  reading->Answer(Status::Ok(), reading->part.length);
 }
 
 }  // namespace
 
 std::vector<GetResult> GetObjects(const Parts& parts, std::span<const GetItem> items,
-                                  Duration timeout, const ReadGuards& guards,
-                                  GetCounters* counters) {
-  const TimePoint deadline = After(parts.clock.Now(), timeout);
-  return GetCall(parts, deadline, guards, counters).Run(items);
+                                  Duration timeout, const ReadGuards& guards, GetCounters* counters,
+                                  std::span<const PutId> of_puts) {
+  return GetCall(parts, timeout, guards, counters).Run(items, of_puts);
 }
 
 }  // namespace kvstore::client

@@ -12,6 +12,8 @@ namespace kvstore::client {
 // Guards of the reuse rules that a test can switch off; see master/limits.h.
 struct ReadGuards {
   bool verify_checksum = true;  // rule 4, and the user's own option
+  // Rule 8: a remembered location is not used beyond its lease, though its word may still stand.
+  bool remembered_locations_end_with_their_lease = true;
 };
 
 struct GetCounters {
@@ -19,12 +21,14 @@ struct GetCounters {
   uint64_t checksum_mismatches = 0;
   uint64_t other_replicas = 0;  // a read that went on to another replica
   uint64_t located_anew = 0;
+  uint64_t remembered = 0;  // items that were served without asking the master
 };
 
-// One whole Get, see Client::Get. Adds to `counters`.
+// One whole Get, see Client::Get. Adds to `counters`. `of_puts`: none, or one per item: the put
+// whose bytes alone may be returned; where the key is no longer that put's, `aborted`.
 std::vector<GetResult> GetObjects(const Parts& parts, std::span<const GetItem> items,
-                                  Duration timeout, const ReadGuards& guards,
-                                  GetCounters* counters);
+                                  Duration timeout, const ReadGuards& guards, GetCounters* counters,
+                                  std::span<const PutId> of_puts = {});
 
 }  // namespace kvstore::client
 

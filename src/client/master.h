@@ -5,9 +5,14 @@
 //
 //   client         construction and the small verbs; see include/kvstore/client.h
 //   put, get       one whole Put; one whole Get, top to bottom; start here
+//   read_session   parts of objects that were located once
+//   object_view    objects in place, read only
+//   locate         asks the master where objects lie
+//   locations      what is remembered of that, so that the next Get asks nobody
+//   read_notes     which remembered objects were read; note_sender tells the master
 //   copy_plan      pure: user buffers x ranges -> copies
 //   checksum       XXH3 over scatter lists; owner of xxhash
-//   open_peers     the holders that one call copies to or from
+//   open_peers     the holders that copies go to or come from
 //   master         what the above need of a master (this file)
 //   master_stub    its implementation over messages, with
 //     batch_cutter   pure: batches of any size -> messages within the limits
@@ -62,6 +67,8 @@ class Master {
   virtual std::vector<ItemAnswer> Await(WaitExists request, TimePoint deadline) = 0;
   virtual std::vector<ItemAnswer> Drop(Remove request, TimePoint deadline) = 0;
   virtual std::vector<StatAnswer> Describe(StatObject request, TimePoint deadline) = 0;
+  // Tells and waits for nothing; may be lost.
+  virtual void Note(NoteReads request) = 0;
 
   // How a holder is reached, if any answer has named it.
   virtual std::optional<Peer> FindPeer(Incarnation holder) const = 0;

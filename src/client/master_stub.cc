@@ -68,7 +68,8 @@ std::unique_ptr<Exchange> MasterStub::Begin(Verb batch, const ExchangeRules& rul
   if (messages.empty()) return nullptr;
   uint64_t id = next_request_.fetch_add(messages.size());
   for (Message& message : messages) message.request.id = id++;
-  return std::make_unique<Exchange>(channel_, router_, std::move(messages), rules, deadline);
+  return std::make_unique<Exchange>(channel_, router_, std::move(messages), rules, deadline,
+                                    &sent_);
 }
 
 template <typename Answer>
@@ -117,6 +118,14 @@ std::vector<ItemAnswer> MasterStub::Drop(Remove request, TimePoint deadline) {
 
 std::vector<StatAnswer> MasterStub::Describe(StatObject request, TimePoint deadline) {
   return AskAll<StatAnswer>(std::move(request), kReading, deadline);
+}
+
+void MasterStub::Note(NoteReads request) {
+  for (Message& message : CutBatch(std::move(request))) {
+    message.request.id = next_request_.fetch_add(1);
+    // What doesn't go out at once isn't worth a wait.
+    if (channel_.Send(message.request, channel_.clock().Now())) ++sent_;
+  }
 }
 
 std::optional<Peer> MasterStub::FindPeer(Incarnation holder) const {

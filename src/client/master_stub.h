@@ -38,7 +38,11 @@ class MasterStub final : public Master {
   std::vector<ItemAnswer> Await(WaitExists request, TimePoint deadline) override;
   std::vector<ItemAnswer> Drop(Remove request, TimePoint deadline) override;
   std::vector<StatAnswer> Describe(StatObject request, TimePoint deadline) override;
+  void Note(NoteReads request) override;
   std::optional<Peer> FindPeer(Incarnation holder) const override;
+
+  // Messages that went out so far, each sending of one counted.
+  uint64_t messages_sent() const { return sent_; }
 
  private:
   std::unique_ptr<Exchange> Begin(Verb batch, const ExchangeRules& rules, TimePoint deadline);
@@ -49,6 +53,7 @@ class MasterStub final : public Master {
   const std::shared_ptr<ReplyRouter> router_;  // replies may still come when the stub is gone
   std::atomic<uint64_t> next_request_{1};
   std::atomic<uint64_t> next_sequence_{1};
+  std::atomic<uint64_t> sent_{0};
 };
 
 }  // namespace kvstore::client

@@ -8,6 +8,10 @@
 
 namespace kvstore::client {
 
+class Locations;
+class OpenPeers;
+class ReadNotes;
+
 // What a Put or a Get works with; all outlive the call.
 struct Parts {
   Master& master;
@@ -16,6 +20,11 @@ struct Parts {
   // This node as it is now: a Get prefers its own memory, then that of its host. The descriptor is
   // not used.
   Peer self{};
+  // What outlives a call, so that the next costs less. Null: nothing is remembered, so that every
+  // Get asks the master; each call opens its peers; reads are not reported.
+  Locations* locations = nullptr;
+  OpenPeers* peers = nullptr;
+  ReadNotes* notes = nullptr;
 };
 
 // `when` + `delay`, or the end of time where that would overflow.

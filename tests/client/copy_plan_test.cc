@@ -41,7 +41,7 @@ TEST(CopyPlanTest, EachRangeHasItsOwnGuardAndAPieceMaySpanTwo) {
   std::string text(8192, 'x');
   const std::vector<Piece> pieces = {{text.data(), 6000}, {text.data() + 6000, 2192}};
   CopyPlan plan;
-  ASSERT_TRUE(plan.AddRead(pieces, 8192, ReplicaOf({{40960, 4096}, {0, 4096}}), 1).ok());
+  ASSERT_TRUE(plan.AddRead(pieces, {0, 8192}, ReplicaOf({{40960, 4096}, {0, 4096}}), 1).ok());
   ASSERT_EQ(plan.copies().size(), 2u);
   EXPECT_EQ(plan.copies()[0].guard->first, 40960u);
   EXPECT_EQ(plan.copies()[1].guard->first, 0u);
@@ -51,12 +51,53 @@ TEST(CopyPlanTest, EachRangeHasItsOwnGuardAndAPieceMaySpanTwo) {
   EXPECT_EQ(plan.copies()[1].pieces[1].data, text.data() + 6000);
 }
 
-TEST(CopyPlanTest, AnEmptyObjectNeedsNoCopy) {
+TEST(CopyPlanTest, AnEmptyObjectIsWrittenWithoutACopy) {
   CopyPlan plan;
   const auto written = plan.AddWrite({}, 0, ReplicaOf({{0, 4096}}), 1);
   ASSERT_TRUE(written.ok());
   EXPECT_EQ(written->begin, written->end);
-  ASSERT_TRUE(plan.AddRead({}, 0, ReplicaOf({{0, 4096}}), 1).ok());
+  EXPECT_TRUE(plan.copies().empty());
+}
+
+TEST(CopyPlanTest, WhereNoBytesAreReadTheGuardIsStillAsked) {
+  CopyPlan plan;
+  const auto read = plan.AddRead({}, {4096, 0}, ReplicaOf({{8192, 4096}}), 77);
+  ASSERT_TRUE(read.ok());
+  ASSERT_EQ(read->end - read->begin, 1u);
+  const Copy& copy = plan.copies()[0];
+  EXPECT_EQ(copy.peer, 77u);
+  EXPECT_TRUE(copy.pieces.empty());
+  EXPECT_EQ(copy.guard->first, 8192u);
+  EXPECT_EQ(copy.guard->birth, ReplicaOf({}).birth);
+  EXPECT_EQ(plan.AddRead({}, {0, 0}, ReplicaOf({}), 1).status().code(), StatusCode::kInternal);
+}
+
+TEST(CopyPlanTest, APartNamesTheFirstGranuleOfEachRangeThatItTouches) {
+  std::string text(5000, '\0');
+  const Piece piece{text.data(), text.size()};
+  CopyPlan plan;
+  // The last 96 bytes of the second range, and what follows in the third.
+  const Replica replica = ReplicaOf({{0, 4096}, {40'960, 8192}, {20'480, 8192}, {81'920, 4096}});
+  ASSERT_TRUE(plan.AddRead({&piece, 1}, {4096 + 8096, 4096}, replica, 1).ok());
+  ASSERT_EQ(plan.copies().size(), 2u);
+  EXPECT_EQ(plan.copies()[0].offset, 40'960u + 8096u);
+  EXPECT_EQ(plan.copies()[0].guard->first, 40'960u);
+  EXPECT_EQ(plan.copies()[0].pieces[0].size, 96u);
+  EXPECT_EQ(plan.copies()[1].offset, 20'480u);
+  EXPECT_EQ(plan.copies()[1].guard->first, 20'480u);
+  EXPECT_EQ(plan.copies()[1].pieces[0].size, 4000u);
+}
+
+TEST(CopyPlanTest, APartBeyondTheRangesIsRefused) {
+  std::string text(5000, '\0');
+  const Piece piece{text.data(), text.size()};
+  CopyPlan plan;
+  for (const transfer::Stretch& part :
+       {transfer::Stretch{4000, 97}, transfer::Stretch{UINT64_MAX, 5},
+        transfer::Stretch{0, 5001}}) {
+    EXPECT_EQ(plan.AddRead({&piece, 1}, part, ReplicaOf({{0, 4096}}), 1).status().code(),
+              StatusCode::kInternal);
+  }
   EXPECT_TRUE(plan.copies().empty());
 }
 
@@ -97,10 +138,10 @@ TEST(CopyPlanTest, EarlierScatterListsStayWhereTheyAre) {
   std::string text(4096, 'x');
   const Piece piece{text.data(), text.size()};
   CopyPlan plan;
-  ASSERT_TRUE(plan.AddRead({&piece, 1}, 4096, ReplicaOf({{0, 4096}}), 1).ok());
+  ASSERT_TRUE(plan.AddRead({&piece, 1}, {0, 4096}, ReplicaOf({{0, 4096}}), 1).ok());
   const Piece* first_list = plan.copies()[0].pieces.data();
   for (int i = 0; i < 1000; ++i) {
-    const auto span = plan.AddRead({&piece, 1}, 4096, ReplicaOf({{0, 4096}}), 1);
+    const auto span = plan.AddRead({&piece, 1}, {0, 4096}, ReplicaOf({{0, 4096}}), 1);
     ASSERT_TRUE(span.ok());
     ASSERT_EQ(span->begin + 1, span->end);
   }
@@ -120,7 +161,8 @@ RC_GTEST_PROP(CopyPlanProperty, BytesAreCoveredExactlyOnceAndInOrder, ()) {
     pieces.push_back({text.data() + at, size});
     at += size;
   }
-  const auto size = *rc::gen::inRange<uint64_t>(0, capacity + 1);
+  const auto size = *rc::gen::inRange<uint64_t>(1, capacity + 2);
+  RC_PRE(size <= capacity);
   std::vector<Range> ranges;
   uint64_t granted = 0;
   while (granted < size) {
@@ -130,7 +172,7 @@ RC_GTEST_PROP(CopyPlanProperty, BytesAreCoveredExactlyOnceAndInOrder, ()) {
   }
 
   CopyPlan plan;
-  const auto span = plan.AddRead(pieces, size, ReplicaOf(ranges), 1);
+  const auto span = plan.AddRead(pieces, {0, size}, ReplicaOf(ranges), 1);
   RC_ASSERT(span.ok());
   RC_ASSERT(span->begin == 0u && span->end == plan.copies().size());
   RC_ASSERT(plan.copies().size() == ranges.size());
@@ -151,6 +193,39 @@ RC_GTEST_PROP(CopyPlanProperty, BytesAreCoveredExactlyOnceAndInOrder, ()) {
     RC_ASSERT(bytes == ranges[i].length || i + 1 == ranges.size());
   }
   RC_ASSERT(static_cast<uint64_t>(next - text.data()) == size);
+}
+
+// Copies that are carried out as they say bring the part's bytes, and no others.
+RC_GTEST_PROP(CopyPlanProperty, APartIsReadFromWhereItLies, ()) {
+  std::vector<Range> ranges;
+  uint64_t granted = 0;
+  for (int i = *rc::gen::inRange(1, 6); i > 0; --i) {
+    const uint64_t length = 4096ull * *rc::gen::inRange(1, 4);
+    ranges.insert(ranges.begin(), {granted * 2, length});  // not in the order of their offsets
+    granted += length;
+  }
+  const auto size = *rc::gen::inRange<uint64_t>(1, granted + 1);
+  const auto begin = *rc::gen::inRange<uint64_t>(0, size);
+  const auto length = *rc::gen::inRange<uint64_t>(1, size - begin + 1);
+  const auto byte_at = [](uint64_t offset) { return static_cast<char>(offset * 7 + offset / 251); };
+  std::string expected;  // the object
+  for (const Range& range : ranges) {
+    for (uint64_t i = 0; i < range.length; ++i) expected += byte_at(range.offset + i);
+  }
+  expected = expected.substr(begin, length);
+
+  std::string read(length + 1, '#');
+  const auto cut = *rc::gen::inRange<uint64_t>(0, length + 1);
+  const std::vector<Piece> pieces = {{read.data(), cut}, {read.data() + cut, length + 1 - cut}};
+  CopyPlan plan;
+  RC_ASSERT(plan.AddRead(pieces, {begin, length}, ReplicaOf(ranges), 1).ok());
+  for (const Copy& copy : plan.copies()) {
+    uint64_t from = copy.offset;
+    for (const Piece& piece : copy.pieces) {
+      for (uint64_t i = 0; i < piece.size; ++i) static_cast<char*>(piece.data)[i] = byte_at(from++);
+    }
+  }
+  RC_ASSERT(read == expected + "#");
 }
 
 }  // namespace

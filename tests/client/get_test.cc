@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "client/locations.h"
 #include "client/put.h"
+#include "client/read_notes.h"
 #include "fakes/fake_pool.h"
 
 namespace kvstore::client {
@@ -36,6 +38,34 @@ class GetTest : public ::testing::Test {
     ASSERT_EQ(PutObjects(pool_.parts, {&item, 1}, options)[0], Status::Ok());
     pool_.engine.copies = 0;
     pool_.engine.deadlines.clear();
+  }
+
+  // From here on what is located is remembered for five seconds.
+  void Remember() {
+    pool_.master.lease = seconds(5);
+    pool_.parts.locations = &locations_;
+    pool_.parts.notes = &notes_;
+  }
+  // Puts it, locates it once, and looks from then on.
+  void PutAndRemember(const std::string& key, const std::string& value, uint32_t replicas = 1) {
+    Put(key, value, replicas);
+    Remember();
+    ASSERT_EQ(GetOne(key).status, Status::Ok());
+    ASSERT_EQ(locations_.size(), 1u);
+    pool_.master.finds.clear();
+    pool_.engine.copies = 0;
+    counters_ = {};
+  }
+
+  Got GetPart(const std::string& key, uint64_t offset, uint64_t length, uint64_t capacity = 20'000,
+              std::vector<PutId> of_puts = {}) {
+    std::string buffer(capacity, '\0');
+    const Piece piece{buffer.data(), buffer.size()};
+    const GetItem item{key, {&piece, 1}, offset, length};
+    const GetResult result =
+        GetObjects(pool_.parts, {&item, 1}, seconds(10), guards_, &counters_, of_puts)[0];
+    const bool ok = result.status.ok();
+    return {result.status, result.size, ok ? buffer.substr(0, result.size) : ""};
   }
 
   std::vector<Got> Get(const std::vector<std::string>& keys, uint64_t capacity = 20'000,
@@ -87,6 +117,8 @@ class GetTest : public ::testing::Test {
   }
 
   FakePool pool_;
+  Locations locations_{100};
+  ReadNotes notes_;
   ReadGuards guards_;
   GetCounters counters_;
 };
@@ -150,6 +182,16 @@ TEST_F(GetTest, PiecesThatAreTooSmallSayHowLargeTheObjectIs) {
   EXPECT_EQ(got[0].size, 100u);
   EXPECT_EQ(pool_.engine.copies, 0u);
   EXPECT_EQ(Get({"k"}, 100)[0].value, Value(100));
+}
+
+TEST_F(GetTest, AKeyNamedSeveralTimesIsLocatedOnce) {
+  Put("a", "1");
+  Put("b", "2");
+  const auto got = Get({"a", "b", "a", "missing", "a", "missing"});
+  ASSERT_EQ(pool_.master.finds.size(), 1u);
+  EXPECT_THAT(pool_.master.finds[0], ElementsAre("a", "b", "missing"));
+  EXPECT_EQ(got[4].value, "1");
+  EXPECT_EQ(got[5].status.code(), StatusCode::kNotFound);
 }
 
 TEST_F(GetTest, AnEmptyBatchAsksNobody) {
@@ -362,6 +404,280 @@ TEST_F(GetTest, WithoutTheChecksumTheWordStillDecides) {
   Put("k", Value(5000));
   pool_.engine.after_bytes = [&](const Copy&) { Reuse("k"); };
   EXPECT_FALSE(GetOne("k").status.ok());
+}
+
+// ---- parts --------------------------------------------------------------------------------------
+
+TEST_F(GetTest, APartIsReadFromTheRangesThatItLiesIn) {
+  const std::string value = Value(10'000);
+  pool_.master.granules_per_range = 1;
+  Put("k", value);
+  EXPECT_EQ(GetPart("k", 4000, 200).value, value.substr(4000, 200));
+  EXPECT_EQ(pool_.engine.copies, 2u);
+  EXPECT_EQ(GetPart("k", 9999, 1).value, value.substr(9999));
+  EXPECT_EQ(GetPart("k", 4096, kToTheEnd).value, value.substr(4096));
+  EXPECT_EQ(GetPart("k", 0, 10'000).value, value);
+}
+
+TEST_F(GetTest, PartsBeyondTheObjectAreToldItsSize) {
+  Put("k", Value(100));
+  const std::vector<std::pair<uint64_t, uint64_t>> beyond = {
+      {0, 101}, {100, 1}, {101, 0}, {101, kToTheEnd}, {UINT64_MAX, 1}, {1, UINT64_MAX - 1}};
+  for (const auto& [offset, length] : beyond) {
+    const Got got = GetPart("k", offset, length);
+    EXPECT_EQ(got.status.code(), StatusCode::kInvalidArgument) << offset << " " << length;
+    EXPECT_EQ(got.size, 100u);
+  }
+  EXPECT_EQ(pool_.engine.copies, 0u);
+}
+
+TEST_F(GetTest, APartNeedsRoomForItselfAlone) {
+  Put("k", Value(100));
+  EXPECT_EQ(GetPart("k", 90, kToTheEnd, 10).value, Value(100).substr(90));
+  EXPECT_EQ(GetPart("k", 89, kToTheEnd, 10).status.code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(GetTest, AtTheVeryEndThereAreNoBytesButTheObjectMustStillStand) {
+  Put("k", Value(100));
+  const Got got = GetPart("k", 100, kToTheEnd);
+  EXPECT_EQ(got.status, Status::Ok());
+  EXPECT_EQ(got.size, 0u);
+  EXPECT_EQ(GetPart("k", 50, 0).status, Status::Ok());
+  Reuse("k");
+  EXPECT_FALSE(GetPart("k", 100, kToTheEnd).status.ok());
+  EXPECT_FALSE(GetPart("k", 50, 0).status.ok());
+}
+
+TEST_F(GetTest, OfAPartTheWordDecidesSinceTheChecksumCannot) {
+  Put("k", Value(5000));
+  Corrupt(0);
+  EXPECT_EQ(GetPart("k", 0, 4999).status, Status::Ok());
+  EXPECT_EQ(GetPart("k", 0, 5000).status.code(), StatusCode::kDataLoss);
+  EXPECT_EQ(GetPart("k", 0, kToTheEnd).status.code(), StatusCode::kDataLoss);
+  pool_.engine.after_bytes = [&](const Copy&) { Reuse("k"); };
+  EXPECT_FALSE(GetPart("k", 0, 4999).status.ok());
+}
+
+TEST_F(GetTest, PartsOfOneObjectAreServedByOneLocate) {
+  Put("k", Value(10'000));
+  std::string buffer(300, '\0');
+  const std::vector<Piece> pieces = {{buffer.data(), 100}, {buffer.data() + 100, 200}};
+  const std::vector<GetItem> items = {{"k", {&pieces[0], 1}, 5000, 100},
+                                      {"k", {&pieces[1], 1}, 0, 200}};
+  for (const GetResult& result : GetObjects(pool_.parts, items, seconds(1), guards_, &counters_)) {
+    EXPECT_EQ(result.status, Status::Ok());
+  }
+  EXPECT_EQ(buffer, Value(10'000).substr(5000, 100) + Value(10'000).substr(0, 200));
+  ASSERT_EQ(pool_.master.finds.size(), 1u);
+  EXPECT_THAT(pool_.master.finds[0], ElementsAre("k"));
+}
+
+// ---- remembered locations -----------------------------------------------------------------------
+
+TEST_F(GetTest, ASecondGetAsksTheMasterNothingAndIsNoted) {
+  PutAndRemember("k", Value(5000));
+  EXPECT_TRUE(notes_.Take().puts.empty());
+  const auto got = Get({"k", "k"});
+  EXPECT_EQ(got[0].value, Value(5000));
+  EXPECT_EQ(got[1].value, Value(5000));
+  EXPECT_TRUE(pool_.master.finds.empty());
+  EXPECT_EQ(counters_.remembered, 2u);
+  EXPECT_THAT(notes_.Take().puts, ElementsAre(pool_.master.objects["k"].put));
+}
+
+TEST_F(GetTest, OnlyWhatIsNotRememberedIsAskedFor) {
+  PutAndRemember("a", "1");
+  Put("b", "2");
+  const auto got = Get({"a", "b"});
+  EXPECT_EQ(got[0].value, "1");
+  EXPECT_EQ(got[1].value, "2");
+  ASSERT_EQ(pool_.master.finds.size(), 1u);
+  EXPECT_THAT(pool_.master.finds[0], ElementsAre("b"));
+  EXPECT_EQ(counters_.remembered, 1u);
+  EXPECT_EQ(pool_.engine.deadlines.size(), 1u);
+}
+
+TEST_F(GetTest, WithoutALeaseEveryGetAsks) {
+  Put("k", "value");
+  Remember();
+  pool_.master.lease = Duration::zero();
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+  EXPECT_EQ(counters_.remembered, 0u);
+}
+
+TEST_F(GetTest, TheLeaseCountsFromBeforeAskingPlusTheTimeParked) {
+  Put("k", "value");
+  Remember();
+  pool_.master.objects["k"].parked = seconds(2);
+  pool_.master.locate = [&](const std::string&) {
+    pool_.clock.Advance(seconds(3));  // on the way, two of them at the master
+    return Status::Ok();
+  };
+  const TimePoint asked = pool_.clock.Now();
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(locations_.Find("k", {}, asked)->until, asked + seconds(2) + seconds(5));
+}
+
+TEST_F(GetTest, ALeaseThatRanOutMakesItLocateAnew) {
+  PutAndRemember("k", "value");
+  pool_.clock.Advance(seconds(5));
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+TEST_F(GetTest, WithoutTheEndOfTheLeaseAHolderThatCountsAsGoneIsStillRead) {
+  PutAndRemember("k", "value");
+  // Cut off from the master, which gives it up when all leases have run out: a Remove is answered
+  // though the word was never stored.
+  pool_.clock.Advance(seconds(5));
+  pool_.master.objects.erase("k");
+  guards_.remembered_locations_end_with_their_lease = false;
+  EXPECT_EQ(GetOne("k").value, "value");
+  guards_.remembered_locations_end_with_their_lease = true;
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kNotFound);
+}
+
+TEST_F(GetTest, ALeaseThatRunsOutDuringTheGetLeavesItToTheWord) {
+  PutAndRemember("k", "value");
+  pool_.engine.after_bytes = [&](const Copy&) { pool_.clock.Advance(seconds(6)); };
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_TRUE(pool_.master.finds.empty());
+}
+
+TEST_F(GetTest, ARemovedObjectIsNotReadWhereItWas) {
+  PutAndRemember("k", "value");
+  // The bytes and the checksum are still right: it is the word that says no.
+  for (const Replica& replica : pool_.master.objects["k"].replicas) {
+    pool_.nodes[0]->Retire(replica);
+  }
+  pool_.master.objects.erase("k");
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kNotFound);
+  EXPECT_EQ(counters_.refused, 1u);
+  EXPECT_EQ(locations_.size(), 0u);
+}
+
+TEST_F(GetTest, AReplacedObjectIsLocatedAnewAndThenRemembered) {
+  PutAndRemember("k", "older");
+  Reuse("k");
+  Put("k", "newer");
+  EXPECT_EQ(GetOne("k").value, "newer");
+  EXPECT_EQ(GetOne("k").value, "newer");
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+  EXPECT_EQ(counters_.remembered, 1u);
+}
+
+TEST_F(GetTest, AnEmptyRememberedObjectIsAskedForAtItsHolder) {
+  Put("k", "");
+  Remember();
+  EXPECT_EQ(GetOne("k").status, Status::Ok());
+  EXPECT_EQ(pool_.engine.copies, 0u);
+  EXPECT_EQ(GetOne("k").status, Status::Ok());
+  EXPECT_EQ(pool_.engine.copies, 1u);
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+  pool_.nodes[0]->Retire(pool_.master.objects["k"].replicas[0]);
+  pool_.master.objects.erase("k");
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kNotFound);
+}
+
+TEST_F(GetTest, ARememberedSizeIsToldOnlyWhileTheObjectStands) {
+  PutAndRemember("k", Value(5000));
+  Got got = GetPart("k", 0, kToTheEnd, 100);
+  EXPECT_EQ(got.status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(got.size, 5000u);
+  EXPECT_TRUE(pool_.master.finds.empty());
+  EXPECT_EQ(counters_.remembered, 0u);
+  Reuse("k");
+  Put("k", "a smaller one");
+  EXPECT_EQ(GetPart("k", 0, kToTheEnd, 100).value, "a smaller one");
+  EXPECT_EQ(GetPart("k", 2, 5, 100).value, "small");
+}
+
+TEST_F(GetTest, ARefusedReplicaIsForgottenAndTheNextIsRead) {
+  PutAndRemember("k", "value", 2);
+  Fail(0, UnavailableError("connection refused"));
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_TRUE(pool_.master.finds.empty());
+  EXPECT_EQ(locations_.size(), 0u);
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+TEST_F(GetTest, BytesThatDoNotMatchMakeItForget) {
+  PutAndRemember("k", Value(5000));
+  Corrupt(0);
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kDataLoss);
+  EXPECT_EQ(locations_.size(), 0u);
+}
+
+TEST_F(GetTest, AfterARefusalTheKeyIsLocatedAsIfForTheFirstTime) {
+  PutAndRemember("k", "value");
+  size_t reads = 0;
+  pool_.engine.instead = [&](const Copy&) -> std::optional<Completion> {
+    if (++reads <= 2) return Failed(AbortedError("moved"));  // where it was, and where it is
+    return std::nullopt;
+  };
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+}
+
+TEST_F(GetTest, WhatTheFreshLocationBringsIsTheAnswer) {
+  PutAndRemember("k", Value(5000));
+  size_t reads = 0;
+  pool_.engine.instead = [&](const Copy&) -> std::optional<Completion> {
+    if (++reads == 1) return Failed(AbortedError("moved"));
+    return Failed(UnavailableError("down"));
+  };
+  EXPECT_EQ(GetOne("k").status, UnavailableError("down"));
+}
+
+TEST_F(GetTest, AMasterThatCannotBeAskedDoesNotHideTheRefusal) {
+  PutAndRemember("k", "value");
+  Reuse("k");
+  pool_.master.locate = [](const std::string&) { return UnavailableError("connection refused"); };
+  const Got got = GetOne("k");
+  EXPECT_EQ(got.status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(got.status.message(), HasSubstr("moved, replaced or removed"));
+}
+
+TEST_F(GetTest, AsAnotherIncarnationNothingIsRemembered) {
+  PutAndRemember("k", "value");
+  pool_.parts.self.incarnation = {7, 7};
+  EXPECT_EQ(GetOne("k").value, "value");
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+// ---- of one put ---------------------------------------------------------------------------------
+
+TEST_F(GetTest, AnotherPutsBytesAreRefused) {
+  Put("k", "older");
+  const PutId older = pool_.master.objects["k"].put;
+  EXPECT_EQ(GetPart("k", 1, 2, 100, {older}).value, "ld");
+  Reuse("k");
+  Put("k", "newer");
+  const Got got = GetPart("k", 1, 2, 100, {older});
+  EXPECT_EQ(got.status.code(), StatusCode::kAborted);
+  EXPECT_THAT(got.status.message(), HasSubstr("replaced"));
+  pool_.master.objects.erase("k");
+  EXPECT_EQ(GetPart("k", 1, 2, 100, {older}).status.code(), StatusCode::kAborted);
+}
+
+TEST_F(GetTest, OfOnePutWhatIsRememberedOfAnotherIsNoAnswer) {
+  PutAndRemember("k", "older");
+  const LocateAnswer old = pool_.master.objects["k"];
+  Put("k", "newer");  // but the older object is what is remembered
+  const PutId newer = pool_.master.objects["k"].put;
+  EXPECT_EQ(GetPart("k", 0, kToTheEnd, 100, {newer}).value, "newer");
+  EXPECT_EQ(pool_.master.finds.size(), 1u);
+}
+
+TEST_F(GetTest, OfOnePutARefusedLocationIsLocatedAnew) {
+  PutAndRemember("k", "value", 2);
+  const PutId put = pool_.master.objects["k"].put;
+  Fail(0, UnavailableError("down"));
+  pool_.master.objects["k"].replicas.erase(pool_.master.objects["k"].replicas.begin());
+  EXPECT_EQ(GetPart("k", 0, kToTheEnd, 100, {put}).value, "value");
 }
 
 // ---- deadlines ----------------------------------------------------------------------------------

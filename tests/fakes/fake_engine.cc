@@ -42,6 +42,44 @@ Completion FakeEngine::Move(const Copy& copy) {
   return stood ? Completion{Outcome::kDone, Status::Ok(), transfer::Way::kLocal} : refused;
 }
 
+// An access that its holder counts as long as this lives.
+class FakeEngine::Pinned final : public transfer::Mapping {
+ public:
+  Pinned(FakeEngine& engine, const transfer::MapRequest& request)
+      : engine_(engine), node_(*engine.nodes_[request.peer]), request_(request) {
+    ++engine_.mappings;
+  }
+  ~Pinned() override {
+    --engine_.mappings;
+    std::vector<RetireAck> acks;
+    node_.holder().Leave(request_.region, request_.access, request_.guard->first, request_.offset,
+                         request_.length, request_.guard->birth, &acks);
+  }
+  std::byte* data() const override {
+    return reinterpret_cast<std::byte*>(node_.memory() + request_.offset);
+  }
+  uint64_t size() const override { return request_.length; }
+  bool Stands() const override {
+    return node_.holder().Stands(request_.region, request_.guard->first, request_.guard->birth);
+  }
+  transfer::Way way() const override { return transfer::Way::kShm; }
+
+ private:
+  FakeEngine& engine_;
+  FakeNode& node_;
+  const transfer::MapRequest request_;
+};
+
+Result<std::unique_ptr<transfer::Mapping>> FakeEngine::Map(const transfer::MapRequest& request,
+                                                           TimePoint) {
+  if (instead_of_mapping) KVSTORE_RETURN_IF_ERROR(instead_of_mapping(request));
+  if (!nodes_[request.peer]->holder().Enter(request.region, request.access, request.guard->first,
+                                            request.offset, request.length, request.guard->birth)) {
+    return AbortedError("the memory has a new owner");
+  }
+  return std::unique_ptr<transfer::Mapping>(std::make_unique<Pinned>(*this, request));
+}
+
 Result<transfer::PeerId> FakeEngine::Open(std::string_view descriptor) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i]->peer().descriptor == descriptor) return i;

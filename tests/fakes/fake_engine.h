@@ -24,15 +24,20 @@ class FakeEngine final : public transfer::Engine {
   std::function<std::optional<transfer::Completion>(const transfer::Copy&)> instead;
   // After the bytes of a copy have moved, before the holder is asked whether it stands.
   std::function<void(const transfer::Copy&)> after_bytes;
+  // Not OK: that is what becomes of the mapping.
+  std::function<Status(const transfer::MapRequest&)> instead_of_mapping;
 
   std::vector<TimePoint> deadlines;  // of Run, in order
   size_t copies = 0;                 // in all
+  size_t mappings = 0;               // alive
 
   std::vector<transfer::Completion> Run(std::span<const transfer::Copy> batch,
                                         TimePoint deadline) override;
   Result<transfer::PeerId> Open(std::string_view descriptor) override;
+  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest& request,
+                                                 TimePoint) override;
 
-  // The rest of the interface is not what Put and Get use.
+  // The rest of the interface is not what Put, Get and View use.
   Result<transfer::RegionId> Register(void*, uint64_t, const transfer::RegionOptions&) override;
   Status Unregister(transfer::RegionId) override;
   std::string Descriptor() const override { return "fake:0"; }
@@ -41,13 +46,12 @@ class FakeEngine final : public transfer::Engine {
   void Close(transfer::PeerId) override {}
   std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy>, TimePoint) override;
   std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId) override { return {}; }
-  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest&, TimePoint) override {
-    return UnimplementedError("not in this fake");
-  }
   transfer::WayCounters counters(transfer::Way) const override { return {}; }
   transfer::ServedCounters served() const override { return {}; }
 
  private:
+  class Pinned;
+
   transfer::Completion Move(const transfer::Copy& copy);
 
   std::vector<std::unique_ptr<FakeNode>>& nodes_;

@@ -41,6 +41,7 @@ StartPutAnswer FakeMaster::Answer(uint32_t index) {
   answer.grant = grant;
   answer.parked = parked[key];
   LocateAnswer object;
+  object.put = {kWriter, started.sequences[index]};
   object.size = started.sizes[index];
   object.replicas = answer.replicas;
   pending_[started.sequences[index]] = {key, object};
@@ -64,6 +65,7 @@ std::vector<ItemAnswer> FakeMaster::Commit(CommitPut request, TimePoint deadline
 }
 
 std::vector<ItemAnswer> FakeMaster::Abort(AbortPut request, TimePoint) {
+  on_abort();
   std::vector<ItemAnswer> answers;
   for (uint32_t i = 0; i < request.sequences.size(); ++i) answers.push_back({i, Status::Ok()});
   aborts.push_back(std::move(request));
@@ -82,6 +84,7 @@ std::vector<LocateAnswer> FakeMaster::Find(Locate request, TimePoint) {
       answer.status = status;
     } else if (objects.count(key)) {
       answer = objects[key];
+      if (request.want_lease) answer.lease = lease;
     } else {
       answer.status = NotFoundError("no object under this key");
     }

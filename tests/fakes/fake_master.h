@@ -20,6 +20,8 @@ class FakeMaster final : public client::Master {
  public:
   explicit FakeMaster(std::vector<std::unique_ptr<FakeNode>>& nodes) : nodes_(nodes) {}
 
+  static constexpr Incarnation kWriter{99, 99};  // of every put
+
   // What the test may say.
   std::map<std::string, Status> refused;   // keys whose StartPut is answered so
   std::map<std::string, Duration> parked;  // keys whose grant waited for so long
@@ -28,16 +30,19 @@ class FakeMaster final : public client::Master {
   Duration grant = std::chrono::seconds(30);
   std::function<void()> before_wave = [] {};  // each but the first
   std::function<Status(uint64_t sequence)> commit = [](uint64_t) { return Status::Ok(); };
+  std::function<void()> on_abort = [] {};
   std::function<Status(const std::string& key)> locate = [](const std::string&) {
     return Status::Ok();
   };
   std::vector<Incarnation> unknown_peers;
+  Duration lease{};  // of every object that is located with one
 
   // What it was asked.
   StartPut started;
   std::vector<CommitPut> commits;
   std::vector<AbortPut> aborts;
   std::vector<std::vector<std::string>> finds;  // keys of each Find
+  std::vector<NoteReads> notes;
   TimePoint commit_deadline;
 
   // What is committed; a test may spoil it.
@@ -55,6 +60,7 @@ class FakeMaster final : public client::Master {
   std::vector<ItemAnswer> Await(WaitExists, TimePoint) override { return {}; }
   std::vector<ItemAnswer> Drop(Remove, TimePoint) override { return {}; }
   std::vector<StatAnswer> Describe(StatObject, TimePoint) override { return {}; }
+  void Note(NoteReads request) override { notes.push_back(std::move(request)); }
 
  private:
   class Waves;

@@ -44,7 +44,7 @@ std::optional<std::vector<std::byte>> RememberedLocations::Read(const std::strin
   const Replica& replica =
       answer.replicas[world_->scheduler.random().Below(answer.replicas.size())];
   const Result<transfer::PeerId> holder = peers.Open(replica.segment.holder);
-  if (!holder.ok() || !plan.AddRead(pieces, answer.size, replica, *holder).ok()) {
+  if (!holder.ok() || !plan.AddRead(pieces, {0, answer.size}, replica, *holder).ok()) {
     return std::nullopt;
   }
   const Status copied = transfer::FirstError(parts.engine.Run(plan.copies(), deadline));
