@@ -33,6 +33,7 @@ room proto '(kvstore|proto)/'
 room src/transfer '(transfer/|kvstore/[a-z_]+\.h|thread_annotations\.h)'
 room src/master '(master|proto|kvstore)/|thread_annotations\.h'
 room src/client '(client|proto|kvstore)/|thread_annotations\.h'
+room src/capi '(capi|kvstore)/'
 for folder in tools/kvctl tools/demo tools/text; do
   room "$folder" '(tools|proto|kvstore)/|(thread_annotations|[a-z_]+)\.h"'
 done

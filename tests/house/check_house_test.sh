@@ -4,7 +4,7 @@ set -u
 check=$1
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/{include/kvstore,proto,src/transfer,src/master,src/client,tools/kvctl,tests}
+mkdir -p "$tree"/{include/kvstore,proto,src/transfer,src/master,src/client,src/capi,tools/kvctl,tests}
 echo 'add_library(x good.cc planted.cc)' >"$tree/CMakeLists.txt"
 echo '#include "transfer/good.h"' >"$tree/src/transfer/good.cc"
 
@@ -32,5 +32,6 @@ planted src/master/planted.cc '#include "kvstore/v1/kvstore.pb.h"'
 planted src/master/planted.cc '#include <yaml-cpp/yaml.h>'
 planted src/transfer/planted.cc '#include <xxhash.h>'
 planted src/client/planted.cc 'auto now = std::chrono::steady_clock::now();'
+planted src/capi/planted.cc '#include "client/session.h"'
 planted src/client/forgotten.cc '// in no CMakeLists.txt'
 exit $failed

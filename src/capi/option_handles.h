@@ -1,0 +1,70 @@
+#ifndef KVSTORE_SRC_CAPI_OPTION_HANDLES_H_
+#define KVSTORE_SRC_CAPI_OPTION_HANDLES_H_
+
+#include <cstdint>
+#include <limits>
+
+#include "capi/guard.h"
+#include "kvstore/client.h"
+#include "kvstore/kvclient.h"
+
+struct kvclient_options {
+  kvstore::ClientOptions values;
+};
+
+struct kvclient_put_options {
+  kvstore::PutOptions values;
+};
+
+namespace kvstore::capi {
+
+// Milliseconds as C callers give them; what exceeds nanoseconds' 292 years is as long as they go.
+inline Duration FromMilliseconds(int64_t milliseconds) {
+  constexpr int64_t kMost = std::numeric_limits<Duration::rep>::max() / 1'000'000;
+  if (milliseconds > kMost) return Duration::max();
+  if (milliseconds < -kMost) return Duration::min();
+  return std::chrono::milliseconds(milliseconds);
+}
+
+// One setter: invalid_argument for null options, else what `set` answers.
+template <typename Options, typename Set>
+kvclient_code Change(Options* options, const Set& set) noexcept {
+  return Guarded([&]() -> Status {
+    KVSTORE_RETURN_IF_ERROR(CheckGiven(options, "options"));
+    return set(options->values);
+  });
+}
+
+// One setter that can't refuse: options->values.*field = value.
+template <typename Options, typename Values, typename Field>
+kvclient_code Set(Options* options, Field Values::*field, Field value) noexcept {
+  return Change(options, [&](Values& values) {
+    values.*field = value;
+    return Status::Ok();
+  });
+}
+
+// The same for a C string.
+template <typename Options, typename Values>
+kvclient_code SetText(Options* options, std::string Values::*field, const char* text) noexcept {
+  return Change(options, [&](Values& values) -> Status {
+    KVSTORE_RETURN_IF_ERROR(CheckGiven(text, "the text"));
+    values.*field = text;
+    return Status::Ok();
+  });
+}
+
+// Makes a handle with all defaults.
+template <typename Options>
+kvclient_code Create(Options** options) noexcept {
+  return Guarded([&]() -> Status {
+    KVSTORE_RETURN_IF_ERROR(CheckGiven(options, "options"));
+    *options = nullptr;
+    *options = new Options;
+    return Status::Ok();
+  });
+}
+
+}  // namespace kvstore::capi
+
+#endif  // KVSTORE_SRC_CAPI_OPTION_HANDLES_H_
