@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "client/checksum.h"
 #include "client/copy_plan.h"
+#include "client/grant.h"
 #include "client/open_peers.h"
 
 namespace kvstore::client {
 namespace {
-
-constexpr Duration kLongestAbort = std::chrono::seconds(1);  // its answer changes nothing
 
 // One item's way through a wave.
 struct Write {
@@ -29,21 +27,6 @@ struct Write {
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
 };
-
-// Whether a StartPut that was answered so may be granted nevertheless, by a sending or under an
-// incarnation that the answer is not about. Nobody would write there, and the key would be taken
-// until the grant has run out.
-bool MayYetBeGranted(const Status& answer) {
-  switch (answer.code()) {
-    case StatusCode::kAborted:
-    case StatusCode::kDeadlineExceeded:
-    case StatusCode::kResourceExhausted:
-    case StatusCode::kUnavailable:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // One call of PutObjects. Confined to the thread that makes it.
 class PutCall {
@@ -110,14 +93,15 @@ StartPut PutCall::Request() const {
 }
 
 std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPlan* plan) {
-  OpenPeers peers(parts_);
+  OpenPeers own_peers(parts_);
+  OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
   std::vector<Write> writes;
   for (const StartPutAnswer& answer : wave) {
     Write write;
     write.index = answer.index;
     write.status = answer.status;
     if (answer.status.ok()) {
-      write.grant_end = After(After(asked_at_, answer.parked), answer.grant);
+      write.grant_end = GrantEnd(answer, asked_at_);
       write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
@@ -128,16 +112,9 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
   return writes;
 }
 
-Status LostGrant() {
-  return AbortedError(
-      "not committed: its grant ran out before all bytes were written; begin again");
-}
-
 Status PutCall::PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
                          CopyPlan* plan, std::vector<CopyPlan::Span>* copies) {
-  const TimePoint now = parts_.clock.Now();
-  if (now >= deadline_) return DeadlineExceededError("not committed: granted too late to write it");
-  if (now >= grant_end) return LostGrant();
+  KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), grant_end, deadline_));
   const uint64_t size = SizeOf(answer.index);
   if (size == 0) return Status::Ok();
   for (const Replica& replica : answer.replicas) {
@@ -147,15 +124,6 @@ Status PutCall::PlanItem(const StartPutAnswer& answer, TimePoint grant_end, Open
     copies->push_back(span);
   }
   return Status::Ok();
-}
-
-// What a failed copy means to the caller of Put.
-Status NotCommitted(const Status& copy, bool grant_ended_first, bool in_doubt) {
-  if (copy.code() == StatusCode::kDeadlineExceeded && grant_ended_first) return LostGrant();
-  // The holder knows no such memory: it has left the pool since the grant, or joined it anew.
-  const StatusCode code = copy.code() == StatusCode::kNotFound ? StatusCode::kAborted : copy.code();
-  return Status(code, "not committed: " + copy.message() +
-                          (in_doubt ? "; its memory comes back when the grant has run out" : ""));
 }
 
 void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
@@ -192,27 +160,19 @@ void PutCall::Commit(std::vector<Write>* writes) {
     committed.push_back(&write);
   }
   if (committed.empty()) return;
-  std::vector<ItemAnswer> answers = parts_.master.Commit(std::move(request), deadline_);
-  for (ItemAnswer& answer : answers) {
+  for (const ItemAnswer& answer : parts_.master.Commit(std::move(request), deadline_)) {
     Write& write = *committed[answer.index];
-    Status& status = write.status;
-    status = std::move(answer.status);
-    // It was not taken up: the put is as it was.
-    if (status.code() == StatusCode::kResourceExhausted) write.fate = Write::Fate::kAbort;
-    if (status.code() == StatusCode::kDeadlineExceeded) {
-      status = DeadlineExceededError("it may have been committed: " + status.message());
-    }
+    write.status = Committed(answer.status);
+    if (WasNotTakenUp(answer.status)) write.fate = Write::Fate::kAbort;
   }
 }
 
 void PutCall::Abort(const std::vector<Write>& writes) {
-  AbortPut request;
+  std::vector<uint64_t> sequences;
   for (const Write& write : writes) {
-    if (write.fate == Write::Fate::kAbort) request.sequences.push_back(SequenceOf(write));
+    if (write.fate == Write::Fate::kAbort) sequences.push_back(SequenceOf(write));
   }
-  if (request.sequences.empty()) return;
-  parts_.master.Abort(std::move(request),
-                      std::min(deadline_, After(parts_.clock.Now(), kLongestAbort)));
+  AbortPuts(parts_, std::move(sequences), deadline_);
 }
 
 uint64_t PutCall::SizeOf(uint32_t item) const {

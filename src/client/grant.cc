@@ -1,0 +1,61 @@
+#include "client/grant.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvstore::client {
+namespace {
+
+constexpr Duration kLongestAbort = std::chrono::seconds(1);
+
+}  // namespace
+
+TimePoint GrantEnd(const StartPutAnswer& answer, TimePoint asked_at) {
+  return After(After(asked_at, answer.parked), answer.grant);
+}
+
+Status CheckGrant(TimePoint now, TimePoint grant_end, TimePoint deadline) {
+  if (now >= deadline) return DeadlineExceededError("not committed: granted too late to write it");
+  return now >= grant_end ? LostGrant() : Status::Ok();
+}
+
+bool MayYetBeGranted(const Status& answer) {
+  switch (answer.code()) {
+    case StatusCode::kAborted:
+    case StatusCode::kDeadlineExceeded:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kUnavailable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Status LostGrant() {
+  return AbortedError(
+      "not committed: its grant ran out before all bytes were written; begin again");
+}
+
+Status NotCommitted(const Status& failure, bool grant_ended_first, bool in_doubt) {
+  if (failure.code() == StatusCode::kDeadlineExceeded && grant_ended_first) return LostGrant();
+  // The holder knows no such memory: it has left the pool since the grant, or joined it anew.
+  const StatusCode code =
+      failure.code() == StatusCode::kNotFound ? StatusCode::kAborted : failure.code();
+  return Status(code, "not committed: " + failure.message() +
+                          (in_doubt ? "; its memory comes back when the grant has run out" : ""));
+}
+
+Status Committed(const Status& answer) {
+  if (answer.code() != StatusCode::kDeadlineExceeded) return answer;
+  return DeadlineExceededError("it may have been committed: " + answer.message());
+}
+
+bool WasNotTakenUp(const Status& answer) { return answer.code() == StatusCode::kResourceExhausted; }
+
+void AbortPuts(const Parts& parts, std::vector<uint64_t> sequences, TimePoint deadline) {
+  if (sequences.empty()) return;
+  parts.master.Abort(AbortPut{std::move(sequences)},
+                     std::min(deadline, After(parts.clock.Now(), kLongestAbort)));
+}
+
+}  // namespace kvstore::client
