@@ -82,6 +82,7 @@ struct Counters {
   uint64_t puts_refused_exists = 0, puts_refused_full = 0;
   uint64_t locate_hits = 0, locate_misses = 0, exists_hits = 0, exists_misses = 0;
   uint64_t leases_granted = 0, leases_refused = 0;
+  uint64_t reads_noted = 0;  // objects that were read at remembered locations
   uint64_t removed = 0, replaced = 0;
   uint64_t evicted_for_room = 0, evicted_by_watermark = 0;
   uint64_t lost_with_node = 0;  // objects whose last holder left or is gone

@@ -1,4 +1,5 @@
-// Locate, Exists, WaitExists, Stat: what is committed. Remove: that it no longer is.
+// Locate, Exists, WaitExists, Stat: what is committed, and NoteReads: what of it was read. Remove:
+// that it no longer is.
 
 #include <algorithm>
 #include <string>
@@ -90,7 +91,9 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Remove& verb) 
 void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/, const NoteReads& verb) {
   for (const PutId& put : verb.puts) {
     Object* const object = Find(put);
-    if (object && object->state == ObjectState::kComplete) Touch(*object);
+    if (!object || object->state != ObjectState::kComplete) continue;  // late, or never heard of
+    ++counters.reads_noted;
+    Touch(*object);
   }
 }
 

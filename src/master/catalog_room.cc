@@ -33,6 +33,67 @@ void Choose(Candidates candidates, size_t wanted, std::vector<Segment*>* segment
 
 uint64_t Missing(uint64_t wanted, uint64_t have) { return wanted > have ? wanted - have : 0; }
 
+// ---- why there is no room, in words; `allowed` are the members that the put's placement allows
+
+bool LivesAndLends(const Node& node) { return !node.suspected && node.Lends(); }
+
+Space SpaceOf(const std::vector<const Node*>& allowed) {
+  Space space;
+  for (const Node* node : allowed) {
+    for (const auto& segment : node->segments) space += segment->TakeSpace();
+  }
+  return space;
+}
+
+const char* LentWhere(const Object& object) {
+  return object.placement == Placement::kThisHost ? " lent on this host" : " lent in all";
+}
+
+const char* MoreMemory(const Object& object) {
+  return object.placement == Placement::kThisHost ? "lend more on this host" : "add nodes";
+}
+
+// resource_exhausted: fewer live nodes lend than the put wants replicas.
+Status TooFew(const Object& object, const std::vector<const Node*>& allowed) {
+  const auto lenders = static_cast<uint64_t>(std::count_if(
+      allowed.begin(), allowed.end(), [](const Node* node) { return LivesAndLends(*node); }));
+  if (lenders >= object.replicas_wanted) return Status::Ok();
+  const bool this_host = object.placement == Placement::kThisHost;
+  if (this_host && lenders == 0) {
+    return ResourceExhaustedError(
+        "no live node of this host lends memory; lend some, or start a kvstore_node here");
+  }
+  return ResourceExhaustedError(std::string("replicas lie on distinct live nodes ") +
+                                (this_host ? "of this host " : "") +
+                                "that lend memory: " + std::to_string(object.replicas_wanted) +
+                                " wanted, " + std::to_string(lenders) + " there; add nodes");
+}
+
+// resource_exhausted: the put would not fit even if all live nodes were empty. As many of them lend
+// as it wants replicas.
+Status TooLarge(const Object& object, const std::vector<const Node*>& allowed) {
+  std::vector<uint64_t> largest;  // of each live node that lends
+  for (const Node* node : allowed) {
+    if (!LivesAndLends(*node)) continue;
+    largest.push_back(0);
+    for (const auto& segment : node->segments) {
+      largest.back() = std::max(largest.back(), segment->size());
+    }
+  }
+  const size_t wanted = object.replicas_wanted;
+  const auto last = largest.begin() + static_cast<ptrdiff_t>(wanted - 1);
+  std::nth_element(largest.begin(), last, largest.end(), std::greater<>());
+  // Segments are whole granules: what is no larger than one fits into it.
+  if (object.size <= *last) return Status::Ok();
+  const std::string lenders = wanted == 1 ? "live node lends a segment"
+                                          : std::to_string(wanted) + " live nodes lend segments";
+  return ResourceExhaustedError(
+      "too large: " + std::to_string(wanted) + " x " + BytesText(object.size) +
+      " needed, each in one segment; of " + BytesText(SpaceOf(allowed).size) + LentWhere(object) +
+      ", no " + lenders + " larger than " + BytesText(*last) + ", " +
+      BytesText(object.size - *last) + " too little; put smaller objects or lend larger segments");
+}
+
 }  // namespace
 
 Room Catalog::State::FindFreeRoom(const Object& object) const {
@@ -207,11 +268,13 @@ void Catalog::State::RetryParked(Event& event) {
     if (room.segments.size() == object->replicas_wanted && Grant(event, *object, room.segments)) {
       continue;
     }
-    const bool hopeless = std::any_of(
+    // Others took leases there, or view in place what was evicted for it: views last.
+    const bool stuck = std::any_of(
         object->targets.begin(), object->targets.end(), [object](const Segment* target) {
-          return target->free().Footprint(object->size) > target->Reachable();
+          return target->free().Footprint(object->size) + target->Bytes(Standing::kWithdrawn) >
+                 target->Reachable();
         });
-    if (hopeless || object->targets.empty()) Replan(event, *object);
+    if (stuck || object->targets.empty()) Replan(event, *object);
   }
 }
 
@@ -227,53 +290,29 @@ uint64_t Catalog::State::LowWatermark(const Segment& segment) const {
 }
 
 Status Catalog::State::NoRoom(const Object& object) const {
-  const size_t lenders = nodes.live_lenders();
-  if (lenders < object.replicas_wanted) {
-    return ResourceExhaustedError("replicas lie on distinct live nodes that lend memory: " +
-                                  std::to_string(object.replicas_wanted) + " wanted, " +
-                                  std::to_string(lenders) + " there; add nodes");
+  std::vector<const Node*> allowed;
+  for (const auto& [incarnation, node] : nodes.all()) {
+    if (Allows(object, nodes.Find(object.id.writer), *node)) allowed.push_back(node.get());
   }
-  KVSTORE_RETURN_IF_ERROR(TooLarge(object));
+  KVSTORE_RETURN_IF_ERROR(TooFew(object, allowed));
+  KVSTORE_RETURN_IF_ERROR(TooLarge(object, allowed));
   uint64_t withdrawn = 0;
   uint64_t coming = 0;
-  for (const auto& [incarnation, node] : nodes.all()) {
+  for (const Node* node : allowed) {
     for (const auto& segment : node->segments) {
       withdrawn += segment->Bytes(Standing::kWithdrawn);
       coming += segment->Coming();
     }
   }
-  const Space space = nodes.TotalSpace();
+  const Space space = SpaceOf(allowed);
   return ResourceExhaustedError(
       "no room: " + std::to_string(object.replicas_wanted) + " x " + BytesText(object.size) +
-      " needed; of " + BytesText(space.size) + " lent in all, " + BytesText(space.leased) +
+      " needed; of " + BytesText(space.size) + LentWhere(object) + ", " + BytesText(space.leased) +
       " are leased, " + BytesText(space.unfinished) + " unfinished, " +
       (withdrawn > 0 ? BytesText(withdrawn) + " withdrawn but still being read, " : "") +
       BytesText(coming) + " coming; " +
       (space.leased > 0 ? "retry when leases have ended" : "retry later") +
-      ", put smaller objects or add nodes");
-}
-
-Status Catalog::State::TooLarge(const Object& object) const {
-  std::vector<uint64_t> largest;  // of each live node that lends
-  for (const auto& [incarnation, node] : nodes.all()) {
-    if (node->suspected || !node->Lends()) continue;
-    largest.push_back(0);
-    for (const auto& segment : node->segments) {
-      largest.back() = std::max(largest.back(), segment->size());
-    }
-  }
-  const size_t wanted = object.replicas_wanted;
-  const auto last = largest.begin() + static_cast<ptrdiff_t>(wanted - 1);
-  std::nth_element(largest.begin(), last, largest.end(), std::greater<>());
-  // Segments are whole granules: what is no larger than one fits into it.
-  if (object.size <= *last) return Status::Ok();
-  const std::string lenders = wanted == 1 ? "live node lends a segment"
-                                          : std::to_string(wanted) + " live nodes lend segments";
-  return ResourceExhaustedError(
-      "too large: " + std::to_string(wanted) + " x " + BytesText(object.size) +
-      " needed, each in one segment; of " + BytesText(nodes.TotalSpace().size) +
-      " lent in all, no " + lenders + " larger than " + BytesText(*last) + ", " +
-      BytesText(object.size - *last) + " too little; put smaller objects or lend larger segments");
+      ", put smaller objects or " + MoreMemory(object));
 }
 
 }  // namespace kvstore::master

@@ -7,7 +7,7 @@
 //   catalog_put.cc         StartPut, CommitPut, AbortPut: the life of a put until it is visible
 //   catalog_room.cc        finding room, parking, eviction, pages
 //   catalog_retire.cc      the one door by which memory comes back, and the acks
-//   catalog_read.cc        Locate, Exists, WaitExists, Stat, Remove
+//   catalog_read.cc        Locate, Exists, WaitExists, Stat, NoteReads, Remove
 //   catalog_wait.cc        items that are answered later
 //   catalog_nodes.cc       join, leave, suspected, gone
 //   catalog_tick.cc        what time alone brings about
@@ -125,11 +125,8 @@ struct Catalog::State {
   void ExpireLeases(Segment& segment, TimePoint now);
   bool YieldsVictims(const Object& object, TimePoint now) const;
   uint64_t LowWatermark(const Segment& segment) const;
-  // Why the put gets no room, with numbers.
+  // Why the put gets no room, with numbers of the nodes that its placement allows.
   Status NoRoom(const Object& object) const;
-  // resource_exhausted: the put would not fit even if all live nodes were empty. Needs as many live
-  // lenders as it wants replicas.
-  Status TooLarge(const Object& object) const;
 
   // ---- the door (catalog_retire.cc)
 

@@ -45,6 +45,8 @@ constexpr NamedCounter kCounters[] = {
     {"kvstore_leases_granted_total", &Counters::leases_granted, "Leases given by locate"},
     {"kvstore_leases_refused_total", &Counters::leases_refused,
      "Locates without a lease, since too much is leased or the holder is suspected"},
+    {"kvstore_reads_noted_total", &Counters::reads_noted,
+     "Objects read at remembered locations, as their readers reported"},
     {"kvstore_removed_total", &Counters::removed, "Objects removed by name"},
     {"kvstore_replaced_total", &Counters::replaced, "Objects replaced by a newer put"},
     {"kvstore_evicted_for_room_total", &Counters::evicted_for_room,

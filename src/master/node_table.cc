@@ -107,12 +107,6 @@ std::vector<Node*> NodeTable::Snapshot() const {
   return nodes;
 }
 
-size_t NodeTable::live_lenders() const {
-  return static_cast<size_t>(std::count_if(nodes_.begin(), nodes_.end(), [](const auto& entry) {
-    return !entry.second->suspected && entry.second->Lends();
-  }));
-}
-
 Space NodeTable::TotalSpace() const {
   Space total;
   for (const auto& [incarnation, node] : nodes_) {

@@ -145,7 +145,6 @@ class NodeTable {
   const std::map<Incarnation, std::unique_ptr<Node>>& all() const { return nodes_; }
   std::vector<Node*> Snapshot() const;
   size_t size() const { return nodes_.size(); }
-  size_t live_lenders() const;
   Space TotalSpace() const;
 
   // In the order in which they joined.

@@ -24,6 +24,11 @@ void ByFreeShare::Erase(Segment* segment) {
   rank_.erase(it);
 }
 
+bool Allows(const Object& object, const Node* writer, const Node& node) {
+  if (object.placement != Placement::kThisHost) return true;
+  return writer && node.peer.host == writer->peer.host;
+}
+
 Candidates::Candidates(const NodeTable& nodes, const Node* writer, const Object& object)
     : nodes_(nodes),
       writer_(writer),
@@ -48,16 +53,17 @@ Segment* Candidates::Next() {
   }
   if (stage_ == Stage::kHost) {
     if (Segment* next = NextOf(*nodes_.OnHost(writer_->peer.host))) return next;
-    if (object_.placement == Placement::kThisHost) return nullptr;
     stage_ = Stage::kRest;
   }
+  if (object_.placement == Placement::kThisHost) return nullptr;
   return rest_ == nodes_.by_free_share().order().end() ? nullptr : (rest_++)->second;
 }
 
 Segment* Candidates::NextOf(const std::vector<Node*>& nodes) {
   for (; node_ < nodes.size(); ++node_, segment_ = 0) {
     const Node& node = *nodes[node_];
-    if (!node.suspected && segment_ < node.segments.size()) return node.segments[segment_++].get();
+    if (node.suspected || !Allows(object_, writer_, node)) continue;
+    if (segment_ < node.segments.size()) return node.segments[segment_++].get();
   }
   return nullptr;
 }

@@ -33,10 +33,14 @@ class ByFreeShare {
   std::map<SegmentId, uint32_t> rank_;  // first half of each segment's key in order_
 };
 
+// Whether the put's placement lets it lie on that node at all. `writer`: null, not a member any
+// more.
+bool Allows(const Object& object, const Node* writer, const Node& node);
+
 // The segments of live nodes to try for one put, best first: preferred nodes as named; for
-// local-first the writer's own and then its host's; then all by free share. A segment may come more
-// than once. Valid until the catalog changes. Most puts take the first, so nothing is computed
-// ahead.
+// local-first the writer's own and then its host's; then all by free share. For this-host the same
+// without what lies on other hosts. A segment may come more than once. Valid until the catalog
+// changes. Most puts take the first, so nothing is computed ahead.
 class Candidates {
  public:
   Candidates(const NodeTable& nodes, const Node* writer, const Object& object);

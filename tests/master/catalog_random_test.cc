@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -58,6 +59,7 @@ class World {
       case 18:
         return Ask(Locate{Keys(), Pick(3) > 0});
       case 8:
+        if (Pick(3) == 0) return NoteSome();
         return Pick(2) ? Ask(Exists{Keys()}) : Ask(StatObject{Keys()});
       case 9:
         return Pick(3) ? Ask(Remove{Keys()}) : Ask(WaitExists{Keys()});
@@ -212,12 +214,25 @@ class World {
     }
     put.replicas = 1 + (Pick(3) == 0);
     put.replace = Pick(2) == 0;
-    put.placement = Pick(2) ? Placement::kLocalFirst : Placement::kSpread;
+    constexpr Placement kPlacements[] = {Placement::kLocalFirst, Placement::kSpread,
+                                         Placement::kThisHost};
+    put.placement = kPlacements[Pick(3)];
+    if (Pick(4) == 0) put.preferred_nodes = {"n" + std::to_string(1 + Pick(5))};
     VerbRequest request;
     request.id = ++last_request_;
     request.patience = milliseconds(Pick(4) * 400);
     request.verb = put;
     Send(writer, request);
+  }
+
+  // Of anybody, in any state, and some that never began.
+  void NoteSome() {
+    NoteReads noted;
+    for (const auto& [owner, replica] : owners_) {
+      if (Pick(3) == 0) noted.puts.push_back(owner.first);
+    }
+    noted.puts.push_back({AnyNode().peer.incarnation, 1 + Pick(1000)});
+    Ask(noted);
   }
 
   std::vector<uint64_t> SomeSequences(FakeNode& writer) {
@@ -373,6 +388,9 @@ class World {
       if (!answer.status.ok()) continue;
       const PutId id{reply.caller, put.sequences[answer.index]};
       if (answer.replicas.size() != put.replicas && put.replicas == 1) problem_ = "no replica";
+      if (put.placement == Placement::kThisHost && !IsOnHostOf(reply.caller, answer.replicas)) {
+        problem_ = "memory granted on another host";
+      }
       for (const Replica& replica : answer.replicas) {
         for (const auto& [owner, other] : owners_) {
           if (owner.first == id || owner.second != replica.segment) continue;
@@ -387,6 +405,12 @@ class World {
         owners_[{id, replica.segment}] = replica;
       }
     }
+  }
+
+  bool IsOnHostOf(Incarnation writer, const std::vector<Replica>& replicas) {
+    return std::all_of(replicas.begin(), replicas.end(), [&](const Replica& replica) {
+      return nodes_.at(replica.segment.holder).peer.host == nodes_.at(writer).peer.host;
+    });
   }
 
   void Forget(Incarnation node) {
@@ -421,6 +445,7 @@ TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComes
     ASSERT_EQ(world.Check(), "") << "after step " << step;
   }
   EXPECT_GT(world.counters().puts_committed, 20u);
+  EXPECT_GT(world.counters().reads_noted, 0u);
   world.Settle();
   ASSERT_EQ(world.Check(), "");
   const Census census = world.census();

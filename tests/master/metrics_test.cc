@@ -23,7 +23,10 @@ TEST(Metrics, RequestsAreCountedByVerb) {
   locate.keys.Add("key");
   request.verb = locate;
   metrics.Handled(request, std::chrono::seconds(2));
+  request.verb = NoteReads{std::vector<PutId>(7)};
+  metrics.Handled(request, std::chrono::microseconds(1));
   const std::string page = metrics.Scrape({}, {}, {});
+  ExpectLine(page, "kvstore_request_items_total{verb=\"note_reads\"} 7");
   ExpectLine(page, "kvstore_requests_total{verb=\"abort_put\"} 1");
   ExpectLine(page, "kvstore_request_items_total{verb=\"abort_put\"} 3");
   ExpectLine(page, "kvstore_request_items_total{verb=\"locate\"} 1");
@@ -58,10 +61,12 @@ TEST(Metrics, NumbersOfTheCatalogAreShown) {
   census.space.free = 4096;
   Counters counters;
   counters.evicted_for_room = 17;
+  counters.reads_noted = 5;
   const std::string page = Metrics().Scrape(census, counters, std::chrono::milliseconds(1500));
   ExpectLine(page, "kvstore_objects 3");
   ExpectLine(page, "kvstore_space_bytes{state=\"free\"} 4096");
   ExpectLine(page, "kvstore_evicted_for_room_total 17");
+  ExpectLine(page, "kvstore_reads_noted_total 5");
   ExpectLine(page, "kvstore_uptime_seconds 1.5");
 }
 

@@ -111,6 +111,31 @@ TEST_F(PlacementTest, AWriterThatLendsNothingStillHasAHost) {
   EXPECT_EQ(Order(writer, Object()), (Names{"b/0", "a/0"}));
 }
 
+TEST_F(PlacementTest, ThisHostIsOwnMemoryThenTheHostAndNowhereElse) {
+  Add(4, "a", "h1", {16, 16});
+  Node* const b = Add(3, "b", "h1", {16});
+  Add(2, "c", "h2", {16});
+  Node* const writer = Add(1, "w", "h2", {});
+  Node* const alone = Add(5, "d", "h3", {});
+  Object object;
+  object.placement = Placement::kThisHost;
+  EXPECT_EQ(Order(b, object), (Names{"b/0", "a/0", "a/1"}));
+  EXPECT_EQ(Order(writer, object), Names{"c/0"});
+  EXPECT_EQ(Order(alone, object), Names{});
+  EXPECT_EQ(Order(nullptr, object), Names{});  // whose host nobody knows
+}
+
+TEST_F(PlacementTest, ForThisHostPreferredNodesCountWhereTheyAreOnIt) {
+  Node* const a = Add(1, "a", "h1", {16});
+  Add(2, "b", "h1", {16, 16});
+  Add(3, "c", "h2", {16});
+  Object object;
+  object.placement = Placement::kThisHost;
+  object.preferred_nodes = {"c", "b"};
+  EXPECT_EQ(Order(a, object), (Names{"b/0", "b/1", "a/0"}));
+  EXPECT_EQ(Order(nullptr, object), Names{});
+}
+
 TEST_F(PlacementTest, ANodeThatIsErasedIsNoCandidate) {
   Node* const a = Add(1, "a", "h1", {16});
   Node* const b = Add(2, "b", "h1", {16});

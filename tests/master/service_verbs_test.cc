@@ -54,6 +54,14 @@ TEST_F(ServiceVerbs, WaitExistsIsAnsweredByTheCommitOfAnother) {
   ScriptedNode::ExpectItem(reply, Status::Ok());
 }
 
+TEST_F(ServiceVerbs, NotedReadsAreNeverAnswered) {
+  ScriptedNode node(*stub_, 1, 1 << 20);
+  ASSERT_NO_FATAL_FAILURE(node.Join());
+  ASSERT_NO_FATAL_FAILURE(node.Store("key", 1));
+  node.Send(NoteReads{{{node.hello().self.incarnation, node.sequence()}, {{7, 7}, 7}}});
+  ScriptedNode::ExpectItem(node.Ask(Exists{Keys({"key"})}), Status::Ok());  // the first reply
+}
+
 TEST_F(ServiceVerbs, WaitEndsWithItsPatience) {
   ScriptedNode reader(*stub_, 1);
   ASSERT_NO_FATAL_FAILURE(reader.Join());

@@ -207,6 +207,10 @@ VerbRequest Transcript::Request(const Command& command) {
     request.verb = StatObject{Keys(items)};
   } else if (command.verb() == "remove") {
     request.verb = Remove{Keys(items)};
+  } else if (command.verb() == "note") {
+    NoteReads verb;
+    for (const std::string& item : items) verb.puts.push_back(ParsePut(item));
+    request.verb = verb;
   } else {
     command.Fail("no such command");
   }
@@ -225,6 +229,7 @@ StartPut Transcript::Put(const Command& command) const {
   verb.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
   verb.replace = command.Has("replace");
   if (command.Has("spread")) verb.placement = Placement::kSpread;
+  if (command.Has("here")) verb.placement = Placement::kThisHost;
   verb.preferred_nodes = Split(command.Option("prefer", ""), ',');
   if (command.Has("sizes")) verb.sizes.resize(command.Number("sizes", 0));
   return verb;
@@ -283,7 +288,8 @@ void Transcript::List(const Command& command) {
         {"for_room", c.evicted_for_room}, {"by_watermark", c.evicted_by_watermark},
         {"lost", c.lost_with_node},       {"ignored", c.acks_ignored},
         {"resent", c.orders_resent},      {"no_lease", c.leases_refused},
-        {"withdrawn", c.acks_withdrawn},  {"free", c.acks_free}};
+        {"withdrawn", c.acks_withdrawn},  {"free", c.acks_free},
+        {"noted", c.reads_noted}};
     for (const std::string& name : command.arguments()) {
       if (!counters.contains(name)) command.Fail("no such counter");
       Line(name + " " + std::to_string(counters.at(name)));

@@ -20,9 +20,10 @@
 //   join NODE host= name= lend=16[,8] ready=16[,8] counter= pool=ours|other incarnation=N term=
 //   lost NODE, leave NODE, hear NODE
 //   excuse TIME                     so long the master could hear nobody
-//   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME
+//   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME here=yes
 //   commit NODE SEQ:CHECKSUM... ; abort NODE SEQ...
 //   locate|exists|wait|stat|remove NODE KEY... ; lease=no
+//   note NODE PUT...
 //          all verbs: patience=10s request=ID (the next number)
 //   withdrawn|free NODE PUT... ; counter= term= birth=
 //   ready NODE SEGMENT GRANULES problem=WORD

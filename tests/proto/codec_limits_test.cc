@@ -92,6 +92,11 @@ TEST(CodecLimits, BatchesHave4096Items) {
   ExpectTaken(abort);
   abort.mutable_abort_put()->add_sequences(1);
   ExpectRefused(abort, "4097");
+  v1::VerbRequest note;
+  for (int i = 0; i < 4096; ++i) note.mutable_note_reads()->add_puts();
+  ExpectTaken(note);
+  note.mutable_note_reads()->add_puts();
+  ExpectRefused(note, "items of a batch is 4097");
   v1::VerbRequest commit;
   commit.mutable_commit_put()->mutable_sequences()->Resize(4097, 0);
   commit.mutable_commit_put()->mutable_checksums()->Resize(4097, 0);

@@ -133,7 +133,9 @@ inline StartPut AnyStartPut() {
   }
   verb.replicas = 1 + Below<uint32_t>(8);
   verb.replace = Below(2) == 0;
-  verb.placement = Below(2) == 0 ? Placement::kLocalFirst : Placement::kSpread;
+  static constexpr Placement kPlacements[] = {Placement::kLocalFirst, Placement::kSpread,
+                                              Placement::kThisHost};
+  verb.placement = kPlacements[Below(3)];
   verb.preferred_nodes = Several(4, [] { return AnyText(255); });
   return verb;
 }
@@ -155,7 +157,7 @@ inline VerbRequest AnyRequest() {
   VerbRequest request;
   request.id = AnyNumber();
   request.patience = AnyDuration();
-  switch (Below(8)) {
+  switch (Below(9)) {
     case 0:
       request.verb = AnyStartPut();
       break;
@@ -176,6 +178,9 @@ inline VerbRequest AnyRequest() {
       break;
     case 6:
       request.verb = Remove{AnyKeys()};
+      break;
+    case 7:
+      request.verb = NoteReads{Several(6, AnyPut)};
       break;
     default:
       request.verb = StatObject{AnyKeys()};
@@ -313,7 +318,7 @@ inline std::ostream& operator<<(std::ostream& out, const Remove& v) {
   return out << "remove " << v.keys;
 }
 inline std::ostream& operator<<(std::ostream& out, const NoteReads& v) {
-  return out << "note reads of " << v.puts.size();
+  return out << "note " << v.puts;
 }
 inline std::ostream& operator<<(std::ostream& out, const StatObject& v) {
   return out << "stat " << v.keys;
