@@ -3,14 +3,17 @@
 #include <rapidcheck.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "tools/demo/block_content.h"
 #include "tools/demo/report.h"
+#include "tools/demo/results.h"
 #include "tools/demo/trace.h"
 
 namespace kvstore::demo {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -90,6 +93,64 @@ TEST(ReportTest, ALineSaysWhatTheReportSaid) {
   EXPECT_EQ(read->numbers, report.numbers);
   EXPECT_EQ(read->problem, "a = b");
   EXPECT_EQ(read->Number("absent"), 0u);
+}
+
+TEST(ReportTest, NumbersOfTheSameNameAreAdded) {
+  Report sum{.what = "totals", .numbers = {{"a", 1}, {"b", 2}}, .problem = ""};
+  sum.Add({.what = "totals", .numbers = {{"b", 40}, {"c", 3}}, .problem = ""});
+  EXPECT_EQ(sum.Number("a"), 1u);
+  EXPECT_EQ(sum.Number("b"), 42u);
+  EXPECT_EQ(sum.Number("c"), 3u);
+}
+
+// A replay of 100 bytes put and as many read, `shm` per cent of each by shared memory.
+Results Replayed(uint64_t shm) {
+  Results results;
+  results.shm_expected = true;
+  results.block_bytes = 5;
+  results.prefill_totals.numbers = {{"shm_put", shm}, {"tcp_put", 100 - shm}, {"shm_us", 10}};
+  results.decode_totals.numbers = {{"shm_got", shm}, {"tcp_got", 100 - shm}};
+  return results;
+}
+
+TEST(ResultsTest, NearlyAllBytesGoBySharedMemoryWhereTheyCan) {
+  EXPECT_TRUE(Replayed(100).good());
+  EXPECT_TRUE(Replayed(95).good());
+  EXPECT_FALSE(Replayed(94).good());
+  EXPECT_FALSE(Replayed(0).good());
+  Results elsewhere = Replayed(0);
+  elsewhere.shm_expected = false;
+  EXPECT_TRUE(elsewhere.good());
+}
+
+TEST(ResultsTest, AnErrorOrAWrongByteIsNotGood) {
+  Results results = Replayed(100);
+  results.AddProblem("unavailable: gone");
+  EXPECT_FALSE(results.good());
+  results = Replayed(100);
+  results.AddDecode({.what = "request", .numbers = {{"got", 10}, {"wrong", 1}}, .problem = ""});
+  EXPECT_FALSE(results.good());
+}
+
+TEST(ResultsTest, TheTableSaysByWhichWayTheBytesWentAndWhatTheRestartKept) {
+  Results results = Replayed(80);
+  results.restart = {.after = 7, .killed = 1, .started = 2};
+  results.old_blocks = 12;
+  results.old_blocks_read = 11;
+  results.decode_totals.numbers["gets"] = 20;
+  results.decode_totals.numbers["gets_remembered"] = 4;
+  results.decode_totals.numbers["master_requests"] = 30;
+  results.prefill_totals.numbers["master_requests"] = 3;
+  std::ostringstream out;
+  results.Print(out);
+  EXPECT_THAT(out.str(), ContainsRegex("restart after +7 +requests"));
+  EXPECT_THAT(out.str(), ContainsRegex("kept +11 +of 12 blocks"));
+  EXPECT_THAT(out.str(), ContainsRegex("remembered +4 +of them asked the master nothing"));
+  EXPECT_THAT(out.str(), ContainsRegex("master +33 +requests"));
+  // Bytes in GB, objects, share, seconds, GB/s.
+  EXPECT_THAT(out.str(), ContainsRegex("put, shm +0.00 +16 +80.0 % +0.00 +0.01\n"));
+  EXPECT_THAT(out.str(), ContainsRegex("got, tcp +0.00 +4 +20.0 % +0.00 +-\n"));
+  EXPECT_THAT(out.str(), HasSubstr("by shared memory: 80.0 % of all bytes, too few"));
 }
 
 TEST(ReportTest, WhatIsNoReportIsNone) {

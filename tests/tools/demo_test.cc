@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <regex>
 #include <sstream>
 
 #include "cluster/child_process.h"
@@ -13,6 +14,7 @@ namespace {
 using std::chrono::seconds;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // `requests` requests that share their first block, of four blocks each.
 std::string Trace(int requests) {
@@ -65,6 +67,57 @@ TEST_F(DemoTest, ATraceIsReplayedWithoutAWrongByte) {
   EXPECT_THAT(demo.out, HasSubstr("all 5 processes are stopped"));
 }
 
+TEST_F(DemoTest, BlocksOutliveTheWorkerThatPutThem) {
+  WriteTrace(200);
+  const Finished demo = RunProgram(Demo(trace_, {"--restart-after", "50"}));
+  EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(
+      demo.out, found, std::regex("prefill \\(process (\\d+)\\) was killed, process (\\d+)")))
+      << demo.out;
+  EXPECT_NE(found[1], found[2]);
+  // All requests share a block, which the first worker has put.
+  ASSERT_TRUE(std::regex_search(demo.out, found, std::regex("kept +(\\d+) +of (\\d+) blocks")));
+  EXPECT_EQ(found[1], found[2]);
+  EXPECT_GT(std::stoi(found[1]), 100);
+  EXPECT_LT(std::stoi(found[1]), 150);
+  EXPECT_THAT(demo.out, HasSubstr("\nerrors: 0\nwrong bytes: 0\n"));
+}
+
+TEST_F(DemoTest, NothingIsRestartedWhenNotWanted) {
+  WriteTrace(40);
+  const Finished demo = RunProgram(Demo(trace_, {"--restart-after", "0"}));
+  EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
+  EXPECT_THAT(demo.out, Not(HasSubstr("restart")));
+  EXPECT_THAT(demo.out, Not(HasSubstr("killed")));
+}
+
+TEST_F(DemoTest, WithoutSharedMemoryAllBytesGoByTcp) {
+  WriteTrace(40);
+  const Finished demo = RunProgram(Demo(trace_, {"--ways", "tcp"}));
+  EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
+  EXPECT_THAT(demo.out, ContainsRegex("put, tcp .* 121 +100.0 %"));
+  EXPECT_THAT(demo.out, ContainsRegex("got, tcp .* 160 +100.0 %"));
+  EXPECT_THAT(demo.out, HasSubstr("by shared memory: 0.0 %"));
+}
+
+TEST_F(DemoTest, OptionsThatLeadNowhereAreRefusedBeforeAnythingIsStarted) {
+  WriteTrace(40);
+  const std::pair<std::vector<std::string>, std::string> refusals[] = {
+      {{"--lend", "0"}, "--lend is 0"},
+      {{"--lend", "4KiB"}, "too little for the largest request's blocks, 16.0 KiB"},
+      {{"--restart-after", "40"}, "--restart-after is 40"},
+      {{"--ways", "rdma"}, "'rdma' is no way"},
+      {{"more"}, "'more' is no option"},
+  };
+  for (const auto& [options, problem] : refusals) {
+    const Finished demo = RunProgram(Demo(trace_, options));
+    EXPECT_EQ(demo.code, 2) << problem;
+    EXPECT_EQ(demo.out, "");
+    EXPECT_THAT(demo.err, HasSubstr(problem));
+  }
+}
+
 TEST_F(DemoTest, InterruptedItStopsAllThatItStarted) {
   WriteTrace(100'000);
   ChildProcess demo(Demo(trace_, {"--requests", "0"}));
@@ -101,7 +154,7 @@ TEST_F(DemoTest, WhatCanNotBeFinishedInTimeIsStopped) {
 TEST_F(DemoTest, AFileThatIsNoTraceIsRefused) {
   WriteFile(trace_, "hello\n");
   const Finished demo = RunProgram(Demo(trace_, {}));
-  EXPECT_EQ(demo.code, 1);
+  EXPECT_EQ(demo.code, 2);
   EXPECT_THAT(demo.err, HasSubstr("line 1"));
 }
 

@@ -90,13 +90,7 @@ class Decode final : public Role {
     return std::make_unique<DecodeThread>(client_, options_, &get_busy_);
   }
 
-  Report Totals() const override {
-    return {.what = "totals",
-            .numbers = {{"local_got", client_->counters(transfer::Way::kLocal).bytes_read},
-                        {"tcp_got", client_->counters(transfer::Way::kTcp).bytes_read},
-                        {"get_busy_us", WholeMicroseconds(get_busy_.total())}},
-            .problem = ""};
-  }
+  Report Totals() const override { return TotalsOf(*client_, get_busy_); }
 
  private:
   Client* const client_;

@@ -33,32 +33,52 @@ DemoCluster::DemoCluster() : signals_(CatchSignals()) {}
 DemoCluster::~DemoCluster() { close(signals_); }
 
 Status DemoCluster::Start(const ClusterOptions& options, TimePoint until) {
-  KVSTORE_RETURN_IF_ERROR(StartMaster(options, until));
-  const std::string master = "--master=" + master_address_;
-  const std::string lend = "--lend=" + options.lend;
-  for (const std::string name : {"node-1", "node-2"}) {
+  options_ = options;
+  KVSTORE_RETURN_IF_ERROR(StartMaster(until));
+  for (size_t i = 1; i <= kDemoNodes; ++i) {
+    const std::string name = "node-" + std::to_string(i);
     KVSTORE_ASSIGN_OR_RETURN(
         std::unique_ptr<Child> node,
-        Child::Start(name, {options.programs + "/kvstore_node", master, "--name=" + name, lend}));
+        Child::Start(name, {options.programs + "/kvstore_node", "--master=" + master_address_,
+                            "--name=" + name, "--lend=" + options.lend, "--ways=" + options.ways}));
     nodes_.push_back(std::move(node));
   }
-  for (const bool is_prefill : {true, false}) {
-    const std::string role = is_prefill ? "prefill" : "decode";
-    KVSTORE_ASSIGN_OR_RETURN(
-        (is_prefill ? prefill_ : decode_),
-        Child::Start(role, {options.programs + "/replay_worker", master, lend, "--role=" + role,
-                            "--trace=" + options.trace, "--block=" + options.block,
-                            "--threads=" + options.threads}));
-  }
+  KVSTORE_ASSIGN_OR_RETURN(prefill_, StartWorker("prefill"));
+  KVSTORE_ASSIGN_OR_RETURN(decode_, StartWorker("decode"));
   for (Child* child : All()) KVSTORE_RETURN_IF_ERROR(WaitForLine(child, "ready", until));
   prefill_->TakeLine();
   decode_->TakeLine();
   return Status::Ok();
 }
 
-Status DemoCluster::StartMaster(const ClusterOptions& options, TimePoint until) {
+Result<std::unique_ptr<Child>> DemoCluster::StartWorker(const std::string& role) const {
+  return Child::Start(
+      role, {options_.programs + "/replay_worker", "--master=" + master_address_, "--role=" + role,
+             "--trace=" + options_.trace, "--block=" + options_.block,
+             "--threads=" + options_.threads, "--ways=" + options_.ways});
+}
+
+bool DemoCluster::nodes_share_memory() const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->FindLine("shared memory on").has_value();
+  });
+}
+
+Status DemoCluster::ReplacePrefill(TimePoint until) {
+  prefill_->Signal(SIGKILL);
+  while (!prefill_->TakeExit()) {
+    if (!PollOnce(until)) return CancelledError("interrupted");
+    if (BootClock::now() >= until) return DeadlineExceededError("the prefill worker did not end");
+  }
+  KVSTORE_ASSIGN_OR_RETURN(prefill_, StartWorker("prefill"));
+  KVSTORE_RETURN_IF_ERROR(WaitForLine(prefill_.get(), "ready", until));
+  prefill_->TakeLine();
+  return Status::Ok();
+}
+
+Status DemoCluster::StartMaster(TimePoint until) {
   constexpr const char* kReady = " ready on ";
-  KVSTORE_ASSIGN_OR_RETURN(master_, Child::Start("master", {options.programs + "/kvstore_master",
+  KVSTORE_ASSIGN_OR_RETURN(master_, Child::Start("master", {options_.programs + "/kvstore_master",
                                                             "--port=0", "--metrics_port=0"}));
   KVSTORE_RETURN_IF_ERROR(WaitForLine(master_.get(), kReady, until));
   master_address_ = WordAfter(*master_->FindLine(kReady), kReady);

@@ -15,9 +15,12 @@ struct ClusterOptions {
   std::string programs;  // the folder of kvstore_master, kvstore_node and replay_worker
   std::string trace;
   std::string block = "64KiB";
-  std::string lend = "512MiB";  // by each of the two nodes and the two workers
-  std::string threads = "2";    // of each worker
+  std::string lend = "1GiB";  // by each of the two nodes; the workers lend nothing
+  std::string ways = "all";   // of nodes and workers
+  std::string threads = "2";  // of each worker
 };
+
+inline constexpr size_t kDemoNodes = 2;
 
 // The demo's processes, all on loopback, on ports that the kernel picks. SIGINT and SIGTERM are
 // caught from construction on. Confined to one thread, in a process that has no other.
@@ -34,7 +37,13 @@ class DemoCluster {
 
   Child& prefill() { return *prefill_; }
   Child& decode() { return *decode_; }
+  // Whether every node has said that processes of this host may share its memory.
+  bool nodes_share_memory() const;
   const std::string& master_address() const { return master_address_; }
+
+  // Kills the prefill worker, which gets no time to tidy up, and starts another one; returns when
+  // it is ready. Errors as for Start.
+  Status ReplacePrefill(TimePoint until);
 
   // Waits until a process has said something, or `until`. cancelled: SIGINT or SIGTERM came;
   // unavailable: a process has ended that should not have, with its last words.
@@ -48,13 +57,15 @@ class DemoCluster {
   size_t Stop();
 
  private:
-  Status StartMaster(const ClusterOptions& options, TimePoint until);
+  Status StartMaster(TimePoint until);
+  Result<std::unique_ptr<Child>> StartWorker(const std::string& role) const;
   Status WaitForLine(Child* child, const std::string& text, TimePoint until);
   // Waits for output, a signal or `until`; reads all pipes. False: told to stop.
   bool PollOnce(TimePoint until);
   void WaitForExit(Child* child, TimePoint until);
   std::vector<Child*> All() const;
 
+  ClusterOptions options_;
   int signals_ = -1;
   bool may_end_ = false;  // workers
   bool in_a_hurry_ = false;

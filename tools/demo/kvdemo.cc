@@ -4,18 +4,22 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <vector>
 
 #include "kvstore/clock.h"
 #include "kvstore/result.h"
 #include "tools/demo/demo_cluster.h"
+#include "tools/demo/program.h"
 #include "tools/demo/replay.h"
 #include "tools/demo/results.h"
 #include "tools/demo/trace.h"
 #include "tools/text/command_line.h"
 #include "tools/text/units.h"
+#include "tools/text/ways.h"
 
 namespace kvstore::demo {
 namespace {
@@ -24,7 +28,10 @@ constexpr text::Option kOptions[] = {
     {"trace", "", "FILE", "requests to replay, see tools/demo/data/README.md (required)"},
     {"requests", "", "N", "only the first N; 0: all (default 1000)"},
     {"block", "", "SIZE", "bytes that stand in for a block's KV cache (default 64KiB)"},
-    {"lend", "", "SIZE", "memory lent by each of 2 nodes and 2 workers (default 512MiB)"},
+    {"lend", "", "SIZE", "memory lent by each of 2 nodes; workers lend none (default 1GiB)"},
+    {"ways", "", "LIST", "how bytes may travel: some of local,shm,tcp (default all)"},
+    {"restart-after", "", "N",
+     "kill prefill after N requests, and start it anew (default: half; 0: no)"},
     {"threads", "", "N", "requests that each worker serves at once (default 2)"},
     {"window", "", "N", "requests in flight (default 8)"},
     {"deadline", "", "TIME", "stop everything after that long (default 110s)"},
@@ -37,8 +44,21 @@ struct DemoOptions {
   uint64_t requests = 0;
   uint64_t block_bytes = 0;
   uint64_t window = 0;
+  std::optional<uint64_t> restart_after;  // none: half of the requests
   Duration deadline{};
+  bool shm_allowed = true;
 };
+
+// What all nodes lend together must hold `blocks` at once, or puts would wait for room in vain.
+Status CheckRoom(const DemoOptions& options, uint64_t blocks, const std::string& what) {
+  constexpr uint64_t kGranule = 4096;
+  KVSTORE_ASSIGN_OR_RETURN(const uint64_t lend, text::ParseBytes(options.cluster.lend));
+  const uint64_t need = blocks * ((options.block_bytes + kGranule - 1) / kGranule * kGranule);
+  if (kDemoNodes * lend >= need) return Status::Ok();
+  return InvalidArgumentError("--lend is " + options.cluster.lend + ", so that the " +
+                              std::to_string(kDemoNodes) + " nodes lend too little for " + what +
+                              ", " + text::FormatBytes(need) + "; the workers lend nothing");
+}
 
 Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
   DemoOptions options;
@@ -49,10 +69,18 @@ Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
   options.cluster.lend = line.Get("lend", options.cluster.lend);
   options.cluster.threads = line.Get("threads", options.cluster.threads);
   KVSTORE_ASSIGN_OR_RETURN(options.block_bytes, text::ParseBytes(options.cluster.block));
-  KVSTORE_RETURN_IF_ERROR(text::ParseBytes(options.cluster.lend).status());
+  KVSTORE_RETURN_IF_ERROR(CheckRoom(options, 1, "a block"));
+  options.cluster.ways = line.Get("ways", options.cluster.ways);
+  KVSTORE_ASSIGN_OR_RETURN(const auto ways, text::ParseWays(options.cluster.ways));
+  options.shm_allowed =
+      ways.empty() || std::find(ways.begin(), ways.end(), transfer::Way::kShm) != ways.end();
   KVSTORE_RETURN_IF_ERROR(text::ParseNumber(options.cluster.threads, 1, 64).status());
   KVSTORE_ASSIGN_OR_RETURN(options.requests,
                            text::ParseNumber(line.Get("requests", "1000"), 0, 1'000'000'000));
+  if (line.Has("restart-after")) {
+    KVSTORE_ASSIGN_OR_RETURN(options.restart_after,
+                             text::ParseNumber(line.Get("restart-after", ""), 0, 1'000'000'000));
+  }
   KVSTORE_ASSIGN_OR_RETURN(options.window, text::ParseNumber(line.Get("window", "8"), 1, 1000));
   KVSTORE_ASSIGN_OR_RETURN(options.deadline, text::ParseDuration(line.Get("deadline", "110s")));
   return options;
@@ -62,6 +90,7 @@ Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
 class ProgressLine {
  public:
   void Show(const Results& results) {
+    if (results.restart.after > 0 && !restart_told_) TellRestart(results.restart);
     const TimePoint now = BootClock::now();
     if (now < next_) return;
     next_ = now + (on_terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(2));
@@ -73,75 +102,107 @@ class ProgressLine {
   }
 
  private:
+  // Stays where it is, on a terminal too.
+  void TellRestart(const Restart& restart) {
+    End();
+    std::cout << "  after " << restart.after << " requests: prefill (process " << restart.killed
+              << ") was killed, process " << restart.started << " took over" << std::endl;
+    restart_told_ = true;
+  }
+
   const bool on_terminal_ = isatty(STDOUT_FILENO) == 1;
+  bool restart_told_ = false;
   TimePoint next_;
 };
 
-Status RunDemo(const DemoOptions& options, DemoCluster* cluster, Results* results) {
+// The largest request's blocks, all of which decode wants at once.
+size_t LargestRequest(const std::vector<TraceRequest>& requests) {
+  size_t largest = 0;
+  for (const TraceRequest& request : requests) largest = std::max(largest, request.blocks.size());
+  return largest;
+}
+
+// What can be known before anything is started.
+struct Plan {
+  std::vector<TraceRequest> requests;
+  uint64_t restart_after = 0;  // 0: never
+};
+
+Result<Plan> MakePlan(const DemoOptions& options) {
+  Plan plan;
+  KVSTORE_ASSIGN_OR_RETURN(plan.requests, ReadTrace(options.cluster.trace, options.requests));
+  KVSTORE_RETURN_IF_ERROR(
+      CheckRoom(options, LargestRequest(plan.requests), "the largest request's blocks"));
+  plan.restart_after = options.restart_after.value_or(plan.requests.size() / 2);
+  if (plan.restart_after > 0 && plan.restart_after >= plan.requests.size()) {
+    return InvalidArgumentError("--restart-after is " + std::to_string(plan.restart_after) +
+                                ", but there are only " + std::to_string(plan.requests.size()) +
+                                " requests");
+  }
+  return plan;
+}
+
+Status RunDemo(const DemoOptions& options, const Plan& plan, DemoCluster* cluster,
+               Results* results) {
   const TimePoint deadline = BootClock::now() + options.deadline;
-  KVSTORE_ASSIGN_OR_RETURN(const std::vector<TraceRequest> requests,
-                           ReadTrace(options.cluster.trace, options.requests));
-  std::cout << "starting a master, 2 nodes, a prefill and a decode worker, each lending "
-            << options.cluster.lend << std::endl;
+  std::cout << "starting a master, " << kDemoNodes << " nodes that lend " << options.cluster.lend
+            << " each, a prefill and a decode worker that lend nothing" << std::endl;
   KVSTORE_RETURN_IF_ERROR(cluster->Start(options.cluster, deadline));
-  std::cout << "replaying " << requests.size() << " requests of " << options.cluster.trace
+  std::cout << "replaying " << plan.requests.size() << " requests of " << options.cluster.trace
             << " (meanwhile: kvctl --master " << cluster->master_address() << " status)"
             << std::endl;
   ProgressLine line;
   results->block_bytes = options.block_bytes;
+  results->shm_expected = options.shm_allowed && cluster->nodes_share_memory();
+  const ReplayOptions replay = {
+      .window = options.window, .restart_after = plan.restart_after, .deadline = deadline};
   const Status replayed =
-      Replay(cluster, requests, {.window = options.window, .deadline = deadline}, results,
-             [&](const Results& now) { line.Show(now); });
+      Replay(cluster, plan.requests, replay, results, [&](const Results& now) { line.Show(now); });
   line.End();
   return replayed;
 }
 
-int Demo(const DemoOptions& options) {
+int Demo(const DemoOptions& options, const Plan& plan) {
   DemoCluster cluster;
   Results results;
-  const Status status = RunDemo(options, &cluster, &results);
+  const Status status = RunDemo(options, plan, &cluster, &results);
   const size_t stopped = cluster.Stop();
   if (!status.ok()) {
     std::cerr << "kvdemo: " << status.ToString() << '\n'
               << "kvdemo: " << results.Progress() << "; all " << stopped
               << " processes are stopped\n";
+    if (results.errors > 0)
+      std::cerr << "kvdemo: the first error: " << results.first_problem << '\n';
     return status.code() == StatusCode::kCancelled ? 130 : 1;
   }
   std::cout << '\n';
   results.Print(std::cout);
   std::cout << "all " << stopped << " processes are stopped\n";
-  return results.errors == 0 && results.wrong_bytes == 0 ? 0 : 1;
+  return results.good() ? 0 : 1;
 }
 
-int Main(std::span<const char* const> words) {
-  Result<text::CommandLine> line = text::CommandLine::Parse(words, kOptions);
-  if (line.ok() && line->Has("help")) {
-    std::cout << "kvdemo: starts a cluster on this machine, replays a trace on it, checks every "
-                 "byte, stops it\n\n"
-              << text::DescribeOptions(kOptions)
-              << "\nExit status: 0 done; 1 errors or wrong bytes, or not finished; 2 usage; 130 "
-                 "interrupted\n";
-    return 0;
-  }
-  if (line.ok() && line->Has("version")) {
-    std::cout << "kvdemo " << KVSTORE_VERSION << '\n';
-    return 0;
-  }
-  if (line.ok() && !line->arguments().empty()) {
-    line = InvalidArgumentError("'" + line->arguments()[0] + "' is no option");
-  }
-  const Result<DemoOptions> options =
-      line.ok() ? ReadOptions(*line) : Result<DemoOptions>(line.status());
-  if (!options.ok()) {
-    std::cerr << "kvdemo: " << options.status().message() << "; see kvdemo --help\n";
-    return 2;
-  }
-  return Demo(*options);
+constexpr Program kProgram = {
+    .name = "kvdemo",
+    .purpose =
+        "starts a cluster on this machine, replays a trace on it, checks every byte, stops it",
+    .options = kOptions,
+    .epilogue =
+        "\nExit status: 0 done; 1 errors, wrong bytes, not finished, or less than 95 % of the "
+        "bytes went\n"
+        "by shared memory although they could; 2 usage; 130 interrupted\n",
+};
+
+int Main(const text::CommandLine& line) {
+  const Result<DemoOptions> options = ReadOptions(line);
+  if (!options.ok()) return FailUsage(kProgram, options.status());
+  const Result<Plan> plan = MakePlan(*options);
+  if (!plan.ok()) return FailUsage(kProgram, plan.status());
+  return Demo(*options, *plan);
 }
 
 }  // namespace
 }  // namespace kvstore::demo
 
 int main(int argc, char** argv) {
-  return kvstore::demo::Main(std::vector<const char*>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return kvstore::demo::RunProgram(kvstore::demo::kProgram, argc, argv, kvstore::demo::Main);
 }

@@ -1,15 +1,37 @@
+#include <unordered_set>
 #include <vector>
 
+#include "thread_annotations.h"
 #include "tools/demo/block_content.h"
 #include "tools/demo/roles.h"
 
 namespace kvstore::demo {
 namespace {
 
+// The blocks that this process has put. Thread-safe.
+class OwnBlocks {
+ public:
+  void Add(const std::vector<uint64_t>& blocks) {
+    const MutexLock lock(mu_);
+    blocks_.insert(blocks.begin(), blocks.end());
+  }
+  bool Contains(uint64_t block) const {
+    const MutexLock lock(mu_);
+    return blocks_.contains(block);
+  }
+
+ private:
+  mutable Mutex mu_;
+  std::unordered_set<uint64_t> blocks_ GUARDED_BY(mu_);
+};
+
 class PrefillThread final : public RoleThread {
  public:
-  PrefillThread(Client* client, const RoleOptions& options, BusyTime* put_busy)
-      : client_(client), words_(options.block_bytes / sizeof(uint64_t)), put_busy_(put_busy) {}
+  PrefillThread(Client* client, const RoleOptions& options, OwnBlocks* own, BusyTime* put_busy)
+      : client_(client),
+        words_(options.block_bytes / sizeof(uint64_t)),
+        own_(own),
+        put_busy_(put_busy) {}
 
   Report Serve(const TraceRequest& request) override {
     Report report{.what = "request", .numbers = {}, .problem = ""};
@@ -34,6 +56,7 @@ class PrefillThread final : public RoleThread {
         AddProblem(report, found[i].status());
       } else if (*found[i]) {
         ++report->numbers["hits"];
+        if (!own_->Contains(blocks[i])) ++report->numbers["inherited"];
       } else {
         missing.push_back(blocks[i]);
       }
@@ -43,6 +66,7 @@ class PrefillThread final : public RoleThread {
 
   // "Computes" the blocks and stores them.
   void Store(const std::vector<uint64_t>& blocks, Report* report) {
+    own_->Add(blocks);  // first, so that no thread finds one of these and takes it for another's
     content_.resize(std::max(content_.size(), blocks.size() * words_));
     std::vector<std::string> keys;
     std::vector<ConstPiece> pieces;
@@ -70,6 +94,7 @@ class PrefillThread final : public RoleThread {
 
   Client* const client_;
   const size_t words_;
+  OwnBlocks* const own_;
   BusyTime* const put_busy_;
   std::vector<uint64_t> content_;
 };
@@ -79,20 +104,15 @@ class Prefill final : public Role {
   Prefill(Client* client, const RoleOptions& options) : client_(client), options_(options) {}
 
   std::unique_ptr<RoleThread> NewThread() override {
-    return std::make_unique<PrefillThread>(client_, options_, &put_busy_);
+    return std::make_unique<PrefillThread>(client_, options_, &own_, &put_busy_);
   }
 
-  Report Totals() const override {
-    return {.what = "totals",
-            .numbers = {{"local_put", client_->counters(transfer::Way::kLocal).bytes_written},
-                        {"tcp_put", client_->counters(transfer::Way::kTcp).bytes_written},
-                        {"put_busy_us", WholeMicroseconds(put_busy_.total())}},
-            .problem = ""};
-  }
+  Report Totals() const override { return TotalsOf(*client_, put_busy_); }
 
  private:
   Client* const client_;
   const RoleOptions options_;
+  OwnBlocks own_;
   BusyTime put_busy_;
 };
 

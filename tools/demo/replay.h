@@ -11,14 +11,16 @@
 namespace kvstore::demo {
 
 struct ReplayOptions {
-  size_t window = 8;  // requests in flight
+  size_t window = 8;         // requests in flight
+  size_t restart_after = 0;  // requests; 0: never
   TimePoint deadline;
 };
 
 // Sends every request to both workers, in the order of the trace; decode's reads begin while
 // prefill still stores. A request with a block that was evicted before decode had read it is sent
-// again, three times in all. Then waits for the workers' totals. `progress` is called after every
-// change.
+// again, three times in all. Once `restart_after` requests are done and prefill has nothing to do,
+// it is killed and another one takes its place. Ends with the workers' totals. `progress` is called
+// after every change.
 //
 // Not OK: it was not finished; as DemoCluster::Watch, or deadline_exceeded.
 Status Replay(DemoCluster* cluster, const std::vector<TraceRequest>& requests,

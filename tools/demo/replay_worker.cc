@@ -1,6 +1,7 @@
 // A worker of the demo. As `prefill` it stores the blocks of a request that the pool lacks; as
-// `decode` it waits for all of them, gets them and checks every byte. Reads numbers of requests of
-// the trace from standard input, a line each, and reports on standard output (report.h).
+// `decode` it waits for all of them, gets them and checks every byte. It lends no memory. Is told
+// by standard input, a line each: the number of a request of the trace, or "totals"; reports on
+// standard output (report.h).
 
 #include <glog/logging.h>
 
@@ -11,10 +12,12 @@
 
 #include "kvstore/client.h"
 #include "thread_annotations.h"
+#include "tools/demo/program.h"
 #include "tools/demo/roles.h"
 #include "tools/demo/trace.h"
 #include "tools/text/command_line.h"
 #include "tools/text/units.h"
+#include "tools/text/ways.h"
 
 namespace kvstore::demo {
 namespace {
@@ -25,7 +28,7 @@ constexpr text::Option kOptions[] = {
     {"name", "", "NAME", "shown to operators (default: the role)"},
     {"trace", "", "FILE", "the trace whose requests are named"},
     {"block", "", "SIZE", "bytes of a block, a multiple of 8 (default 64KiB)"},
-    {"lend", "", "SIZE", "memory lent to the pool (default 0)"},
+    {"ways", "", "LIST", "how bytes may travel: some of local,shm,tcp (default all)"},
     {"threads", "", "N", "requests served at once (default 2)"},
     {"wait", "", "TIME", "how long decode waits for a block (default 2s)"},
     {"help", "h", "", "this text"},
@@ -50,7 +53,7 @@ Result<WorkerOptions> ReadOptions(const text::CommandLine& line) {
   options.trace = line.Get("trace", "");
   options.client.master = line.Get("master", options.client.master);
   options.client.name = line.Get("name", role);
-  KVSTORE_ASSIGN_OR_RETURN(options.client.lend_bytes, text::ParseBytes(line.Get("lend", "0")));
+  KVSTORE_ASSIGN_OR_RETURN(options.client.ways, text::ParseWays(line.Get("ways", "all")));
   KVSTORE_ASSIGN_OR_RETURN(options.role.block_bytes, text::ParseBytes(line.Get("block", "64KiB")));
   if (options.role.block_bytes == 0 || options.role.block_bytes % 8 != 0) {
     return InvalidArgumentError("--block is a multiple of 8, at least 8");
@@ -80,6 +83,10 @@ class Lines {
 void Serve(Role* role, const std::vector<TraceRequest>& trace, Lines* lines) {
   const std::unique_ptr<RoleThread> thread = role->NewThread();
   for (std::string line; lines->Next(&line);) {
+    if (line == "totals") {
+      lines->Say(role->Totals());
+      continue;
+    }
     const Result<uint64_t> number = text::ParseNumber(line, 0, trace.size() - 1);
     Report report{.what = "request", .numbers = {}, .problem = ""};
     if (number.ok()) {
@@ -104,27 +111,19 @@ Status Run(const WorkerOptions& options) {
     threads.emplace_back(Serve, role.get(), std::cref(trace), &lines);
   }
   for (std::thread& thread : threads) thread.join();
-  lines.Say(role->Totals());
   return Status::Ok();
 }
 
-int Main(std::span<const char* const> words) {
-  Result<text::CommandLine> line = text::CommandLine::Parse(words, kOptions);
-  if (line.ok() && line->Has("help")) {
-    std::cout << "replay_worker: a worker of the demo, started by kvdemo\n\n"
-              << text::DescribeOptions(kOptions);
-    return 0;
-  }
-  if (line.ok() && line->Has("version")) {
-    std::cout << "replay_worker " << Version() << '\n';
-    return 0;
-  }
-  const Result<WorkerOptions> options =
-      line.ok() ? ReadOptions(*line) : Result<WorkerOptions>(line.status());
-  if (!options.ok()) {
-    std::cerr << "replay_worker: " << options.status().message() << '\n';
-    return 2;
-  }
+constexpr Program kProgram = {
+    .name = "replay_worker",
+    .purpose = "a worker of the demo, started by kvdemo",
+    .options = kOptions,
+    .epilogue = "",
+};
+
+int Main(const text::CommandLine& line) {
+  const Result<WorkerOptions> options = ReadOptions(line);
+  if (!options.ok()) return FailUsage(kProgram, options.status());
   if (const Status status = Run(*options); !status.ok()) {
     std::cerr << "replay_worker: " << status.ToString() << '\n';
     return 1;
@@ -138,5 +137,5 @@ int Main(std::span<const char* const> words) {
 int main(int argc, char** argv) {
   FLAGS_logtostderr = true;
   google::InitGoogleLogging("replay_worker");
-  return kvstore::demo::Main(std::vector<const char*>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return kvstore::demo::RunProgram(kvstore::demo::kProgram, argc, argv, kvstore::demo::Main);
 }

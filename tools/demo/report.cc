@@ -11,6 +11,10 @@ uint64_t Report::Number(std::string_view name) const {
   return found == numbers.end() ? 0 : found->second;
 }
 
+void Report::Add(const Report& other) {
+  for (const auto& [name, number] : other.numbers) numbers[name] += number;
+}
+
 std::string Report::ToLine() const {
   std::string line = what;
   for (const auto& [name, number] : numbers) line += " " + name + "=" + std::to_string(number);

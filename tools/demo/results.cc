@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 #include "tools/text/table.h"
 #include "tools/text/units.h"
@@ -14,6 +15,9 @@ namespace {
 using text::Align;
 using text::FormatDuration;
 using text::Table;
+
+const std::array<std::string, 3> kWays = {"local", "shm", "tcp"};
+constexpr double kNearlyAll = 95;  // per cent of the bytes
 
 std::string Fixed(double number, int digits) {
   std::array<char, 40> out{};
@@ -28,10 +32,24 @@ std::string Rate(uint64_t bytes, uint64_t microseconds) {
   return Fixed(static_cast<double>(bytes) / static_cast<double>(microseconds) / 1e3, 2);
 }
 
-void AddCalls(Table* table, const std::string& name, const Latencies& latencies) {
+double Percent(uint64_t part, uint64_t all) {
+  return all == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(all);
+}
+
+// Bytes put and got by these ways.
+uint64_t Moved(const Report& totals, std::span<const std::string> ways) {
+  uint64_t bytes = 0;
+  for (const std::string& way : ways) {
+    bytes += totals.Number(way + "_put") + totals.Number(way + "_got");
+  }
+  return bytes;
+}
+
+void AddCalls(Table* table, const std::string& name, const Latencies& latencies,
+              const std::string& rate) {
   table->AddRow({name, std::to_string(latencies.count()),
                  FormatDuration(latencies.Percentile(0.50)),
-                 FormatDuration(latencies.Percentile(0.99))});
+                 FormatDuration(latencies.Percentile(0.99)), rate});
 }
 
 }  // namespace
@@ -65,9 +83,17 @@ void Results::AddDecode(const Report& report) {
   if (!report.problem.empty()) AddProblem("decode: " + report.problem, report.Number("errors"));
 }
 
-double Results::hit_rate() const {
-  return blocks == 0 ? 0 : 100 * static_cast<double>(hits) / static_cast<double>(blocks);
+double Results::hit_rate() const { return Percent(hits, blocks); }
+
+double Results::shm_share() const {
+  const std::string shm = "shm";
+  return Percent(Moved(prefill_totals, {&shm, 1}) + Moved(decode_totals, {&shm, 1}),
+                 Moved(prefill_totals, kWays) + Moved(decode_totals, kWays));
 }
+
+bool Results::too_little_shm() const { return shm_expected && shm_share() < kNearlyAll; }
+
+bool Results::good() const { return errors == 0 && wrong_bytes == 0 && !too_little_shm(); }
 
 std::string Results::Progress() const {
   return std::to_string(requests_done) + "/" + std::to_string(requests) + " requests, hit rate " +
@@ -75,41 +101,75 @@ std::string Results::Progress() const {
          std::to_string(errors) + " errors, wrong bytes: " + std::to_string(wrong_bytes);
 }
 
-void Results::Print(std::ostream& out) const {
+void Results::PrintSummary(std::ostream& out) const {
   Table summary({{}, {"", Align::kRight}, {}});
-  summary.AddRow({"requests", std::to_string(requests_done),
-                  "of " + std::to_string(requests) + ", in " + FormatDuration(elapsed)});
-  summary.AddRow(
-      {"  repeated", std::to_string(repeated), "a block was evicted before it was read"});
-  summary.AddRow({"blocks", std::to_string(blocks), "of " + text::FormatBytes(block_bytes)});
+  const auto add = [&](const std::string& name, uint64_t number, const std::string& words) {
+    summary.AddRow({name, std::to_string(number), words});
+  };
+  add("requests", requests_done,
+      "of " + std::to_string(requests) + ", in " + FormatDuration(elapsed));
+  add("  repeated", repeated, "a block was evicted before it was read");
+  add("blocks", blocks, "of " + text::FormatBytes(block_bytes));
   summary.AddRow({"hit rate", Fixed(hit_rate(), 1), "% of them were there already"});
-  summary.Print(out);
-
-  out << '\n';
-  Table moved({{"moved"}, {"GB", Align::kRight}, {"GB/s", Align::kRight}});
-  const uint64_t put_busy = prefill_totals.Number("put_busy_us");
-  const uint64_t get_busy = decode_totals.Number("get_busy_us");
-  for (const std::string way : {"local", "tcp"}) {
-    const uint64_t bytes = prefill_totals.Number(way + "_put");
-    moved.AddRow({"put, " + way, Gigabytes(bytes), Rate(bytes, put_busy)});
+  if (restart.after > 0) {
+    add("restart after", restart.after, "requests: prefill was killed, another one took over");
+    add("  kept", old_blocks_read,
+        "of " + std::to_string(old_blocks) +
+            " blocks put before it and asked for after it, read as they were");
   }
-  for (const std::string way : {"local", "tcp"}) {
-    const uint64_t bytes = decode_totals.Number(way + "_got");
-    moved.AddRow({"got, " + way, Gigabytes(bytes), Rate(bytes, get_busy)});
+  add("gets", decode_totals.Number("gets"), "blocks read");
+  add("  remembered", decode_totals.Number("gets_remembered"), "of them asked the master nothing");
+  add("master", prefill_totals.Number("master_requests") + decode_totals.Number("master_requests"),
+      "requests by both workers");
+  summary.Print(out);
+}
+
+void Results::PrintMoved(std::ostream& out) const {
+  Table moved({{"moved"},
+               {"GB", Align::kRight},
+               {"objects", Align::kRight},
+               {"share", Align::kRight},
+               {"s", Align::kRight},
+               {"GB/s", Align::kRight}});
+  for (const bool is_put : {true, false}) {
+    const Report& totals = is_put ? prefill_totals : decode_totals;
+    const uint64_t all = Moved(totals, kWays);
+    for (const std::string& way : kWays) {
+      const uint64_t bytes = Moved(totals, {&way, 1});
+      const uint64_t time = totals.Number(way + "_us");
+      moved.AddRow({(is_put ? "put, " : "got, ") + way, Gigabytes(bytes),
+                    std::to_string(block_bytes == 0 ? 0 : bytes / block_bytes),
+                    Fixed(Percent(bytes, all), 1) + " %", Fixed(static_cast<double>(time) / 1e6, 2),
+                    Rate(bytes, time)});
+    }
   }
   moved.Print(out);
-  out << "  GB/s: over the time in which a put (a get) was running, whatever way it took\n\n";
+  out << "  s: in which bytes were copied, added up over threads\n";
+}
 
+void Results::PrintCalls(std::ostream& out) const {
   Table calls({{"calls, each for all blocks of a request"},
                {"number", Align::kRight},
                {"p50", Align::kRight},
-               {"p99", Align::kRight}});
-  AddCalls(&calls, "put", put);
-  AddCalls(&calls, "wait", wait);
-  AddCalls(&calls, "get", get);
+               {"p99", Align::kRight},
+               {"GB/s", Align::kRight}});
+  AddCalls(&calls, "put", put,
+           Rate(Moved(prefill_totals, kWays), prefill_totals.Number("busy_us")));
+  AddCalls(&calls, "wait", wait, "");
+  AddCalls(&calls, "get", get, Rate(Moved(decode_totals, kWays), decode_totals.Number("busy_us")));
   calls.Print(out);
+  out << "  GB/s: over the time in which such a call was running\n";
+}
 
-  out << "\nread and checked: " << Gigabytes(got_bytes) << " GB\n";
+void Results::Print(std::ostream& out) const {
+  PrintSummary(out);
+  out << '\n';
+  PrintMoved(out);
+  out << '\n';
+  PrintCalls(out);
+  out << "\nby shared memory: " << Fixed(shm_share(), 1) << " % of all bytes"
+      << (too_little_shm() ? ", too few; where processes can't share it, see --ways" : "") << '\n';
+  out << "read and checked: " << Gigabytes(got_bytes) << " GB\n";
   out << "errors: " << errors << (errors > 0 ? "; the first: " + first_problem : "") << '\n';
   out << "wrong bytes: " << wrong_bytes << '\n';
 }

@@ -1,6 +1,8 @@
 #ifndef KVSTORE_TOOLS_DEMO_RESULTS_H_
 #define KVSTORE_TOOLS_DEMO_RESULTS_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <ostream>
 #include <string>
@@ -23,6 +25,13 @@ class Latencies {
   std::vector<uint64_t> samples_;
 };
 
+// The prefill worker's.
+struct Restart {
+  uint64_t after = 0;  // requests; 0: none
+  pid_t killed = 0;
+  pid_t started = 0;
+};
+
 // What a replay has come to. Thread-compatible.
 struct Results {
   uint64_t block_bytes = 0;
@@ -36,18 +45,33 @@ struct Results {
   uint64_t errors = 0;
   std::string first_problem;
   Latencies put, get, wait;
-  Report prefill_totals, decode_totals;
+  Report prefill_totals, decode_totals;  // of all processes in these roles
   Duration elapsed{};
+
+  Restart restart;
+  uint64_t old_blocks = 0;       // read after the restart, of those put before it, or put again
+  uint64_t old_blocks_read = 0;  // of these: as they were put before it
+
+  bool shm_expected = false;  // the machine and the options allow it
 
   void AddPrefill(const Report& report);
   void AddDecode(const Report& report);
   void AddProblem(const std::string& problem, uint64_t count = 1);
-  double hit_rate() const;  // in per cent
+  double hit_rate() const;   // in per cent
+  double shm_share() const;  // of all bytes put and got, in per cent
+  // No errors, no wrong bytes, and where shared memory is expected nearly all bytes went by it.
+  bool good() const;
+  bool too_little_shm() const;
 
   // One line while it runs.
   std::string Progress() const;
   // The table at the end.
   void Print(std::ostream& out) const;
+
+ private:
+  void PrintSummary(std::ostream& out) const;
+  void PrintMoved(std::ostream& out) const;
+  void PrintCalls(std::ostream& out) const;
 };
 
 }  // namespace kvstore::demo

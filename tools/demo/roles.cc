@@ -1,5 +1,7 @@
 #include "tools/demo/roles.h"
 
+#include <string>
+
 namespace kvstore::demo {
 
 void BusyTime::Enter() {
@@ -28,6 +30,24 @@ Duration TimedCall::End() {
   if (busy_ != nullptr) busy_->Leave();
   busy_ = nullptr;
   return BootClock::now() - begin_;
+}
+
+Report TotalsOf(const Client& client, const BusyTime& busy) {
+  Report totals{.what = "totals", .numbers = {}, .problem = ""};
+  for (const transfer::Way way :
+       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp}) {
+    const transfer::WayCounters counters = client.counters(way);
+    const std::string name(transfer::WayName(way));
+    totals.numbers[name + "_put"] = counters.bytes_written;
+    totals.numbers[name + "_got"] = counters.bytes_read;
+    totals.numbers[name + "_us"] = WholeMicroseconds(counters.time);
+  }
+  const ClientCounters counters = client.counters();
+  totals.numbers["busy_us"] = WholeMicroseconds(busy.total());
+  totals.numbers["gets"] = counters.gets_ok;
+  totals.numbers["gets_remembered"] = counters.gets_remembered;
+  totals.numbers["master_requests"] = counters.master_requests;
+  return totals;
 }
 
 void AddProblem(Report* report, const Status& status) {

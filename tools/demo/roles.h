@@ -50,6 +50,10 @@ class TimedCall {
 
 uint64_t WholeMicroseconds(Duration duration);
 
+// Serves as a role's totals: bytes written and read and microseconds of copying by each way
+// ("shm_put", "shm_got", "shm_us"), busy_us, gets (objects), gets_remembered, master_requests.
+Report TotalsOf(const Client& client, const BusyTime& busy);
+
 // Counts one more of the report's errors, and keeps the first one's words.
 void AddProblem(Report* report, const Status& status);
 
@@ -66,11 +70,12 @@ class Role {
  public:
   virtual ~Role() = default;
   virtual std::unique_ptr<RoleThread> NewThread() = 0;
-  // `local_put`, `tcp_put`, `local_got`, `tcp_got`: bytes by way; `put_busy_us`, `get_busy_us`.
+  // As TotalsOf.
   virtual Report Totals() const = 0;
 };
 
-// hits, stored (blocks); exists_us, put_us (0: nothing to put); errors.
+// hits, inherited (of the hits: blocks that this process never put), stored (blocks); exists_us,
+// put_us (none: nothing to put); errors.
 std::unique_ptr<Role> NewPrefill(Client* client, const RoleOptions& options);
 // missing (blocks that did not appear or were evicted again); wait_us, get_us; got (bytes);
 // wrong (bytes); errors.

@@ -4,14 +4,13 @@
 // tools/demo: a cluster of processes on this machine, and a real trace replayed on it.
 //
 //   kvdemo         the scheduler: starts everything, replays, shows the table, stops everything
-//   demo_cluster   the processes: one master, two nodes, a prefill and a decode worker
-//   child          one of them: its pipes, its end
-//   replay         requests in flight: to both workers, back from both, again if evicted between
-//   results        what is counted, and the table
-//   replay_worker  a worker's process; prefill and decode are its two roles
-//   report         the lines in which a worker tells what it did
-//   trace          requests of a trace file
-//   block_content  the bytes of a block, computed from its id
+//   demo_cluster   the processes: a master, two nodes that lend memory, a prefill and a decode
+//   worker child          one of them: its pipes, its end replay         requests in flight: to
+//   both workers, back from both, again if evicted between results        what is counted, and the
+//   table replay_worker  a worker's process; prefill and decode are its two roles report the lines
+//   in which a worker tells what it did trace          requests of a trace file program        the
+//   command line that kvdemo and replay_worker share block_content  the bytes of a block, computed
+//   from its id
 
 #include <cstdint>
 #include <string>
