@@ -42,6 +42,14 @@ void WayTotals::Count(const Completion& completion, Access access, uint64_t size
   }
 }
 
+void WayTotals::CountTime(Way way, Duration time) {
+  totals_[static_cast<size_t>(way)].time.fetch_add(time.count(), std::memory_order_relaxed);
+}
+
+void WayTotals::CountMapping(Way way) {
+  totals_[static_cast<size_t>(way)].mappings.fetch_add(1, std::memory_order_relaxed);
+}
+
 WayCounters WayTotals::Get(Way way) const {
   const auto index = static_cast<size_t>(way);
   if (index >= kWayCount) return {};
@@ -50,7 +58,9 @@ WayCounters WayTotals::Get(Way way) const {
           .copies_failed = totals.failed.load(std::memory_order_relaxed),
           .copies_in_doubt = totals.in_doubt.load(std::memory_order_relaxed),
           .bytes_read = totals.read.load(std::memory_order_relaxed),
-          .bytes_written = totals.written.load(std::memory_order_relaxed)};
+          .bytes_written = totals.written.load(std::memory_order_relaxed),
+          .time = Duration(totals.time.load(std::memory_order_relaxed)),
+          .mappings = totals.mappings.load(std::memory_order_relaxed)};
 }
 
 BatchState::BatchState(std::span<const Copy> copies, TimePoint deadline,
@@ -75,7 +85,13 @@ void BatchState::Finish(size_t index, Outcome outcome, Status status, Way way) {
   totals_->Count(completion, copies_[index].access, sizes_[index]);
   MutexLock lock(mu_);
   completions_[index] = std::move(completion);
-  if (--unfinished_ == 0) all_final_.NotifyAll();
+  ways_[static_cast<size_t>(way)] = true;
+  if (--unfinished_ > 0) return;
+  const Duration time = BootClock::now() - submitted_;
+  for (size_t i = 0; i < kWayCount; ++i) {
+    if (ways_[i]) totals_->CountTime(static_cast<Way>(i), time);
+  }
+  all_final_.NotifyAll();
 }
 
 bool BatchState::Wait(TimePoint until) {

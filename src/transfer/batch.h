@@ -20,11 +20,15 @@ namespace kvstore::transfer {
 class WayTotals {
  public:
   void Count(const Completion& completion, Access access, uint64_t size);
+  void CountTime(Way way, Duration time);
+  void CountMapping(Way way);
   WayCounters Get(Way way) const;
 
  private:
   struct Totals {
     std::atomic<uint64_t> done = 0, failed = 0, in_doubt = 0, read = 0, written = 0;
+    std::atomic<uint64_t> mappings = 0;
+    std::atomic<Duration::rep> time = 0;
   };
   std::array<Totals, kWayCount> totals_;
 };
@@ -41,6 +45,7 @@ class BatchState {
   uint64_t size_of(size_t index) const { return sizes_[index]; }
   void SetSize(size_t index, uint64_t size) { sizes_[index] = size; }
 
+  TimePoint deadline() const { return deadline_; }
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   // OK while the batch should go on; else cancelled or deadline_exceeded.
   Status Ended() const;
@@ -57,6 +62,7 @@ class BatchState {
  private:
   const std::vector<Copy> copies_;
   const TimePoint deadline_;
+  const TimePoint submitted_ = BootClock::now();
   const std::shared_ptr<WayTotals> totals_;
   std::vector<uint64_t> sizes_;  // unchanging after validation
   std::atomic<bool> cancelled_ = false;
@@ -64,6 +70,7 @@ class BatchState {
   Mutex mu_;
   CondVar all_final_;
   size_t unfinished_ GUARDED_BY(mu_);
+  std::array<bool, kWayCount> ways_ GUARDED_BY(mu_){};  // that carried some of it
   std::vector<Completion> completions_ GUARDED_BY(mu_);
 };
 

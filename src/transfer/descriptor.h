@@ -14,12 +14,16 @@ namespace kvstore::transfer {
 inline constexpr size_t kMaxHostBytes = 255;
 inline constexpr size_t kMaxEndpoints = 8;
 inline constexpr size_t kMaxEndpointBytes = 64;
+inline constexpr size_t kSocketNameBytes = 32;
 
 // How an engine can be reached; opaque to everybody but engines.
 struct PeerDescriptor {
   Incarnation incarnation;             // never none
   std::string host;                    // machine identity
   std::vector<std::string> endpoints;  // TCP, "ADDRESS:PORT", numeric; empty: not over TCP
+  // Where processes of this host ask for shared memory: 32 hexadecimal digits, random; empty: it
+  // shares none.
+  std::string shm_socket{};
 
   friend bool operator==(const PeerDescriptor&, const PeerDescriptor&) = default;
 };

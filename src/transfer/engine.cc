@@ -18,6 +18,8 @@
 #include "transfer/descriptor.h"
 #include "transfer/local/local_transport.h"
 #include "transfer/registry.h"
+#include "transfer/shm/server.h"
+#include "transfer/shm/shm_transport.h"
 #include "transfer/tcp/endpoint.h"
 #include "transfer/tcp/server.h"
 #include "transfer/tcp/tcp_transport.h"
@@ -65,14 +67,30 @@ Status CheckOptions(const EngineOptions& options) {
   if (options.peer_idle_timeout <= Duration::zero()) {
     return InvalidArgumentError("peer_idle_timeout must be above 0");
   }
+  if (options.shm_window_idle <= Duration::zero()) {
+    return InvalidArgumentError("shm_window_idle must be above 0");
+  }
+  if (options.shm_max_peers < 1) return InvalidArgumentError("shm_max_peers must be above 0");
   if (options.host.size() > kMaxHostBytes) {
     return InvalidArgumentError("host has " + std::to_string(options.host.size()) +
                                 " bytes; at most " + std::to_string(kMaxHostBytes));
   }
   for (const Way way : options.ways) {
-    if (way != Way::kLocal && way != Way::kTcp) {
-      return InvalidArgumentError("ways may name local and tcp only");
+    if (way != Way::kLocal && way != Way::kShm && way != Way::kTcp) {
+      return InvalidArgumentError("ways may name local, shm and tcp only");
     }
+  }
+  return Status::Ok();
+}
+
+// What a region that is shared must be besides what every region must.
+Status CheckShared(const void* base, uint64_t size, const RegionOptions& options) {
+  if (!options.remote) {
+    return InvalidArgumentError("a region that no peer reaches can't be shared with peers");
+  }
+  if (base != options.shared->base() || size != options.shared->size()) {
+    return InvalidArgumentError("a shared region must be all of its shared memory, of " +
+                                std::to_string(options.shared->size()) + " bytes");
   }
   return Status::Ok();
 }
@@ -105,14 +123,16 @@ Result<Endpoint> Advertised(const Endpoint& bound, const std::string& advertise)
       bound.ToString() + " is no address that peers can connect to; name one to be advertised");
 }
 
-// One engine's parts. The threads of its transports and its server use it until it is destroyed.
+// One engine's parts. The threads of its transports and its servers use it until it is destroyed.
 class EngineParts {
  public:
   EngineParts(const EngineOptions& options, const TransferGuards& guards);
 
-  Status Listen(const EngineOptions& options, const TransferGuards& guards);
+  Status Listen();
 
-  Registry& registry() { return registry_; }
+  Result<RegionId> Register(void* base, uint64_t size, const RegionOptions& options);
+  Status Unregister(RegionId region);
+  std::vector<Stretch> TouchedByOthers(RegionId region);
   std::string Descriptor();
   Incarnation incarnation();
   void Rename(const Incarnation& incarnation);
@@ -120,38 +140,44 @@ class EngineParts {
   void Close(PeerId id);
   std::shared_ptr<BatchState> Submit(std::span<const Copy> copies, TimePoint deadline);
   std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline);
+  Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline);
   WayCounters counters(Way way) const { return totals_->Get(way); }
-  ServedCounters served() const {
-    return server_ == nullptr ? ServedCounters{} : server_->served();
-  }
+  ServedCounters served();
 
  private:
   struct Routed {
     Transport* transport;
+    RegionId region;  // of the copy that it was made for
+    Access access;
     Parcel parcel;
   };
   struct OpenPeer {
-    std::shared_ptr<const PeerDescriptor> descriptor;
-    std::shared_ptr<std::atomic<bool>> closed;
+    Target target;
+    std::shared_ptr<std::atomic<bool>> closed;  // target.closed
     TimePoint last_used;
   };
-  struct Route {
-    OpenPeer peer;
-    Transport* transport = nullptr;
-  };
 
-  // Sorts the copies by peer; those that no way can carry are finished at once.
+  // Sorts the copies by peer and way; those that no way can carry are finished at once.
   std::vector<Routed> Sort(const std::shared_ptr<BatchState>& batch);
   Status SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
                  std::vector<Routed>* parcels);
-  Result<Route> FindRoute(PeerId id);
+  Result<Target> FindPeer(PeerId id);
+  // The cheapest way that is allowed and leads to that region; `in_place`: and maps its memory.
+  Result<Transport*> FindWay(const Target& target, RegionId region, Access access,
+                             TimePoint deadline, bool in_place);
   // Peers come and go for as long as the process lives; those nobody asks for must not pile up.
   void ForgetIdlePeers(TimePoint now) REQUIRES(mu_);
   bool Allows(Way way) const;
 
-  const std::vector<Way> ways_;  // empty: all
+  // Null: nothing was shared yet.
+  ShmServer* shm_server();
+  // Shares the region, if that is allowed and the machine does such things.
+  Status Share(RegionId region, const RegionOptions& options);
+  Result<ShmServer*> StartShmServer();
+
+  const EngineOptions options_;
+  const TransferGuards guards_;
   const std::string host_;
-  const Duration peer_idle_timeout_;
   const std::shared_ptr<WayTotals> totals_ = std::make_shared<WayTotals>();
   Registry registry_;
   std::unique_ptr<TcpServer> server_;    // null: no port
@@ -162,18 +188,24 @@ class EngineParts {
   std::map<PeerId, OpenPeer> peers_ GUARDED_BY(mu_);
   std::unordered_map<Incarnation, PeerId> ids_ GUARDED_BY(mu_);  // of peers_
   PeerId next_peer_ GUARDED_BY(mu_) = 1;
+  std::unique_ptr<ShmServer> shm_server_ GUARDED_BY(mu_);  // unchanging once it is there
 
   std::vector<std::unique_ptr<Transport>> transports_;  // cheapest first; destroyed first of all
 };
 
 EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards)
-    : ways_(options.ways),
+    : options_(options),
+      guards_(guards),
       host_(options.host.empty() ? BootId() : options.host),
-      peer_idle_timeout_(options.peer_idle_timeout),
       registry_(guards),
       incarnation_(options.incarnation.IsNone() ? DrawIncarnation() : options.incarnation) {
   transports_.push_back(
       std::make_unique<LocalTransport>(registry_, [this] { return incarnation(); }));
+  transports_.push_back(
+      std::make_unique<ShmTransport>(ShmClientOptions{.host = host_,
+                                                      .window_idle = options.shm_window_idle,
+                                                      .peer_idle = options.peer_idle_timeout,
+                                                      .guards = guards}));
   transports_.push_back(std::make_unique<TcpTransport>(TcpClientOptions{
       .connections = options.tcp_connections_per_peer,
       .timeouts = {.hello = options.tcp_hello_timeout, .stall = options.tcp_stall_timeout},
@@ -182,28 +214,90 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
 }
 
 bool EngineParts::Allows(Way way) const {
-  return ways_.empty() || std::find(ways_.begin(), ways_.end(), way) != ways_.end();
+  const std::vector<Way>& ways = options_.ways;
+  return ways.empty() || std::find(ways.begin(), ways.end(), way) != ways.end();
 }
 
-Status EngineParts::Listen(const EngineOptions& options, const TransferGuards& guards) {
-  if (options.tcp_listen.empty() || !Allows(Way::kTcp)) return Status::Ok();
-  KVSTORE_ASSIGN_OR_RETURN(const Endpoint endpoint, Endpoint::Resolve(options.tcp_listen, 0));
+Status EngineParts::Listen() {
+  if (options_.tcp_listen.empty() || !Allows(Way::kTcp)) return Status::Ok();
+  KVSTORE_ASSIGN_OR_RETURN(const Endpoint endpoint, Endpoint::Resolve(options_.tcp_listen, 0));
   KVSTORE_ASSIGN_OR_RETURN(server_,
                            TcpServer::Create(endpoint, registry_,
                                              {.incarnation = incarnation(),
-                                              .max_incoming = options.tcp_max_incoming,
-                                              .timeouts = {.hello = options.tcp_hello_timeout,
-                                                           .stall = options.tcp_stall_timeout,
-                                                           .idle = 2 * options.tcp_idle_timeout},
-                                              .guards = guards}));
+                                              .max_incoming = options_.tcp_max_incoming,
+                                              .timeouts = {.hello = options_.tcp_hello_timeout,
+                                                           .stall = options_.tcp_stall_timeout,
+                                                           .idle = 2 * options_.tcp_idle_timeout},
+                                              .guards = guards_}));
   KVSTORE_ASSIGN_OR_RETURN(const Endpoint told,
-                           Advertised(server_->endpoint(), options.tcp_advertise));
+                           Advertised(server_->endpoint(), options_.tcp_advertise));
   advertised_.push_back(told.ToString());
   return Status::Ok();
 }
 
+Result<RegionId> EngineParts::Register(void* base, uint64_t size, const RegionOptions& options) {
+  if (options.shared != nullptr) KVSTORE_RETURN_IF_ERROR(CheckShared(base, size, options));
+  KVSTORE_ASSIGN_OR_RETURN(const RegionId region, registry_.Add(base, size, options));
+  if (options.shared == nullptr || !Allows(Way::kShm)) return region;
+  Status shared = Share(region, options);
+  if (shared.ok()) return region;
+  (void)registry_.Remove(region);
+  return shared;
+}
+
+Status EngineParts::Share(RegionId region, const RegionOptions& options) {
+  Result<ShmServer*> server = StartShmServer();
+  if (server.ok()) return (*server)->Share(region, *options.shared, options.guard);
+  // Peers come another way, unless there is none.
+  return server_ != nullptr ? Status::Ok() : server.status();
+}
+
+Result<ShmServer*> EngineParts::StartShmServer() {
+  MutexLock lock(mu_);
+  if (shm_server_ == nullptr) {
+    KVSTORE_ASSIGN_OR_RETURN(shm_server_,
+                             ShmServer::Create({.name = DrawIncarnation().ToString(),
+                                                .incarnation = incarnation_,
+                                                .max_peers = options_.shm_max_peers,
+                                                .hello_timeout = options_.tcp_hello_timeout,
+                                                .stall_timeout = options_.tcp_stall_timeout,
+                                                .guards = guards_}));
+  }
+  return shm_server_.get();
+}
+
+ShmServer* EngineParts::shm_server() {
+  MutexLock lock(mu_);
+  return shm_server_.get();
+}
+
+Status EngineParts::Unregister(RegionId region) {
+  // Refused first, here and there; then waited for.
+  if (ShmServer* const server = shm_server()) server->Close(region);
+  const Status removed = registry_.Remove(region);
+  if (ShmServer* const server = shm_server(); server != nullptr && removed.ok()) {
+    server->Unshare(region);
+  }
+  return removed;
+}
+
+std::vector<Stretch> EngineParts::TouchedByOthers(RegionId region) {
+  ShmServer* const server = shm_server();
+  return server == nullptr ? std::vector<Stretch>() : server->Touched(region);
+}
+
+ServedCounters EngineParts::served() {
+  ServedCounters counters = server_ == nullptr ? ServedCounters{} : server_->served();
+  if (ShmServer* const server = shm_server()) server->AddTo(&counters);
+  return counters;
+}
+
 std::string EngineParts::Descriptor() {
-  return EncodeDescriptor({.incarnation = incarnation(), .host = host_, .endpoints = advertised_});
+  MutexLock lock(mu_);
+  return EncodeDescriptor({.incarnation = incarnation_,
+                           .host = host_,
+                           .endpoints = advertised_,
+                           .shm_socket = shm_server_ == nullptr ? "" : shm_server_->name()});
 }
 
 Incarnation EngineParts::incarnation() {
@@ -216,6 +310,7 @@ void EngineParts::Rename(const Incarnation& incarnation) {
   {
     MutexLock lock(mu_);
     incarnation_ = next;
+    if (shm_server_ != nullptr) shm_server_->Rename(next);
   }
   if (server_ != nullptr) server_->Rename(next);
 }
@@ -225,14 +320,22 @@ Result<PeerId> EngineParts::Open(std::string_view descriptor) {
   const TimePoint now = BootClock::now();
   MutexLock lock(mu_);
   if (const auto known = ids_.find(peer.incarnation); known != ids_.end()) {
-    peers_.at(known->second).last_used = now;
+    OpenPeer& open = peers_.at(known->second);
+    open.last_used = now;
+    // It may have begun to share memory since.
+    if (*open.target.descriptor != peer) {
+      open.target.descriptor = std::make_shared<const PeerDescriptor>(std::move(peer));
+    }
     return known->second;
   }
   ForgetIdlePeers(now);
   const PeerId id = next_peer_++;
   ids_[peer.incarnation] = id;
-  peers_[id] = {.descriptor = std::make_shared<const PeerDescriptor>(std::move(peer)),
-                .closed = std::make_shared<std::atomic<bool>>(false),
+  const auto closed = std::make_shared<std::atomic<bool>>(false);
+  peers_[id] = {.target = {.peer = id,
+                           .descriptor = std::make_shared<const PeerDescriptor>(std::move(peer)),
+                           .closed = closed},
+                .closed = closed,
                 .last_used = now};
   return id;
 }
@@ -240,8 +343,8 @@ Result<PeerId> EngineParts::Open(std::string_view descriptor) {
 void EngineParts::ForgetIdlePeers(TimePoint now) {
   for (auto it = peers_.begin(); it != peers_.end();) {
     const auto next = std::next(it);
-    if (now - it->second.last_used > peer_idle_timeout_) {
-      ids_.erase(it->second.descriptor->incarnation);
+    if (now - it->second.last_used > options_.peer_idle_timeout) {
+      ids_.erase(it->second.target.descriptor->incarnation);
       peers_.erase(it);
     }
     it = next;
@@ -254,38 +357,45 @@ void EngineParts::Close(PeerId id) {
     const auto found = peers_.find(id);
     if (found == peers_.end()) return;
     *found->second.closed = true;
-    ids_.erase(found->second.descriptor->incarnation);
+    ids_.erase(found->second.target.descriptor->incarnation);
     peers_.erase(found);
   }
   for (const auto& transport : transports_) transport->Close(id);
 }
 
-Result<EngineParts::Route> EngineParts::FindRoute(PeerId id) {
-  Route route;
-  {
-    MutexLock lock(mu_);
-    const auto found = peers_.find(id);
-    if (found == peers_.end()) {
-      return InvalidArgumentError("peer " + std::to_string(id) +
-                                  " isn't open at this engine; call Open first");
-    }
-    found->second.last_used = BootClock::now();
-    route.peer = found->second;
+Result<Target> EngineParts::FindPeer(PeerId id) {
+  MutexLock lock(mu_);
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) {
+    return InvalidArgumentError("peer " + std::to_string(id) +
+                                " isn't open at this engine; call Open first");
   }
+  found->second.last_used = BootClock::now();
+  return found->second.target;
+}
+
+Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, Access access,
+                                        TimePoint deadline, bool in_place) {
   std::string reasons;
+  bool unknown = false;
   for (const auto& transport : transports_) {
-    const Status reaches = transport->Reaches(*route.peer.descriptor);
-    const bool allowed = Allows(transport->way());
-    if (reaches.ok() && allowed) {
-      route.transport = transport.get();
-      return route;
+    if (!Allows(transport->way())) {
+      reasons +=
+          "; " + std::string(WayName(transport->way())) + " is forbidden by EngineOptions::ways";
+      continue;
     }
-    const std::string name(WayName(transport->way()));
-    reasons +=
-        "; " + (reaches.ok() ? name + " is forbidden by EngineOptions::ways" : reaches.message());
+    if (in_place && transport->way() == Way::kTcp) {
+      reasons += "; tcp reaches no memory in place";
+      continue;
+    }
+    const Status reaches = transport->Reaches(target, region, access, deadline);
+    if (reaches.ok()) return transport.get();
+    if (reaches.code() == StatusCode::kNotFound) unknown = true;
+    reasons += "; " + reaches.message();
   }
-  return FailedPreconditionError("no way leads to peer " +
-                                 route.peer.descriptor->incarnation.ToString() + reasons);
+  const std::string what = "no way leads to peer " + target.descriptor->incarnation.ToString();
+  if (unknown) return NotFoundError(what + reasons);
+  return FailedPreconditionError(what + reasons);
 }
 
 Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -293,17 +403,23 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
   const Copy& copy = batch->copy(index);
   KVSTORE_ASSIGN_OR_RETURN(const uint64_t size, CheckCopy(copy));
   batch->SetSize(index, size);
-  auto parcel = std::find_if(parcels->begin(), parcels->end(),
-                             [&](const Routed& routed) { return routed.parcel.peer == copy.peer; });
-  if (parcel == parcels->end()) {
-    KVSTORE_ASSIGN_OR_RETURN(Route route, FindRoute(copy.peer));
-    parcels->push_back({.transport = route.transport,
-                        .parcel = {.peer = copy.peer,
-                                   .descriptor = std::move(route.peer.descriptor),
-                                   .closed = std::move(route.peer.closed),
-                                   .batch = batch,
-                                   .copies = {}}});
-    parcel = std::prev(parcels->end());
+  auto parcel = std::find_if(parcels->rbegin(), parcels->rend(), [&](const Routed& routed) {
+    return routed.parcel.target.peer == copy.peer && routed.region == copy.region &&
+           routed.access == copy.access;
+  });
+  if (parcel == parcels->rend()) {
+    KVSTORE_ASSIGN_OR_RETURN(Target target, FindPeer(copy.peer));
+    Result<Transport*> way = FindWay(target, copy.region, copy.access, batch->deadline(), false);
+    if (!way.ok()) {
+      // A way may have been looked for until there was no time left.
+      KVSTORE_RETURN_IF_ERROR(batch->Ended());
+      return way.status();
+    }
+    parcels->push_back({.transport = *way,
+                        .region = copy.region,
+                        .access = copy.access,
+                        .parcel = {.target = std::move(target), .batch = batch, .copies = {}}});
+    parcel = parcels->rbegin();
   }
   parcel->parcel.copies.push_back(index);
   return Status::Ok();
@@ -336,12 +452,25 @@ std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, TimePoint
   const bool small = parcels.size() == 1 && total <= kSmallBytes && batch->size() <= kSmallCopies;
   // Others' threads start first, so that this one's copies run beside them.
   const auto own = std::partition(parcels.begin(), parcels.end(), [&](const Routed& routed) {
-    return !small && routed.transport->way() != Way::kLocal;
+    return !small && routed.transport->way() == Way::kTcp;
   });
   for (auto it = parcels.begin(); it != own; ++it) it->transport->Post(std::move(it->parcel));
   for (auto it = own; it != parcels.end(); ++it) it->transport->Carry(std::move(it->parcel));
   batch->WaitForAll();
   return batch->completions();
+}
+
+Result<std::unique_ptr<Mapping>> EngineParts::Map(const MapRequest& request, TimePoint deadline) {
+  if (request.offset > std::numeric_limits<uint64_t>::max() - request.length) {
+    return InvalidArgumentError(std::to_string(request.length) + " bytes at " +
+                                std::to_string(request.offset) + " end beyond 2^64");
+  }
+  KVSTORE_ASSIGN_OR_RETURN(const Target target, FindPeer(request.peer));
+  KVSTORE_ASSIGN_OR_RETURN(Transport* const way,
+                           FindWay(target, request.region, request.access, deadline, true));
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping, way->Map(target, request, deadline));
+  totals_->CountMapping(mapping->way());
+  return mapping;
 }
 
 class HostEngine final : public Engine {
@@ -354,9 +483,9 @@ class HostEngine final : public Engine {
   }
 
   Result<RegionId> Register(void* base, uint64_t size, const RegionOptions& options) override {
-    return parts_->registry().Add(base, size, options);
+    return parts_->Register(base, size, options);
   }
-  Status Unregister(RegionId region) override { return parts_->registry().Remove(region); }
+  Status Unregister(RegionId region) override { return parts_->Unregister(region); }
   std::string Descriptor() const override { return parts_->Descriptor(); }
   Incarnation incarnation() const override { return parts_->incarnation(); }
   void Rename(Incarnation incarnation) override { parts_->Rename(incarnation); }
@@ -368,9 +497,11 @@ class HostEngine final : public Engine {
   std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) override {
     return parts_->Run(copies, deadline);
   }
-  std::vector<Stretch> TouchedByOthers(RegionId) override { return {}; }
-  Result<std::unique_ptr<Mapping>> Map(const MapRequest&, TimePoint) override {
-    return UnimplementedError("no way maps memory yet");
+  std::vector<Stretch> TouchedByOthers(RegionId region) override {
+    return parts_->TouchedByOthers(region);
+  }
+  Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline) override {
+    return parts_->Map(request, deadline);
   }
   WayCounters counters(Way way) const override { return parts_->counters(way); }
   ServedCounters served() const override { return parts_->served(); }
@@ -386,7 +517,7 @@ Result<std::unique_ptr<Engine>> CreateEngine(const EngineOptions& options,
                                              const TransferGuards& guards) {
   KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
   auto parts = std::make_unique<EngineParts>(options, guards);
-  KVSTORE_RETURN_IF_ERROR(parts->Listen(options, guards));
+  KVSTORE_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<Engine>(std::make_unique<HostEngine>(std::move(parts)));
 }
 

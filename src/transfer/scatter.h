@@ -4,8 +4,10 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "kvstore/transfer.h"
@@ -49,6 +51,31 @@ class ScatterCursor {
   size_t index_ = 0;     // of the piece that holds the next byte
   uint64_t offset_ = 0;  // in that piece
 };
+
+// Copies in memory ask this often whether they should go on: about every 100 microseconds.
+inline constexpr uint64_t kMoveBytes = 1 << 20;
+
+// Moves the next `length` bytes between the pieces and `memory`, and the cursor with them. Both may
+// be the same memory.
+inline void MoveBytes(Access access, ScatterCursor* cursor, std::byte* memory, uint64_t length) {
+  while (length > 0) {
+    std::array<iovec, 64> parts;
+    const size_t count = cursor->Gather(length, parts);
+    uint64_t moved = 0;
+    for (size_t i = 0; i < count; ++i) {
+      std::byte* const there = memory + moved;
+      if (access == Access::kRead) {
+        std::memmove(parts[i].iov_base, there, parts[i].iov_len);
+      } else {
+        std::memmove(there, parts[i].iov_base, parts[i].iov_len);
+      }
+      moved += parts[i].iov_len;
+    }
+    cursor->Advance(moved);
+    memory += moved;
+    length -= moved;
+  }
+}
 
 }  // namespace kvstore::transfer
 

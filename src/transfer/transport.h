@@ -6,6 +6,7 @@
 //   engine      implements kvstore/transfer.h: validates copies, picks a way for each
 //   registry    which memory copies may touch, and who touches it now
 //   batch       one submitted batch and its completions
+//   carrier     the thread that carries copies for ways that move bytes themselves
 //   descriptor  the opaque bytes by which peers know each other
 //   transport   what each way implements; local/ is the model to read first, shm/ shares memory
 //               with other processes, tcp/ is the network
@@ -17,19 +18,25 @@
 #include <memory>
 #include <vector>
 
+#include "kvstore/result.h"
 #include "kvstore/transfer.h"
 #include "transfer/batch.h"
 #include "transfer/descriptor.h"
 
 namespace kvstore::transfer {
 
+// Where copies and mappings lead.
+struct Target {
+  PeerId peer = 0;
+  std::shared_ptr<const PeerDescriptor> descriptor;
+  // Set before Transport::Close is called for this peer: what comes late fails.
+  std::shared_ptr<const std::atomic<bool>> closed;
+};
+
 // Copies of one batch to one peer. The engine has checked all that can be checked without the peer:
 // sizes don't overflow and pieces aren't null.
 struct Parcel {
-  PeerId peer = 0;
-  std::shared_ptr<const PeerDescriptor> descriptor;
-  // Set before Transport::Close is called for this peer: a parcel that comes late fails.
-  std::shared_ptr<const std::atomic<bool>> closed;
+  Target target;
   std::shared_ptr<BatchState> batch;
   std::vector<size_t> copies;  // indices in the batch
 };
@@ -44,14 +51,21 @@ class Transport {
 
   virtual Way way() const = 0;
 
-  // OK when this way leads to that peer; otherwise why it does not.
-  virtual Status Reaches(const PeerDescriptor& peer) const = 0;
+  // OK when this way leads to that region of that peer; otherwise why it does not. not_found: for
+  // all that this way knows, there is no such region. May connect, within the deadline and a
+  // second.
+  virtual Status Reaches(const Target& target, RegionId region, Access access,
+                         TimePoint deadline) = 0;
 
   // Carries the copies in threads of the transport. Doesn't wait.
   virtual void Post(Parcel parcel) = 0;
 
   // Carries the copies in the calling thread; when it returns they are final.
   virtual void Carry(Parcel parcel) = 0;
+
+  // As Engine::Map, of a region that this way reaches. failed_precondition: it maps nothing.
+  virtual Result<std::unique_ptr<Mapping>> Map(const Target& target, const MapRequest& request,
+                                               TimePoint deadline) = 0;
 
   // No further parcels for this peer will come; ends its copies.
   virtual void Close(PeerId peer) = 0;

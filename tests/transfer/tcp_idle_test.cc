@@ -301,7 +301,8 @@ TEST(TcpTransportTest, AParcelThatComesAfterItsPeerWasClosedFailsAndLeavesNothin
   copy.peer = 1;
   const auto batch = std::make_shared<BatchState>(std::span(&copy, 1), In(std::chrono::seconds(5)),
                                                   std::make_shared<WayTotals>());
-  transport.Post({.peer = 1, .descriptor = peer, .closed = closed, .batch = batch, .copies = {0}});
+  transport.Post(
+      {.target = {.peer = 1, .descriptor = peer, .closed = closed}, .batch = batch, .copies = {0}});
   batch->WaitForAll();
   EXPECT_EQ(batch->completions().at(0).outcome, Outcome::kFailed);
   EXPECT_NE(batch->completions().at(0).status.message().find("closed at this end"),

@@ -1,11 +1,6 @@
 #include "transfer/local/local_transport.h"
 
-#include <sys/uio.h>
-
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <string>
 #include <utility>
 
 #include "transfer/scatter.h"
@@ -13,74 +8,31 @@
 namespace kvstore::transfer {
 namespace {
 
-// A copy asks this often whether it should go on: about every 100 microseconds.
-constexpr uint64_t kSliceBytes = 1 << 20;
+// A stretch of a region of this process, counted as one long access.
+class LocalMapping final : public Mapping {
+ public:
+  LocalMapping(RegionAccess memory, uint64_t size) : memory_(std::move(memory)), size_(size) {}
 
-// Moves the next `length` bytes between the pieces and `memory`. Both may be the same memory.
-void MoveSlice(Access access, ScatterCursor* cursor, std::byte* memory, uint64_t length) {
-  while (length > 0) {
-    std::array<iovec, 64> parts;
-    const size_t count = cursor->Gather(length, parts);
-    uint64_t moved = 0;
-    for (size_t i = 0; i < count; ++i) {
-      std::byte* const there = memory + moved;
-      if (access == Access::kRead) {
-        std::memmove(parts[i].iov_base, there, parts[i].iov_len);
-      } else {
-        std::memmove(there, parts[i].iov_base, parts[i].iov_len);
-      }
-      moved += parts[i].iov_len;
-    }
-    cursor->Advance(moved);
-    memory += moved;
-    length -= moved;
-  }
-}
+  std::byte* data() const override { return memory_.data(); }
+  uint64_t size() const override { return size_; }
+  bool Stands() const override { return memory_.StillStands(); }
+  Way way() const override { return Way::kLocal; }
+
+ private:
+  const RegionAccess memory_;
+  const uint64_t size_;
+};
 
 }  // namespace
 
 LocalTransport::LocalTransport(Registry& registry, std::function<Incarnation()> own)
-    : registry_(registry), own_(std::move(own)) {}
+    : registry_(registry),
+      own_(std::move(own)),
+      carrier_([this](Parcel parcel) { Carry(std::move(parcel)); }) {}
 
-LocalTransport::~LocalTransport() {
-  std::thread worker;
-  {
-    MutexLock lock(mu_);
-    ending_ = true;
-    for (Parcel& parcel : parcels_) parcel.batch->Cancel();
-    if (current_ != nullptr) current_->Cancel();
-    posted_.NotifyAll();
-    worker = std::move(worker_);
-  }
-  if (worker.joinable()) worker.join();
-}
-
-Status LocalTransport::Reaches(const PeerDescriptor& peer) const {
-  if (peer.incarnation == own_()) return Status::Ok();
+Status LocalTransport::Reaches(const Target& target, RegionId, Access, TimePoint) {
+  if (target.descriptor->incarnation == own_()) return Status::Ok();
   return FailedPreconditionError("local leads only to this process itself");
-}
-
-void LocalTransport::Post(Parcel parcel) {
-  MutexLock lock(mu_);
-  if (!worker_.joinable()) worker_ = std::thread([this] { Work(); });
-  parcels_.push_back(std::move(parcel));
-  posted_.NotifyOne();
-}
-
-void LocalTransport::Work() {
-  for (;;) {
-    Parcel parcel;
-    {
-      MutexLock lock(mu_);
-      current_.reset();
-      while (parcels_.empty() && !ending_) posted_.Wait(mu_);
-      if (parcels_.empty()) return;
-      parcel = std::move(parcels_.front());
-      parcels_.pop_front();
-      current_ = parcel.batch;
-    }
-    Carry(std::move(parcel));
-  }
 }
 
 void LocalTransport::Carry(Parcel parcel) {
@@ -104,14 +56,23 @@ Status LocalTransport::CopyOne(const BatchState& batch, size_t index) {
       KVSTORE_RETURN_IF_ERROR(batch.Ended());
       if (!memory.StillStands()) return AbortedError("the memory was withdrawn during the copy");
     }
-    const uint64_t length = std::min(size - done, kSliceBytes);
-    MoveSlice(copy.access, &cursor, memory.data() + done, length);
+    const uint64_t length = std::min(size - done, kMoveBytes);
+    MoveBytes(copy.access, &cursor, memory.data() + done, length);
     done += length;
   }
   if (copy.access == Access::kRead && !memory.StoodToTheEnd()) {
     return AbortedError("the memory was withdrawn during the read; its bytes mean nothing");
   }
   return Status::Ok();
+}
+
+Result<std::unique_ptr<Mapping>> LocalTransport::Map(const Target&, const MapRequest& request,
+                                                     TimePoint) {
+  KVSTORE_ASSIGN_OR_RETURN(RegionAccess memory,
+                           registry_.Begin(request.access, request.region, request.offset,
+                                           request.length, request.guard));
+  return std::unique_ptr<Mapping>(
+      std::make_unique<LocalMapping>(std::move(memory), request.length));
 }
 
 }  // namespace kvstore::transfer

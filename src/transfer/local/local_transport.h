@@ -1,12 +1,12 @@
 #ifndef KVSTORE_SRC_TRANSFER_LOCAL_LOCAL_TRANSPORT_H_
 #define KVSTORE_SRC_TRANSFER_LOCAL_LOCAL_TRANSPORT_H_
 
-#include <deque>
 #include <functional>
-#include <thread>
+#include <memory>
+#include <utility>
 
 #include "kvstore/incarnation.h"
-#include "thread_annotations.h"
+#include "transfer/carrier.h"
 #include "transfer/registry.h"
 #include "transfer/transport.h"
 
@@ -17,28 +17,22 @@ class LocalTransport final : public Transport {
  public:
   // `registry` outlives the transport. `own` tells the engine's incarnation of the moment.
   LocalTransport(Registry& registry, std::function<Incarnation()> own);
-  ~LocalTransport() override;
 
   Way way() const override { return Way::kLocal; }
-  Status Reaches(const PeerDescriptor& peer) const override;
-  void Post(Parcel parcel) override;
+  Status Reaches(const Target& target, RegionId region, Access access, TimePoint deadline) override;
+  void Post(Parcel parcel) override { carrier_.Post(std::move(parcel)); }
   void Carry(Parcel parcel) override;
+  Result<std::unique_ptr<Mapping>> Map(const Target& target, const MapRequest& request,
+                                       TimePoint deadline) override;
   // Copies of this process to itself end by themselves.
   void Close(PeerId) override {}
 
  private:
   Status CopyOne(const BatchState& batch, size_t index);
-  void Work();
 
   Registry& registry_;
   const std::function<Incarnation()> own_;
-
-  Mutex mu_;
-  CondVar posted_;
-  std::deque<Parcel> parcels_ GUARDED_BY(mu_);
-  std::shared_ptr<BatchState> current_ GUARDED_BY(mu_);  // of the parcel that the worker carries
-  bool ending_ GUARDED_BY(mu_) = false;
-  std::thread worker_ GUARDED_BY(mu_);  // started by the first Post
+  Carrier carrier_;  // ends first: its thread uses all of the above
 };
 
 }  // namespace kvstore::transfer

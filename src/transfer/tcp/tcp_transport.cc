@@ -28,16 +28,17 @@ TcpTransport::~TcpTransport() {
   for (const std::shared_ptr<TcpPeer>& peer : peers) peer->Close();
 }
 
-Status TcpTransport::Reaches(const PeerDescriptor& peer) const {
-  if (!peer.endpoints.empty()) return Status::Ok();
+Status TcpTransport::Reaches(const Target& target, RegionId, Access, TimePoint) {
+  if (!target.descriptor->endpoints.empty()) return Status::Ok();
   return FailedPreconditionError("tcp needs a peer that listens, and this one does not");
 }
 
 std::shared_ptr<TcpPeer> TcpTransport::PeerOf(const Parcel& parcel) {
   MutexLock lock(mu_);
-  if (*parcel.closed) return nullptr;
-  Entry& entry = peers_[parcel.peer];
-  if (entry.peer == nullptr) entry.peer = std::make_shared<TcpPeer>(parcel.descriptor, options_);
+  if (*parcel.target.closed) return nullptr;
+  Entry& entry = peers_[parcel.target.peer];
+  if (entry.peer == nullptr)
+    entry.peer = std::make_shared<TcpPeer>(parcel.target.descriptor, options_);
   entry.last_used = BootClock::now();
   if (!keeper_.joinable()) keeper_ = std::thread([this] { Keep(); });
   return entry.peer;
@@ -55,6 +56,10 @@ void TcpTransport::Carry(Parcel parcel) {
   Job job(std::move(parcel));
   if (peer == nullptr) return job.FailRest(PeerWasClosed());
   peer->Carry(job);
+}
+
+Result<std::unique_ptr<Mapping>> TcpTransport::Map(const Target&, const MapRequest&, TimePoint) {
+  return FailedPreconditionError("tcp reaches no memory in place");
 }
 
 void TcpTransport::Close(PeerId id) {

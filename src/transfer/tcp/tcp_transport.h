@@ -22,9 +22,11 @@ class TcpTransport final : public Transport {
   ~TcpTransport() override;
 
   Way way() const override { return Way::kTcp; }
-  Status Reaches(const PeerDescriptor& peer) const override;
+  Status Reaches(const Target& target, RegionId region, Access access, TimePoint deadline) override;
   void Post(Parcel parcel) override;
   void Carry(Parcel parcel) override;
+  Result<std::unique_ptr<Mapping>> Map(const Target& target, const MapRequest& request,
+                                       TimePoint deadline) override;
   void Close(PeerId peer) override;
 
  private:
