@@ -18,8 +18,11 @@
 
 namespace kvstore::v1 {
 class Acks;
+class Beat;
+class BeatReply;
 class Hello;
 class Orders;
+class VerbHello;
 class VerbReplyMessage;
 class VerbRequest;
 class Welcome;
@@ -29,10 +32,18 @@ namespace kvstore {
 
 void Encode(const Hello& from, v1::Hello* to);
 void Encode(const Welcome& from, v1::Welcome* to);
+void Encode(const Beat& from, v1::Beat* to);
+void Encode(const BeatReply& from, v1::BeatReply* to);
+void Encode(const VerbHello& from, v1::VerbHello* to);
 void Encode(const Orders& from, v1::Orders* to);
 void Encode(const Acks& from, v1::Acks* to);
 void Encode(const VerbRequest& from, v1::VerbRequest* to);
 void Encode(const VerbReply& from, uint64_t term, v1::VerbReplyMessage* to);
+
+// These have no limits that could be broken.
+Beat Decode(const v1::Beat& from);
+BeatReply Decode(const v1::BeatReply& from);
+VerbHello Decode(const v1::VerbHello& from);
 
 // Messages that are taken by rvalue give up their packed keys instead of copying them.
 Result<Hello> Decode(const v1::Hello& from);

@@ -86,6 +86,31 @@ Result<Welcome> Decode(const v1::Welcome& from) {
 
 // ---- orders and acks
 
+void Encode(const Beat& from, v1::Beat* to) {
+  Encode(from.self, to->mutable_incarnation());
+  to->set_term(from.term);
+}
+
+Beat Decode(const v1::Beat& from) { return {Decode(from.incarnation()), from.term()}; }
+
+void Encode(const BeatReply& from, v1::BeatReply* to) {
+  to->set_term(from.term);
+  to->set_unknown(from.unknown);
+}
+
+BeatReply Decode(const v1::BeatReply& from) { return {from.term(), from.unknown()}; }
+
+void Encode(const VerbHello& from, v1::VerbHello* to) {
+  to->set_oldest_version(from.oldest_version);
+  to->set_newest_version(from.newest_version);
+  Encode(from.self, to->mutable_incarnation());
+  to->set_term(from.term);
+}
+
+VerbHello Decode(const v1::VerbHello& from) {
+  return {from.oldest_version(), from.newest_version(), Decode(from.incarnation()), from.term()};
+}
+
 void Encode(const Orders& from, v1::Orders* to) {
   to->set_term(from.term);
   for (const Order& order : from.orders) {

@@ -257,6 +257,25 @@ struct Hello {
   std::vector<LentSegment> segments;
 };
 
+// The first message of a verb stream: whose verbs they are.
+struct VerbHello {
+  uint32_t oldest_version = kOldestProtocolVersion;
+  uint32_t newest_version = kProtocolVersion;
+  Incarnation self;
+  uint64_t term = 0;  // of its session
+};
+
+// One heartbeat.
+struct Beat {
+  Incarnation self;
+  uint64_t term = 0;
+};
+
+struct BeatReply {
+  uint64_t term = 0;
+  bool unknown = false;  // to the master: that incarnation is no member (any more)
+};
+
 struct Welcome {
   uint32_t version = kProtocolVersion;
   std::string software;

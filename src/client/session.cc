@@ -360,12 +360,10 @@ void Session::Beat(const Membership& membership) {
   const std::unique_ptr<v1::Master::Stub> stub = v1::Master::NewStub(channel_);
   const auto stream = stub->Heartbeat(&context);
   v1::Beat beat;
-  beat.mutable_incarnation()->set_high(membership.self.high);
-  beat.mutable_incarnation()->set_low(membership.self.low);
-  beat.set_term(membership.term);
+  Encode(kvstore::Beat{membership.self, membership.term}, &beat);
   v1::BeatReply reply;
   while (IsMember() && stream->Write(beat) && stream->Read(&reply)) {
-    if (reply.unknown()) {
+    if (Decode(reply).unknown) {
       MutexLock lock(mu_);
       if (stage_ != Stage::kMember) break;
       forgotten_ = true;

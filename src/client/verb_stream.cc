@@ -28,11 +28,7 @@ class VerbStream::Call final
     stub.async()->Verbs(&context_, this);
     AddHold();  // requests are written from outside of gRPC's callbacks; taken back by Over
     auto hello = std::make_unique<v1::VerbMessage>();
-    hello->mutable_hello()->set_oldest_version(kOldestProtocolVersion);
-    hello->mutable_hello()->set_newest_version(kProtocolVersion);
-    hello->mutable_hello()->mutable_incarnation()->set_high(member.self.high);
-    hello->mutable_hello()->mutable_incarnation()->set_low(member.self.low);
-    hello->mutable_hello()->set_term(member.term);
+    Encode(VerbHello{.self = member.self, .term = member.term}, hello->mutable_hello());
     Send(std::move(hello), TimePoint::max());
     StartRead(&incoming_);
   }

@@ -11,8 +11,6 @@
 namespace kvstore::master {
 namespace {
 
-Incarnation FromMessage(const v1::Id128& id) { return {id.high(), id.low()}; }
-
 // One caller's verbs: requests in, answers out, in any order and in parts.
 class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, public VerbPort {
  public:
@@ -54,13 +52,13 @@ class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, p
     if (!message.has_hello()) {
       return End(InvalidArgumentError("the first message of a verb stream must be a hello"));
     }
-    const v1::VerbHello& hello = message.hello();
+    const VerbHello hello = Decode(message.hello());
     const Result<uint32_t> version =
-        ChooseVersion(hello.oldest_version(), hello.newest_version(), "the node");
+        ChooseVersion(hello.oldest_version, hello.newest_version, "the node");
     if (!version.ok()) return End(version.status());
-    caller_ = FromMessage(hello.incarnation());
+    caller_ = hello.self;
     const Status opened = switchboard_.OpenVerbs(
-        caller_, hello.term(), std::static_pointer_cast<VerbStream>(shared_from_this()));
+        caller_, hello.term, std::static_pointer_cast<VerbStream>(shared_from_this()));
     if (!opened.ok()) return End(opened);
     SetGreeted();
   }

@@ -130,9 +130,9 @@ class HeartbeatStream final : public Stream<v1::Beat, v1::BeatReply> {
  private:
   void Received(v1::Beat beat) override {
     SetGreeted();
+    const bool known = switchboard_.Heard(Decode(beat).self);
     v1::BeatReply reply;
-    reply.set_term(switchboard_.term());
-    reply.set_unknown(!switchboard_.Heard({beat.incarnation().high(), beat.incarnation().low()}));
+    Encode({switchboard_.term(), !known}, &reply);
     Post(std::move(reply));  // dropped only when the stream is ending
   }
 

@@ -63,11 +63,10 @@ class ScriptedMaster::Service final : public v1::Master::Service {
     v1::Beat beat;
     while (stream->Read(&beat)) {
       v1::BeatReply reply;
-      reply.set_term(beat.term());
       {
         MutexLock lock(mu_);
-        beats_.push_back({beat.incarnation().high(), beat.incarnation().low()});
-        reply.set_unknown(unknown_);
+        beats_.push_back(Decode(beat).self);
+        Encode(BeatReply{beat.term(), unknown_}, &reply);
         changed_.NotifyAll();
       }
       stream->Write(reply);
@@ -81,8 +80,7 @@ class ScriptedMaster::Service final : public v1::Master::Service {
     while (!Stalled(context) && stream->Read(&message)) {
       MutexLock lock(mu_);
       if (message.has_hello()) {
-        const v1::Id128& id = message.hello().incarnation();
-        verb_hellos_.push_back({id.high(), id.low()});
+        verb_hellos_.push_back(Decode(message.hello()).self);
       } else {
         requests_.push_back(*Decode(std::move(*message.mutable_request())));
         if (const std::optional<VerbReply> reply = on_request_(requests_.back())) {

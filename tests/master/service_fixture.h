@@ -115,12 +115,7 @@ class ScriptedNode {
 
   void SendVerbHello(VerbsStream& stream) {
     v1::VerbMessage message;
-    v1::VerbHello* hello = message.mutable_hello();
-    hello->set_oldest_version(kOldestProtocolVersion);
-    hello->set_newest_version(kProtocolVersion);
-    hello->mutable_incarnation()->set_high(hello_.self.incarnation.high);
-    hello->mutable_incarnation()->set_low(hello_.self.incarnation.low);
-    hello->set_term(term_);
+    Encode(VerbHello{.self = hello_.self.incarnation, .term = term_}, message.mutable_hello());
     stream.Write(message);
   }
 

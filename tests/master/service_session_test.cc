@@ -16,8 +16,7 @@ class ServiceSession : public ServiceTest {
 
   v1::BeatReply Beat(HeartbeatStream& heartbeat, ScriptedNode& node) {
     v1::Beat beat;
-    beat.mutable_incarnation()->set_high(node.hello().self.incarnation.high);
-    beat.mutable_incarnation()->set_low(node.hello().self.incarnation.low);
+    Encode(kvstore::Beat{.self = node.hello().self.incarnation, .term = 1}, &beat);
     heartbeat.Write(beat);
     return heartbeat.Read();
   }

@@ -35,6 +35,13 @@ RC_GTEST_PROP(Codec, HelloComesBackUnchanged, ()) {
 RC_GTEST_PROP(Codec, WelcomeComesBackUnchanged, ()) {
   ExpectUnchanged<v1::Welcome>(messages::AnyWelcome());
 }
+RC_GTEST_PROP(Codec, VerbHelloComesBackUnchanged, ()) {
+  ExpectUnchanged<v1::VerbHello>(messages::AnyVerbHello());
+}
+RC_GTEST_PROP(Codec, BeatComesBackUnchanged, ()) {
+  ExpectUnchanged<v1::Beat>(Beat{messages::AnyIncarnation(), messages::AnyNumber()});
+  ExpectUnchanged<v1::BeatReply>(BeatReply{messages::AnyNumber(), messages::Below(2) == 0});
+}
 RC_GTEST_PROP(Codec, OrdersComeBackUnchanged, ()) {
   ExpectUnchanged<v1::Orders>(messages::AnyOrders());
 }

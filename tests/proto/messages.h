@@ -94,6 +94,11 @@ inline Hello AnyHello() {
   return hello;
 }
 
+inline VerbHello AnyVerbHello() {
+  return {static_cast<uint32_t>(AnyNumber()), static_cast<uint32_t>(AnyNumber()), AnyIncarnation(),
+          AnyNumber()};
+}
+
 inline Welcome AnyWelcome() {
   return {static_cast<uint32_t>(AnyNumber()),
           AnyText(20),
@@ -273,6 +278,15 @@ inline std::ostream& operator<<(std::ostream& out, const Hello& v) {
 inline std::ostream& operator<<(std::ostream& out, const Welcome& v) {
   return out << v.version << ' ' << v.software << ' ' << v.pool << ' ' << v.term << ' '
              << v.heartbeat_interval << ' ' << v.suspect_after;
+}
+inline std::ostream& operator<<(std::ostream& out, const VerbHello& v) {
+  return out << v.oldest_version << ' ' << v.newest_version << ' ' << v.self << ' ' << v.term;
+}
+inline std::ostream& operator<<(std::ostream& out, const Beat& v) {
+  return out << v.self << ' ' << v.term;
+}
+inline std::ostream& operator<<(std::ostream& out, const BeatReply& v) {
+  return out << v.term << ' ' << v.unknown;
 }
 inline std::ostream& operator<<(std::ostream& out, const Order& v) {
   if (const auto* prepare = std::get_if<PrepareOrder>(&v)) {
