@@ -46,6 +46,13 @@ Status CheckItem(const GetItem& item) {
   return CheckPieces(item.pieces, std::numeric_limits<uint64_t>::max());
 }
 
+Status CheckItem(const CreateItem& item) {
+  KVSTORE_RETURN_IF_ERROR(CheckItem(item.key));
+  if (item.size <= kMaxObjectBytes) return Status::Ok();
+  return InvalidArgumentError("the size is " + std::to_string(item.size) + " bytes; at most " +
+                              std::to_string(kMaxObjectBytes) + " are allowed");
+}
+
 Status CheckTimeout(Duration timeout) {
   if (timeout > Duration::zero()) return Status::Ok();
   return InvalidArgumentError("the timeout is " + std::to_string(timeout.count()) +

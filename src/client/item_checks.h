@@ -16,6 +16,7 @@ namespace kvstore::client {
 Status CheckItem(std::string_view key);
 Status CheckItem(const PutItem& item);
 Status CheckItem(const GetItem& item);
+Status CheckItem(const CreateItem& item);
 
 // What is refused for a whole call.
 Status CheckTimeout(Duration timeout);
@@ -24,6 +25,7 @@ Status CheckPutOptions(const PutOptions& options);
 inline std::string_view KeyOf(std::string_view key) { return key; }
 inline std::string_view KeyOf(const PutItem& item) { return item.key; }
 inline std::string_view KeyOf(const GetItem& item) { return item.key; }
+inline std::string_view KeyOf(const CreateItem& item) { return item.key; }
 
 // All keys of one call travel in one string below: invalid_argument beyond 4 GiB.
 Status CheckKeyBytes(uint64_t bytes);
