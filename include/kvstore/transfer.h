@@ -236,6 +236,14 @@ struct ServedCounters {
       0;  // closed for garbage, a wrong incarnation, a stall, or over the limit
 };
 
+// Where peers find an engine, for people to read.
+struct Reach {
+  std::string tcp;  // "ADDRESS:PORT", as peers are told; empty: not over TCP
+  // OK: processes of this host, of the same user, reach its shared regions in place. Otherwise why
+  // they don't.
+  Status shm;
+};
+
 // Thread-safe. After fork the child must not use it (its destructor there does nothing).
 class Engine {
  public:
@@ -290,6 +298,7 @@ class Engine {
 
   virtual WayCounters counters(Way way) const = 0;
   virtual ServedCounters served() const = 0;
+  virtual Reach reach() const { return {}; }
 };
 
 }  // namespace kvstore::transfer

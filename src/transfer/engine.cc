@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <fstream>
 #include <limits>
@@ -143,6 +144,7 @@ class EngineParts {
   Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline);
   WayCounters counters(Way way) const { return totals_->Get(way); }
   ServedCounters served();
+  Reach reach();
 
  private:
   struct Routed {
@@ -161,7 +163,7 @@ class EngineParts {
   std::vector<Routed> Sort(const std::shared_ptr<BatchState>& batch);
   Status SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
                  std::vector<Routed>* parcels);
-  Result<Target> FindPeer(PeerId id);
+  Result<Target> FindPeer(PeerId id, TimePoint now);
   // The cheapest way that is allowed and leads to that region; `in_place`: and maps its memory.
   Result<Transport*> FindWay(const Target& target, RegionId region, Access access,
                              TimePoint deadline, bool in_place);
@@ -189,6 +191,7 @@ class EngineParts {
   std::unordered_map<Incarnation, PeerId> ids_ GUARDED_BY(mu_);  // of peers_
   PeerId next_peer_ GUARDED_BY(mu_) = 1;
   std::unique_ptr<ShmServer> shm_server_ GUARDED_BY(mu_);  // unchanging once it is there
+  Status shm_problem_ GUARDED_BY(mu_);                     // why it could not be made
 
   std::vector<std::unique_ptr<Transport>> transports_;  // cheapest first; destroyed first of all
 };
@@ -248,6 +251,10 @@ Result<RegionId> EngineParts::Register(void* base, uint64_t size, const RegionOp
 Status EngineParts::Share(RegionId region, const RegionOptions& options) {
   Result<ShmServer*> server = StartShmServer();
   if (server.ok()) return (*server)->Share(region, *options.shared, options.guard);
+  {
+    MutexLock lock(mu_);
+    shm_problem_ = server.status();
+  }
   // Peers come another way, unless there is none.
   return server_ != nullptr ? Status::Ok() : server.status();
 }
@@ -290,6 +297,21 @@ ServedCounters EngineParts::served() {
   ServedCounters counters = server_ == nullptr ? ServedCounters{} : server_->served();
   if (ShmServer* const server = shm_server()) server->AddTo(&counters);
   return counters;
+}
+
+Reach EngineParts::reach() {
+  Reach reach;
+  if (!advertised_.empty()) reach.tcp = advertised_.front();
+  MutexLock lock(mu_);
+  if (shm_server_ != nullptr) return reach;
+  if (!Allows(Way::kShm)) {
+    reach.shm = FailedPreconditionError("shm is forbidden by EngineOptions::ways");
+  } else if (!shm_problem_.ok()) {
+    reach.shm = shm_problem_;
+  } else {
+    reach.shm = FailedPreconditionError("no shared memory is registered");
+  }
+  return reach;
 }
 
 std::string EngineParts::Descriptor() {
@@ -363,39 +385,40 @@ void EngineParts::Close(PeerId id) {
   for (const auto& transport : transports_) transport->Close(id);
 }
 
-Result<Target> EngineParts::FindPeer(PeerId id) {
+Result<Target> EngineParts::FindPeer(PeerId id, TimePoint now) {
   MutexLock lock(mu_);
   const auto found = peers_.find(id);
   if (found == peers_.end()) {
     return InvalidArgumentError("peer " + std::to_string(id) +
                                 " isn't open at this engine; call Open first");
   }
-  found->second.last_used = BootClock::now();
+  found->second.last_used = now;
   return found->second.target;
 }
 
 Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, Access access,
                                         TimePoint deadline, bool in_place) {
-  std::string reasons;
+  std::array<Status, kWayCount> refusals;  // put into words only when all refuse
+  size_t refused = 0;
   bool unknown = false;
   for (const auto& transport : transports_) {
     if (!Allows(transport->way())) {
-      reasons +=
-          "; " + std::string(WayName(transport->way())) + " is forbidden by EngineOptions::ways";
+      refusals[refused++] = FailedPreconditionError(std::string(WayName(transport->way())) +
+                                                    " is forbidden by EngineOptions::ways");
       continue;
     }
     if (in_place && transport->way() == Way::kTcp) {
-      reasons += "; tcp reaches no memory in place";
+      refusals[refused++] = FailedPreconditionError("tcp reaches no memory in place");
       continue;
     }
-    const Status reaches = transport->Reaches(target, region, access, deadline);
+    Status reaches = transport->Reaches(target, region, access, deadline);
     if (reaches.ok()) return transport.get();
-    if (reaches.code() == StatusCode::kNotFound) unknown = true;
-    reasons += "; " + reaches.message();
+    unknown = unknown || reaches.code() == StatusCode::kNotFound;
+    refusals[refused++] = std::move(reaches);
   }
-  const std::string what = "no way leads to peer " + target.descriptor->incarnation.ToString();
-  if (unknown) return NotFoundError(what + reasons);
-  return FailedPreconditionError(what + reasons);
+  std::string why = "no way leads to peer " + target.descriptor->incarnation.ToString();
+  for (size_t i = 0; i < refused; ++i) why += "; " + refusals[i].message();
+  return unknown ? NotFoundError(why) : FailedPreconditionError(why);
 }
 
 Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -408,7 +431,7 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
            routed.access == copy.access;
   });
   if (parcel == parcels->rend()) {
-    KVSTORE_ASSIGN_OR_RETURN(Target target, FindPeer(copy.peer));
+    KVSTORE_ASSIGN_OR_RETURN(Target target, FindPeer(copy.peer, batch->submitted()));
     Result<Transport*> way = FindWay(target, copy.region, copy.access, batch->deadline(), false);
     if (!way.ok()) {
       // A way may have been looked for until there was no time left.
@@ -465,7 +488,7 @@ Result<std::unique_ptr<Mapping>> EngineParts::Map(const MapRequest& request, Tim
     return InvalidArgumentError(std::to_string(request.length) + " bytes at " +
                                 std::to_string(request.offset) + " end beyond 2^64");
   }
-  KVSTORE_ASSIGN_OR_RETURN(const Target target, FindPeer(request.peer));
+  KVSTORE_ASSIGN_OR_RETURN(const Target target, FindPeer(request.peer, BootClock::now()));
   KVSTORE_ASSIGN_OR_RETURN(Transport* const way,
                            FindWay(target, request.region, request.access, deadline, true));
   KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping, way->Map(target, request, deadline));
@@ -505,6 +528,7 @@ class HostEngine final : public Engine {
   }
   WayCounters counters(Way way) const override { return parts_->counters(way); }
   ServedCounters served() const override { return parts_->served(); }
+  Reach reach() const override { return parts_->reach(); }
 
  private:
   std::unique_ptr<EngineParts> parts_;
