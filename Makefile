@@ -8,13 +8,14 @@ JOBS   ?= $(shell nproc)
 TRACE  ?= tools/demo/data/mooncake_conversation_head.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test clean
+.PHONY: help deps build demo test package clean
 
 help:
 	@echo 'make demo             build, start a cluster here, replay a trace, check every byte'
 	@echo '                        TRACE=FILE  another trace        DEMO_FLAGS="..."  see kvdemo --help'
 	@echo 'make test             build and run all tests: dev, asan, tsan, clang, minimal'
 	@echo 'make build            build/$$PRESET/bin/*; PRESET=release (default), dev, asan, tsan, clang, minimal'
+	@echo 'make package          build/packages/*.deb: kvstore, libkvclient0, libkvclient-dev'
 	@echo 'make deps             install what the build needs (Debian 12)'
 	@echo 'make clean            remove build/'
 
@@ -32,6 +33,14 @@ demo: deps
 
 test: deps
 	@tests/run_tests -j $(JOBS)
+
+package: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@rm -rf build/packages
+	@cpack --config build/release/CPackConfig.cmake -B build/packages >/dev/null
+	@rm -rf build/packages/_CPack_Packages
+	@ls -1 build/packages/*.deb
 
 clean:
 	rm -rf build

@@ -22,6 +22,7 @@ function(kvstore_shared target)
     EXPORT_NAME ${arg_EXPORT_NAME}
     LINKER_LANGUAGE CXX
     LINK_DEPENDS ${exports}
+    INSTALL_RPATH $ORIGIN  # the libraries find each other under any prefix
     VERSION ${KVSTORE_ABI_VERSION}.${PROJECT_VERSION}
     SOVERSION ${KVSTORE_ABI_VERSION})
   add_library(kvstore::${arg_EXPORT_NAME} ALIAS ${target})

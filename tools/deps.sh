@@ -5,7 +5,7 @@
 # CUDA and RDMA drivers are never installed, only used when found.
 set -eu
 
-build_tools=(g++ clang make cmake ninja-build ccache git)
+build_tools=(g++ clang make cmake ninja-build ccache git dpkg-dev file pkg-config)
 libraries=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libgoogle-glog-dev libgflags-dev libyaml-cpp-dev libxxhash-dev

@@ -11,6 +11,7 @@ namespace {
 
 TEST(CapiVersionTest, LibraryAndHeaderAgree) {
   EXPECT_EQ(kvclient_abi_version(), uint32_t{KVCLIENT_ABI_VERSION});
+  EXPECT_EQ(KVSTORE_ABI_VERSION, KVCLIENT_ABI_VERSION);  // the libraries' number
   EXPECT_EQ(std::string(kvclient_version()), Version());
 }
 

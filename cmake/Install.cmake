@@ -1,0 +1,69 @@
+# What `cmake --install` and the packages (cmake/Packages.cmake) lay out, by component:
+#   programs     kvstore_master, kvstore_node, kvctl, with their settings and systemd units
+#   debian       the same settings and units at the places that a Debian package has them
+#   runtime      the two shared libraries
+#   development  headers, links, CMake's package and pkg-config's files
+# Everything but `debian` may be moved as a whole; only the units name absolute paths.
+include(CMakePackageConfigHelpers)
+# Debian's place for libraries under every prefix, since one build serves them all.
+if(NOT DEFINED CMAKE_INSTALL_LIBDIR AND EXISTS /etc/debian_version AND CMAKE_LIBRARY_ARCHITECTURE)
+  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Object code libraries")
+endif()
+include(GNUInstallDirs)
+
+set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/kvstore)
+set(made ${CMAKE_CURRENT_BINARY_DIR}/packaging)
+
+install(TARGETS kvtransfer_shared kvclient_shared EXPORT kvstoreTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    COMPONENT runtime NAMELINK_COMPONENT development
+  INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(EXPORT kvstoreTargets NAMESPACE kvstore:: DESTINATION ${cmake_dir} COMPONENT development)
+configure_package_config_file(packaging/kvstoreConfig.cmake.in ${made}/kvstoreConfig.cmake
+  INSTALL_DESTINATION ${cmake_dir} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${made}/kvstoreConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)  # until 1.0
+install(FILES ${made}/kvstoreConfig.cmake ${made}/kvstoreConfigVersion.cmake
+  DESTINATION ${cmake_dir} COMPONENT development)
+
+file(RELATIVE_PATH pc_to_prefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
+foreach(name kvtransfer kvclient)
+  configure_file(packaging/${name}.pc.in ${made}/${name}.pc @ONLY)
+  install(FILES ${made}/${name}.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+endforeach()
+install(FILES examples/README.md examples/put_get.c examples/put_get.cc examples/zero_copy.cc
+  examples/layers.cc
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libkvclient-dev/examples COMPONENT development)
+
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libkvclient-dev
+  RENAME copyright COMPONENT development)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libkvclient${KVSTORE_ABI_VERSION}
+  RENAME copyright COMPONENT runtime)
+
+# Units and settings of the programs that lie under `prefix`.
+function(kvstore_install_services component prefix etc_dir unit_dir)
+  set(bin_dir ${prefix}/${CMAKE_INSTALL_BINDIR})
+  set(doc_dir ${prefix}/${CMAKE_INSTALL_DATADIR}/doc/kvstore)
+  foreach(unit kvstore-master.service kvstore-node.service)
+    configure_file(packaging/${unit}.in ${made}/${component}/${unit} @ONLY)
+    install(FILES ${made}/${component}/${unit} DESTINATION ${unit_dir}
+      COMPONENT ${component} ${ARGN})
+  endforeach()
+endfunction()
+
+if(KVSTORE_WITH_TOOLS)
+  set(settings packaging/master.yaml packaging/node.yaml)
+  install(TARGETS kvstore_master kvstore_node kvctl
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore
+    RENAME copyright COMPONENT programs)
+  install(FILES README.md docs/architecture.md docs/protocol.md
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore COMPONENT programs)
+  install(FILES ${settings} DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/kvstore COMPONENT services)
+  kvstore_install_services(services ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_SYSCONFDIR}
+    lib/systemd/system)
+  install(FILES ${settings} DESTINATION /etc/kvstore COMPONENT debian EXCLUDE_FROM_ALL)
+  kvstore_install_services(debian /usr /etc /lib/systemd/system EXCLUDE_FROM_ALL)
+endif()
