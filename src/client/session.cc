@@ -326,7 +326,7 @@ void Session::AwaitIdleMemory() {
     LOG(WARNING) << "node " << options_.name
                  << " lends its memory again when nobody touches it any more: other processes of "
                     "this host view or write "
-                 << touched.outside << " bytes of it, and this one serves accesses to "
+                 << touched.outside << " bytes of it, copies that it serves touch "
                  << touched.inside;
   }
 }

@@ -240,6 +240,65 @@ TEST(Session, MemoryInUseIsNotLentUnderTheNextIncarnation) {
   EXPECT_EQ(master.WaitForHellos(3).size(), 3u);
 }
 
+// Somebody on this host who looks at the first granule of a node's memory in place.
+class Viewer {
+ public:
+  explicit Viewer(Node& node) {
+    const auto peer = engine_->Open(node.engine().Descriptor());
+    EXPECT_TRUE(peer.ok()) << peer.status();
+    transfer::MapRequest request;
+    request.peer = *peer;
+    request.region = node.host().Segments().at(0).index;
+    request.length = 4096;
+    request.guard = transfer::Guard{0, node.host().counter()};
+    auto mapping = engine_->Map(request, In(seconds(5)));
+    EXPECT_TRUE(mapping.ok()) << mapping.status();
+    if (mapping.ok()) mapping_ = *std::move(mapping);
+  }
+
+  const transfer::Mapping& mapping() const { return *mapping_; }
+  void LetGo() { mapping_.reset(); }
+
+ private:
+  const std::unique_ptr<transfer::Engine> engine_ = *transfer::Engine::Create({});
+  std::unique_ptr<transfer::Mapping> mapping_;
+};
+
+TEST(Session, MemoryThatIsViewedIsNotLentUnderTheNextIncarnation) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
+  Viewer viewer(node);
+  ASSERT_EQ(viewer.mapping().way(), transfer::Way::kShm);
+  master.OnHello([](const Hello& hello) -> Result<Welcome> {
+    if (!hello.pool.IsNone()) return FailedPreconditionError("gone: silent for too long");
+    return ScriptedMaster::Greeting();
+  });
+  master.EndSessions();
+  master.WaitForHellos(2);
+  EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(1500))).ok());
+  EXPECT_EQ(node.host().touched().outside, 4096u);
+  EXPECT_FALSE(viewer.mapping().Stands());
+  viewer.LetGo();
+  EXPECT_TRUE(node.Joined().ok());
+  EXPECT_EQ(master.WaitForHellos(3).size(), 3u);
+}
+
+TEST(Session, WhoLeavesWaitsForNoViewer) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
+  const Viewer viewer(node);
+  const TimePoint began = BootClock::now();
+  node.session().Close(In(seconds(10)));
+  EXPECT_LT(BootClock::now() - began, seconds(5));
+  EXPECT_TRUE(master.WaitForGoodbye());
+  EXPECT_FALSE(viewer.mapping().Stands());
+  EXPECT_EQ(viewer.mapping().data()[4095], std::byte{0});  // the pages stay with who views them
+}
+
 TEST(Session, ANodeWhoseBeatsAreUnknownJoinsAsAnother) {
   ScriptedMaster master;
   Node node(master.address());
