@@ -46,6 +46,7 @@ class BatchState {
   void SetSize(size_t index, uint64_t size) { sizes_[index] = size; }
 
   TimePoint deadline() const { return deadline_; }
+  TimePoint submitted() const { return submitted_; }
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   // OK while the batch should go on; else cancelled or deadline_exceeded.
   Status Ended() const;

@@ -6,11 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kvstore/transfer.h"
 #include "transfer/descriptor.h"
 #include "transfer/engine.h"
+#include "transfer/shm_peers.h"
 #include "transfer/test_guard.h"
 
 namespace kvstore::transfer {
@@ -75,6 +77,62 @@ TEST_F(WithoutTheCheck, OfTheIncarnationAHelloForAnotherIsTaken) {
   Hold({.check_incarnation = false});
   holder_->Rename({.high = 1, .low = 1});
   EXPECT_EQ(Run(Access::kRead, 1000), Outcome::kDone);
+}
+
+TEST(WithoutTheShmCheck, AnnouncedAfterTheWordALateWriteLandsWhereTheHolderSawNobody) {
+  for (const bool announce_before_word : {true, false}) {
+    SharingHolder holder;
+    SharingClient client(holder, {}, {.announce_before_word = announce_before_word});
+    bool first = true;
+    bool seen_free = false;
+    client.at_step = [&](ShmStep) {
+      if (!std::exchange(first, false)) return;
+      holder.Stamp(6);
+      seen_free = holder.Touched().empty();
+      if (seen_free) holder.Fill(0, 1000, 9);  // the next owner's bytes
+    };
+    Bytes bytes(1000, 2);
+    (void)client.Run(Access::kWrite, 0, &bytes);
+    EXPECT_EQ(seen_free, !announce_before_word);
+    EXPECT_EQ(holder.IsFilled(0, 1000, 2), !announce_before_word);
+  }
+}
+
+TEST(WithoutTheShmCheck, AfterAReadTheNewOwnersBytesAreTakenForTheOldOnes) {
+  for (const bool check : {true, false}) {
+    SharingHolder holder;
+    SharingClient client(holder, {}, {.check_word_after_read = check});
+    client.at_step = [&](ShmStep step) {
+      if (step != ShmStep::kWordRead) return;
+      holder.Stamp(6);
+      holder.Fill(0, 1000, 9);
+    };
+    Bytes bytes(1000, 2);
+    const Completion end = client.Run(Access::kRead, 0, &bytes);
+    EXPECT_EQ(end.outcome, check ? Outcome::kFailed : Outcome::kDone) << end.status;
+    EXPECT_EQ(bytes, Bytes(1000, 9));
+  }
+}
+
+TEST(WithoutTheShmCheck, OfTheLedgerBehindAClosedSocketAWriteIsForgottenWhileItRuns) {
+  for (const bool outlives : {true, false}) {
+    SharingHolder holder({}, true, {.ledger_outlives_socket = outlives});
+    SharingClient client(holder);
+    bool named = true;
+    client.at_step = [&](ShmStep step) {
+      if (step != ShmStep::kFirstSlice) return;
+      client.engine->Close(client.peer);
+      // The holder has seen that, too, when it has let go of the ledger, or has greeted another
+      // that came later.
+      SharingClient later(holder);
+      Bytes bytes(100);
+      EXPECT_EQ(later.Run(Access::kRead, 0, &bytes).way, Way::kShm);
+      named = !holder.Touched().empty();
+    };
+    Bytes bytes(3 << 20, 2);
+    (void)client.Run(Access::kWrite, 0, &bytes);
+    EXPECT_EQ(named, outlives);
+  }
 }
 
 }  // namespace
