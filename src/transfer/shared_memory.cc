@@ -136,6 +136,9 @@ Result<SharedMemory> SharedMemory::Create(uint64_t size, uint64_t granule) {
   void* const words = MapFile(memory.words_fd_, memory.words_mapped_);
   if (words == MAP_FAILED) return MapError(memory.words_mapped_);
   memory.words_ = words;
+  // The engine writes the word behind the last granule's, whether or not that granule is in use.
+  const uint64_t behind = size / granule * sizeof(Word);
+  KVSTORE_RETURN_IF_ERROR(MakePresent(words, behind, behind + sizeof(Word)));
   // The mapping above is the last that may be written through.
   if (fcntl(memory.words_fd_, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) != 0) {
     return FailedPreconditionError(std::string("this kernel can't seal memory against writing (") +

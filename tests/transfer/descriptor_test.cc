@@ -33,6 +33,26 @@ TEST(DescriptorTest, EveryPrefixAndEveryLongerTextIsRefused) {
   EXPECT_FALSE(DecodeDescriptor(bytes + "x").ok());
 }
 
+TEST(DescriptorTest, TheNameOfAnEngineThatSharesMemoryComesBackToo) {
+  PeerDescriptor peer = Sample();
+  const std::string without = EncodeDescriptor(peer);
+  peer.shm_socket = "0123456789abcdef0123456789abcdef";
+  const std::string bytes = EncodeDescriptor(peer);
+  const Result<PeerDescriptor> decoded = DecodeDescriptor(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(*decoded, peer);
+  for (size_t size = without.size() + 1; size < bytes.size(); ++size) {
+    EXPECT_FALSE(DecodeDescriptor(bytes.substr(0, size)).ok()) << size;
+  }
+  EXPECT_FALSE(DecodeDescriptor(bytes + "x").ok());
+  // Nothing that no engine draws: the name ends up in a socket's address.
+  for (const std::string& name :
+       {std::string(31, 'a'), std::string(33, 'a'), std::string(32, 'A'), std::string(32, '\0')}) {
+    EXPECT_FALSE(DecodeDescriptor(without + static_cast<char>(name.size()) + name).ok()) << name;
+  }
+  EXPECT_FALSE(DecodeDescriptor(without + '\0').ok());
+}
+
 TEST(DescriptorTest, NoIncarnationAndOtherVersionsAreRefused) {
   PeerDescriptor peer = Sample();
   peer.incarnation = {};

@@ -391,6 +391,13 @@ TEST(ShmTransportTest, SharedMemoryIsRegisteredWholeAndWithOneEngine) {
   ASSERT_TRUE(other->Unregister(again).ok());
 }
 
+TEST(ShmTransportTest, OptionsThatMakeNoSenseAreRefused) {
+  EXPECT_TRUE(Engine::Create({.ways = {Way::kShm}}).ok());
+  EXPECT_FALSE(Engine::Create({.ways = {Way::kAutomatic}}).ok());
+  EXPECT_FALSE(Engine::Create({.shm_window_idle = Duration::zero()}).ok());
+  EXPECT_FALSE(Engine::Create({.shm_max_peers = 0}).ok());
+}
+
 TEST(ShmTransportTest, IdleWindowsAreUnmappedAndMappedAgain) {
   SharingHolder holder;
   const size_t own = CountMaps("rw-s");

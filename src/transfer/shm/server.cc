@@ -190,7 +190,7 @@ bool ShmServer::React(const Watched& watched) {
     ShmServedConnection* const owner = watched.owners[i];
     if (entry.revents == 0) continue;
     if (owner == nullptr) {
-      if (entry.fd == listener_.fd()) AcceptAll();
+      if (entry.fd == listener_.fd() && AcceptAll()) left = true;
     } else if (entry.fd == owner->process_fd()) {
       owner->NoteEndOfProcess();
     } else if (ServeOne(*owner)) {
@@ -236,7 +236,8 @@ bool ShmServer::DropWhatIsOver() {
   return left;
 }
 
-void ShmServer::AcceptAll() {
+bool ShmServer::AcceptAll() {
+  bool left = false;
   for (;;) {
     Result<ShmSocket> accepted = listener_.Accept();
     if (!accepted.ok()) {
@@ -244,7 +245,7 @@ void ShmServer::AcceptAll() {
       if (accepted.status().code() == StatusCode::kResourceExhausted) {
         accept_from_ = BootClock::now() + kLookStep;
       }
-      return;
+      return left;
     }
     if (paths_.size() - CountAdmitted() >= kMaxGreeting) {
       ++refused_;
@@ -252,6 +253,8 @@ void ShmServer::AcceptAll() {
     }
     paths_.push_back(std::make_unique<ShmServedConnection>(
         *std::move(accepted), BootClock::now() + options_.hello_timeout));
+    // Mostly the hello is there already, and its sender keeps nobody else out.
+    if (ServeOne(*paths_.back())) left = true;
   }
 }
 

@@ -75,7 +75,7 @@ class ShmServer final : private ShmDoor {
   bool React(const Watched& watched) REQUIRES(mu_);
   bool ServeOne(ShmServedConnection& path) REQUIRES(mu_);
   bool DropWhatIsOver() REQUIRES(mu_);
-  void AcceptAll() REQUIRES(mu_);
+  bool AcceptAll() REQUIRES(mu_);
   void Wake() const;
   void AppendTouched(SlotKind kind, RegionId id, std::vector<Stretch>* touched) REQUIRES(mu_);
   void WaitForCopies(RegionId id, TimePoint until) EXCLUDES(mu_);
