@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,12 +14,17 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace kvstore::cluster {
-ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, Input input) {
   std::array<int, 2> pipe_ends{};
-  if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) {
-    std::perror("pipe2");
+  // A socket, since writing to a pipe whose reader was killed raises a signal.
+  std::array<int, 2> input_ends{-1, -1};
+  const bool told = input == Input::kTold;
+  if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0 ||
+      (told && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input_ends.data()) != 0)) {
+    std::perror("a child's input and output");
     std::abort();
   }
   std::vector<char*> argv;
@@ -31,12 +37,13 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
     if (getppid() != parent) _exit(127);
     dup2(pipe_ends[1], STDOUT_FILENO);
     dup2(pipe_ends[1], STDERR_FILENO);
-    const int nothing = open("/dev/null", O_RDONLY);
-    dup2(nothing, STDIN_FILENO);
+    dup2(told ? input_ends[1] : open("/dev/null", O_RDONLY), STDIN_FILENO);
     execv(argv[0], argv.data());
     _exit(127);
   }
   close(pipe_ends[1]);
+  if (told) close(input_ends[1]);
+  input_fd_ = input_ends[0];
   output_fd_ = pipe_ends[0];
   stop_fd_ = eventfd(0, EFD_CLOEXEC);
   collector_ = std::thread([this] { Collect(); });
@@ -49,12 +56,24 @@ ChildProcess::~ChildProcess() {
   }
   eventfd_write(stop_fd_, 1);
   collector_.join();
+  EndInput();
   close(stop_fd_);
   close(output_fd_);
 }
 
 void ChildProcess::Signal(int signal) {
   if (!exit_) kill(pid_, signal);
+}
+
+bool ChildProcess::Tell(std::string_view text) {
+  if (input_fd_ < 0) return false;
+  const ssize_t sent = send(input_fd_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent == static_cast<ssize_t>(text.size());
+}
+
+void ChildProcess::EndInput() {
+  const int fd = std::exchange(input_fd_, -1);
+  if (fd >= 0) close(fd);
 }
 
 std::string ChildProcess::output() const {

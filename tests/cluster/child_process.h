@@ -3,8 +3,10 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -18,14 +20,22 @@ namespace kvstore::cluster {
 // whichever comes first. Confined to one thread.
 class ChildProcess {
  public:
+  // What the program reads on its standard input: nothing, or what Tell is given.
+  enum class Input : uint8_t { kNone, kTold };
+
   // `arguments[0]` is the program's path. A program that can't be executed exits with 127.
-  explicit ChildProcess(const std::vector<std::string>& arguments);
+  explicit ChildProcess(const std::vector<std::string>& arguments, Input input = Input::kNone);
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
   void Signal(int signal);
+
+  // Writes to its standard input as much as a pipe takes; false: not all of it, or it reads none.
+  bool Tell(std::string_view text);
+  // It reads the end of its input.
+  void EndInput();
 
   // The first line of output so far, stdout or stderr, that contains `text`; waits for it. None
   // when the output ends or time runs out first.
@@ -43,6 +53,7 @@ class ChildProcess {
   std::optional<int> TakeExit();
 
   pid_t pid_ = -1;
+  int input_fd_ = -1;  // our end of its standard input; -1: it has none, or was told the end
   int output_fd_ = -1;
   int stop_fd_ = -1;  // its closing ends the collector although others hold the output open
   std::optional<int> exit_;

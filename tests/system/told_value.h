@@ -15,25 +15,31 @@ namespace kvstore::cluster {
 
 inline uint64_t KeyMark(std::string_view key) { return std::hash<std::string_view>()(key) | 1; }
 
-// `cells` cells of (key's mark, version and position mixed).
-inline std::string ToldValue(std::string_view key, uint32_t version, size_t cells) {
-  std::string value(cells * 16, '\0');
+inline constexpr size_t kCellBytes = 16;
+
+// `cells` cells of (key's mark, version and position mixed), of which the first is the value's
+// `first`.
+inline std::string ToldValue(std::string_view key, uint32_t version, size_t cells,
+                             size_t first = 0) {
+  std::string value(cells * kCellBytes, '\0');
   const uint64_t mark = KeyMark(key);
   for (size_t i = 0; i < cells; ++i) {
-    const uint64_t place = (static_cast<uint64_t>(version) << 32) | i;
-    std::memcpy(value.data() + i * 16, &mark, 8);
-    std::memcpy(value.data() + i * 16 + 8, &place, 8);
+    const uint64_t place = (static_cast<uint64_t>(version) << 32) | (first + i);
+    std::memcpy(value.data() + i * kCellBytes, &mark, 8);
+    std::memcpy(value.data() + i * kCellBytes + 8, &place, 8);
   }
   return value;
 }
 
-// The version, if every cell of the value belongs to this key, this version and its place.
-inline std::optional<uint32_t> VersionTold(std::string_view key, std::string_view value) {
-  if (value.size() < 16 || value.size() % 16 != 0) return std::nullopt;
-  uint64_t first = 0;
-  std::memcpy(&first, value.data() + 8, 8);
-  const auto version = static_cast<uint32_t>(first >> 32);
-  if (value != ToldValue(key, version, value.size() / 16)) return std::nullopt;
+// The version, if every cell of the value, or of the part of it that begins with its cell `first`,
+// belongs to this key, this version and its place.
+inline std::optional<uint32_t> VersionTold(std::string_view key, std::string_view value,
+                                           size_t first = 0) {
+  if (value.size() < kCellBytes || value.size() % kCellBytes != 0) return std::nullopt;
+  uint64_t place = 0;
+  std::memcpy(&place, value.data() + 8, 8);
+  const auto version = static_cast<uint32_t>(place >> 32);
+  if (value != ToldValue(key, version, value.size() / kCellBytes, first)) return std::nullopt;
   return version;
 }
 
