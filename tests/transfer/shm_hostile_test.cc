@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -165,6 +166,42 @@ TEST_F(ShmHostile, OtherIncarnationsAndVersionsAreRefused) {
   }
 }
 
+// What `body` returns in a child, which is another process, and may become another user.
+int InAChild(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+constexpr int kNotAllowed = 77;
+
+TEST_F(ShmHostile, AnotherUserIsRefused) {
+  const std::string name = DecodeDescriptor(holder_.engine->Descriptor())->shm_socket;
+  const int verdict = InAChild([&] {
+    if (setresuid(65534, 65534, 65534) != 0) return kNotAllowed;
+    const Result<ShmSocket> socket = ShmSocket::Connect(name);
+    if (!socket.ok()) return 1;
+    const FileDescriptor self = ProcessFile(getpid());
+    if (!socket->Send(GoodHello(), {self.get()})) return 2;
+    return 10 + static_cast<int>(Verdict(*socket));
+  });
+  if (verdict == kNotAllowed) GTEST_SKIP() << "only root can become another user";
+  EXPECT_EQ(verdict, 10 + static_cast<int>(StatusCode::kFailedPrecondition));
+  EXPECT_EQ(holder_.engine->served().shm_refused, 1u);
+}
+
+TEST_F(ShmHostile, FromAnotherNetworkNamespaceItIsNotFound) {
+  const std::string name = DecodeDescriptor(holder_.engine->Descriptor())->shm_socket;
+  const int found = InAChild([&] {
+    if (unshare(CLONE_NEWNET) != 0) return kNotAllowed;
+    return ShmSocket::Connect(name).ok() ? 1 : 0;
+  });
+  if (found == kNotAllowed) GTEST_SKIP() << "this process may make no network namespace";
+  EXPECT_EQ(found, 0);
+}
+
 TEST_F(ShmHostile, WhoSaysNothingIsClosedAfterTheHelloTimeout) {
   const ShmSocket socket = Connect();
   EXPECT_TRUE(IsClosed(socket));
@@ -239,6 +276,7 @@ TEST_F(ShmHostile, OnlyPartsOfTheRegionAreNamedWhateverStandsInALedger) {
   }
   pages.copies_used = UINT32_MAX;
   EXPECT_EQ(holder_.Touched(), (std::vector<Stretch>{{0, size}, {size - 1, 1}}));
+  for (LedgerSlot& slot : pages.copies) slot.use = 0;  // the holder's end would wait for them
 }
 
 TEST_F(ShmHostile, AnyPacketIsSafeToDecode) {

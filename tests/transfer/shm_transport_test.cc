@@ -1,6 +1,8 @@
 // Shared memory between two engines of one process, stopped at each step of a copy.
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <memory>
@@ -440,6 +442,27 @@ TEST(ShmTransportTest, AnIdleConnectionIsClosedAndOpenedAgain) {
   EXPECT_TRUE(Eventually([&] { return holder.engine->served().shm_peers == 0; }));
   EXPECT_EQ(CountMaps("r--s"), 0u);
   client.peer = client.engine->Open(holder.engine->Descriptor()).value();
+  ExpectDone(client.Run(Access::kRead, 0, &bytes));
+}
+
+TEST(ShmTransportTest, AForkedChildThatDestroysWhatItInheritedHarmsNobody) {
+  SharingHolder holder;
+  SharingClient client(holder);
+  Bytes bytes(100, 1);
+  ExpectDone(client.Run(Access::kWrite, 0, &bytes));
+  std::unique_ptr<Mapping> view = client.Map(Access::kRead, 0, 100).value();
+  const pid_t child = fork();
+  if (child == 0) {
+    view.reset();
+    client.engine.reset();
+    holder.engine.reset();
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_EQ(holder.Touched().size(), 1u);
+  EXPECT_TRUE(view->Stands());
   ExpectDone(client.Run(Access::kRead, 0, &bytes));
 }
 
