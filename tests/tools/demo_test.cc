@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <regex>
 #include <sstream>
@@ -67,6 +69,18 @@ TEST_F(DemoTest, ATraceIsReplayedWithoutAWrongByte) {
   EXPECT_THAT(demo.out, HasSubstr("all 5 processes are stopped"));
 }
 
+TEST_F(DemoTest, AllBytesGoBySharedMemoryWhereTheKernelHasIt) {
+  const int self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+  if (self < 0) GTEST_SKIP() << "no pidfd_open here, so that processes share no memory";
+  close(self);
+  WriteTrace(40);
+  const Finished demo = RunProgram(Demo(trace_, {}));
+  EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
+  EXPECT_THAT(demo.out, ContainsRegex("put, shm .* 121 +100.0 %"));
+  EXPECT_THAT(demo.out, ContainsRegex("got, shm .* 160 +100.0 %"));
+  EXPECT_THAT(demo.out, HasSubstr("by shared memory: 100.0 %"));
+}
+
 TEST_F(DemoTest, BlocksOutliveTheWorkerThatPutThem) {
   WriteTrace(200);
   const Finished demo = RunProgram(Demo(trace_, {"--restart-after", "50"}));
@@ -108,6 +122,7 @@ TEST_F(DemoTest, OptionsThatLeadNowhereAreRefusedBeforeAnythingIsStarted) {
       {{"--lend", "4KiB"}, "too little for the largest request's blocks, 16.0 KiB"},
       {{"--restart-after", "40"}, "--restart-after is 40"},
       {{"--ways", "rdma"}, "'rdma' is no way"},
+      {{"--ways", "local"}, "--ways is local"},
       {{"more"}, "'more' is no option"},
   };
   for (const auto& [options, problem] : refusals) {

@@ -256,6 +256,49 @@ TEST_F(KvctlTest, PutAndGetSpeakJsonToo) {
   EXPECT_EQ(got["size"].number(), 6);
 }
 
+TEST_F(KvctlTest, APartIsGotByOffsetAndLength) {
+  std::string value;
+  for (int i = 0; i < 300'000; ++i) value += static_cast<char>(i * 7 % 256);
+  ASSERT_EQ(Run({"put", "key", "-"}, value).code, 0);
+  EXPECT_EQ(Run({"get", "--offset", "1KiB", "--length", "100000", "key"}).out,
+            value.substr(1024, 100'000));
+  EXPECT_EQ(Run({"get", "--offset=299999", "key"}).out, value.substr(299'999));
+  EXPECT_EQ(Run({"get", "--length=1", "key"}).out, value.substr(0, 1));
+  const Finished nothing = Run({"get", "--offset=300000", "key"});
+  EXPECT_EQ(nothing.code, 0) << nothing.err;
+  EXPECT_EQ(nothing.out, "");
+  const JsonValue json = Json({"get", "--offset=299998", "key"});
+  EXPECT_EQ(json["offset"].number(), 299'998);
+  EXPECT_EQ(json["size"].number(), 2);
+}
+
+TEST_F(KvctlTest, APartBeyondTheObjectIsRefusedWithItsSize) {
+  ASSERT_EQ(Run({"put", "key", "-"}, "hello").code, 0);
+  for (const std::vector<std::string>& part :
+       {std::vector<std::string>{"--offset=6"}, {"--length=6"}, {"--offset=4", "--length=2"}}) {
+    std::vector<std::string> words = {"get", "key"};
+    words.insert(words.end(), part.begin(), part.end());
+    const Finished refused = Run(words);
+    EXPECT_EQ(refused.code, 1) << part[0];
+    EXPECT_EQ(refused.out, "");
+    EXPECT_THAT(refused.err, HasSubstr("which has 5 bytes"));
+  }
+  EXPECT_EQ(Run({"get", "--offset=0", "nothing"}).code, 3);
+  EXPECT_EQ(Run({"get", "--offset=x", "key"}).code, 2);
+}
+
+TEST_F(KvctlTest, VerboseTellsTheWayOfTheBytesOnStandardError) {
+  const bool shared = node_.process().WaitForLine("shared memory on", seconds(0)).has_value();
+  const std::string told =
+      "5.0 MiB by " + std::string(shared ? "shm" : "tcp") + " in .*; requests to the master: [1-9]";
+  const Finished put = Run({"put", "--verbose", "key", "-"}, std::string(5 << 20, 'x'));
+  EXPECT_THAT(put.err, ContainsRegex(told));
+  const Finished got = Run({"get", "-v", "key"});
+  EXPECT_EQ(got.out.size(), 5u << 20);
+  EXPECT_THAT(got.err, ContainsRegex(told));
+  EXPECT_THAT(Run({"get", "-v", "nothing"}).err, HasSubstr("no bytes moved"));
+}
+
 TEST_F(KvctlTest, MoreReplicasThanNodesAreRefused) {
   const Finished refused = Run({"put", "--replicas", "2", "--timeout", "1s", "key", "-"}, "value");
   EXPECT_EQ(refused.code, 1);

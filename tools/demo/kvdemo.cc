@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kvstore/clock.h"
@@ -60,6 +61,10 @@ Status CheckRoom(const DemoOptions& options, uint64_t blocks, const std::string&
                               ", " + text::FormatBytes(need) + "; the workers lend nothing");
 }
 
+bool Allows(std::span<const transfer::Way> ways, transfer::Way way) {
+  return ways.empty() || std::find(ways.begin(), ways.end(), way) != ways.end();
+}
+
 Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
   DemoOptions options;
   options.cluster.programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
@@ -72,8 +77,11 @@ Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
   KVSTORE_RETURN_IF_ERROR(CheckRoom(options, 1, "a block"));
   options.cluster.ways = line.Get("ways", options.cluster.ways);
   KVSTORE_ASSIGN_OR_RETURN(const auto ways, text::ParseWays(options.cluster.ways));
-  options.shm_allowed =
-      ways.empty() || std::find(ways.begin(), ways.end(), transfer::Way::kShm) != ways.end();
+  options.shm_allowed = Allows(ways, transfer::Way::kShm);
+  if (!options.shm_allowed && !Allows(ways, transfer::Way::kTcp)) {
+    return InvalidArgumentError("--ways is " + options.cluster.ways +
+                                ", by which workers that lend nothing reach no memory");
+  }
   KVSTORE_RETURN_IF_ERROR(text::ParseNumber(options.cluster.threads, 1, 64).status());
   KVSTORE_ASSIGN_OR_RETURN(options.requests,
                            text::ParseNumber(line.Get("requests", "1000"), 0, 1'000'000'000));
@@ -148,6 +156,9 @@ Status RunDemo(const DemoOptions& options, const Plan& plan, DemoCluster* cluste
   std::cout << "starting a master, " << kDemoNodes << " nodes that lend " << options.cluster.lend
             << " each, a prefill and a decode worker that lend nothing" << std::endl;
   KVSTORE_RETURN_IF_ERROR(cluster->Start(options.cluster, deadline));
+  if (options.shm_allowed && !cluster->nodes_share_memory()) {
+    std::cout << "the nodes can't share their memory here: kvstore_node says why" << std::endl;
+  }
   std::cout << "replaying " << plan.requests.size() << " requests of " << options.cluster.trace
             << " (meanwhile: kvctl --master " << cluster->master_address() << " status)"
             << std::endl;

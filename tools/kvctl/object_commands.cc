@@ -1,11 +1,13 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <utility>
 
 #include "kvstore/client.h"
 #include "tools/kvctl/commands.h"
@@ -53,6 +55,21 @@ Result<std::string> KeyAt(const Invocation& invocation, size_t at) {
   return invocation.escaped ? text::Unescape(typed) : Result<std::string>(typed);
 }
 
+// With --verbose: how the bytes came or went, on standard error.
+void TellWays(const Invocation& invocation, const Client& client) {
+  if (!invocation.line.Has("verbose")) return;
+  std::string moved;
+  for (const transfer::Way way :
+       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp}) {
+    const transfer::WayCounters counters = client.counters(way);
+    if (counters.copies_done == 0) continue;
+    moved += FormatBytes(counters.bytes_read + counters.bytes_written) + " by " +
+             std::string(transfer::WayName(way)) + " in " + FormatDuration(counters.time) + "; ";
+  }
+  std::cerr << "kvctl: " << (moved.empty() ? "no bytes moved; " : moved)
+            << "requests to the master: " << client.counters().master_requests << '\n';
+}
+
 std::string Hex(uint64_t number) { return Incarnation{0, number}.ToString().substr(16); }
 
 // ---- put ----
@@ -74,6 +91,7 @@ ExitCode Put(const Invocation& invocation) {
   options.replace = invocation.line.Has("replace");
   options.replicas = static_cast<uint32_t>(*replicas);
   const Status status = member->client().Put(*key, *value, options);
+  TellWays(invocation, member->client());
   if (!status.ok()) return Fail(status);
   if (invocation.json) {
     JsonWriter json;
@@ -98,12 +116,54 @@ Status WriteFile(const std::string& path, const std::string& value) {
   return Status::Ok();
 }
 
+// What --offset and --length name.
+struct Part {
+  bool whole = true;
+  uint64_t offset = 0;
+  uint64_t length = kToTheEnd;
+};
+
+Result<Part> PartOf(const Invocation& invocation) {
+  Part part;
+  for (const auto& [name, number] :
+       {std::pair("offset", &part.offset), std::pair("length", &part.length)}) {
+    if (!invocation.line.Has(name)) continue;
+    const Result<uint64_t> bytes = text::ParseBytes(invocation.line.Get(name, ""));
+    if (!bytes.ok()) {
+      return InvalidArgumentError("--" + std::string(name) + ": " + bytes.status().message());
+    }
+    *number = *bytes;
+    part.whole = false;
+  }
+  return part;
+}
+
+Result<std::string> GetPart(Membership* member, std::string_view key, const Part& part) {
+  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<ReadSession> session,
+                           member->client().OpenReadSession({&key, 1}, member->left()));
+  KVSTORE_ASSIGN_OR_RETURN(const uint64_t size, session->sizes()[0]);
+  if (part.offset > size || (part.length != kToTheEnd && part.length > size - part.offset)) {
+    return InvalidArgumentError("the part ends beyond the object, which has " +
+                                std::to_string(size) + " bytes");
+  }
+  std::string value(std::min(part.length, size - part.offset), '\0');
+  const Piece piece{value.data(), value.size()};
+  const PartItem item{
+      .object = 0, .pieces = {&piece, 1}, .offset = part.offset, .length = value.size()};
+  KVSTORE_RETURN_IF_ERROR(session->Read({&item, 1}, member->left())[0].status);
+  return value;
+}
+
 ExitCode Get(const Invocation& invocation) {
   const Result<std::string> key = KeyAt(invocation, 0);
   if (!key.ok()) return FailUsage(key.status().message());
+  const Result<Part> part = PartOf(invocation);
+  if (!part.ok()) return FailUsage(part.status().message());
   Result<Membership> member = Membership::Join(invocation);
   if (!member.ok()) return Fail(member.status());
-  const Result<std::string> value = member->client().Get(*key, member->left());
+  const Result<std::string> value =
+      part->whole ? member->client().Get(*key, member->left()) : GetPart(&*member, *key, *part);
+  TellWays(invocation, member->client());
   if (!value.ok()) return Fail(value.status());
   const std::string path = invocation.line.Get("out", "-");
   if (path != "-") {
@@ -116,6 +176,7 @@ ExitCode Get(const Invocation& invocation) {
     JsonWriter json;
     json.BeginObject();
     json.Key(*key);
+    if (!part->whole) json.Member("offset", part->offset);
     json.Member("size", value->size());
     path == "-" ? json.Member("value_base64", text::Base64(*value)) : json.Member("file", path);
     json.EndObject();
@@ -221,12 +282,19 @@ ExitCode Remove(const Invocation& invocation) {
   return code;
 }
 
+constexpr text::Option kVerbose = {"verbose", "v", "",
+                                   "say on standard error by which way the bytes went"};
+
 constexpr text::Option kPutOptions[] = {
     {"replace", "", "", "an object under the key is replaced instead of refused"},
     {"replicas", "", "N", "copies on distinct nodes, 1 to 8 (default 1)"},
+    kVerbose,
 };
 constexpr text::Option kGetOptions[] = {
     {"out", "o", "FILE", "write there; - is standard output (default -)"},
+    {"offset", "", "SIZE", "of the first byte wanted, in the object (default 0)"},
+    {"length", "", "SIZE", "bytes wanted (default to the object's end)"},
+    kVerbose,
 };
 
 constexpr Command kCommands[] = {
@@ -242,12 +310,13 @@ constexpr Command kCommands[] = {
      .most_arguments = 2,
      .run = Put},
     {.name = "get",
-     .synopsis = "[-o FILE] [OPTIONS] KEY",
+     .synopsis = "[-o FILE] [--offset SIZE] [--length SIZE] [OPTIONS] KEY",
      .summary = "write an object to standard output or a file",
      .description =
          "  Writes exactly the bytes that were stored, or nothing and an error: all is read\n"
          "  and checked before the first byte is written. With --output json and no file the\n"
-         "  bytes are in \"value_base64\".\n",
+         "  bytes are in \"value_base64\". Of a part, which has no checksum of its own, it is\n"
+         "  the holder that vouches for the bytes.\n",
      .options = kGetOptions,
      .least_arguments = 1,
      .most_arguments = 1,
