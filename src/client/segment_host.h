@@ -35,6 +35,9 @@ class SegmentHost final : public transfer::RegionGuard, private Outsiders {
   // still view it keep its pages (see transfer::Engine::Unregister).
   ~SegmentHost() override;
 
+  uint64_t lent_bytes() const { return memory_ ? memory_->size() : 0; }
+  bool huge_pages() const { return memory_ && memory_->huge(); }
+
   // ---- what the session asks and tells
 
   // For a hello: no orders' answers are lost that are due after StartAcks.
@@ -92,7 +95,8 @@ class SegmentHost final : public transfer::RegionGuard, private Outsiders {
 
   transfer::Engine& engine_;
   const std::function<uint64_t()> available_;
-  std::optional<LentMemory> memory_;  // none: lends nothing; touched by the preparer only
+  // None: lends nothing. Its pages are touched by the preparer only.
+  std::optional<LentMemory> memory_;
 
   mutable Mutex mu_;
   CondVar acks_due_;
