@@ -152,7 +152,7 @@ class LedgerStep {
   void ReadSlot() {
     LedgerState n = s_;
     const Toucher& process = s_.touchers[s_.next_slot];
-    const bool dropped = !On(kSlotsEndWithProcess) && process.link_lost;
+    const bool dropped = process.dropped || (!On(kSlotsEndWithProcess) && process.link_lost);
     if (process.slot != kNoPut && !dropped) {
       n.retiring = Retiring::kAsleep;
       n.next_slot = 0;
@@ -213,6 +213,7 @@ class LedgerStep {
     Go(process);
     Die(process);
     LoseLink(process);
+    Drop(process);
   }
 
   void Go(int process) {
@@ -256,7 +257,7 @@ class LedgerStep {
     Toucher& t = n.touchers[process];
     const bool began_here = t.stage == Touch::kMayBegin;
     if (began_here) t.over_before = s_.over;
-    t.refused = s_.word > s_.births[t.put];
+    t.refused = s_.word > s_.births[t.put] || (On(kEndedLedgersRefuse) && t.link_lost);
     if (began_here) {
       t.stage = announces ? Touch::kWordRead : t.refused ? Touch::kOver : Touch::kVouched;
     } else if (!t.refused) {
@@ -338,6 +339,16 @@ class LedgerStep {
     ++n.lost_links;
     n.touchers[process].link_lost = 1;
     Emit(n, "the socket of " + ProcessName(process) + " ends; it lives");
+  }
+
+  // Once the holder has seen the end of a socket it takes no further announcements, and a ledger in
+  // which none is left is no longer looked at.
+  void Drop(int process) {
+    const Toucher& t = s_.touchers[process];
+    if (!t.link_lost || t.dropped || t.slot != kNoPut) return;
+    LedgerState n = s_;
+    n.touchers[process].dropped = 1;
+    Emit(n, "the holder finds nothing in the ledger of " + ProcessName(process) + ", and drops it");
   }
 
   // ---- the reader

@@ -27,6 +27,7 @@ enum LedgerGuard : size_t {
   kFreeAsksTheLedger,      // else memory is free as soon as the word is stored
   kGrantsWaitForFree,      // else the master grants again what was only withdrawn
   kSlotsEndWithProcess,    // else the holder drops them when the socket ends
+  kEndedLedgersRefuse,     // else a process may still announce in a ledger that was dropped
   kEndedProcessesLetGo,    // else a dead process's slots stay
   kSayWaitingBeforeSlots,  // else the holder reads the slots, then says that it waits
   kClearBeforeLooking,     // else a process looks whether the holder waits, then clears its slot
@@ -37,10 +38,10 @@ enum LedgerGuard : size_t {
 };
 
 inline constexpr std::array<std::string_view, kLedgerGuards> kLedgerGuardNames = {
-    "AnnounceBeforeWord",    "ClearAfterLastByte", "ViewsAnnounce",        "StampBeforeSlots",
-    "FreeAsksTheLedger",     "GrantsWaitForFree",  "SlotsEndWithProcess",  "EndedProcessesLetGo",
-    "SayWaitingBeforeSlots", "ClearBeforeLooking", "LostLinksAreLookedAt", "WordAfterLastByte",
-    "RememberedReadTheWord"};
+    "AnnounceBeforeWord",  "ClearAfterLastByte",    "ViewsAnnounce",       "StampBeforeSlots",
+    "FreeAsksTheLedger",   "GrantsWaitForFree",     "SlotsEndWithProcess", "EndedLedgersRefuse",
+    "EndedProcessesLetGo", "SayWaitingBeforeSlots", "ClearBeforeLooking",  "LostLinksAreLookedAt",
+    "WordAfterLastByte",   "RememberedReadTheWord"};
 
 // What the rules allow, and the model must therefore reach.
 enum class LedgerGoal : Byte {
@@ -85,6 +86,7 @@ struct Toucher {
   Byte refused = 0;    // by the word
   Byte dead = 0;
   Byte end_seen = 0;     // the holder has seen that the process has ended
+  Byte dropped = 0;      // its socket has ended and its slot was clear: nobody looks at it any more
   Byte link_lost = 0;    // its socket has ended, as both ends know
   Byte over_before = 0;  // a view: LedgerState::over when its call began
 };

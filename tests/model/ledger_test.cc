@@ -85,6 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
                     LedgerOmission{kFreeAsksTheLedger, kWriters, kFreeMemory, 7},
                     LedgerOmission{kGrantsWaitForFree, kWriters, kFreeMemory, 6},
                     LedgerOmission{kSlotsEndWithProcess, kWriters, kFreeMemory, 12},
+                    LedgerOmission{kEndedLedgersRefuse, kWriters, kFreeMemory, 13},
                     LedgerOmission{kEndedProcessesLetGo, kWriters, kNeverFree, 8},
                     LedgerOmission{kSayWaitingBeforeSlots, kWriters, kNeverFree, 10},
                     LedgerOmission{kClearBeforeLooking, kWriters, kNeverFree, 9},
