@@ -260,6 +260,7 @@ TEST(ShmTransportTest, WhatIsTouchedStaysNamedWhenTheConnectionHasEnded) {
   ExpectDone(other.Run(Access::kWrite, 0, &bytes));
   EXPECT_EQ(holder.Touched().size(), 1u);
   EXPECT_EQ(view->data()[0], std::byte{0});
+  EXPECT_TRUE(view->Stands());
   EXPECT_EQ(holder.engine->served().shm_peers, 2u);
   const uint64_t told = holder.guard.left;
   view.reset();

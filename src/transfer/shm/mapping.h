@@ -31,7 +31,7 @@ class ShmMapping final : public Mapping {
                                             : nullptr;
   }
   uint64_t size() const override { return request_.length; }
-  bool Stands() const override { return held_->region->Check(request_.guard).ok(); }
+  bool Stands() const override { return held_->region->CheckWords(request_.guard).ok(); }
   Way way() const override { return Way::kShm; }
 
  private:

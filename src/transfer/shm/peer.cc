@@ -12,7 +12,7 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(1);
 // For how long a failure to connect is remembered: doubled each time.
 constexpr Duration kFirstBackOff = std::chrono::milliseconds(250);
-constexpr Duration kLongestBackOff = std::chrono::seconds(16);
+constexpr Duration kLongestBackOff = std::chrono::seconds(4);
 // For how long a refused region is.
 constexpr Duration kRefusalHolds = std::chrono::seconds(1);
 

@@ -71,10 +71,13 @@ bool ShmRegion::IsClosed() const {
 }
 
 Status ShmRegion::Check(const std::optional<Guard>& guard) const {
+  KVSTORE_RETURN_IF_ERROR(CheckWords(guard));
+  if (!connection_->ended()) return Status::Ok();
+  return UnavailableError("the connection by which the peer shares its memory has ended");
+}
+
+Status ShmRegion::CheckWords(const std::optional<Guard>& guard) const {
   if (IsClosed()) return NotFoundError("region " + std::to_string(id_) + " isn't open any more");
-  if (connection_->ended()) {
-    return UnavailableError("the connection by which the peer shares its memory has ended");
-  }
   if (!guard) return Status::Ok();
   // No granule begins there: nothing was ever granted under that name.
   const bool named = guard->first < size_ && guard->first % granule_ == 0;

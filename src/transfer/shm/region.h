@@ -31,7 +31,10 @@ class ShmRegion {
   // What no word can make good: bounds, and a guard that isn't named. invalid_argument.
   Status CheckBounds(uint64_t offset, uint64_t length, const std::optional<Guard>& guard) const;
   // Reads the words, sequentially consistently. OK: the region is open, and the memory is still
-  // that of the guard's birth. not_found; aborted; unavailable: the connection has ended.
+  // that of the guard's birth. not_found; aborted.
+  Status CheckWords(const std::optional<Guard>& guard) const;
+  // The same, for what is about to touch the memory. unavailable: the connection has ended, so that
+  // the holder may look no more for what begins.
   Status Check(const std::optional<Guard>& guard) const;
   // After the last byte of a read was taken: the same, of the time after that.
   Status CheckAfterRead(const std::optional<Guard>& guard) const;

@@ -13,7 +13,8 @@ namespace {
 
 // How often it looks at processes whose connection has ended, and that can't tell any more.
 constexpr Duration kLookStep = std::chrono::milliseconds(50);
-// Connections that may be on their way to a hello, besides those that were admitted.
+// Connections that may be on their way to a hello, besides those that were admitted; and how many
+// are accepted before others have their turn.
 constexpr size_t kMaxGreeting = 64;
 constexpr Duration kFar = std::chrono::minutes(10);
 
@@ -224,7 +225,7 @@ bool ShmServer::DropWhatIsOver() {
     bool over = path.process_ended();
     if (!over && !path.connected()) {
       bool none = false;
-      if (path.WithdrewSome(&none)) left = true;
+      if (path.WithdrewSome(&none) && path.admitted()) left = true;
       over = none || !options_.guards.ledger_outlives_socket;
     }
     if (over) {
@@ -238,7 +239,7 @@ bool ShmServer::DropWhatIsOver() {
 
 bool ShmServer::AcceptAll() {
   bool left = false;
-  for (;;) {
+  for (size_t i = 0; i < kMaxGreeting; ++i) {
     Result<ShmSocket> accepted = listener_.Accept();
     if (!accepted.ok()) {
       // The connection stays in the backlog: give others time to close something.
@@ -256,6 +257,7 @@ bool ShmServer::AcceptAll() {
     // Mostly the hello is there already, and its sender keeps nobody else out.
     if (ServeOne(*paths_.back())) left = true;
   }
+  return left;
 }
 
 }  // namespace kvstore::transfer
