@@ -109,6 +109,18 @@ Result<std::unique_ptr<Client>> Join(const NodeConfig& config) {
   }
 }
 
+// "lends 1.0 GiB to the pool of HOST:PORT, ...": what an operator looks at first.
+std::string DescribeLending(const Lending& lending, const NodeConfig& config) {
+  std::string all =
+      "lends " + text::FormatBytes(lending.bytes) + " to the pool of " + config.master;
+  if (lending.bytes == 0) return all;
+  const std::string& address = lending.reach.tcp;
+  all += lending.huge_pages ? ", huge pages" : ", ordinary pages";
+  all += address.empty() ? ", not reached by TCP" : ", reached at " + address;
+  const Status& shm = lending.reach.shm;
+  return all + ", shared memory " + (shm.ok() ? "on" : "off (" + shm.message() + ")");
+}
+
 int Run(const NodeConfig& config) {
   // The options are named as the flags are.
   if (const Status sound = CheckOptions(OptionsFor(config)); !sound.ok()) {
@@ -130,9 +142,9 @@ int Run(const NodeConfig& config) {
     return client.status().code() == StatusCode::kInvalidArgument ? kExitBadFlag : kExitFailed;
   }
   signals->HoldForCleanUp();
-  std::cout << "kvstore_node '" << text::Escape((*client)->name()) << "' ready: lends "
-            << text::FormatBytes(config.lend_bytes) << " to the pool of " << config.master
-            << ", incarnation " << (*client)->incarnation().ToString() << std::endl;
+  std::cout << "kvstore_node '" << text::Escape((*client)->name())
+            << "' ready: " << DescribeLending((*client)->lending(), config) << ", incarnation "
+            << (*client)->incarnation().ToString() << std::endl;
   signals->AwaitFirst();
   client->reset();
   return 0;

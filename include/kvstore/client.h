@@ -182,6 +182,13 @@ struct ClientCounters {
   uint64_t master_requests = 0;           // messages sent to the master by verbs, retries included
 };
 
+// What a client lends and how others reach it, for people to read.
+struct Lending {
+  uint64_t bytes = 0;       // whole granules
+  bool huge_pages = false;  // of the kernel's reserve
+  transfer::Reach reach;
+};
+
 // A member of one pool: puts, gets, and lends memory if told to. Thread-safe. The destructor leaves
 // the pool, taking its lent objects along, within 5 s; views, new objects and read sessions must be
 // gone by then, or it ends the process with a message. After fork the child's calls answer
@@ -254,6 +261,7 @@ class Client {
   virtual const std::string& name() const = 0;
   virtual ClientCounters counters() const = 0;
   virtual transfer::WayCounters counters(transfer::Way way) const = 0;
+  virtual Lending lending() const = 0;
 
   // Forms for one object.
   Status Put(std::string_view key, std::string_view value, const PutOptions& options = {});

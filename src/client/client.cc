@@ -89,6 +89,7 @@ class Member final : public Client {
   const std::string& name() const override { return name_; }
   ClientCounters counters() const override;
   transfer::WayCounters counters(transfer::Way way) const override;
+  Lending lending() const override;
 
  private:
   Member(std::string name, std::string host, bool verify_checksums)
@@ -304,6 +305,13 @@ Incarnation Member::incarnation() const {
 
 transfer::WayCounters Member::counters(transfer::Way way) const {
   return fork_guard_.InChild() ? transfer::WayCounters{} : works_->engine->counters(way);
+}
+
+Lending Member::lending() const {
+  if (fork_guard_.InChild()) return {};
+  return {.bytes = works_->host->lent_bytes(),
+          .huge_pages = works_->host->huge_pages(),
+          .reach = works_->engine->reach()};
 }
 
 ClientCounters Member::counters() const {

@@ -1,5 +1,6 @@
 // kvstore_node as an operator meets it.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -12,6 +13,8 @@ namespace kvstore {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 
 // The exit status of a run that ends by itself; what it said is in `output`.
 int RunNode(std::vector<std::string> flags, std::string* output) {
@@ -56,6 +59,33 @@ TEST(Node, ItSaysOnceThatItIsReadyAndLeavesOnASignal) {
     node.process().Signal(signal);
     EXPECT_EQ(node.process().WaitForExit(seconds(8)), 0);
   }
+}
+
+// The line by which a node of that pool says that it is ready; empty: it never was.
+std::string ReadyLine(const cluster::MasterProcess& master, std::vector<std::string> flags) {
+  flags.insert(flags.begin(), {KVSTORE_NODE_PATH, "--master=" + master.address()});
+  cluster::ChildProcess node(flags);
+  return node.WaitForLine("ready", seconds(20)).value_or("");
+}
+
+TEST(Node, ItsReadyLineSaysWhatIsLentAndHowItIsReached) {
+  cluster::MasterProcess master;
+  ASSERT_TRUE(master.running());
+  const std::string line = ReadyLine(master, {"--name=shelf", "--lend=8000000"});
+  EXPECT_THAT(line, HasSubstr("'shelf' ready: lends 7.6 MiB to the pool of " + master.address()));
+  EXPECT_THAT(line, ContainsRegex(", (huge|ordinary) pages, reached at 127.0.0.1:[0-9]+, "));
+  EXPECT_THAT(line, HasSubstr(", shared memory on, incarnation "));
+}
+
+TEST(Node, ItsReadyLineSaysWhichWaysItWasForbidden) {
+  cluster::MasterProcess master;
+  ASSERT_TRUE(master.running());
+  EXPECT_THAT(ReadyLine(master, {"--lend=8MiB", "--ways=tcp"}),
+              ContainsRegex("reached at 127.0.0.1:[0-9]+, shared memory off \\(.*forbidden"));
+  EXPECT_THAT(ReadyLine(master, {"--lend=8MiB", "--ways=shm"}),
+              HasSubstr("not reached by TCP, shared memory on"));
+  EXPECT_THAT(ReadyLine(master, {"--lend=0"}),
+              ContainsRegex("lends 0 B to the pool of [^,]*, inc"));
 }
 
 TEST(Node, TwoSignalsAtOnceAreOne) {
