@@ -172,7 +172,7 @@ Status CheckOptions(const ClientOptions& options);
 
 struct ClientCounters {
   uint64_t puts_ok = 0, puts_failed = 0;
-  uint64_t gets_ok = 0, gets_missed = 0, gets_failed = 0;
+  uint64_t gets_ok = 0, gets_missed = 0, gets_failed = 0;  // parts of read sessions included
   uint64_t reads_refused = 0;  // a location no longer stood; another was tried
   uint64_t checksum_mismatches = 0;
   uint64_t gets_remembered = 0;  // of gets_ok: the master was asked nothing
@@ -274,6 +274,11 @@ class Client {
                                            Duration timeout = std::chrono::seconds(30));
   Result<std::unique_ptr<NewObject>> Create(std::string_view key, uint64_t size,
                                             const PutOptions& options = {});
+
+ protected:
+  // How large the key's object was when it was last located, for the form of Get above; 0: not
+  // known.
+  virtual uint64_t SizeHint(std::string_view /*key*/) const { return 0; }
 };
 
 // "0.1.0"

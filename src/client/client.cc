@@ -1,20 +1,30 @@
 #include "kvstore/client.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
-#include <atomic>
 #include <map>
-#include <new>
 #include <utility>
 
 #include "client/client_options.h"
 #include "client/fork_guard.h"
 #include "client/get.h"
+#include "client/handed_out.h"
 #include "client/item_checks.h"
+#include "client/locate.h"
+#include "client/locations.h"
 #include "client/master_stub.h"
+#include "client/new_object.h"
+#include "client/note_sender.h"
+#include "client/object_view.h"
+#include "client/open_peers.h"
 #include "client/parts.h"
 #include "client/put.h"
+#include "client/read_notes.h"
+#include "client/read_session.h"
 #include "client/segment_host.h"
 #include "client/session.h"
+#include "client/tally.h"
 #include "client/verb_stream.h"
 #include "thread_annotations.h"
 
@@ -44,19 +54,20 @@ Result<bool> FoundOrNot(const Status& status) {
   return status;
 }
 
-// Counted over all calls of one client.
-struct Tally {
-  std::atomic<uint64_t> puts_ok{0}, puts_failed{0};
-  std::atomic<uint64_t> gets_ok{0}, gets_missed{0}, gets_failed{0};
-  std::atomic<uint64_t> reads_refused{0}, checksum_mismatches{0};
-};
+// Beyond so many keys in one call they are looked up rather than about to be read, and an answer
+// without locations is shorter by far.
+constexpr size_t kMostLocatedByExists = 1024;
 
-// What a member is made of, each part outliving those below it.
+// What a member is made of, each part outliving those below it. A forked child leaves all of it as
+// it is: there are no such threads there, and what they wait on can't even be destroyed.
 struct Works {
   std::unique_ptr<transfer::Engine> engine;
   std::unique_ptr<SegmentHost> host;
   std::unique_ptr<VerbStream> verbs;
   std::unique_ptr<MasterStub> master;
+  std::unique_ptr<OpenPeers> peers;
+  ReadNotes notes;
+  std::unique_ptr<NoteSender> note_sender;
   std::unique_ptr<Session> session;
 };
 
@@ -91,20 +102,35 @@ class Member final : public Client {
   transfer::WayCounters counters(transfer::Way way) const override;
   Lending lending() const override;
 
+ protected:
+  uint64_t SizeHint(std::string_view key) const override;
+
  private:
-  Member(std::string name, std::string host, bool verify_checksums)
-      : name_(std::move(name)), host_(std::move(host)), verify_checksums_(verify_checksums) {}
+  explicit Member(const ClientOptions& options)
+      : name_(NodeName(options)),
+        host_(HostIdentity()),
+        read_guards_{.verify_checksum = options.verify_checksums},
+        remembers_(options.remember_locations > 0),
+        locations_(options.remember_locations) {}
 
   Parts PartsNow() const;
   Status CheckCall(Duration timeout) const;
   ObjectStat Describe(const StatAnswer& answer) const;
+  std::vector<Result<bool>> AskExists(std::span<const std::string_view> keys, TimePoint deadline);
+  std::vector<Result<bool>> LocateExisting(std::span<const std::string_view> keys,
+                                           TimePoint deadline);
+  std::vector<GetResult> ReadPuts(std::span<const GetItem> items, Duration timeout,
+                                  Locations* locations, std::span<const PutId> of_puts);
 
   const ForkGuard fork_guard_;
   const std::string name_;
   const std::string host_;
-  const bool verify_checksums_;
+  const ReadGuards read_guards_;
+  const bool remembers_;  // locations, so that it pays to bring some
+  mutable Locations locations_;
   std::unique_ptr<Works> works_;  // set by Join, whole
   Tally tally_;
+  HandedOut handed_out_{fork_guard_};
 
   Mutex mu_;
   std::map<void*, transfer::RegionId> registered_ GUARDED_BY(mu_);  // by RegisterMemory
@@ -112,8 +138,7 @@ class Member final : public Client {
 
 Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   const TimePoint until = After(BootClock::now(), options.connect_timeout);
-  std::unique_ptr<Member> member(
-      new Member(NodeName(options), HostIdentity(), options.verify_checksums));
+  std::unique_ptr<Member> member(new Member(options));
   auto works = std::make_unique<Works>();
 
   transfer::EngineOptions engine_options;
@@ -127,6 +152,10 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   const std::shared_ptr<grpc::Channel> channel = OpenMasterChannel(options.master);
   works->verbs = std::make_unique<VerbStream>(channel, options.master);
   works->master = std::make_unique<MasterStub>(*works->verbs);
+  works->peers = std::make_unique<OpenPeers>(*works->master, *works->engine);
+  works->note_sender = std::make_unique<NoteSender>(
+      works->notes,
+      [master = works->master.get()](NoteReads notes) { master->Note(std::move(notes)); });
   works->session = std::make_unique<Session>(
       channel, SessionOptions{options.master, member->name_, member->host_}, *works->engine,
       *works->host, *works->verbs);
@@ -140,12 +169,19 @@ Member::~Member() {
     (void)works_.release();  // its threads are not here, its sockets are the parent's
     return;
   }
+  const std::string alive = handed_out_.Alive();
+  if (!alive.empty()) {
+    LOG(FATAL) << "client '" << name_ << "' is destroyed while there is " << alive
+               << " of it, which would be left with memory that nobody pins; destroy those first";
+  }
   if (works_ != nullptr) works_->session->Close(BootClock::now() + kLeaveTime);
 }
 
 Parts Member::PartsNow() const {
-  return Parts{*works_->master, *works_->engine, Clock::Boot(),
-               Peer{works_->engine->incarnation(), name_, host_, ""}};
+  return Parts{*works_->master, *works_->engine,
+               Clock::Boot(),   Peer{works_->engine->incarnation(), name_, host_, ""},
+               &locations_,     works_->peers.get(),
+               &works_->notes};
 }
 
 Status Member::CheckCall(Duration timeout) const {
@@ -153,51 +189,84 @@ Status Member::CheckCall(Duration timeout) const {
   return CheckTimeout(timeout);
 }
 
+// What this client itself does to a key is nothing that it need be told by a refusal.
+template <typename Items>
+void ForgetKeys(const Items& items, Locations* locations) {
+  for (const auto& item : items) locations->Forget(KeyOf(item));
+}
+
+uint64_t SizeOf(const PutItem& item) {
+  uint64_t size = 0;
+  for (const ConstPiece& piece : item.pieces) size += piece.size;
+  return size;
+}
+
 std::vector<Status> Member::Put(std::span<const PutItem> items, const PutOptions& options) {
+  const TimePoint began = BootClock::now();
   Status call = fork_guard_.Check();
   if (call.ok()) call = CheckPutOptions(options);
-  std::vector<Status> statuses = AnswerEach<Status>(
-      call, items,
-      [&](std::span<const PutItem> good) { return PutObjects(PartsNow(), good, options); });
-  const auto ok = static_cast<uint64_t>(
-      std::count_if(statuses.begin(), statuses.end(), [](const Status& s) { return s.ok(); }));
-  tally_.puts_ok += ok;
-  tally_.puts_failed += statuses.size() - ok;
+  std::vector<Status> statuses =
+      AnswerEach<Status>(call, items, [&](std::span<const PutItem> good) {
+        ForgetKeys(good, &locations_);
+        std::vector<Status> put = PutObjects(PartsNow(), good, options);
+        ForgetKeys(good, &locations_);
+        return put;
+      });
+  for (size_t i = 0; i < items.size(); ++i) tally_.CountPut(statuses[i], SizeOf(items[i]));
+  tally_.AddPutTime(BootClock::now() - began);
   return statuses;
 }
 
 std::vector<GetResult> Member::Get(std::span<const GetItem> items, Duration timeout) {
-  GetCounters counted;
+  const TimePoint began = BootClock::now();
+  GetCounters met;
   std::vector<GetResult> results =
       AnswerEach<GetResult>(CheckCall(timeout), items, [&](std::span<const GetItem> good) {
-        return GetObjects(PartsNow(), good, timeout, ReadGuards{verify_checksums_}, &counted);
+        return GetObjects(PartsNow(), good, timeout, read_guards_, &met);
       });
-  for (const GetResult& result : results) {
-    if (result.status.ok()) {
-      ++tally_.gets_ok;
-    } else if (result.status.code() == StatusCode::kNotFound) {
-      ++tally_.gets_missed;
-    } else {
-      ++tally_.gets_failed;
-    }
-  }
-  tally_.reads_refused += counted.refused;
-  tally_.checksum_mismatches += counted.checksum_mismatches;
+  tally_.CountGets(results, met, BootClock::now() - began);
   return results;
 }
 
+std::vector<GetResult> Member::ReadPuts(std::span<const GetItem> items, Duration timeout,
+                                        Locations* locations, std::span<const PutId> of_puts) {
+  const TimePoint began = BootClock::now();
+  GetCounters met;
+  Parts parts = PartsNow();
+  parts.locations = locations;
+  std::vector<GetResult> results = GetObjects(parts, items, timeout, read_guards_, &met, of_puts);
+  tally_.CountGets(results, met, BootClock::now() - began);
+  return results;
+}
+
+// The master is always asked: what is remembered may have been removed.
 std::vector<Result<bool>> Member::Exists(std::span<const std::string_view> keys, Duration timeout) {
   return AnswerEach<Result<bool>>(
       CheckCall(timeout), keys, [&](std::span<const std::string_view> good) {
-        std::vector<Result<bool>> found;
-        found.reserve(good.size());
         const TimePoint deadline = After(BootClock::now(), timeout);
-        for (const ItemAnswer& answer :
-             works_->master->Ask(kvstore::Exists{Pack(good)}, deadline)) {
-          found.push_back(FoundOrNot(answer.status));
-        }
-        return found;
+        return remembers_ && good.size() <= kMostLocatedByExists ? LocateExisting(good, deadline)
+                                                                 : AskExists(good, deadline);
       });
+}
+
+std::vector<Result<bool>> Member::LocateExisting(std::span<const std::string_view> keys,
+                                                 TimePoint deadline) {
+  std::vector<Result<bool>> exist;
+  exist.reserve(keys.size());
+  for (const Located& found : LocateObjects(PartsNow(), keys, deadline)) {
+    exist.push_back(FoundOrNot(found.status()));
+  }
+  return exist;
+}
+
+std::vector<Result<bool>> Member::AskExists(std::span<const std::string_view> keys,
+                                            TimePoint deadline) {
+  std::vector<Result<bool>> exist;
+  exist.reserve(keys.size());
+  for (const ItemAnswer& answer : works_->master->Ask(kvstore::Exists{Pack(keys)}, deadline)) {
+    exist.push_back(FoundOrNot(answer.status));
+  }
+  return exist;
 }
 
 std::vector<Status> Member::WaitExists(std::span<const std::string_view> keys, Duration timeout) {
@@ -210,7 +279,11 @@ std::vector<Status> Member::WaitExists(std::span<const std::string_view> keys, D
 std::vector<Status> Member::Remove(std::span<const std::string_view> keys, Duration timeout) {
   return AnswerEach<Status>(CheckCall(timeout), keys, [&](std::span<const std::string_view> good) {
     const TimePoint deadline = After(BootClock::now(), timeout);
-    return StatusesOf(works_->master->Drop(kvstore::Remove{Pack(good)}, deadline));
+    ForgetKeys(good, &locations_);
+    std::vector<Status> statuses =
+        StatusesOf(works_->master->Drop(kvstore::Remove{Pack(good)}, deadline));
+    ForgetKeys(good, &locations_);
+    return statuses;
   });
 }
 
@@ -233,22 +306,60 @@ std::vector<Result<ObjectStat>> Member::Stat(std::span<const std::string_view> k
       });
 }
 
-Result<std::unique_ptr<ReadSession>> Member::OpenReadSession(std::span<const std::string_view>,
-                                                             Duration) {
-  return UnimplementedError("read sessions");
+Result<std::unique_ptr<ReadSession>> Member::OpenReadSession(std::span<const std::string_view> keys,
+                                                             Duration timeout) {
+  KVSTORE_RETURN_IF_ERROR(CheckCall(timeout));
+  OpenedObjects opened(keys.size());
+  opened.found =
+      AnswerEach<Located>(Status::Ok(), keys, [&](std::span<const std::string_view> good) {
+        Parts parts = PartsNow();
+        parts.locations = opened.locations.get();
+        return LocateObjects(parts, good, After(BootClock::now(), timeout));
+      });
+  return handed_out_.Track(
+      MakeReadSession(keys, std::move(opened),
+                      [this](std::span<const GetItem> items, Duration read_timeout,
+                             Locations* locations, std::span<const PutId> of_puts) {
+                        return ReadPuts(items, read_timeout, locations, of_puts);
+                      }));
 }
 
 std::vector<Result<std::unique_ptr<ObjectView>>> Member::View(
-    std::span<const std::string_view> keys, Duration) {
-  std::vector<Result<std::unique_ptr<ObjectView>>> views;
-  for (size_t i = 0; i < keys.size(); ++i) views.emplace_back(UnimplementedError("views"));
+    std::span<const std::string_view> keys, Duration timeout) {
+  using Viewed = Result<std::unique_ptr<ObjectView>>;
+  GetCounters met;
+  std::vector<Viewed> views =
+      AnswerEach<Viewed>(CheckCall(timeout), keys, [&](std::span<const std::string_view> good) {
+        return ViewObjects(PartsNow(), good, timeout, read_guards_, &met);
+      });
+  for (Viewed& view : views) {
+    if (view.ok()) *view = handed_out_.Track(*std::move(view));
+  }
+  tally_.CountViews(views, met);
   return views;
 }
 
 std::vector<Result<std::unique_ptr<NewObject>>> Member::Create(std::span<const CreateItem> items,
-                                                               const PutOptions&) {
-  std::vector<Result<std::unique_ptr<NewObject>>> created;
-  for (size_t i = 0; i < items.size(); ++i) created.emplace_back(UnimplementedError("Create"));
+                                                               const PutOptions& options) {
+  using Created = Result<std::unique_ptr<NewObject>>;
+  Status call = fork_guard_.Check();
+  if (call.ok()) call = CheckPutOptions(options);
+  std::vector<Created> created = AnswerEach<Created>(
+      call, items,
+      [&](std::span<const CreateItem> good) { return CreateObjects(PartsNow(), good, options); });
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (!created[i].ok()) {
+      tally_.CountPut(created[i].status(), 0);
+      continue;
+    }
+    created[i] = handed_out_.Track(*std::move(created[i]),
+                                   [this, key = std::string(items[i].key), size = items[i].size](
+                                       const Status& status, Duration took) {
+                                     locations_.Forget(key);
+                                     tally_.CountPut(status, size);
+                                     tally_.AddPutTime(took);
+                                   });
+  }
   return created;
 }
 
@@ -315,15 +426,15 @@ Lending Member::lending() const {
 }
 
 ClientCounters Member::counters() const {
-  ClientCounters counters;
-  counters.puts_ok = tally_.puts_ok;
-  counters.puts_failed = tally_.puts_failed;
-  counters.gets_ok = tally_.gets_ok;
-  counters.gets_missed = tally_.gets_missed;
-  counters.gets_failed = tally_.gets_failed;
-  counters.reads_refused = tally_.reads_refused;
-  counters.checksum_mismatches = tally_.checksum_mismatches;
+  ClientCounters counters = tally_.Read();
+  counters.master_requests = works_->master->messages_sent();
   return counters;
+}
+
+uint64_t Member::SizeHint(std::string_view key) const {
+  if (fork_guard_.InChild()) return 0;
+  const auto known = locations_.Find(key, works_->engine->incarnation(), BootClock::now());
+  return known == nullptr ? 0 : known->size;
 }
 
 }  // namespace
@@ -340,11 +451,21 @@ Status Client::Put(std::string_view key, std::string_view value, const PutOption
   return Put(std::span(&item, 1), options).front();
 }
 
+// The first read's buffer is as large as the object was, or a guess: a small object then costs one
+// read although its size was not known.
 Result<std::string> Client::Get(std::string_view key, Duration timeout) {
-  constexpr size_t kFirstGuess = 16u << 10;  // a small object costs one round trip
+  constexpr uint64_t kFirstGuess = 16u << 10;
   const TimePoint deadline = client::After(BootClock::now(), timeout);
-  std::string value(kFirstGuess, '\0');
+  const uint64_t hint = SizeHint(key);
+  std::string value;
+  uint64_t size = hint > 0 ? hint : kFirstGuess;
   for (Duration left = timeout;; left = deadline - BootClock::now()) {
+    try {
+      value.resize(size);
+    } catch (const std::exception&) {
+      return ResourceExhaustedError("no memory here for an object of " + std::to_string(size) +
+                                    " bytes; read it into pieces of your own");
+    }
     const Piece piece{value.data(), value.size()};
     const GetItem item{key, {&piece, 1}};
     const GetResult result = Get(std::span(&item, 1), left).front();
@@ -357,13 +478,7 @@ Result<std::string> Client::Get(std::string_view key, Duration timeout) {
     if (BootClock::now() >= deadline) {
       return DeadlineExceededError("only the object's size could be learned in time");
     }
-    try {
-      value.resize(result.size);
-    } catch (const std::exception&) {
-      return ResourceExhaustedError("no memory here for an object of " +
-                                    std::to_string(result.size) +
-                                    " bytes; read it into pieces of your own");
-    }
+    size = result.size;
   }
 }
 
