@@ -59,31 +59,48 @@ void Checker::EndGet(Mark begun, const std::string& key, const Status& status,
     Fail("I1: a holder vouches for bytes that are not the object's: " + status.ToString());
   }
   if (!status.ok()) return;
-  const uint64_t number = FindReturned(begun, key, bytes);
+  const uint64_t number = bytes.empty() ? FindEmpty(begun, key) : FindReturned(key, 0, bytes, true);
+  EndRead(begun, key, number);
+  // An empty value does not say whose it is, where there are several.
+  if (number != 0 && !bytes.empty()) BecomesKnown(number, begun);
+}
+
+void Checker::EndGetOfPart(Mark begun, const std::string& key, uint64_t offset,
+                           std::span<const std::byte> bytes) {
+  ++now_;
+  // No cell, or less than one, does not say whose it is.
+  if (bytes.size() < kCellBytes) return;
+  const uint64_t number = FindReturned(key, offset, bytes, false);
+  EndRead(begun, key, number);
+  if (number != 0) BecomesKnown(number, begun);
+}
+
+void Checker::EndRead(Mark begun, const std::string& key, uint64_t number) {
   if (number == 0) return;
   const std::string why = WhyNotFindable(values_[number], begun);
   if (!why.empty()) Fail(why + ": a Get of '" + key + "' returned " + Name(number));
-  // An empty value does not say whose it is, where there are several.
-  if (!bytes.empty()) BecomesKnown(number, begun);
 }
 
-uint64_t Checker::FindReturned(Mark begun, const std::string& key,
-                               std::span<const std::byte> bytes) {
-  if (bytes.empty()) return FindEmpty(begun, key);
+uint64_t Checker::FindReturned(const std::string& key, uint64_t offset,
+                               std::span<const std::byte> bytes, bool is_whole) {
   const std::string what = "I1: a Get of '" + key + "' returned ";
-  const Seen seen = ReadValue(bytes);
+  const Seen seen = ReadValue(bytes, offset / kCellBytes);
   if (!seen.problem.empty()) {
     Fail(what + "wrong bytes: " + seen.problem);
-  } else if (seen.number == 0 || seen.number >= values_.size()) {
+    return 0;
+  }
+  if (seen.number == 0 || seen.number >= values_.size()) {
     Fail(what + "bytes that were never put");
-  } else if (const Value& value = values_[seen.number];
-             value.key != key || value.size != bytes.size()) {
+    return 0;
+  }
+  const Value& value = values_[seen.number];
+  const uint64_t end = offset + bytes.size();
+  if (value.key != key || (is_whole ? value.size != end : value.size < end)) {
     Fail(what + std::to_string(bytes.size()) + " bytes of " + Name(seen.number) + ", which is " +
          std::to_string(value.size) + " bytes under '" + value.key + "'");
-  } else {
-    return seen.number;
+    return 0;
   }
-  return 0;
+  return seen.number;
 }
 
 uint64_t Checker::FindEmpty(Mark begun, const std::string& key) {

@@ -40,6 +40,9 @@ class Checker {
   Mark Begin() { return ++now_; }
   void EndGet(Mark begun, const std::string& key, const Status& status,
               std::span<const std::byte> bytes);
+  // Cells of an object, from that byte on.
+  void EndGetOfPart(Mark begun, const std::string& key, uint64_t offset,
+                    std::span<const std::byte> bytes);
   // An answer about a key: Exists, WaitExists.
   void EndLook(Mark begun, const std::string& key, bool found);
 
@@ -50,6 +53,9 @@ class Checker {
   void AllowDataLoss() { data_loss_allowed_ = true; }
 
   void Fail(const std::string& violation);
+  // Whether no call that begins now may find that value.
+  bool IsOver(uint64_t number) const { return values_[number].over != kNever; }
+
   // Empty: none.
   const std::string& violation() const { return violation_; }
   // Misses of objects that a put had been answered OK for; each was justified.
@@ -74,8 +80,10 @@ class Checker {
   };
 
   // The number of the value whose bytes these are, 0 and a violation if there is none.
-  uint64_t FindReturned(Mark begun, const std::string& key, std::span<const std::byte> bytes);
+  uint64_t FindReturned(const std::string& key, uint64_t offset, std::span<const std::byte> bytes,
+                        bool is_whole);
   uint64_t FindEmpty(Mark begun, const std::string& key);
+  void EndRead(Mark begun, const std::string& key, uint64_t number);
   // Why a call that began then may not find the value now; empty: it may.
   std::string WhyNotFindable(const Value& value, Mark begun) const;
   void BecomesKnown(uint64_t number, Mark begun);

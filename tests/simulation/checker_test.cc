@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <vector>
 
 #include "simulation/value.h"
@@ -59,9 +60,27 @@ TEST_F(CheckerTest, FindsCellsOfTwoPutsInOneObject) {
   EXPECT_EQ(Violation(), "I1");
 }
 
+TEST_F(CheckerTest, AcceptsAPartInItsPlaceOnly) {
+  const auto bytes = Bytes(Put());
+  const auto part = std::span(bytes).subspan(16, 32);
+  checker_.EndGetOfPart(checker_.Begin(), "k", 16, part);
+  EXPECT_EQ(checker_.violation(), "");
+  checker_.EndGetOfPart(checker_.Begin(), "k", 32, part);
+  EXPECT_EQ(Violation(), "I1");
+}
+
+TEST_F(CheckerTest, FindsAPartOfARemovedObject) {
+  const auto bytes = Bytes(Put());
+  Remove();
+  checker_.EndGetOfPart(checker_.Begin(), "k", 0, std::span(bytes).first(16));
+  EXPECT_EQ(Violation(), "I2");
+}
+
 TEST_F(CheckerTest, FindsARemovedObject) {
   const uint64_t number = Put();
+  EXPECT_FALSE(checker_.IsOver(number));
   Remove();
+  EXPECT_TRUE(checker_.IsOver(number));
   Get(number);
   EXPECT_EQ(Violation(), "I2");
 }

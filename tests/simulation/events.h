@@ -20,7 +20,10 @@ namespace kvstore::simulation {
   X(kGetsMissed, "gets missed")                                               \
   X(kForgottenMisses, "misses of objects that were evicted, removed or lost") \
   X(kGetsFailed, "gets failed")                                               \
-  X(kReadsRemembered, "reads of remembered locations")                        \
+  X(kPartsOk, "parts of objects read")                                        \
+  X(kReadsRemembered, "reads at remembered locations")                        \
+  X(kRememberedRefused, "remembered locations refused")                       \
+  X(kReadsNoted, "reads at remembered locations told to the master")          \
   X(kExistsYes, "exists: yes")                                                \
   X(kExistsNo, "exists: no")                                                  \
   X(kWaitsAnswered, "waits answered by a put")                                \
@@ -45,6 +48,17 @@ namespace kvstore::simulation {
   X(kLateWritesLanded, "late write frames landed")                            \
   X(kLateWritesRefused, "late write frames refused")                          \
   X(kInDoubt, "copies in doubt")                                              \
+  X(kShmReads, "shm reads")                                                   \
+  X(kShmWrites, "shm writes")                                                 \
+  X(kShmReadsRefusedAfter, "shm reads refused by the word after")             \
+  X(kShmWritesRefused, "shm writes refused by the word")                      \
+  X(kFreeDelayedByOutsiders, "frees that waited for another process")         \
+  X(kOutsidersDied, "processes that died with a slot")                        \
+  X(kSharedSocketsBroken, "sockets of shared memory broken")                  \
+  X(kViewsOk, "views")                                                        \
+  X(kNewObjectsSealed, "objects made in place and sealed")                    \
+  X(kNewObjectsGivenUp, "objects made in place and given up")                 \
+  X(kViewsOutlivedTheirObject, "views held over a retirement")                \
   X(kFlips, "bits flipped on the wire")                                       \
   X(kChecksumsWrong, "checksum mismatches found by readers")                  \
   X(kOtherReplicas, "reads that went on to another replica")                  \
@@ -59,6 +73,7 @@ namespace kvstore::simulation {
   X(kCrashes, "nodes crashed")                                                \
   X(kRestarts, "nodes restarted")                                             \
   X(kPauses, "nodes paused")                                                  \
+  X(kPausesInPlace, "nodes paused while they touched another's memory")       \
   X(kLongPauses, "nodes paused until they were gone")                         \
   X(kMasterCrashes, "masters crashed")                                        \
   X(kWelcomesLost, "welcomes lost with their master")                         \

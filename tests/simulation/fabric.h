@@ -1,6 +1,7 @@
 #ifndef KVSTORE_TESTS_SIMULATION_FABRIC_H_
 #define KVSTORE_TESTS_SIMULATION_FABRIC_H_
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -13,6 +14,13 @@ namespace kvstore::simulation {
 
 class SimEngine;
 
+// Steps of the shm way that a test can switch off; named as the product's, transfer/guards.h.
+struct SharedGuards {
+  bool announce_before_word = true;    // rule 7: a writer or viewer announces, then reads the word
+  bool check_word_after_read = true;   // rule 4: a reader reads the word after its last byte
+  bool ledger_outlives_socket = true;  // rule 7: slots stay until their process has ended
+};
+
 // What the engines of all nodes share: the network, and who answers to which incarnation.
 // Engines register themselves; they live as long as the run, dead or not.
 struct Fabric {
@@ -24,9 +32,13 @@ struct Fabric {
   Network* network = nullptr;
   Transcript* transcript = nullptr;
   EventCounts* counts = nullptr;
-  double flips = 0.0;  // share of read frames in which the wire changes a bit
-  std::map<Incarnation, Listener> listeners;
-  std::map<std::string, Incarnation> descriptors;  // all that were ever handed out
+  double flips = 0.0;          // share of read frames in which the wire changes a bit
+  bool shares_memory = false;  // processes of one host copy in place
+  SharedGuards shared_guards;
+  // Called between two steps of a process that touches another one's memory: a fault may strike.
+  std::function<void(Process*)> between_steps{};
+  std::map<Incarnation, Listener> listeners{};
+  std::map<std::string, Incarnation> descriptors{};  // all that were ever handed out
 
   Scheduler* scheduler() const { return network->scheduler(); }
   Random& random() const { return scheduler()->random(); }

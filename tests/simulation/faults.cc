@@ -8,6 +8,12 @@ namespace kvstore::simulation {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+namespace {
+// Shares of the steps of copies and mappings in place.
+constexpr double kPausesPerStep = 0.015;
+constexpr double kCrashesPerStep = 0.003;
+}  // namespace
+
 void Faults::Begin() {
   const FaultPlan& plan = world_.plan.faults;
   Repeat(plan.crash, &Faults::CrashNode);
@@ -20,6 +26,7 @@ void Faults::Begin() {
   Repeat(plan.break_data, &Faults::BreakData);
   Repeat(plan.crash_master, &Faults::CrashMaster);
   Repeat(plan.pause_master, &Faults::PauseMaster);
+  world_.fabric.between_steps = [this](const Process* process) { StrikeBetweenSteps(process); };
   if (plan.crash_master == Duration::zero()) return;
   world_.master.OnTaken([this](const MasterListener* node, const Hello& hello) {
     // Of a node that emptied itself: all of its memory can be granted at once.
@@ -48,8 +55,7 @@ void Faults::EndAll() {
   }
 }
 
-void Faults::CrashNode() {
-  const size_t slot = AnySlot();
+void Faults::Crash(size_t slot) {
   if (!world_.slots[slot]->alive()) return;
   world_.counts.Add(Event::kCrashes);
   Say("crash of " + world_.plan.nodes[slot].name);
@@ -92,6 +98,24 @@ void Faults::PauseNodeForLong() {
   const Duration until_gone = limits.suspect_after + std::max(limits.gone_after, limits.lease);
   world_.slots[slot]->process()->PauseUntil(
       scheduler()->now() + random_.Between(until_gone * 3 / 4, until_gone * 3 / 2));
+}
+
+void Faults::StrikeBetweenSteps(const Process* process) {
+  const FaultPlan& plan = world_.plan.faults;
+  const bool pauses = plan.pause > Duration::zero() && random_.Chance(kPausesPerStep);
+  const bool crashes = plan.crash > Duration::zero() && random_.Chance(kCrashesPerStep);
+  if (ended_ || !(pauses || crashes)) return;
+  for (size_t slot = 0; slot < world_.slots.size(); ++slot) {
+    SimNode* const node = world_.slots[slot];
+    if (node->process() != process || !node->alive()) continue;
+    if (crashes) return Crash(slot);
+    world_.counts.Add(Event::kPausesInPlace);
+    Say("pause of " + node->plan().name + " while it touches another's memory");
+    const bool short_pause = random_.Chance(0.4);
+    node->process()->PauseUntil(scheduler()->now() +
+                                (short_pause ? random_.Between(milliseconds(5), milliseconds(400))
+                                             : random_.Between(milliseconds(400), seconds(3))));
+  }
 }
 
 void Faults::CutFromMaster() {

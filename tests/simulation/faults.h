@@ -18,7 +18,10 @@ class Faults {
  private:
   void Repeat(Duration mean, void (Faults::*fault)());
 
-  void CrashNode();
+  void CrashNode() { Crash(AnySlot()); }
+  void Crash(size_t slot);
+  // Faults in the midst of a copy in place, which those at any time seldom hit.
+  void StrikeBetweenSteps(const Process* process);
   void LeaveNode();
   void RestartNode(size_t slot);
   void PauseNode();

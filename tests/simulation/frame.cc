@@ -7,6 +7,23 @@ namespace kvstore::simulation {
 
 using transfer::Access;
 
+bool Region::WordStands(const transfer::Guard& granted) const {
+  const uint64_t place = granted.first / granule;
+  return place < words.size() && words[place].load(std::memory_order_seq_cst) <= granted.birth;
+}
+
+Status MisfitOf(const Region* region, uint64_t offset, uint64_t length,
+                const std::optional<transfer::Guard>& granted) {
+  if (region == nullptr) return NotFoundError("no such region");
+  if (offset > region->size || length > region->size - offset) {
+    return InvalidArgumentError("the copy leaves its region");
+  }
+  if (region->guard != nullptr && !granted.has_value()) {
+    return InvalidArgumentError("the region is guarded and the copy names no birth");
+  }
+  return Status::Ok();
+}
+
 bool Serving::Step(uint64_t slice) {
   if (ended_) return true;
   if (!entered_) {
@@ -20,17 +37,11 @@ bool Serving::Step(uint64_t slice) {
 }
 
 bool Serving::Begin() {
-  Status verdict;
   const uint64_t length = frame_->bytes.size();
-  if (region_ == nullptr) {
-    verdict = NotFoundError("no such region");
-  } else if (frame_->offset > region_->size || length > region_->size - frame_->offset) {
-    verdict = InvalidArgumentError("the copy leaves its region");
-  } else if (region_->guard != nullptr && !frame_->guard.has_value()) {
-    verdict = InvalidArgumentError("the region is guarded and the copy names no birth");
-  } else if (region_->guard != nullptr &&
-             !region_->guard->Enter(frame_->access, frame_->guard->first, frame_->offset, length,
-                                    frame_->guard->birth)) {
+  Status verdict = MisfitOf(region_, frame_->offset, length, frame_->guard);
+  if (verdict.ok() && region_->guard != nullptr &&
+      !region_->guard->Enter(frame_->access, frame_->guard->first, frame_->offset, length,
+                             frame_->guard->birth)) {
     refused_before_ = true;
     verdict = AbortedError("the memory has a new owner");
   }

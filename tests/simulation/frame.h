@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kvstore/transfer.h"
@@ -22,12 +23,21 @@ struct Frame {
   std::optional<transfer::Guard> guard;
 };
 
-// Memory of an engine's process that frames may reach.
+// Memory of an engine's process that peers may reach, by frames or, if it has words, in place.
 struct Region {
   std::byte* base = nullptr;
   uint64_t size = 0;
   transfer::RegionGuard* guard = nullptr;
+  std::span<transfer::Word> words{};  // one per granule; none: it is not shared
+  uint64_t granule = 0;
+  bool waits_for_others = false;  // the flag that tells outsiders to say when they leave
+
+  bool WordStands(const transfer::Guard& granted) const;
 };
+
+// Why such a copy can't be; `region` may be null.
+Status MisfitOf(const Region* region, uint64_t offset, uint64_t length,
+                const std::optional<transfer::Guard>& granted);
 
 // One frame being carried out at the holder, slice by slice, so that anything may happen between
 // two slices. As the TCP way does it: Enter; the bytes move; a read asks again whether the memory

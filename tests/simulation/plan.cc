@@ -29,11 +29,12 @@ std::vector<NodePlan> DrawNodes(Random* random, uint64_t granule) {
   const size_t holders = random->Between(2, 4);
   const size_t others = random->Between(0, 2);
   const bool roomy = random->Chance(0.15);
+  const uint64_t hosts = random->Between(1, 3);
   std::vector<NodePlan> nodes;
   for (size_t i = 0; i < holders + others; ++i) {
     NodePlan node;
     node.name = "n" + std::to_string(i + 1);
-    node.host = "host" + std::to_string(random->Below(3));
+    node.host = "host" + std::to_string(random->Below(hosts));
     node.place = i + 1;
     node.granule = granule;
     const size_t segments = i >= holders ? 0 : random->Chance(0.25) ? 2 : 1;
@@ -85,10 +86,11 @@ RunPlan DrawPlan(Random* random) {
   }
   // A new master waits for no lease of the old one until membership is durable.
   if (plan.faults.crash_master == Duration::zero()) {
-    plan.remembered_reads = random->Chance(0.5) ? 0.1 : 0.4;
+    plan.remembers_locations = random->Chance(0.9);
   }
   plan.verify_checksums = random->Chance(0.5);
   if (plan.verify_checksums && random->Chance(0.3)) plan.flips = 0.01;
+  plan.shares_memory = random->Chance(0.7);
   return plan;
 }
 

@@ -18,6 +18,7 @@ struct AllGuards {
   master::Guards catalog;
   client::HolderGuards holder;
   client::ReadGuards read;
+  SharedGuards shared;
   SessionGuards session;
 };
 
@@ -44,9 +45,10 @@ struct RunPlan {
   uint64_t largest_value = kDefaultGranule;  // bytes
   Duration thinking{};                       // at most, between two calls of a thread
   Duration length{};                         // of the time with calls and faults
-  double remembered_reads = 0.0;  // share of calls that read a remembered location, or learn one
+  bool remembers_locations = false;
   bool verify_checksums = true;
   double flips = 0.0;
+  bool shares_memory = false;  // processes of one host copy in place; else all by TCP
   NetworkOptions network;
   FaultPlan faults;
   master::Limits limits;

@@ -16,15 +16,15 @@ using Instant = Duration;
 // rate of its own, so that a duration is the only time that means the same elsewhere.
 //
 // Once it is dead, its threads still have to be led out of whatever they wait in. They run on in a
-// void: their clock shows a far future, so that every deadline has passed, and nothing that they
-// send or copy has an effect.
+// void: their clock shows a far future, later each time, so that every deadline has passed or soon
+// will, and nothing that they send or copy has an effect.
 class Process final : public Clock {
  public:
   Process(const Instant* now, std::string name, Duration origin, double rate)
       : true_now_(now), name_(std::move(name)), origin_(origin), rate_(rate) {}
 
   TimePoint Now() const override {
-    if (dead_) return TimePoint(kFarOff);
+    if (dead_) return TimePoint(kFarOff + ++looks_in_the_void_ * std::chrono::seconds(1));
     return TimePoint(origin_ + Scale(*true_now_, rate_));
   }
 
@@ -56,6 +56,7 @@ class Process final : public Clock {
   const Duration origin_;
   const double rate_;
   bool dead_ = false;
+  mutable int64_t looks_in_the_void_ = 0;
   Instant paused_until_{};
 };
 

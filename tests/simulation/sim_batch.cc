@@ -31,9 +31,8 @@ void BatchState::Answered(size_t copy, const Frame& frame, const Status& verdict
 void BatchState::Lost(size_t copy, const Status& why) {
   Progress& progress = progress_[copy];
   if (progress.is_final) return;
-  if (progress.runs_here) {
-    const auto request = progress.here.lock();
-    if (request != nullptr && request->serving != nullptr) request->serving->Abandon();
+  if (progress.call_off) {
+    progress.call_off();
     Finish(copy, Outcome::kFailed, why);
     return;
   }
@@ -49,8 +48,7 @@ void BatchState::Finish(size_t copy, Outcome outcome, Status status) {
   Progress& progress = progress_[copy];
   if (progress.is_final) return;
   if (outcome == Outcome::kInDoubt) fabric_->counts->Add(Event::kInDoubt);
-  completions_[copy] = {outcome, std::move(status),
-                        progress.runs_here ? transfer::Way::kLocal : transfer::Way::kTcp};
+  completions_[copy] = {outcome, std::move(status), progress.way};
   progress.is_final = true;
   --unfinished_;
   if (unfinished_ == 0 && waiter_.has_value()) {
@@ -89,7 +87,7 @@ std::vector<std::byte> BatchState::Gather(size_t copy, uint64_t from, uint64_t n
 void BatchState::Scatter(size_t copy, std::vector<std::byte> bytes) {
   const Progress& progress = progress_[copy];
   Random& random = fabric_->random();
-  if (!bytes.empty() && !progress.runs_here && random.Chance(fabric_->flips)) {
+  if (!bytes.empty() && progress.way == transfer::Way::kTcp && random.Chance(fabric_->flips)) {
     fabric_->counts->Add(Event::kFlips);
     bytes[random.Below(bytes.size())] ^= static_cast<std::byte>(1u << random.Below(8));
   }

@@ -1,8 +1,10 @@
 #ifndef KVSTORE_TESTS_SIMULATION_SIM_BATCH_H_
 #define KVSTORE_TESTS_SIMULATION_SIM_BATCH_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "kvstore/transfer.h"
@@ -28,10 +30,11 @@ class BatchState {
 
   // A frame of the copy has been handed to its path.
   void Sent(size_t copy) { ++progress_[copy].unanswered; }
-  // The copy is carried out by this process itself, and can be called off.
-  void RunsHere(size_t copy, const std::shared_ptr<Request>& request) {
-    progress_[copy].runs_here = true;
-    progress_[copy].here = request;
+  // The copy is carried out by this process itself, and can be called off: then it touches nothing
+  // any more.
+  void RunsHere(size_t copy, transfer::Way way, std::function<void()> call_off) {
+    progress_[copy].way = way;
+    progress_[copy].call_off = std::move(call_off);
   }
   // The holder has answered for one frame.
   void Answered(size_t copy, const Frame& frame, const Status& verdict);
@@ -53,8 +56,8 @@ class BatchState {
     std::vector<transfer::Piece> pieces;
     size_t unanswered = 0;
     Status refusal;  // of its first refused frame
-    bool runs_here = false;
-    std::weak_ptr<Request> here;
+    transfer::Way way = transfer::Way::kTcp;
+    std::function<void()> call_off;  // unless it depends on the holder
     bool is_final = false;
   };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "simulation/sim_mapping.h"
+
 namespace kvstore::simulation {
 
 using std::chrono::microseconds;
@@ -17,6 +19,7 @@ namespace {
 constexpr uint64_t kUnit = 1024;           // bytes; slices and frames are whole units
 constexpr size_t kConnectionsPerPeer = 2;  // so that a late frame and a new one can meet
 constexpr Duration kConnectTimeout = seconds(1);
+constexpr double kHellosRefused = 0.1;  // share of tries to share memory that end in TCP
 
 uint64_t SizeOf(const Copy& copy) {
   uint64_t size = 0;
@@ -26,8 +29,13 @@ uint64_t SizeOf(const Copy& copy) {
 
 }  // namespace
 
-SimEngine::SimEngine(Fabric* fabric, Place place, Process* process, Incarnation incarnation)
-    : fabric_(fabric), place_(place), process_(process), incarnation_(incarnation) {
+SimEngine::SimEngine(Fabric* fabric, Place place, std::string host, Process* process,
+                     Incarnation incarnation)
+    : fabric_(fabric),
+      place_(place),
+      host_(std::move(host)),
+      process_(process),
+      incarnation_(incarnation) {
   fabric_->listeners[incarnation_] = {place_, this};
 }
 
@@ -55,6 +63,8 @@ void SimEngine::Rename(Incarnation incarnation) {
   fabric_->listeners[incarnation_] = {place_, this};
   for (Connection* connection : incoming_) connection->CloseAtHolder();
   incoming_.clear();
+  // What is mapped stays mapped, and so do the slots.
+  for (const auto& link : sharing_) link->Break();
 }
 
 Result<transfer::PeerId> SimEngine::Open(std::string_view descriptor) {
@@ -63,7 +73,7 @@ Result<transfer::PeerId> SimEngine::Open(std::string_view descriptor) {
   for (size_t i = 0; i < peers_.size(); ++i) {
     if (peers_[i].incarnation == found->second) return i + 1;
   }
-  peers_.push_back({found->second, {}});
+  peers_.push_back({found->second, {}, nullptr});
   return peers_.size();
 }
 
@@ -104,8 +114,11 @@ void SimEngine::Start(const std::shared_ptr<BatchState>& batch, size_t index, co
     return;
   }
   const uint64_t size = SizeOf(copy);
-  if (peers_[copy.peer - 1].incarnation == incarnation_) {
+  Peer* const peer = &peers_[copy.peer - 1];
+  if (peer->incarnation == incarnation_) {
     StartHere(batch, index, copy, size);
+  } else if (auto link = LinkTo(peer)) {
+    StartInPlace(batch, index, copy, size, std::move(link));
   } else {
     StartThere(batch, index, copy, size);
   }
@@ -121,7 +134,10 @@ void SimEngine::StartHere(const std::shared_ptr<BatchState>& batch, size_t index
     request->frame.bytes.resize(size);
   }
   batch->Sent(index);
-  batch->RunsHere(index, request);
+  batch->RunsHere(index, transfer::Way::kLocal, [weak = std::weak_ptr<Request>(request)] {
+    const auto alive = weak.lock();
+    if (alive != nullptr && alive->serving != nullptr) alive->serving->Abandon();
+  });
   Serve(request, false, [request = request.get()](const Status& verdict) {
     request->batch->Answered(request->copy, request->frame, verdict);
   });
@@ -157,6 +173,41 @@ void SimEngine::StartThere(const std::shared_ptr<BatchState>& batch, size_t inde
     connection->Send(std::move(request));
     sent += n;
   } while (sent < size);
+}
+
+void SimEngine::StartInPlace(const std::shared_ptr<BatchState>& batch, size_t index,
+                             const Copy& copy, uint64_t size, std::shared_ptr<SharedLink> link) {
+  auto in_place = std::make_shared<InPlaceCopy>(fabric_, std::move(link), batch, index, copy, size);
+  batch->RunsHere(index, transfer::Way::kShm, [weak = std::weak_ptr<InPlaceCopy>(in_place)] {
+    if (const auto alive = weak.lock()) alive->Abandon();
+  });
+  fabric_->scheduler()->After(StepTime(), process_, [this, in_place] { AdvanceInPlace(in_place); });
+}
+
+void SimEngine::AdvanceInPlace(std::shared_ptr<InPlaceCopy> copy) {
+  if (copy->Step(kUnit * fabric_->random().Between(1, 4))) return;
+  if (fabric_->between_steps) fabric_->between_steps(process_);
+  fabric_->scheduler()->After(StepTime(), process_,
+                              [this, copy = std::move(copy)] { AdvanceInPlace(copy); });
+}
+
+// The hello over the unix socket touches no memory, so that it is no more than its outcome here: it
+// needs a holder that is there and running.
+std::shared_ptr<SharedLink> SimEngine::LinkTo(Peer* peer) {
+  if (!fabric_->shares_memory) return nullptr;
+  if (peer->link != nullptr && !peer->link->broken()) return peer->link;
+  peer->link = nullptr;
+  const auto found = fabric_->listeners.find(peer->incarnation);
+  if (found == fabric_->listeners.end()) return nullptr;
+  SimEngine* const holder = found->second.engine;
+  const bool answers = holder->process_->paused_until() <= fabric_->scheduler()->now();
+  if (holder->host_ != host_ || !answers || fabric_->random().Chance(kHellosRefused)) {
+    return nullptr;
+  }
+  peer->link = std::make_shared<SharedLink>(fabric_, holder, holder->process_, process_);
+  holder->sharing_.push_back(peer->link);
+  links_of_others_.push_back(peer->link);
+  return peer->link;
 }
 
 Connection* SimEngine::Connect(Peer* peer) {
@@ -212,6 +263,102 @@ void SimEngine::CountServed(const Request& request) {
   }
 }
 
+// ---- memory in place
+
+void SimEngine::Share(transfer::RegionId region, std::span<transfer::Word> words,
+                      uint64_t granule) {
+  Region& shared = regions_.at(region);
+  shared.words = words;
+  shared.granule = granule;
+}
+
+const Region* SimEngine::FindRegion(transfer::RegionId region) const {
+  const auto found = regions_.find(region);
+  return found == regions_.end() ? nullptr : &found->second;
+}
+
+std::vector<transfer::Stretch> SimEngine::TouchedByOthers(transfer::RegionId region) {
+  std::vector<transfer::Stretch> touched;
+  for (const auto& link : sharing_) link->AppendTouched(region, &touched);
+  const auto found = regions_.find(region);
+  if (found != regions_.end()) found->second.waits_for_others = !touched.empty();
+  return touched;
+}
+
+bool SimEngine::WaitsForOthers(transfer::RegionId region) const {
+  const Region* const found = FindRegion(region);
+  return found != nullptr && found->waits_for_others;
+}
+
+void SimEngine::OthersLeft(transfer::RegionId region) {
+  const auto found = regions_.find(region);
+  if (found != regions_.end() && found->second.guard != nullptr) found->second.guard->OthersLeft();
+}
+
+void SimEngine::OthersLeft() {
+  std::erase_if(sharing_, [](const std::shared_ptr<SharedLink>& link) {
+    return link->broken() && link.use_count() == 1 && !link->has_slots();
+  });
+  for (const auto& [region, memory] : regions_) OthersLeft(region);
+}
+
+Result<std::unique_ptr<transfer::Mapping>> SimEngine::Map(const transfer::MapRequest& request,
+                                                          TimePoint deadline) {
+  if (request.peer == 0 || request.peer > peers_.size()) {
+    return InvalidArgumentError("no such peer is open");
+  }
+  Peer* const peer = &peers_[request.peer - 1];
+  auto mapped = [&]() -> Result<std::unique_ptr<transfer::Mapping>> {
+    if (peer->incarnation == incarnation_) return MapHere(request);
+    if (auto link = LinkTo(peer)) return MapThere(request, std::move(link), deadline);
+    return FailedPreconditionError("that memory can't be reached in place");
+  }();
+  if (process_->dead()) return CancelledError("the process has ended");
+  if (process_->Now() >= deadline) return DeadlineExceededError("not mapped in time");
+  return mapped;
+}
+
+Result<std::unique_ptr<transfer::Mapping>> SimEngine::MapHere(const transfer::MapRequest& request) {
+  const Region* const region = FindRegion(request.region);
+  const Status misfit = MisfitOf(region, request.offset, request.length, request.guard);
+  if (!misfit.ok()) return misfit;
+  if (region->guard != nullptr &&
+      !region->guard->Enter(request.access, request.guard->first, request.offset, request.length,
+                            request.guard->birth)) {
+    return AbortedError("the memory has a new owner");
+  }
+  return std::unique_ptr<transfer::Mapping>(
+      std::make_unique<LocalMapping>(process_, region, request));
+}
+
+Result<std::unique_ptr<transfer::Mapping>> SimEngine::MapThere(const transfer::MapRequest& request,
+                                                               std::shared_ptr<SharedLink> link,
+                                                               TimePoint deadline) {
+  const Region* const region = link->FindRegion(request.region);
+  const Status misfit = MisfitOf(region, request.offset, request.length, request.guard);
+  if (!misfit.ok()) return misfit;
+  const auto stands = [&] {
+    return !request.guard.has_value() || region->WordStands(*request.guard);
+  };
+  const bool in_order = fabric_->shared_guards.announce_before_word;
+  bool stood = in_order || stands();
+  if (!in_order) Pause(deadline);
+  const SharedLink::Slot slot = link->Announce(request.region, {request.offset, request.length});
+  std::unique_ptr<transfer::Mapping> mapping =
+      std::make_unique<SharedMapping>(link, slot, region, request);
+  Pause(deadline);
+  if (in_order) stood = stands();
+  if (link->broken()) return UnavailableError("the holder looks at this ledger no more");
+  if (!stood) return AbortedError("the memory has a new owner");
+  return mapping;
+}
+
+void SimEngine::Pause(TimePoint deadline) {
+  if (fabric_->between_steps) fabric_->between_steps(process_);
+  const Instant next = fabric_->scheduler()->now() + StepTime();
+  fabric_->scheduler()->WaitUntil(std::min(next, process_->WhenShown(deadline)));
+}
+
 Duration SimEngine::StepTime() {
   Random& random = fabric_->random();
   if (random.Chance(0.01)) return random.Between(milliseconds(1), milliseconds(60));
@@ -220,6 +367,16 @@ Duration SimEngine::StepTime() {
 }
 
 void SimEngine::BreakConnections(double share) {
+  BreakTcpConnections(share);
+  for (const auto& link : sharing_) {
+    if (fabric_->random().Chance(share)) link->Break();
+  }
+  for (const Peer& peer : peers_) {
+    if (peer.link != nullptr && fabric_->random().Chance(share)) peer.link->Break();
+  }
+}
+
+void SimEngine::BreakTcpConnections(double share) {
   for (const auto& connection : outgoing_) {
     if (fabric_->random().Chance(share)) connection->Break();
   }
@@ -230,7 +387,11 @@ void SimEngine::BreakConnections(double share) {
 
 void SimEngine::Vanish() {
   fabric_->listeners.erase(incarnation_);
-  BreakConnections(1.0);
+  for (const auto& link : sharing_) link->HolderDied();
+  for (const auto& made : links_of_others_) {
+    if (const auto link = made.lock()) link->ClientDied();
+  }
+  BreakTcpConnections(1.0);
 }
 
 }  // namespace kvstore::simulation

@@ -4,20 +4,25 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "simulation/connection.h"
+#include "simulation/in_place_copy.h"
+#include "simulation/shared_link.h"
 
 namespace kvstore::simulation {
 
-// transfer::Engine over the simulated network, with the TCP way's rules (see transfer.h): frames
-// checked at the holder when they land, bytes that move over time, completions that are final, and
-// writes in doubt when a connection breaks or time runs out with frames unanswered.
+// transfer::Engine over the simulated network and hosts. Between hosts with the TCP way's rules
+// (see transfer.h): frames checked at the holder when they land, bytes that move over time,
+// completions that are final, and writes in doubt when a connection breaks or time runs out with
+// frames unanswered. Between processes of one host with the shm way's: see in_place_copy.h.
 // Confined to the baton. Lives as long as the run; its process may have died.
 class SimEngine final : public transfer::Engine {
  public:
-  SimEngine(Fabric* fabric, Place place, Process* process, Incarnation incarnation);
+  SimEngine(Fabric* fabric, Place place, std::string host, Process* process,
+            Incarnation incarnation);
 
   Result<transfer::RegionId> Register(void* base, uint64_t size,
                                       const transfer::RegionOptions& options) override;
@@ -31,12 +36,23 @@ class SimEngine final : public transfer::Engine {
                                           TimePoint deadline) override;
   std::vector<transfer::Completion> Run(std::span<const transfer::Copy> copies,
                                         TimePoint deadline) override;
-  std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId) override { return {}; }
-  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest&, TimePoint) override {
-    return UnimplementedError("not simulated");
-  }
+  std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId region) override;
+  Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest& request,
+                                                 TimePoint deadline) override;
   transfer::WayCounters counters(transfer::Way) const override { return {}; }
   transfer::ServedCounters served() const override { return {}; }
+
+  // What RegionOptions::shared is to the product: the words of a region, which peers of this host
+  // may then reach in place.
+  void Share(transfer::RegionId region, std::span<transfer::Word> words, uint64_t granule);
+
+  // ---- for the links of processes that share this one's memory
+
+  const Region* FindRegion(transfer::RegionId region) const;
+  bool WaitsForOthers(transfer::RegionId region) const;
+  // Slots of that region, or of any, may have been cleared.
+  void OthersLeft(transfer::RegionId region);
+  void OthersLeft();
 
   // Carries one frame out at this engine's end, step by step; `answer` comes unless it is
   // abandoned.
@@ -51,6 +67,7 @@ class SimEngine final : public transfer::Engine {
   struct Peer {
     Incarnation incarnation;
     std::vector<Connection*> connections;  // those in use
+    std::shared_ptr<SharedLink> link;      // null: its memory is not shared, or not yet
   };
 
   void Start(const std::shared_ptr<BatchState>& batch, size_t index, const transfer::Copy& copy);
@@ -58,13 +75,26 @@ class SimEngine final : public transfer::Engine {
                  uint64_t size);
   void StartThere(const std::shared_ptr<BatchState>& batch, size_t index,
                   const transfer::Copy& copy, uint64_t size);
+  void StartInPlace(const std::shared_ptr<BatchState>& batch, size_t index,
+                    const transfer::Copy& copy, uint64_t size, std::shared_ptr<SharedLink> link);
+  void AdvanceInPlace(std::shared_ptr<InPlaceCopy> copy);
+  // Null: there is no way to that peer's memory but by frames.
+  std::shared_ptr<SharedLink> LinkTo(Peer* peer);
   Connection* Connect(Peer* peer);
   void Advance(std::shared_ptr<Request> request);
   void CountServed(const Request& request);
+  Result<std::unique_ptr<transfer::Mapping>> MapHere(const transfer::MapRequest& request);
+  Result<std::unique_ptr<transfer::Mapping>> MapThere(const transfer::MapRequest& request,
+                                                      std::shared_ptr<SharedLink> link,
+                                                      TimePoint deadline);
+  void BreakTcpConnections(double share);
+  // One step of a copy or a mapping.
   Duration StepTime();
+  void Pause(TimePoint deadline);
 
   Fabric* const fabric_;
   const Place place_;
+  const std::string host_;
   Process* const process_;
   Incarnation incarnation_;
   transfer::RegionId next_region_ = 0;
@@ -72,6 +102,8 @@ class SimEngine final : public transfer::Engine {
   std::vector<Peer> peers_;  // PeerId is the place in it plus 1
   std::vector<std::unique_ptr<Connection>> outgoing_;
   std::vector<Connection*> incoming_;
+  std::vector<std::shared_ptr<SharedLink>> sharing_;        // this process's memory, with others
+  std::vector<std::weak_ptr<SharedLink>> links_of_others_;  // that this process has made
 };
 
 }  // namespace kvstore::simulation

@@ -38,6 +38,11 @@ class SimNode::SegmentGuard final : public transfer::RegionGuard {
     node_->holder_.Leave(index_, access, first, offset, length, birth, &acks);
     node_->SayRetired(std::move(acks), {});
   }
+  void OthersLeft() override {
+    std::vector<RetireAck> acks;
+    node_->holder_.OthersLeft(index_, &acks);
+    node_->SayRetired(std::move(acks), {});
+  }
 
  private:
   SimNode* const node_;
@@ -56,23 +61,26 @@ struct SimNode::Segment {
 };
 
 SimNode::SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
-                 const client::HolderGuards& holder_guards, const SessionGuards& session_guards)
+                 const client::HolderGuards& holder_guards, const SessionGuards& session_guards,
+                 bool remembers_locations)
     : plan_(plan),
       fabric_(fabric),
       scheduler_(fabric->scheduler()),
       master_(master),
       process_(scheduler_->NewProcess(plan.name)),
       guards_(session_guards),
+      remembers_(remembers_locations),
       self_(NewIncarnation()),
-      engine_(fabric, plan.place, process_, self_),
-      holder_(holder_guards),
+      engine_(fabric, plan.place, plan.host, process_, self_),
+      holder_(holder_guards, this),
       channel_(scheduler_, process_,
                [this](Incarnation from, const VerbRequest& request) {
                  SimMaster* to = master_;
                  fabric_->network->Send(plan_.place, kMasterPlace, to->process(),
                                         [to, from, request] { to->OnVerb(from, request); });
                }),
-      stub_(channel_) {
+      stub_(channel_),
+      peers_(stub_, engine_) {
   fabric_->transcript->Say(plan_.name, "begins as ", Short(self_));
   LendSegments();
   Connect();
@@ -94,8 +102,17 @@ void SimNode::LendSegments() {
     options.remote = true;
     options.guard = &segment.guard;
     (void)engine_.Register(segment.memory.data(), segment.memory.size(), options);
+    engine_.Share(index, segment.words, plan_.granule);
     holder_.AddSegment(index, segment.memory.size(), plan_.granule, segment.words);
   }
+}
+
+std::vector<Range> SimNode::Touched(uint32_t segment) {
+  std::vector<Range> touched;
+  for (const transfer::Stretch& stretch : engine_.TouchedByOthers(segment)) {
+    touched.push_back({stretch.offset, stretch.length});
+  }
+  return touched;
 }
 
 Hello SimNode::MakeHello() const {
@@ -157,6 +174,10 @@ void SimNode::Beat(uint64_t membership) {
   if (stage_ != Stage::kMember || membership != memberships_) return;
   fabric_->network->Send(plan_.place, kMasterPlace, master_->process(),
                          [this, who = self_] { master_->OnHeartbeat(this, who); });
+  // What was read at remembered locations is told now and then.
+  NoteReads notes = notes_.Take();
+  fabric_->counts->Add(Event::kReadsNoted, notes.puts.size());
+  if (!notes.puts.empty()) stub_.Note(std::move(notes));
   scheduler_->After(beat_every_, process_, [this, membership] { Beat(membership); });
 }
 
@@ -219,8 +240,10 @@ void SimNode::BeginLeave() {
   AwaitIdle();
 }
 
+// Who leaves does not wait for other processes: they keep the pages, which nobody else gets.
 void SimNode::AwaitIdle() {
-  if (!holder_.idle()) {
+  const bool idle = stage_ == Stage::kLeaving ? holder_.touched().inside == 0 : holder_.idle();
+  if (!idle) {
     scheduler_->After(kIdlePoll, process_, [this] { AwaitIdle(); });
   } else if (stage_ == Stage::kEmptying) {
     Connect();
@@ -273,13 +296,23 @@ void SimNode::SayRetired(std::vector<RetireAck> retired, std::vector<ReadyAck> r
 
 void SimNode::OnReply(Incarnation to, const VerbReply& reply) { channel_.Deliver(to, reply); }
 
+void SimNode::Add(const client::GetCounters& met) {
+  get_counters_.refused += met.refused;
+  get_counters_.checksum_mismatches += met.checksum_mismatches;
+  get_counters_.other_replicas += met.other_replicas;
+  get_counters_.located_anew += met.located_anew;
+  get_counters_.remembered += met.remembered;
+}
+
 void SimNode::CountInto(EventCounts* counts) const {
   counts->Add(Event::kRetiredAgain, holder_.counters().retired_again);
   counts->Add(Event::kFreeDelayed, holder_.counters().free_delayed);
+  counts->Add(Event::kFreeDelayedByOutsiders, holder_.counters().free_delayed_by_outsiders);
   counts->Add(Event::kVerbsRepeated, channel_.repeated());
   counts->Add(Event::kNodesEmptied, times_emptied_);
   counts->Add(Event::kChecksumsWrong, get_counters_.checksum_mismatches);
   counts->Add(Event::kOtherReplicas, get_counters_.other_replicas);
+  counts->Add(Event::kReadsRemembered, get_counters_.remembered);
   counts->Add(Event::kLocatedAnew, get_counters_.located_anew);
 }
 

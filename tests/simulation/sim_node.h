@@ -7,8 +7,11 @@
 
 #include "client/get.h"
 #include "client/holder.h"
+#include "client/locations.h"
 #include "client/master_stub.h"
+#include "client/open_peers.h"
 #include "client/parts.h"
+#include "client/read_notes.h"
 #include "simulation/fabric.h"
 #include "simulation/sim_channel.h"
 #include "simulation/sim_engine.h"
@@ -35,16 +38,28 @@ struct SessionGuards {
 // One life of one node's process: the product's holder, and its client logic above the seams; the
 // least that stands in for session, segment host and memory. Lives, as an object, as long as the
 // run.
-class SimNode final : public MasterListener {
+class SimNode final : public MasterListener, private client::Outsiders {
  public:
   SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
-          const client::HolderGuards& holder_guards, const SessionGuards& session_guards);
+          const client::HolderGuards& holder_guards, const SessionGuards& session_guards,
+          bool remembers_locations);
   ~SimNode() override;
 
   // ---- what the workload uses
 
   client::Parts parts() {
-    return {stub_, engine_, *process_, Peer{engine_.incarnation(), plan_.name, plan_.host, ""}};
+    return {stub_,
+            engine_,
+            *process_,
+            Peer{engine_.incarnation(), plan_.name, plan_.host, ""},
+            remembers_ ? &locations_ : nullptr,
+            &peers_,
+            &notes_};
+  }
+  // Whether it remembers locations, and one of that key now.
+  bool remembers() const { return remembers_; }
+  bool Remembers(const std::string& key) {
+    return remembers_ && locations_.Find(key, engine_.incarnation(), process_->Now()) != nullptr;
   }
   Process* process() const override { return process_; }
   Place place() const override { return plan_.place; }
@@ -72,13 +87,16 @@ class SimNode final : public MasterListener {
   void OnLinkLost(SessionLink* link) override;
   void OnStranger(Incarnation who) override;
 
-  // Nothing touches the memory that it lends.
+  // Nothing touches the memory that it lends, neither here nor in another process.
   bool idle() const { return holder_.idle(); }
   void CountInto(EventCounts* counts) const;
   client::GetCounters* get_counters() { return &get_counters_; }
+  void Add(const client::GetCounters& met);
 
  private:
   enum class Stage { kAway, kGreeting, kMember, kEmptying, kLeaving };
+
+  static constexpr size_t kLocationsKept = 8;  // fewer than some runs have keys
 
   struct Segment;
   class SegmentGuard;
@@ -86,6 +104,8 @@ class SimNode final : public MasterListener {
   Incarnation NewIncarnation();
   void LendSegments();
   Hello MakeHello() const;
+
+  std::vector<Range> Touched(uint32_t segment) override;
 
   void Connect();
   void TellBothEnds(SessionLink* link);
@@ -101,6 +121,7 @@ class SimNode final : public MasterListener {
   SimMaster* const master_;
   Process* const process_;
   const SessionGuards guards_;
+  const bool remembers_;
 
   Incarnation self_;
   Incarnation pool_;
@@ -116,6 +137,9 @@ class SimNode final : public MasterListener {
   std::vector<std::unique_ptr<Segment>> segments_;
   SimChannel channel_;
   client::MasterStub stub_;
+  client::Locations locations_{kLocationsKept};
+  client::OpenPeers peers_;
+  client::ReadNotes notes_;
   client::GetCounters get_counters_;
   uint64_t times_emptied_ = 0;
 };

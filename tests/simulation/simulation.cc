@@ -150,9 +150,14 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(holder, check_birth_on_enter),
     KVSTORE_GUARD_(holder, check_birth_after),
     KVSTORE_GUARD_(holder, free_waits_for_accesses),
+    KVSTORE_GUARD_(holder, free_waits_for_outsiders),
     KVSTORE_GUARD_(holder, orders_name_the_birth),
     KVSTORE_GUARD_(holder, older_terms_are_refused),
     KVSTORE_GUARD_(read, verify_checksum),
+    KVSTORE_GUARD_(read, remembered_locations_end_with_their_lease),
+    KVSTORE_GUARD_(shared, announce_before_word),
+    KVSTORE_GUARD_(shared, check_word_after_read),
+    KVSTORE_GUARD_(shared, ledger_outlives_socket),
     KVSTORE_GUARD_(session, unanswered_hello_is_not_repeated),
 };
 #undef KVSTORE_GUARD_

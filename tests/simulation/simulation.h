@@ -7,11 +7,13 @@
 //   simulation   one run, from its plan to its last check; start here
 //   plan         what a run is like, drawn from its seed
 //   workload     threads that put, get, look and remove
+//   calling, in_place_caller    their calls; those that work on objects where they lie
 //   faults       crashes, pauses, cuts
 //   checker      the promises
 //   sim_master, sim_node     processes: the product's parts, and the least around them
 //   sim_channel, session_link                      messages to and from the master
 //   sim_engine, connection, frame, sim_batch, fabric   the transfer layer: bytes over time
+//   shared_link, in_place_copy, sim_mapping            and by shared memory
 //   network, scheduler, process, random            what all of it runs on
 //   value, events, transcript, describe            what it works with and says
 

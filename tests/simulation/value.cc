@@ -29,7 +29,7 @@ void FillWithValue(uint64_t number, std::span<std::byte> bytes) {
   }
 }
 
-Seen ReadValue(std::span<const std::byte> bytes) {
+Seen ReadValue(std::span<const std::byte> bytes, uint64_t first_cell) {
   Seen seen;
   if (bytes.size() < kCellBytes) {
     seen.problem = bytes.empty() ? "" : "too short to name a value";
@@ -39,13 +39,13 @@ Seen ReadValue(std::span<const std::byte> bytes) {
   std::memcpy(&first, bytes.data(), sizeof first);
   seen.number = first.number;
   for (uint32_t place = 0; place * kCellBytes < bytes.size(); ++place) {
-    const Cell wanted = MakeCell(seen.number, place);
+    const Cell wanted = MakeCell(seen.number, static_cast<uint32_t>(first_cell + place));
     const uint64_t at = place * kCellBytes;
     const uint64_t n = std::min(kCellBytes, bytes.size() - at);
     if (std::memcmp(bytes.data() + at, &wanted, n) == 0) continue;
     Cell found{};
     std::memcpy(&found, bytes.data() + at, n);
-    seen.problem = "cell " + std::to_string(place) + " holds value " +
+    seen.problem = "cell " + std::to_string(first_cell + place) + " holds value " +
                    std::to_string(found.number) + " cell " + std::to_string(found.place) +
                    ", the first cell value " + std::to_string(seen.number);
     return seen;

@@ -20,7 +20,8 @@ struct Seen {
   uint64_t number = 0;  // of the value that the first cell names
   std::string problem;  // not empty: not all cells are that value's, in their places
 };
-Seen ReadValue(std::span<const std::byte> bytes);
+// Of a whole value, or of the part that begins with that cell.
+Seen ReadValue(std::span<const std::byte> bytes, uint64_t first_cell = 0);
 
 }  // namespace kvstore::simulation
 

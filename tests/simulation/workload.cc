@@ -1,23 +1,24 @@
 #include "simulation/workload.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "client/get.h"
+#include "client/locate.h"
 #include "client/put.h"
-#include "simulation/remembered.h"
+#include "simulation/calling.h"
+#include "simulation/in_place_caller.h"
 #include "simulation/value.h"
 
 namespace kvstore::simulation {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
-
-constexpr Duration kSlack = milliseconds(60);  // by which a call may outlive its timeout
 
 // Cuts bytes into one to three pieces.
 template <typename AnyPiece>
@@ -35,93 +36,51 @@ std::vector<AnyPiece> Cut(Random* random, std::byte* data, uint64_t size) {
 
 // One thread's calls. Every call ends in a line of the transcript and is told to the checker,
 // unless the process has died meanwhile: then nobody has heard its answer.
-class Caller {
+class Caller : private Calling {
  public:
   Caller(World* world, SimNode* node, size_t thread)
-      : world_(*world),
-        random_(world->scheduler.random()),
-        node_(*node),
-        name_(node->plan().name + "." + std::to_string(thread)),
-        remembered_(world, node) {}
+      : Calling(world, node, thread), in_place_(world, node, thread) {}
 
   void AnyCall();
-  void GetRemembered();
   void Think();
   bool goes_on() const { return !world_.stopping && node_.alive(); }
 
  private:
+  // The whole of an object, or some of its cells.
+  struct Wanted {
+    std::string key;
+    uint64_t offset = 0;
+    uint64_t length = kToTheEnd;
+    bool is_whole() const { return offset == 0 && length == kToTheEnd; }
+  };
+
   void Put();
-  void Get(std::vector<std::string> keys);
-  void GetSome();
+  void Get();
+  Wanted AnyPart(std::string key);
+  void EndGet(const Wanted& wanted, Checker::Mark begun, const Status& status,
+              std::span<const std::byte> bytes);
+  Status AskExists(const std::string& key, TimePoint deadline);
   void Exists();
   void WaitExists();
   void Remove();
 
-  struct Call {
-    Duration timeout{};
-    TimePoint began;
-  };
-
-  std::string AnyKey() { return world_.KeyName(random_.Below(world_.plan.keys)); }
-  uint64_t AnySize();
-  Duration AnyTimeout();
-  Call Begin();
-  // False: the process has died.
-  bool End(const Call& call, const char* what);
-  void CountPut(const Status& status);
-
-  template <typename... Parts>
-  void Say(const Parts&... parts) {
-    world_.transcript.Say(name_, parts...);
-  }
-  void Count(Event event) { world_.counts.Add(event); }
-
-  World& world_;
-  Random& random_;
-  SimNode& node_;
-  const std::string name_;
-  RememberedLocations remembered_;
+  InPlaceCaller in_place_;
 };
-
-Duration Caller::AnyTimeout() {
-  const uint64_t kind = random_.Below(10);
-  if (kind < 3) return random_.Between(milliseconds(3), milliseconds(100));
-  if (kind < 8) return random_.Between(milliseconds(200), milliseconds(2000));
-  return random_.Between(seconds(2), seconds(4));
-}
-
-uint64_t Caller::AnySize() {
-  if (random_.Chance(0.06)) return 0;
-  return random_.Between(kCellBytes, std::max(kCellBytes, world_.plan.largest_value));
-}
-
-Caller::Call Caller::Begin() { return {AnyTimeout(), node_.process()->Now()}; }
-
-bool Caller::End(const Call& call, const char* what) {
-  if (!node_.alive()) return false;
-  // A paused process could not return in time; it does so at once when it goes on.
-  const Process& process = *node_.process();
-  const Duration late = process.Now() - (call.began + call.timeout);
-  const Duration running = world_.scheduler.now() - process.paused_until();
-  if (late > kSlack && running > kSlack) {
-    world_.checker.Fail("I8: " + std::string(what) + " by " + name_ + " outlived its timeout by " +
-                        std::to_string(late.count() / 1'000'000) + " ms");
-  }
-  return true;
-}
 
 void Caller::AnyCall() {
   const uint64_t kind = random_.Below(100);
-  if (kind < 42) return Put();
-  if (kind < 75) return GetSome();
-  if (kind < 81) return Exists();
-  if (kind < 86) return WaitExists();
+  if (kind < 35) return Put();
+  if (kind < 40) return in_place_.Create();
+  if (kind < 73) return Get();
+  if (kind < 79) return in_place_.View();
+  if (kind < 84) return Exists();
+  if (kind < 88) return WaitExists();
   return Remove();
 }
 
 void Caller::Think() {
-  world_.scheduler.WaitUntil(world_.scheduler.now() +
-                             random_.Between(Duration(0), world_.plan.thinking));
+  WaitFor(random_.Between(Duration(0), world_.plan.thinking));
+  if (node_.alive()) in_place_.LookAtViews();
 }
 
 void Caller::Put() {
@@ -152,87 +111,85 @@ void Caller::Put() {
   if (!End(call, "a Put")) return;
   for (size_t i = 0; i < count; ++i) {
     Say("put ", keys[i], " value ", numbers[i], " -> ", statuses[i]);
-    world_.checker.EndPut(numbers[i], statuses[i]);
-    CountPut(statuses[i]);
+    EndPut(numbers[i], statuses[i]);
   }
 }
 
-void Caller::CountPut(const Status& status) {
-  switch (status.code()) {
-    case StatusCode::kOk:
-      return Count(Event::kPutsOk);
-    case StatusCode::kAlreadyExists:
-      return Count(Event::kPutsRefused);
-    case StatusCode::kResourceExhausted:
-      return Count(Event::kPutsFull);
-    case StatusCode::kDeadlineExceeded:
-      return Count(Event::kPutsUnknown);
-    case StatusCode::kInternal:
-      return world_.checker.Fail("a Put ended " + status.ToString());
-    default:
-      return Count(Event::kPutsAborted);
-  }
+// Whole objects are proved by their checksum too, parts by the word alone, which tells nothing of
+// what happens to bytes on the wire.
+Caller::Wanted Caller::AnyPart(std::string key) {
+  if (world_.plan.flips > 0 || random_.Chance(0.7)) return {std::move(key)};
+  const uint64_t cells = world_.plan.largest_value / kCellBytes;
+  const uint64_t offset = random_.Below(cells / 2 + 1) * kCellBytes;
+  if (random_.Chance(0.3)) return {std::move(key), offset};
+  return {std::move(key), offset, random_.Between(1, 16) * kCellBytes};
 }
 
-void Caller::GetSome() {
-  std::vector<std::string> keys;
+void Caller::Get() {
+  std::vector<Wanted> wanted;
   for (uint64_t n = random_.Chance(0.3) ? random_.Between(2, 3) : 1; n > 0; --n) {
-    keys.push_back(keys.empty() || random_.Chance(0.7) ? AnyKey() : keys.back());
+    wanted.push_back(AnyPart(wanted.empty() || random_.Chance(0.7) ? AnyKey() : wanted[0].key));
   }
-  Get(std::move(keys));
-}
-
-void Caller::Get(std::vector<std::string> keys) {
-  std::vector<std::vector<std::byte>> buffers(keys.size());
-  std::vector<std::vector<transfer::Piece>> pieces(keys.size());
+  std::vector<std::vector<std::byte>> buffers(wanted.size());
+  std::vector<std::vector<transfer::Piece>> pieces(wanted.size());
   std::vector<GetItem> items;
-  for (size_t i = 0; i < keys.size(); ++i) {
+  for (size_t i = 0; i < wanted.size(); ++i) {
     buffers[i].resize(std::max(kCellBytes, world_.plan.largest_value));
     pieces[i] = Cut<transfer::Piece>(&random_, buffers[i].data(), buffers[i].size());
-    items.push_back({keys[i], pieces[i]});
-    Say("get ", keys[i]);
+    items.push_back({wanted[i].key, pieces[i], wanted[i].offset, wanted[i].length});
+    Say("get ", wanted[i].key, wanted[i].is_whole() ? "" : ", a part");
   }
+  const bool remembers = wanted.size() == 1 && node_.Remembers(wanted[0].key);
+  client::GetCounters met;
   const Call call = Begin();
   const Checker::Mark begun = world_.checker.Begin();
-  const std::vector<GetResult> results = client::GetObjects(
-      node_.parts(), items, call.timeout, world_.guards.read, node_.get_counters());
+  const std::vector<GetResult> results =
+      client::GetObjects(node_.parts(), items, call.timeout, world_.guards.read, &met);
   if (!End(call, "a Get")) return;
-  for (size_t i = 0; i < keys.size(); ++i) {
+  node_.Add(met);
+  if (remembers && met.remembered == 0 && met.refused > 0) Count(Event::kRememberedRefused);
+  for (size_t i = 0; i < wanted.size(); ++i) {
     const Status& status = results[i].status;
-    const auto bytes = std::span(buffers[i]).first(status.ok() ? results[i].size : 0);
-    if (status.ok()) {
-      Say("get ", keys[i], " -> value ", ReadValue(bytes).number, ", ", bytes.size(), " B");
-    } else {
-      Say("get ", keys[i], " -> ", status);
-    }
-    world_.checker.EndGet(begun, keys[i], status, bytes);
-    Count(status.ok()                              ? Event::kGetsOk
-          : status.code() == StatusCode::kNotFound ? Event::kGetsMissed
-                                                   : Event::kGetsFailed);
+    EndGet(wanted[i], begun, status,
+           std::span(buffers[i]).first(status.ok() ? results[i].size : 0));
   }
 }
 
-void Caller::GetRemembered() {
-  const std::string any = AnyKey();
-  const std::string key = random_.Chance(0.7) ? remembered_.Nearest(any) : any;
-  const Call call = Begin();
-  const Checker::Mark begun = world_.checker.Begin();
-  const auto bytes = remembered_.Read(key, call.began + call.timeout);
-  if (!node_.alive()) return;
-  if (!bytes.has_value()) return remembered_.Learn(key, call.began + call.timeout);
-  Say("get ", key, " from a remembered location -> value ", ReadValue(*bytes).number);
-  Count(Event::kReadsRemembered);
-  world_.checker.EndGet(begun, key, Status::Ok(), *bytes);
+void Caller::EndGet(const Wanted& wanted, Checker::Mark begun, const Status& status,
+                    std::span<const std::byte> bytes) {
+  if (status.ok()) {
+    Say("get ", wanted.key, " -> value ", ReadValue(bytes, wanted.offset / kCellBytes).number, ", ",
+        bytes.size(), " B from ", wanted.offset);
+  } else {
+    Say("get ", wanted.key, " -> ", status);
+  }
+  if (wanted.is_whole() || !status.ok()) {
+    world_.checker.EndGet(begun, wanted.key, status, bytes);
+  } else {
+    world_.checker.EndGetOfPart(begun, wanted.key, wanted.offset, bytes);
+    Count(Event::kPartsOk);
+  }
+  Count(status.ok()                              ? Event::kGetsOk
+        : status.code() == StatusCode::kNotFound ? Event::kGetsMissed
+                                                 : Event::kGetsFailed);
+}
+
+// As the product's Exists: one that brings the location, or a mere question.
+Status Caller::AskExists(const std::string& key, TimePoint deadline) {
+  if (node_.remembers() && random_.Chance(0.7)) {
+    const std::string_view name = key;
+    return client::LocateObjects(node_.parts(), {&name, 1}, deadline).front().status();
+  }
+  kvstore::Exists request;
+  request.keys.Add(key);
+  return node_.parts().master.Ask(std::move(request), deadline).front().status;
 }
 
 void Caller::Exists() {
   const std::string key = AnyKey();
   const Call call = Begin();
   const Checker::Mark begun = world_.checker.Begin();
-  kvstore::Exists request;
-  request.keys.Add(key);
-  const Status status =
-      node_.parts().master.Ask(std::move(request), call.began + call.timeout).front().status;
+  const Status status = AskExists(key, call.deadline());
   if (!End(call, "an Exists")) return;
   Say("exists ", key, " -> ", status);
   const bool found = status.ok();
@@ -249,7 +206,7 @@ void Caller::WaitExists() {
   request.keys.Add(key);
   Say("wait for ", key);
   const Status status =
-      node_.parts().master.Await(std::move(request), call.began + call.timeout).front().status;
+      node_.parts().master.Await(std::move(request), call.deadline()).front().status;
   if (!End(call, "a WaitExists")) return;
   Say("wait for ", key, " -> ", status);
   if (status.ok()) world_.checker.EndLook(begun, key, true);
@@ -264,7 +221,7 @@ void Caller::Remove() {
   request.keys.Add(key);
   Say("remove ", key);
   const Status status =
-      node_.parts().master.Drop(std::move(request), call.began + call.timeout).front().status;
+      node_.parts().master.Drop(std::move(request), call.deadline()).front().status;
   if (!End(call, "a Remove")) return;
   Say("remove ", key, " -> ", status);
   world_.checker.EndRemove(begun, key, status);
@@ -278,14 +235,9 @@ void Caller::Remove() {
 void RunWorkload(World* world, SimNode* node, size_t thread) {
   ++world->threads_running;
   Caller caller(world, node, thread);
-  Random& random = world->scheduler.random();
   caller.Think();
   while (caller.goes_on()) {
-    if (random.Chance(world->plan.remembered_reads)) {
-      caller.GetRemembered();
-    } else {
-      caller.AnyCall();
-    }
+    caller.AnyCall();
     if (node->alive()) caller.Think();
   }
   --world->threads_running;

@@ -20,7 +20,7 @@ World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
       guards(ReadAsPlanned(all_guards, plan)),
       transcript(scheduler, trace),
       network(&scheduler, plan.nodes.size() + 1, plan.network),
-      fabric{&network, &transcript, &counts, plan.flips, {}, {}},
+      fabric{&network, &transcript, &counts, plan.flips, plan.shares_memory, guards.shared},
       checker([this] { return master.objects_forgotten(); }),
       master(&network, &transcript, &counts, &checker, plan.limits, guards.catalog),
       slots(plan.nodes.size(), nullptr) {
@@ -30,8 +30,8 @@ World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
 
 void World::StartNode(size_t slot) {
   const NodePlan& node_plan = plan.nodes[slot];
-  nodes.push_back(
-      std::make_unique<SimNode>(node_plan, &fabric, &master, guards.holder, guards.session));
+  nodes.push_back(std::make_unique<SimNode>(node_plan, &fabric, &master, guards.holder,
+                                            guards.session, plan.remembers_locations));
   SimNode* node = nodes.back().get();
   slots[slot] = node;
   for (size_t i = 0; i < node_plan.threads; ++i) {
