@@ -37,5 +37,15 @@ TEST_F(ExamplesTest, PutGetInC) {
   EXPECT_EQ(OutputOf("put_get_c"), "a block in two pieces\nremoved; then: not_found\n");
 }
 
+TEST_F(ExamplesTest, ZeroCopy) {
+  EXPECT_EQ(OutputOf("zero_copy"), "1048576 bytes, sum 7340032\n");
+}
+
+TEST_F(ExamplesTest, Layers) {
+  EXPECT_EQ(OutputOf("layers"),
+            "layer 0: 65536 bytes of 'a'\nlayer 1: 65536 bytes of 'b'\n"
+            "layer 2: 65536 bytes of 'c'\nlayer 3: 65536 bytes of 'd'\n");
+}
+
 }  // namespace
 }  // namespace kvstore::cluster
