@@ -42,17 +42,31 @@ TEST_F(ClientTest, WhatWasPutIsReadInItsWritersMemory) {
   EXPECT_EQ(near_->counters().gets_ok, 1u);
 }
 
-TEST_F(ClientTest, AnotherNodeReadsItOverTcp) {
+TEST_F(ClientTest, AnotherNodeOfItsHostReadsItThroughSharedMemory) {
   const std::string bytes = BytesOf("k", 3 * kMiB);
   ASSERT_EQ(near_->Put("k", bytes), Status::Ok());
   EXPECT_EQ(*far_->Get("k"), bytes);
-  EXPECT_GE(far_->counters(Way::kTcp).bytes_read, bytes.size());
+  EXPECT_GE(far_->counters(Way::kShm).bytes_read, bytes.size());
+  EXPECT_EQ(far_->counters(Way::kTcp).bytes_read, 0u);
+}
+
+TEST_F(ClientTest, WhereOnlyTcpIsAllowedItIsReadOverTcp) {
+  ClientOptions options;
+  options.master = master_->address();
+  options.ways = {Way::kTcp};
+  const auto remote = Client::Connect(options);
+  ASSERT_TRUE(remote.ok()) << remote.status();
+  const std::string bytes = BytesOf("k", 3 * kMiB);
+  ASSERT_EQ(near_->Put("k", bytes), Status::Ok());
+  EXPECT_EQ(*(*remote)->Get("k"), bytes);
+  EXPECT_GE((*remote)->counters(Way::kTcp).bytes_read, bytes.size());
+  EXPECT_EQ((*remote)->counters(Way::kShm).bytes_read, 0u);
 }
 
 TEST_F(ClientTest, AClientThatLendsNothingWritesAndReads) {
   const std::string bytes = BytesOf("k", kMiB + 1);
   ASSERT_EQ(far_->Put("k", bytes), Status::Ok());
-  EXPECT_GE(far_->counters(Way::kTcp).bytes_written, bytes.size());
+  EXPECT_GE(far_->counters(Way::kShm).bytes_written, bytes.size());
   EXPECT_EQ(*far_->Get("k"), bytes);
   EXPECT_EQ(*near_->Get("k"), bytes);
 }

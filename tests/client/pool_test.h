@@ -26,8 +26,8 @@ inline std::string BytesOf(std::string_view key, size_t size, uint64_t version =
   return bytes;
 }
 
-// A real master process, and clients of it in this process: between two of them bytes travel over
-// TCP.
+// A real master process, and clients of it in this process: between two of them bytes travel
+// through shared memory, or over TCP where that alone is allowed.
 class PoolTest : public ::testing::Test {
  protected:
   void Start(const std::vector<std::string>& flags = {}) {
