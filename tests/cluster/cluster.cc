@@ -31,9 +31,11 @@ MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
 }
 
 NodeProcess::NodeProcess(const MasterProcess& master, const std::string& name,
-                         const std::string& lend) {
-  process_ = std::make_unique<ChildProcess>(std::vector<std::string>{
-      KVSTORE_NODE_PATH, "--master=" + master.address(), "--name=" + name, "--lend=" + lend});
+                         const std::string& lend, const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments = {KVSTORE_NODE_PATH, "--master=" + master.address(),
+                                        "--name=" + name, "--lend=" + lend};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  process_ = std::make_unique<ChildProcess>(arguments);
   running_ = process_->WaitForLine(" ready", kStartTimeout).has_value();
   if (!running_) ADD_FAILURE() << "kvstore_node did not start: " << process_->output();
 }

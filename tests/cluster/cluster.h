@@ -30,7 +30,8 @@ class MasterProcess {
 // A kvstore_node process that lends `lend` ("64MiB") to that master's pool.
 class NodeProcess {
  public:
-  NodeProcess(const MasterProcess& master, const std::string& name, const std::string& lend);
+  NodeProcess(const MasterProcess& master, const std::string& name, const std::string& lend,
+              const std::vector<std::string>& flags = {});
 
   bool running() const { return running_; }
   ChildProcess& process() { return *process_; }

@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration kSoon = seconds(20);
-constexpr Duration kAWhile = milliseconds(300);
+constexpr Duration kAWhile = milliseconds(200);
 constexpr size_t kFillCells = 16'384;  // 256 KiB
 constexpr int kFillRounds = 3;
 
@@ -18,16 +18,15 @@ constexpr int kFillRounds = 3;
 // And none is evicted before its room is needed.
 const std::vector<std::string> OneHost::kNoLeases = {
     "--lease_ms=0",         "--free_share_wanted=0",  //
-    "--heartbeat_ms=100",   "--suspect_after_ms=600",
-    "--gone_after_ms=2000", "--abort_writer_after_ms=100",
+    "--heartbeat_ms=100",   "--suspect_after_ms=500",
+    "--gone_after_ms=1500", "--abort_writer_after_ms=100",
     "--max_grant_ms=1500",  "--order_resend_ms=200",
-    "--log_level=error",
+    "--log_level=warning",
 };
 
 void OneHost::SetUp() {
   ASSERT_TRUE(master_.running());
-  node_ = std::make_unique<NodeProcess>(master_, "shelf", std::to_string(kPoolBytes >> 20) + "MiB");
-  ASSERT_TRUE(node_->running());
+  StartNode();
   writer_ = Join(master_, 0, "writer");
   ClientOptions options;
   options.master = master_.address();
@@ -41,10 +40,23 @@ void OneHost::SetUp() {
 
 void OneHost::TearDown() {
   if (reader_ == nullptr || writer_ == nullptr) return;
-  EXPECT_GT(writer_->counters(transfer::Way::kShm).bytes_written, 2 * kPoolBytes);
-  EXPECT_GT(reader_->counters(transfer::Way::kShm).bytes_read, 2 * kPoolBytes);
-  EXPECT_EQ(writer_->counters(transfer::Way::kTcp).bytes_written, 0u);
-  EXPECT_EQ(reader_->counters(transfer::Way::kTcp).bytes_read, 0u);
+  EXPECT_GT(writer_->counters(transfer::Way::kShm).bytes_written, 0u);
+  EXPECT_EQ(writer_->counters(transfer::Way::kTcp).copies_done, 0u);
+  if (reader_->counters().gets_ok > 0) {
+    EXPECT_GT(reader_->counters(transfer::Way::kShm).bytes_read, 0u);
+  }
+  EXPECT_EQ(reader_->counters(transfer::Way::kTcp).copies_done, 0u);
+}
+
+void OneHost::StartNode(const std::vector<std::string>& flags) {
+  const std::string lend = std::to_string(kPoolBytes >> 20) + "MiB";
+  node_ = std::make_unique<NodeProcess>(master_, "shelf", lend, flags);
+  ASSERT_TRUE(node_->running());
+}
+
+void OneHost::KillNode() {
+  node_->process().Signal(SIGKILL);
+  ASSERT_EQ(node_->process().WaitForExit(kSoon), 128 + SIGKILL);
 }
 
 void OneHost::WriteOverThePool() {
@@ -91,7 +103,7 @@ void OneHost::AwaitKeyFree(const std::string& key) {
   const TimePoint until = BootClock::now() + kSoon;
   Status put;
   do {
-    put = writer_->Put(key, ToldValue(key, ++round_, 256), {.timeout = seconds(5)});
+    put = writer_->Put(key, ToldValue(key, ++round_, 1024), {.timeout = seconds(5)});
     if (put.code() != StatusCode::kAlreadyExists) break;
     std::this_thread::sleep_for(milliseconds(10));
   } while (BootClock::now() < until);
@@ -106,6 +118,10 @@ void OneHost::ExpectWholePool() {
 void OneHost::ExpectAllButOneObject() {
   EXPECT_TRUE(HasRoomFor(kPoolBytes - kBytes, kSoon)) << "more is held back than one object";
   EXPECT_FALSE(HasRoomFor(kPoolBytes, kAWhile)) << "memory was given away that is still in use";
+}
+
+void OneHost::PutTold(const std::string& key, uint32_t version) {
+  ASSERT_EQ(writer_->Put(key, ToldValue(key, version, kCells), {.replace = true}), Status::Ok());
 }
 
 std::string OneHost::Read(const std::string& key) {

@@ -29,9 +29,12 @@ class OneHost : public ::testing::Test {
 
   explicit OneHost(const std::vector<std::string>& flags = kNoLeases) : master_(flags) {}
   void SetUp() override;
-  // Every byte that others wrote, and the bytes that the tests counted on, went through shared
-  // memory.
+  // Every byte of the test's own clients went through shared memory.
   void TearDown() override;
+
+  void StartNode(const std::vector<std::string>& flags = {});
+  // Returns when it is dead.
+  void KillNode();
 
   // Replaces the objects of other keys, all of the pool's memory that can be had several times, and
   // reads each of them back.
@@ -46,7 +49,9 @@ class OneHost : public ::testing::Test {
   // Only the memory of one told object is held back.
   void ExpectAllButOneObject();
 
-  // What a Get of the told objects' key finds: "version V", "wrong bytes", or an error.
+  // Puts an object of kBytes, in place of any older one.
+  void PutTold(const std::string& key, uint32_t version);
+  // What a Get finds of a told object: "version V", "wrong bytes", or an error.
   std::string Read(const std::string& key);
   static std::string Put(const std::string& key, int version, const std::string& where = "-");
 

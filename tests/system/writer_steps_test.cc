@@ -81,7 +81,7 @@ TEST_F(WriterSteps, StoppedInTheMidstOfAPutAndContinued) {
 }
 
 TEST_F(WriterSteps, StoppedInTheMidstOfAPutAndKilled) {
-  for (const std::string& step : kStepsOfACopy) {
+  for (const std::string step : {"half", "sum"}) {
     SCOPED_TRACE(step);
     ToldClient writer(master_, "told");
     writer.AwaitStop(writer.Begin(Put("told", 6, step)), step);
