@@ -28,7 +28,7 @@ TEST_F(ReaderSteps, StoppedInTheMidstOfAGetAndContinued) {
   for (const std::string where : {"begin", "half"}) {
     SCOPED_TRACE(where);
     PutTold("told", 1);
-    ToldClient reader(master_, "told");
+    ToldClient reader(master_, "told", 0, ToldClient::Checksums::kUnchecked);
     const int get = reader.Begin(Get(where));
     reader.AwaitStop(get, where);
     reader.Stop();
@@ -49,7 +49,7 @@ TEST_F(ReaderSteps, StoppedInTheMidstOfAGetOfWhatIsRemoved) {
   for (const std::string where : {"begin", "half"}) {
     SCOPED_TRACE(where);
     PutTold("told", 1);
-    ToldClient reader(master_, "told");
+    ToldClient reader(master_, "told", 0, ToldClient::Checksums::kUnchecked);
     const int get = reader.Begin(Get(where));
     reader.AwaitStop(get, where);
     reader.Stop();

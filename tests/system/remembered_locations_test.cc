@@ -74,7 +74,7 @@ TEST_F(LongLeases, AReaderStoppedInTheMidstOfARememberedGetReadsWhatIsThereNow) 
   for (const std::string where : {"begin", "half"}) {
     SCOPED_TRACE(where);
     PutTold("told", 1);
-    ToldClient reader(master_, "reader");
+    ToldClient reader(master_, "reader", 0, ToldClient::Checksums::kUnchecked);
     ASSERT_EQ(reader.Do(GetStep("told", kCells)), "version 1");
     const int get = reader.Begin(GetStep("told", kCells, where));
     reader.AwaitStop(get, where);

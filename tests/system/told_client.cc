@@ -11,16 +11,16 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(30);
 
 std::vector<std::string> CommandLine(const MasterProcess& master, const std::string& name,
-                                     uint64_t lend_bytes) {
-  std::vector<std::string> words = {KVSTORE_TEST_TOLD_CLIENT_PATH, master.address(), name};
-  if (lend_bytes > 0) words.push_back(std::to_string(lend_bytes));
-  return words;
+                                     uint64_t lend_bytes, ToldClient::Checksums checksums) {
+  return {KVSTORE_TEST_TOLD_CLIENT_PATH, master.address(), name, std::to_string(lend_bytes),
+          checksums == ToldClient::Checksums::kChecked ? "checked" : "unchecked"};
 }
 
 }  // namespace
 
-ToldClient::ToldClient(const MasterProcess& master, const std::string& name, uint64_t lend_bytes)
-    : process_(CommandLine(master, name, lend_bytes), ChildProcess::Input::kTold) {
+ToldClient::ToldClient(const MasterProcess& master, const std::string& name, uint64_t lend_bytes,
+                       Checksums checksums)
+    : process_(CommandLine(master, name, lend_bytes, checksums), ChildProcess::Input::kTold) {
   (void)AwaitLine("joined");
 }
 

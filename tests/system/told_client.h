@@ -15,7 +15,11 @@ namespace kvstore::cluster {
 // Confined to one thread.
 class ToldClient {
  public:
-  ToldClient(const MasterProcess& master, const std::string& name, uint64_t lend_bytes = 0);
+  // Whether its Gets compare checksums: without them only the holder's word guards what is read.
+  enum class Checksums : uint8_t { kChecked, kUnchecked };
+
+  ToldClient(const MasterProcess& master, const std::string& name, uint64_t lend_bytes = 0,
+             Checksums checksums = Checksums::kChecked);
 
   // Begins a step, and says under which number.
   int Begin(const std::string& step);

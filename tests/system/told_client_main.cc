@@ -1,6 +1,7 @@
 // A client in a process of its own that does one step at a time, as it is told, for tests to kill
 // and to stop at every one of them:
-//   told_client MASTER_ADDRESS NAME [LEND_BYTES]
+//   told_client MASTER_ADDRESS NAME LEND_BYTES CHECKSUMS
+// CHECKSUMS: "checked" or "unchecked" by Get, which then relies on the holder's word alone.
 //
 // It reads lines "N VERB KEY ..." and answers each with a line "#N= RESULT": "ok", an error as
 // Status says it, "version V" (every byte read belongs to version V of the key) or "wrong bytes".
@@ -280,11 +281,12 @@ std::string ToldSteps::Counters() const {
 int main(int argc, char** argv) {
   using kvstore::cluster::ReadLine;
   using kvstore::cluster::SayLine;
-  if (argc != 3 && argc != 4) return 2;
+  if (argc != 5) return 2;
   kvstore::ClientOptions options;
   options.master = argv[1];
   options.name = argv[2];
-  if (argc == 4) options.lend_bytes = std::stoull(argv[3]);
+  options.lend_bytes = std::stoull(argv[3]);
+  options.verify_checksums = std::string_view(argv[4]) == "checked";
   auto client = kvstore::Client::Connect(options);
   if (!client.ok()) {
     SayLine("can't join: " + client.status().ToString());
