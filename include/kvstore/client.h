@@ -244,7 +244,8 @@ class Client {
 
   // Room for new objects on this host, in this process's own memory or that of another node here,
   // to be filled in place and sealed. Errors as for Put, of which this is the first half; one
-  // replica, and the placement is this host (preferred_nodes counts among its nodes).
+  // replica, and the placement is this host (preferred_nodes counts among its nodes). The timeout
+  // also bounds how long they may take to be filled and sealed: NewObject::deadline() says it.
   // resource_exhausted: no node of this host has room, or lends any.
   virtual std::vector<Result<std::unique_ptr<NewObject>>> Create(
       std::span<const CreateItem> items, const PutOptions& options = {}) = 0;

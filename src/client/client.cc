@@ -114,6 +114,9 @@ class Member final : public Client {
         locations_(options.remember_locations) {}
 
   Parts PartsNow() const;
+  // Null while there is no session: another master may reign by then, of another pool, whose
+  // answers know nothing of the leases of this one.
+  Locations* WhileJoined(Locations* locations) const;
   Status CheckCall(Duration timeout) const;
   ObjectStat Describe(const StatAnswer& answer) const;
   std::vector<Result<bool>> AskExists(std::span<const std::string_view> keys, TimePoint deadline);
@@ -178,10 +181,17 @@ Member::~Member() {
 }
 
 Parts Member::PartsNow() const {
-  return Parts{*works_->master, *works_->engine,
-               Clock::Boot(),   Peer{works_->engine->incarnation(), name_, host_, ""},
-               &locations_,     works_->peers.get(),
+  return Parts{*works_->master,
+               *works_->engine,
+               Clock::Boot(),
+               Peer{works_->engine->incarnation(), name_, host_, ""},
+               WhileJoined(&locations_),
+               works_->peers.get(),
                &works_->notes};
+}
+
+Locations* Member::WhileJoined(Locations* locations) const {
+  return works_->verbs->health().ok() ? locations : nullptr;
 }
 
 Status Member::CheckCall(Duration timeout) const {
@@ -233,7 +243,7 @@ std::vector<GetResult> Member::ReadPuts(std::span<const GetItem> items, Duration
   const TimePoint began = BootClock::now();
   GetCounters met;
   Parts parts = PartsNow();
-  parts.locations = locations;
+  parts.locations = WhileJoined(locations);
   std::vector<GetResult> results = GetObjects(parts, items, timeout, read_guards_, &met, of_puts);
   tally_.CountGets(results, met, BootClock::now() - began);
   return results;

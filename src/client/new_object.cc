@@ -70,7 +70,7 @@ Status ObjectInPlace::Seal(Duration timeout) {
   const Status mine = StillMine(deadline);
   LetGo();
   if (mine.ok()) return Commit(checksum, deadline);
-  AbortPuts(parts_, {sequence_}, TimePoint::max());
+  AbortPuts(parts_, {sequence_}, deadline);
   return mine;
 }
 
