@@ -4,13 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <fstream>
 #include <limits>
-#include <map>
 #include <random>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -18,6 +15,7 @@
 #include "transfer/batch.h"
 #include "transfer/descriptor.h"
 #include "transfer/local/local_transport.h"
+#include "transfer/peer_table.h"
 #include "transfer/registry.h"
 #include "transfer/shm/server.h"
 #include "transfer/shm/shm_transport.h"
@@ -124,6 +122,12 @@ Result<Endpoint> Advertised(const Endpoint& bound, const std::string& advertise)
       bound.ToString() + " is no address that peers can connect to; name one to be advertised");
 }
 
+// For how long others' copies of a region that is closed are waited for. They can't be cut off, and
+// what they touch is given to nobody else; so not for long, where TCP would be waited for.
+Duration ShmStallTimeout(const EngineOptions& options) {
+  return std::min<Duration>(options.tcp_stall_timeout, std::chrono::seconds(1));
+}
+
 // One engine's parts. The threads of its transports and its servers use it until it is destroyed.
 class EngineParts {
  public:
@@ -153,22 +157,14 @@ class EngineParts {
     Access access;
     Parcel parcel;
   };
-  struct OpenPeer {
-    Target target;
-    std::shared_ptr<std::atomic<bool>> closed;  // target.closed
-    TimePoint last_used;
-  };
 
   // Sorts the copies by peer and way; those that no way can carry are finished at once.
   std::vector<Routed> Sort(const std::shared_ptr<BatchState>& batch);
   Status SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
                  std::vector<Routed>* parcels);
-  Result<Target> FindPeer(PeerId id, TimePoint now);
   // The cheapest way that is allowed and leads to that region; `in_place`: and maps its memory.
   Result<Transport*> FindWay(const Target& target, RegionId region, Access access,
                              TimePoint deadline, bool in_place);
-  // Peers come and go for as long as the process lives; those nobody asks for must not pile up.
-  void ForgetIdlePeers(TimePoint now) REQUIRES(mu_);
   bool Allows(Way way) const;
 
   // Null: nothing was shared yet.
@@ -184,12 +180,10 @@ class EngineParts {
   Registry registry_;
   std::unique_ptr<TcpServer> server_;    // null: no port
   std::vector<std::string> advertised_;  // unchanging after Listen
+  PeerTable peers_;
 
   Mutex mu_;
   Incarnation incarnation_ GUARDED_BY(mu_);
-  std::map<PeerId, OpenPeer> peers_ GUARDED_BY(mu_);
-  std::unordered_map<Incarnation, PeerId> ids_ GUARDED_BY(mu_);  // of peers_
-  PeerId next_peer_ GUARDED_BY(mu_) = 1;
   std::unique_ptr<ShmServer> shm_server_ GUARDED_BY(mu_);  // unchanging once it is there
   Status shm_problem_ GUARDED_BY(mu_);                     // why it could not be made
 
@@ -201,6 +195,7 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
       guards_(guards),
       host_(options.host.empty() ? BootId() : options.host),
       registry_(guards),
+      peers_(options.peer_idle_timeout),
       incarnation_(options.incarnation.IsNone() ? DrawIncarnation() : options.incarnation) {
   transports_.push_back(
       std::make_unique<LocalTransport>(registry_, [this] { return incarnation(); }));
@@ -267,7 +262,7 @@ Result<ShmServer*> EngineParts::StartShmServer() {
                                                 .incarnation = incarnation_,
                                                 .max_peers = options_.shm_max_peers,
                                                 .hello_timeout = options_.tcp_hello_timeout,
-                                                .stall_timeout = options_.tcp_stall_timeout,
+                                                .stall_timeout = ShmStallTimeout(options_),
                                                 .guards = guards_}));
   }
   return shm_server_.get();
@@ -339,61 +334,12 @@ void EngineParts::Rename(const Incarnation& incarnation) {
 
 Result<PeerId> EngineParts::Open(std::string_view descriptor) {
   KVSTORE_ASSIGN_OR_RETURN(PeerDescriptor peer, DecodeDescriptor(descriptor));
-  const TimePoint now = BootClock::now();
-  MutexLock lock(mu_);
-  if (const auto known = ids_.find(peer.incarnation); known != ids_.end()) {
-    OpenPeer& open = peers_.at(known->second);
-    open.last_used = now;
-    // It may have begun to share memory since.
-    if (*open.target.descriptor != peer) {
-      open.target.descriptor = std::make_shared<const PeerDescriptor>(std::move(peer));
-    }
-    return known->second;
-  }
-  ForgetIdlePeers(now);
-  const PeerId id = next_peer_++;
-  ids_[peer.incarnation] = id;
-  const auto closed = std::make_shared<std::atomic<bool>>(false);
-  peers_[id] = {.target = {.peer = id,
-                           .descriptor = std::make_shared<const PeerDescriptor>(std::move(peer)),
-                           .closed = closed},
-                .closed = closed,
-                .last_used = now};
-  return id;
-}
-
-void EngineParts::ForgetIdlePeers(TimePoint now) {
-  for (auto it = peers_.begin(); it != peers_.end();) {
-    const auto next = std::next(it);
-    if (now - it->second.last_used > options_.peer_idle_timeout) {
-      ids_.erase(it->second.target.descriptor->incarnation);
-      peers_.erase(it);
-    }
-    it = next;
-  }
+  return peers_.Open(std::move(peer), BootClock::now());
 }
 
 void EngineParts::Close(PeerId id) {
-  {
-    MutexLock lock(mu_);
-    const auto found = peers_.find(id);
-    if (found == peers_.end()) return;
-    *found->second.closed = true;
-    ids_.erase(found->second.target.descriptor->incarnation);
-    peers_.erase(found);
-  }
+  if (!peers_.Close(id)) return;
   for (const auto& transport : transports_) transport->Close(id);
-}
-
-Result<Target> EngineParts::FindPeer(PeerId id, TimePoint now) {
-  MutexLock lock(mu_);
-  const auto found = peers_.find(id);
-  if (found == peers_.end()) {
-    return InvalidArgumentError("peer " + std::to_string(id) +
-                                " isn't open at this engine; call Open first");
-  }
-  found->second.last_used = now;
-  return found->second.target;
 }
 
 Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, Access access,
@@ -431,7 +377,7 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
            routed.access == copy.access;
   });
   if (parcel == parcels->rend()) {
-    KVSTORE_ASSIGN_OR_RETURN(Target target, FindPeer(copy.peer, batch->submitted()));
+    KVSTORE_ASSIGN_OR_RETURN(Target target, peers_.Find(copy.peer, batch->submitted()));
     Result<Transport*> way = FindWay(target, copy.region, copy.access, batch->deadline(), false);
     if (!way.ok()) {
       // A way may have been looked for until there was no time left.
@@ -488,7 +434,7 @@ Result<std::unique_ptr<Mapping>> EngineParts::Map(const MapRequest& request, Tim
     return InvalidArgumentError(std::to_string(request.length) + " bytes at " +
                                 std::to_string(request.offset) + " end beyond 2^64");
   }
-  KVSTORE_ASSIGN_OR_RETURN(const Target target, FindPeer(request.peer, BootClock::now()));
+  KVSTORE_ASSIGN_OR_RETURN(const Target target, peers_.Find(request.peer, BootClock::now()));
   KVSTORE_ASSIGN_OR_RETURN(Transport* const way,
                            FindWay(target, request.region, request.access, deadline, true));
   KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping, way->Map(target, request, deadline));

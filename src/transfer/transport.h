@@ -4,6 +4,7 @@
 // The transfer layer's inside, from the top:
 //
 //   engine      implements kvstore/transfer.h: validates copies, picks a way for each
+//   peer_table  the peers that were opened
 //   registry    which memory copies may touch, and who touches it now
 //   batch       one submitted batch and its completions
 //   carrier     the thread that carries copies for ways that move bytes themselves
