@@ -256,8 +256,8 @@ class Engine {
   // another region, a null base, size 0 → invalid_argument; CUDA → unimplemented.
   virtual Result<RegionId> Register(void* base, uint64_t size, const RegionOptions& options) = 0;
   // Refuses new copies of the region and returns when none touches it any more. Of a shared region
-  // other processes' copies are waited for no longer than the stall timeout and mappings not at
-  // all, since they can't be cut off; they keep the pages, which nobody else gets.
+  // other processes' copies are waited for no longer than the stall timeout, at most 1 s, and
+  // mappings not at all, since they can't be cut off; they keep the pages, which nobody else gets.
   virtual Status Unregister(RegionId region) = 0;
 
   // The parts of a shared region that other processes may be touching: their copies under way and
