@@ -26,7 +26,8 @@ using Word = std::atomic<uint64_t>;
 class SharedMemory {
  public:
   // `size`: whole granules, not 0; `granule`: a power of two, whole pages. invalid_argument;
-  // resource_exhausted: the kernel won't map so much.
+  // resource_exhausted: the kernel won't map so much, or makes no such memory at all (the message
+  // says which).
   static Result<SharedMemory> Create(uint64_t size, uint64_t granule);
 
   SharedMemory(SharedMemory&& other) noexcept;

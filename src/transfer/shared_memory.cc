@@ -14,14 +14,19 @@ namespace kvstore::transfer {
 namespace {
 
 constexpr uint64_t kHugePage = 2u << 20;
+// How often the kernel may say that it has no pages just now.
+constexpr int kPopulateTries = 100;
 
 uint64_t PageBytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
 uint64_t RoundDown(uint64_t value, uint64_t unit) { return value / unit * unit; }
 
+// By `errno`. Only for want of memory does it help to lend less.
 Status MapError(uint64_t bytes) {
-  return ResourceExhaustedError("can't map " + std::to_string(bytes) + " bytes to share (" +
-                                std::strerror(errno) + "); lend less");
+  std::string why = "can't map " + std::to_string(bytes) + " bytes to share (";
+  why += std::strerror(errno);
+  why += errno == ENOMEM ? "); lend less" : ")";
+  return ResourceExhaustedError(why);
 }
 
 // An anonymous file of so many bytes, for good; -1 with errno.
@@ -78,8 +83,9 @@ Status MakePresent(void* base, uint64_t begin, uint64_t end) {
   begin = RoundDown(begin, page);
   end = RoundUp(end, page);
   char* const start = static_cast<char*>(base) + begin;
+  int tries = kPopulateTries;
   while (!Populate(start, end - begin)) {
-    if (errno == EINTR || errno == EAGAIN) continue;
+    if (errno == EINTR || (errno == EAGAIN && --tries > 0)) continue;
     if (errno != EINVAL) {
       return ResourceExhaustedError("can't have the pages of bytes " + std::to_string(begin) +
                                     " to " + std::to_string(end) + " (" + std::strerror(errno) +

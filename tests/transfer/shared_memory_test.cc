@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -44,6 +46,37 @@ TEST(SharedMemoryTest, WhatMakesNoSenseIsRefused) {
     ASSERT_FALSE(made.ok()) << size << " " << granule;
     EXPECT_FALSE(made.status().message().empty());
   }
+}
+
+// What a child says of memory that it can't make, once it may have no more files than it has.
+std::string RefusalWithoutFiles() {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const FileDescriptor out(ends[0]);
+  FileDescriptor in(ends[1]);
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    if (setrlimit(RLIMIT_NOFILE, &none) != 0) _exit(1);
+    const Result<SharedMemory> made = SharedMemory::Create(kGranule, kGranule);
+    const std::string said(made.ok() ? "made" : made.status().message());
+    _exit(write(in.get(), said.data(), said.size()) == static_cast<ssize_t>(said.size()) ? 0 : 1);
+  }
+  in = FileDescriptor();
+  int how = 0;
+  EXPECT_EQ(waitpid(child, &how, 0), child);
+  EXPECT_EQ(how, 0);
+  std::array<char, 4096> said{};
+  const ssize_t got = read(out.get(), said.data(), said.size());
+  return {said.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))};
+}
+
+TEST(SharedMemoryTest, OnlyForWantOfMemoryOneIsToldToLendLess) {
+  const Result<SharedMemory> huge = SharedMemory::Create(uint64_t{1} << 63, kGranule);
+  EXPECT_NE(huge.status().message().find("lend less"), std::string::npos) << huge.status();
+  const std::string said = RefusalWithoutFiles();
+  EXPECT_NE(said.find("Too many open files"), std::string::npos) << said;
+  EXPECT_EQ(said.find("lend less"), std::string::npos) << said;
 }
 
 TEST(SharedMemoryTest, MemoryAndWordsBeginAsZerosAndAreOnesOwn) {
