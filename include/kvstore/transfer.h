@@ -132,7 +132,7 @@ struct Completion {
   Outcome outcome = Outcome::kFailed;
   // OK iff kDone. aborted: the guard refused (the memory has a new owner, or will have);
   // unavailable: the peer or the path failed; not_found: no such region; invalid_argument;
-  // deadline_exceeded; cancelled; failed_precondition: no permitted way leads to the peer.
+  // deadline_exceeded; cancelled; failed_precondition: no permitted way can lead to the peer.
   Status status;
   Way way = Way::kAutomatic;
 };
@@ -291,9 +291,10 @@ class Engine {
   // another costs as much as the round trip.
   virtual std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) = 0;
 
-  // Reaches a stretch in place. aborted: the guard refused; not_found, invalid_argument: as for a
-  // copy; failed_precondition: no permitted way reaches that memory in place; resource_exhausted:
-  // this process has too many mappings of that peer (4096).
+  // Reaches a stretch in place. aborted: the guard refused; unavailable: the peer has ended, or
+  // doesn't answer; not_found, invalid_argument, deadline_exceeded: as for a copy;
+  // failed_precondition: no permitted way can reach that memory in place; resource_exhausted: this
+  // process has too many mappings of that peer (4096).
   virtual Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline) = 0;
 
   virtual WayCounters counters(Way way) const = 0;

@@ -122,6 +122,22 @@ Result<Endpoint> Advertised(const Endpoint& bound, const std::string& advertise)
       bound.ToString() + " is no address that peers can connect to; name one to be advertised");
 }
 
+// One answer for all ways' refusals. What may pass is told from what never will: a peer that has
+// ended or is stopped may be replaced by another one that isn't.
+Status NoWay(const PeerDescriptor& peer, std::span<const Status> refusals) {
+  const auto says = [&](StatusCode code) {
+    return std::any_of(refusals.begin(), refusals.end(),
+                       [&](const Status& refusal) { return refusal.code() == code; });
+  };
+  std::string why = "no way leads to peer " + peer.incarnation.ToString();
+  for (const Status& refusal : refusals) why += "; " + refusal.message();
+  if (says(StatusCode::kNotFound)) return NotFoundError(why);
+  if (says(StatusCode::kUnavailable) || says(StatusCode::kDeadlineExceeded)) {
+    return UnavailableError(why);
+  }
+  return FailedPreconditionError(why);
+}
+
 // For how long others' copies of a region that is closed are waited for. They can't be cut off, and
 // what they touch is given to nobody else; so not for long, where TCP would be waited for.
 Duration ShmStallTimeout(const EngineOptions& options) {
@@ -346,7 +362,6 @@ Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, A
                                         TimePoint deadline, bool in_place) {
   std::array<Status, kWayCount> refusals;  // put into words only when all refuse
   size_t refused = 0;
-  bool unknown = false;
   for (const auto& transport : transports_) {
     if (!Allows(transport->way())) {
       refusals[refused++] = FailedPreconditionError(std::string(WayName(transport->way())) +
@@ -359,12 +374,9 @@ Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, A
     }
     Status reaches = transport->Reaches(target, region, access, deadline);
     if (reaches.ok()) return transport.get();
-    unknown = unknown || reaches.code() == StatusCode::kNotFound;
     refusals[refused++] = std::move(reaches);
   }
-  std::string why = "no way leads to peer " + target.descriptor->incarnation.ToString();
-  for (size_t i = 0; i < refused; ++i) why += "; " + refusals[i].message();
-  return unknown ? NotFoundError(why) : FailedPreconditionError(why);
+  return NoWay(*target.descriptor, std::span(refusals).first(refused));
 }
 
 Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -435,9 +447,14 @@ Result<std::unique_ptr<Mapping>> EngineParts::Map(const MapRequest& request, Tim
                                 std::to_string(request.offset) + " end beyond 2^64");
   }
   KVSTORE_ASSIGN_OR_RETURN(const Target target, peers_.Find(request.peer, BootClock::now()));
-  KVSTORE_ASSIGN_OR_RETURN(Transport* const way,
-                           FindWay(target, request.region, request.access, deadline, true));
-  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping, way->Map(target, request, deadline));
+  Result<Transport*> way = FindWay(target, request.region, request.access, deadline, true);
+  if (!way.ok()) {
+    // As for copies: there may have been no time left to find one.
+    if (BootClock::now() >= deadline) return DeadlineExceededError("not mapped in time");
+    return way.status();
+  }
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Mapping> mapping,
+                           (*way)->Map(target, request, deadline));
   totals_->CountMapping(mapping->way());
   return mapping;
 }

@@ -211,6 +211,22 @@ TEST_F(ObjectViewTest, AnObjectThatIsRefusedTwiceIsUnavailable) {
   EXPECT_EQ(pool_.master.finds.size(), 2u);
 }
 
+TEST_F(ObjectViewTest, AnObjectWhoseHolderIsGoneIsForgottenAndLocatedAnew) {
+  Put("k", "value");
+  ASSERT_TRUE(ViewOne("k").ok());
+  size_t asked = 0;
+  pool_.engine.instead_of_mapping = [&](const MapRequest&) {
+    return ++asked == 1 ? UnavailableError("no way leads to the peer") : Status::Ok();
+  };
+  EXPECT_EQ(BytesOf(**ViewOne("k")), "value");
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+  pool_.engine.instead_of_mapping = [](const MapRequest&) {
+    return UnavailableError("no way leads to the peer");
+  };
+  EXPECT_EQ(ViewOne("k").status(), UnavailableError("no way leads to the peer"));
+  EXPECT_EQ(locations_.Find("k", pool_.parts.self.incarnation, TimePoint::min()), nullptr);
+}
+
 TEST_F(ObjectViewTest, ANoIsNeverToldFromWhatIsRemembered) {
   Put("k", "far", 2);
   OnlyOn("k", {1});

@@ -161,15 +161,28 @@ class ShmHolderProcess : public testing::Test {
     client_ = CreateEngine({}, guards).value();
     peer_ = client_->Open(descriptor_).value();
   }
-  Completion Run(Access access, Bytes* bytes) {
+  Completion Run(Access access, Bytes* bytes) { return RunBy(*client_, peer_, access, bytes); }
+  Completion RunBy(Engine& engine, PeerId peer, Access access, Bytes* bytes) const {
     const Piece piece{bytes->data(), bytes->size()};
     const Copy copy{.access = access,
-                    .peer = peer_,
+                    .peer = peer,
                     .region = region_,
                     .offset = 0,
                     .pieces = std::span(&piece, 1),
                     .guard = std::nullopt};
-    return client_->Run(std::span(&copy, 1), In(std::chrono::seconds(5))).at(0);
+    return engine.Run(std::span(&copy, 1), In(std::chrono::seconds(5))).at(0);
+  }
+  StatusCode MapCode(Duration timeout) {
+    return client_
+        ->Map({.access = Access::kRead,
+               .peer = peer_,
+               .region = region_,
+               .offset = 0,
+               .length = 100,
+               .guard = std::nullopt},
+              In(timeout))
+        .status()
+        .code();
   }
 
   ChildProcess holder_{KVSTORE_TEST_SHM_PEER_PATH, {"hold"}};
@@ -211,6 +224,29 @@ TEST_F(ShmHolderProcess, AHolderThatIsStoppedIsReadAndWrittenInPlace) {
   holder_.Continue();
   ASSERT_EQ(Run(Access::kRead, &other).outcome, Outcome::kDone);
   EXPECT_EQ(other, Bytes(100, 2));
+}
+
+// What has gone may come back under another name: worth another try, unlike what never can be.
+TEST_F(ShmHolderProcess, AHolderThatIsKilledIsUnavailable) {
+  const std::unique_ptr<Engine> shm_only = CreateEngine({.ways = {Way::kShm}}, {}).value();
+  const PeerId peer = shm_only->Open(descriptor_).value();
+  Bytes bytes(100);
+  ASSERT_EQ(RunBy(*shm_only, peer, Access::kRead, &bytes).outcome, Outcome::kDone);
+  ASSERT_EQ(MapCode(std::chrono::seconds(5)), StatusCode::kOk);
+  holder_.Kill();
+  EXPECT_TRUE(
+      Eventually([&] { return MapCode(std::chrono::seconds(5)) == StatusCode::kUnavailable; }));
+  EXPECT_EQ(MapCode(std::chrono::seconds(5)), StatusCode::kUnavailable);
+  EXPECT_EQ(MapCode(-std::chrono::seconds(1)), StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(Eventually([&] {
+    return RunBy(*shm_only, peer, Access::kRead, &bytes).status.code() == StatusCode::kUnavailable;
+  }));
+}
+
+TEST_F(ShmHolderProcess, AHolderThatIsStoppedBeforeItWasReachedIsUnavailable) {
+  holder_.Stop();
+  EXPECT_EQ(MapCode(std::chrono::seconds(20)), StatusCode::kUnavailable);
+  EXPECT_EQ(MapCode(Duration::zero()), StatusCode::kDeadlineExceeded);
 }
 
 }  // namespace
