@@ -192,6 +192,48 @@ TEST_F(ShmHostile, AnotherUserIsRefused) {
   EXPECT_EQ(holder_.engine->served().shm_refused, 1u);
 }
 
+TEST(ShmHostileUser, AnotherUsersSilentConnectionsKeepNobodyOut) {
+  SharingHolder holder({.tcp_hello_timeout = std::chrono::minutes(10)});
+  const std::string name = DecodeDescriptor(holder.engine->Descriptor())->shm_socket;
+  std::array<int, 2> told{};
+  std::array<int, 2> until{};
+  ASSERT_EQ(pipe2(told.data(), O_CLOEXEC), 0);
+  ASSERT_EQ(pipe2(until.data(), O_CLOEXEC), 0);
+  constexpr char kAllConnected = 1;
+  const pid_t child = fork();
+  if (child == 0) {
+    close(until[1]);
+    char how = kAllConnected;
+    std::vector<ShmSocket> silent;
+    if (setresuid(65534, 65534, 65534) != 0) how = kNotAllowed;
+    while (how == kAllConnected && silent.size() < 200) {
+      Result<ShmSocket> socket = ShmSocket::Connect(name);
+      if (!socket.ok()) _exit(1);
+      silent.push_back(*std::move(socket));
+    }
+    (void)!write(told[1], &how, 1);
+    (void)!read(until[0], &how, 1);  // all stay open so long
+    _exit(0);
+  }
+  close(told[1]);
+  close(until[0]);
+  const FileDescriptor said(told[0]);
+  FileDescriptor keep(until[1]);
+  char how = 0;
+  ASSERT_EQ(read(said.get(), &how, 1), 1);
+  if (how == kAllConnected) {
+    SharingClient client(holder);
+    Bytes bytes(100);
+    const Completion end = client.Run(Access::kRead, 0, &bytes);
+    EXPECT_EQ(end.outcome, Outcome::kDone) << end.status;
+    EXPECT_EQ(end.way, Way::kShm);
+    EXPECT_EQ(holder.engine->served().shm_refused, 200u);
+  }
+  keep = FileDescriptor();
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
+  if (how == kNotAllowed) GTEST_SKIP() << "only root can become another user";
+}
+
 TEST_F(ShmHostile, FromAnotherNetworkNamespaceItIsNotFound) {
   const std::string name = DecodeDescriptor(holder_.engine->Descriptor())->shm_socket;
   const int found = InAChild([&] {

@@ -46,9 +46,8 @@ void ShmConnection::End() {
 
 Status ShmConnection::SayHello(const Incarnation& wanted, TimePoint until) {
   KVSTORE_ASSIGN_OR_RETURN(const FileDescriptor process, OwnProcess());
-  if (!socket_.Send(Encode(ShmHello{.wanted = wanted}), {process.get()})) {
-    return UnavailableError("the peer takes no hello");
-  }
+  // A refusal may have come before the hello, and then no hello is taken.
+  (void)socket_.Send(Encode(ShmHello{.wanted = wanted}), {process.get()});
   KVSTORE_ASSIGN_OR_RETURN(const Packet packet, Await(until));
   const std::optional<ShmHelloReply> reply = DecodeShmHelloReply(packet.bytes);
   if (!reply) return Nonsense();

@@ -32,10 +32,8 @@ pid_t ProcessOf(const FileDescriptor& file) {
 
 // Only who shares our rights shares our memory, and only a process whose end we shall see.
 Status CheckProcess(const ShmSocket& socket, const std::vector<FileDescriptor>& files) {
+  KVSTORE_RETURN_IF_ERROR(socket.CheckSameUser());
   KVSTORE_ASSIGN_OR_RETURN(const ShmSocket::Credentials other, socket.OtherEnd());
-  if (other.uid != geteuid()) {
-    return FailedPreconditionError("memory is shared with processes of the same user only");
-  }
   if (other.pid <= 0) {
     return FailedPreconditionError("memory is shared within one pid namespace only");
   }

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
+
+#include "transfer/shm/frame.h"
 
 namespace kvstore::transfer {
 namespace {
@@ -17,6 +20,18 @@ constexpr Duration kLookStep = std::chrono::milliseconds(50);
 // are accepted before others have their turn.
 constexpr size_t kMaxGreeting = 64;
 constexpr Duration kFar = std::chrono::minutes(10);
+
+// Answers a hello that may not be there yet.
+void Refuse(const ShmSocket& socket, const Status& why) {
+  (void)socket.Send(Encode(ShmHelloReply{.code = why.code(), .message = why.message()}));
+  socket.Shutdown();
+  // Closed with something unread, the other end would learn of a broken connection only. Nothing
+  // can come any more.
+  for (;;) {
+    const Result<std::optional<Packet>> unread = socket.Receive();
+    if (!unread.ok() || !*unread) return;
+  }
+}
 
 }  // namespace
 
@@ -247,6 +262,12 @@ bool ShmServer::AcceptAll() {
         accept_from_ = BootClock::now() + kLookStep;
       }
       return left;
+    }
+    // Before it takes a place: other users' silence must keep none of ours out.
+    if (const Status ours = accepted->CheckSameUser(); !ours.ok()) {
+      ++refused_;
+      Refuse(*accepted, ours);
+      continue;  // closes it
     }
     if (paths_.size() - CountAdmitted() >= kMaxGreeting) {
       ++refused_;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -95,6 +96,12 @@ Result<ShmSocket::Credentials> ShmSocket::OtherEnd() const {
     return UnavailableError(std::string("the other end is unknown: ") + std::strerror(errno));
   }
   return Credentials{.pid = credentials.pid, .uid = credentials.uid};
+}
+
+Status ShmSocket::CheckSameUser() const {
+  KVSTORE_ASSIGN_OR_RETURN(const Credentials other, OtherEnd());
+  if (other.uid == geteuid()) return Status::Ok();
+  return FailedPreconditionError("memory is shared with processes of the same user only");
 }
 
 bool ShmSocket::Send(std::string_view packet, std::initializer_list<int> files) const {

@@ -41,6 +41,8 @@ class ShmSocket {
 
   int fd() const { return file_.get(); }
   Result<Credentials> OtherEnd() const;
+  // failed_precondition: the other end is another user's, who shares none of our rights.
+  Status CheckSameUser() const;
 
   // False: not sent, since the other end has gone, or takes nothing at the moment.
   bool Send(std::string_view packet, std::initializer_list<int> files = {}) const;
