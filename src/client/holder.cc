@@ -60,13 +60,14 @@ class Holder::Parts {
 Holder::Holder(const HolderGuards& guards, Outsiders* outsiders)
     : guards_(guards), outsiders_(outsiders) {}
 
-void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words) {
+void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words,
+                        uint64_t granted_below) {
   Segment& segment = segments_[index];
   segment.size = size;
   segment.granule = granule;
   segment.words = words;
   // Words that an earlier incarnation left must not be greater than births to come.
-  for (const Word& word : words) {
+  for (const Word& word : words.first(std::min(granted_below, size) / granule)) {
     counter_ = std::max(counter_, word.load(std::memory_order_acquire));
   }
 }

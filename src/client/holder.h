@@ -58,8 +58,10 @@ class Holder {
   explicit Holder(const HolderGuards& guards = {}, Outsiders* outsiders = nullptr);
 
   // `words`, one per granule of `size` (a whole number of them), outlives the holder and is all 0
-  // or as an earlier incarnation of this process left it.
-  void AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words);
+  // or as an earlier incarnation of this process left it. `granted_below`: as for Empty; words of
+  // memory from there on are 0, and are not even read, which would make their pages present.
+  void AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words,
+                  uint64_t granted_below = std::numeric_limits<uint64_t>::max());
 
   // Grows with every retirement, over all segments and over changes of incarnation.
   uint64_t counter() const { return counter_; }

@@ -58,7 +58,7 @@ Status SegmentHost::Register() {
                            engine_.Register(memory_->base(), memory_->size(), options));
   {
     MutexLock lock(mu_);
-    holder_.AddSegment(region, memory_->size(), memory_->granule(), memory_->words());
+    holder_.AddSegment(region, memory_->size(), memory_->granule(), memory_->words(), ready_);
     index_ = region;
   }
   preparer_ = std::thread([this] { PreparePages(); });
