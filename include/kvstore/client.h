@@ -114,14 +114,16 @@ class ObjectView {
 class NewObject {
  public:
   virtual ~NewObject() = default;
-  // In order; usually one. Their contents at first are undefined. Not to be written after Seal.
+  // In order; usually one; none after Seal. Their contents at first are undefined. Not to be
+  // written after Seal.
   virtual std::span<const Piece> pieces() const = 0;
   virtual uint64_t size() const = 0;  // bytes
   // How long it may still take to seal it: then its memory is given to others, once this process
   // has let go of it.
   virtual TimePoint deadline() const = 0;
   // Computes the checksum and commits; as Client::Put has it. Once only, whatever it answers:
-  // failed_precondition afterwards. aborted: not committed, too late or its holder is lost.
+  // failed_precondition afterwards. aborted: not committed, too late or its holder is lost. Only a
+  // timeout out of bounds (invalid_argument) changes nothing.
   virtual Status Seal(Duration timeout = std::chrono::seconds(30)) = 0;
 };
 
@@ -179,7 +181,9 @@ struct ClientCounters {
   uint64_t views_ok = 0, views_missed = 0, views_failed = 0;
   uint64_t bytes_got = 0, bytes_put = 0;  // by Get and read sessions; by Put and Seal
   Duration get_time{}, put_time{};        // whole calls, summed
-  uint64_t master_requests = 0;           // messages sent to the master by verbs, retries included
+  uint64_t master_requests = 0;  // messages that verbs sent to the master, retries included;
+                                 // reports of reads at remembered locations, which wait for no
+                                 // answer, are not
 };
 
 // What a client lends and how others reach it, for people to read.
@@ -192,7 +196,8 @@ struct Lending {
 // A member of one pool: puts, gets, and lends memory if told to. Thread-safe. The destructor leaves
 // the pool, taking its lent objects along, within 5 s; views, new objects and read sessions must be
 // gone by then, or it ends the process with a message. After fork the child's calls answer
-// failed_precondition, and its destructor does nothing.
+// failed_precondition, and its destructor does nothing; nor can the child make a client of its own:
+// fork before the first client is made, or start the child by exec.
 class Client {
  public:
   // Connects and joins. unavailable: no master there within connect_timeout; failed_precondition:
@@ -238,7 +243,9 @@ class Client {
       std::span<const std::string_view> keys, Duration timeout = std::chrono::seconds(30)) = 0;
 
   // Objects in place. not_found; failed_precondition: no replica lies on this host, or shared
-  // memory does not lead there (Get can); resource_exhausted: too many views (4096 per holder).
+  // memory does not lead there (Get can); unavailable: the holder has ended or doesn't answer, or
+  // the object was moved meanwhile (try again, or Get); resource_exhausted: too many views (4096
+  // per holder).
   virtual std::vector<Result<std::unique_ptr<ObjectView>>> View(
       std::span<const std::string_view> keys, Duration timeout = std::chrono::seconds(30)) = 0;
 

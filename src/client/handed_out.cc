@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "client/item_checks.h"
+
 namespace kvstore::client {
 
 // Something that was handed out, counted while it lives.
@@ -77,6 +79,9 @@ class HandedOut::TrackedNewObject final : public NewObject {
   TimePoint deadline() const override { return object_->deadline(); }
   Status Seal(Duration timeout) override {
     KVSTORE_RETURN_IF_ERROR(object_.CheckProcess());
+    KVSTORE_RETURN_IF_ERROR(CheckTimeout(timeout));
+    // What is refused for having been sealed is no put.
+    if (std::exchange(ended_, true)) return object_->Seal(timeout);
     const TimePoint began = BootClock::now();
     Status status = object_->Seal(timeout);
     sealed_(status, BootClock::now() - began);
@@ -86,6 +91,7 @@ class HandedOut::TrackedNewObject final : public NewObject {
  private:
   const Tracked<NewObject> object_;
   const std::function<void(const Status&, Duration)> sealed_;
+  bool ended_ = false;  // Seal was called
 };
 
 std::unique_ptr<ObjectView> HandedOut::Track(std::unique_ptr<ObjectView> view) {

@@ -23,7 +23,7 @@ class HandedOut {
 
   std::unique_ptr<ObjectView> Track(std::unique_ptr<ObjectView> view);
   std::unique_ptr<ReadSession> Track(std::unique_ptr<ReadSession> session);
-  // `sealed` hears what became of each Seal, and how long it took.
+  // `sealed` hears what became of the one Seal that counts, and how long it took.
   std::unique_ptr<NewObject> Track(std::unique_ptr<NewObject> object,
                                    std::function<void(const Status&, Duration)> sealed);
 

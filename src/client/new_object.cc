@@ -6,6 +6,7 @@
 
 #include "client/checksum.h"
 #include "client/grant.h"
+#include "client/item_checks.h"
 #include "client/open_peers.h"
 
 namespace kvstore::client {
@@ -62,6 +63,7 @@ class ObjectInPlace final : public NewObject {
 // may write.
 Status ObjectInPlace::Seal(Duration timeout) {
   if (ended_) return FailedPreconditionError("a new object is sealed once, whatever the answer");
+  KVSTORE_RETURN_IF_ERROR(CheckTimeout(timeout));
   ended_ = true;
   const TimePoint deadline = After(parts_.clock.Now(), timeout);
   std::vector<ConstPiece> bytes;

@@ -95,6 +95,18 @@ TEST_F(HandedOutTest, WhatBecameOfASealIsHeard) {
   EXPECT_EQ(heard, AbortedError("too late"));
 }
 
+TEST_F(HandedOutTest, OnlyTheSealThatCountsIsHeard) {
+  int heard = 0;
+  const auto object = handed_out_.Track(std::unique_ptr<NewObject>(std::make_unique<FakeObject>()),
+                                        [&](const Status&, Duration) { ++heard; });
+  EXPECT_EQ(object->Seal(seconds(-1)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(heard, 0);
+  EXPECT_EQ(object->Seal(seconds(1)), AbortedError("too late"));
+  EXPECT_EQ(heard, 1);
+  EXPECT_FALSE(object->Seal(seconds(1)).ok());
+  EXPECT_EQ(heard, 1);
+}
+
 TEST_F(HandedOutTest, AChildLetsGoOfNothingAndIsRefused) {
   auto view = View();
   auto session = handed_out_.Track(std::unique_ptr<ReadSession>(std::make_unique<FakeSession>()));

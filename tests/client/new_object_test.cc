@@ -241,17 +241,29 @@ TEST_F(NewObjectTest, ATimeoutWithoutEndDoesNotOverflow) {
 
 TEST_F(NewObjectTest, SealedWithoutTimeItIsNotCommitted) {
   Created object = Create("k", 5);
-  const Status sealed = (*object)->Seal(Duration::zero());
+  pool_.clock.each_look = seconds(1);
+  const Status sealed = (*object)->Seal(seconds(1));
   EXPECT_EQ(sealed.code(), StatusCode::kDeadlineExceeded);
   EXPECT_THAT(sealed.message(), HasSubstr("not committed"));
   EXPECT_EQ(pool_.master.aborts.size(), 1u);
+}
+
+TEST_F(NewObjectTest, ATimeoutOutOfBoundsChangesNothing) {
+  Created object = Create("k", 5);
+  Fill(**object, "value");
+  EXPECT_EQ((*object)->Seal(Duration::zero()).code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE((*object)->pieces().empty());
+  EXPECT_EQ((*object)->Seal(), Status::Ok());
+  EXPECT_EQ(Read("k"), "value");
 }
 
 TEST_F(NewObjectTest, ASecondSealIsRefusedWhateverTheFirstSaid) {
   Created good = Create("a", 5);
   Created late = Create("b", 5);
   EXPECT_EQ((*good)->Seal(), Status::Ok());
-  EXPECT_FALSE((*late)->Seal(Duration::zero()).ok());
+  pool_.clock.each_look = seconds(1);
+  EXPECT_FALSE((*late)->Seal(seconds(1)).ok());
+  pool_.clock.each_look = {};
   EXPECT_EQ((*good)->Seal().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ((*late)->Seal().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(pool_.master.commits.size(), 1u);
