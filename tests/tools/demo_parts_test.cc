@@ -132,6 +132,19 @@ TEST(ResultsTest, AnErrorOrAWrongByteIsNotGood) {
   EXPECT_FALSE(results.good());
 }
 
+TEST(ResultsTest, ARestartThatKeptNothingIsNotGood) {
+  Results results = Replayed(100);
+  results.restart = {.after = 7, .killed = 1, .started = 2};
+  EXPECT_TRUE(results.good()) << "no old block was asked for";
+  results.old_blocks = 12;
+  EXPECT_FALSE(results.good());
+  std::ostringstream out;
+  results.Print(out);
+  EXPECT_THAT(out.str(), HasSubstr("it lost them all"));
+  results.old_blocks_read = 1;  // the others may have been evicted
+  EXPECT_TRUE(results.good());
+}
+
 TEST(ResultsTest, TheTableSaysByWhichWayTheBytesWentAndWhatTheRestartKept) {
   Results results = Replayed(80);
   results.restart = {.after = 7, .killed = 1, .started = 2};

@@ -198,9 +198,11 @@ constexpr Program kProgram = {
         "starts a cluster on this machine, replays a trace on it, checks every byte, stops it",
     .options = kOptions,
     .epilogue =
-        "\nExit status: 0 done; 1 errors, wrong bytes, not finished, or less than 95 % of the "
-        "bytes went\n"
-        "by shared memory although they could; 2 usage; 130 interrupted\n",
+        "\nExit status: 0 done; 1 errors, wrong bytes, not finished, less than 95 % of the bytes "
+        "went by\n"
+        "shared memory although they could, or a restart after which nothing was left; 2 usage; "
+        "130\n"
+        "interrupted\n",
 };
 
 int Main(const text::CommandLine& line) {

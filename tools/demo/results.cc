@@ -93,7 +93,13 @@ double Results::shm_share() const {
 
 bool Results::too_little_shm() const { return shm_expected && shm_share() < kNearlyAll; }
 
-bool Results::good() const { return errors == 0 && wrong_bytes == 0 && !too_little_shm(); }
+bool Results::kept_nothing() const {
+  return restart.after > 0 && old_blocks > 0 && old_blocks_read == 0;
+}
+
+bool Results::good() const {
+  return errors == 0 && wrong_bytes == 0 && !too_little_shm() && !kept_nothing();
+}
 
 std::string Results::Progress() const {
   return std::to_string(requests_done) + "/" + std::to_string(requests) + " requests, hit rate " +
@@ -115,7 +121,8 @@ void Results::PrintSummary(std::ostream& out) const {
     add("restart after", restart.after, "requests: prefill was killed, another one took over");
     add("  kept", old_blocks_read,
         "of " + std::to_string(old_blocks) +
-            " blocks put before it and asked for after it, read as they were");
+            " blocks put before it and asked for after it, read as they were" +
+            (kept_nothing() ? "; it lost them all" : ""));
   }
   add("gets", decode_totals.Number("gets"), "blocks read");
   add("  remembered", decode_totals.Number("gets_remembered"), "of them asked the master nothing");

@@ -59,9 +59,13 @@ struct Results {
   void AddProblem(const std::string& problem, uint64_t count = 1);
   double hit_rate() const;   // in per cent
   double shm_share() const;  // of all bytes put and got, in per cent
-  // No errors, no wrong bytes, and where shared memory is expected nearly all bytes went by it.
+  // No errors, no wrong bytes, where shared memory is expected nearly all bytes went by it, and a
+  // restart has kept something.
   bool good() const;
   bool too_little_shm() const;
+  // Blocks put before the restart were asked for after it, and not one was still there. Some may
+  // well have been evicted meanwhile; but not all.
+  bool kept_nothing() const;
 
   // One line while it runs.
   std::string Progress() const;
