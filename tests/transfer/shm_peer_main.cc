@@ -1,10 +1,11 @@
 // A process that shares memory with a test, for it to stop and kill.
 //   kvstore_test_shm_peer write DESCRIPTOR REGION STEP   writes 0xee over the part, stops at STEP
 //   kvstore_test_shm_peer read DESCRIPTOR REGION STEP    reads the part, stops at STEP
-//   kvstore_test_shm_peer view DESCRIPTOR REGION         maps the part until its input ends
-//   kvstore_test_shm_peer fork DESCRIPTOR REGION         the same, and so long lives a child, too
+//   kvstore_test_shm_peer view DESCRIPTOR REGION STEP    maps the part until its input ends
+//   kvstore_test_shm_peer fork DESCRIPTOR REGION STEP    the same, and so long lives a child, too
 //   kvstore_test_shm_peer hold                           lends memory until its input ends
-// The part is [1 MiB, 5 MiB), under birth 5; STEP is a number of ShmStep, DESCRIPTOR hexadecimal.
+// The part is [1 MiB, 5 MiB), under birth 5; STEP is a number of ShmStep, or -1 for none;
+// DESCRIPTOR is hexadecimal.
 
 #include <signal.h>
 #include <unistd.h>
@@ -35,12 +36,17 @@ void WaitForTheEndOfInput() {
   }
 }
 
-int DoCopy(Access access, const std::string& descriptor, RegionId region, int stop_at) {
+// One that reaches memory by shm only, and stops this process at that step.
+std::unique_ptr<Engine> StoppingEngine(int stop_at) {
   TransferGuards guards;
   guards.at_step = [stop_at](ShmStep step) {
     if (static_cast<int>(step) == stop_at) raise(SIGSTOP);
   };
-  const std::unique_ptr<Engine> engine = CreateEngine({.ways = {Way::kShm}}, guards).value();
+  return CreateEngine({.ways = {Way::kShm}}, guards).value();
+}
+
+int DoCopy(Access access, const std::string& descriptor, RegionId region, int stop_at) {
+  const std::unique_ptr<Engine> engine = StoppingEngine(stop_at);
   std::vector<unsigned char> bytes(kLength, 0xee);
   const Piece piece{bytes.data(), bytes.size()};
   const Copy copy{.access = access,
@@ -56,24 +62,22 @@ int DoCopy(Access access, const std::string& descriptor, RegionId region, int st
   return 0;
 }
 
-int View(const std::string& descriptor, RegionId region, bool with_child) {
-  const std::unique_ptr<Engine> engine = CreateEngine({.ways = {Way::kShm}}, {}).value();
-  const auto view = engine
-                        ->Map({.access = Access::kRead,
-                               .peer = engine->Open(descriptor).value(),
-                               .region = region,
-                               .offset = kOffset,
-                               .length = kLength,
-                               .guard = kNamed},
-                              BootClock::now() + std::chrono::seconds(20))
-                        .value();
+int View(const std::string& descriptor, RegionId region, int stop_at, bool with_child) {
+  const std::unique_ptr<Engine> engine = StoppingEngine(stop_at);
+  const auto view = engine->Map({.access = Access::kRead,
+                                 .peer = engine->Open(descriptor).value(),
+                                 .region = region,
+                                 .offset = kOffset,
+                                 .length = kLength,
+                                 .guard = kNamed},
+                                BootClock::now() + std::chrono::minutes(2));
   if (with_child && fork() == 0) {
     Say("forked");
     WaitForTheEndOfInput();  // the socket is open here, too
     Say("gone");
     _exit(0);
   }
-  if (!with_child) Say("viewing");
+  if (!with_child) Say(view.ok() ? "viewing" : std::string(StatusCodeName(view.status().code())));
   WaitForTheEndOfInput();
   return 0;
 }
@@ -95,9 +99,10 @@ int Main(const std::vector<std::string>& arguments) {
   if (what == "hold") return Hold();
   const std::string descriptor = FromHex(arguments.at(1));
   const auto region = static_cast<RegionId>(std::stoul(arguments.at(2)));
-  if (what == "view" || what == "fork") return View(descriptor, region, what == "fork");
+  const int stop_at = std::stoi(arguments.at(3));
+  if (what == "view" || what == "fork") return View(descriptor, region, stop_at, what == "fork");
   const Access access = what == "write" ? Access::kWrite : Access::kRead;
-  return DoCopy(access, descriptor, region, std::stoi(arguments.at(3)));
+  return DoCopy(access, descriptor, region, stop_at);
 }
 
 }  // namespace

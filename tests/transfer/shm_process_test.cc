@@ -26,10 +26,10 @@ class ShmProcess : public testing::TestWithParam<ShmStep> {
     return std::make_unique<ChildProcess>(
         KVSTORE_TEST_SHM_PEER_PATH,
         std::vector<std::string>{what, ToHex(holder_.engine->Descriptor()),
-                                 std::to_string(holder_.region),
-                                 std::to_string(static_cast<int>(GetParamOr()))});
+                                 std::to_string(holder_.region), std::to_string(StopsAt())});
   }
-  virtual ShmStep GetParamOr() const { return GetParam(); }
+  // A ShmStep of the child, or -1: it goes on.
+  virtual int StopsAt() const { return static_cast<int>(GetParam()); }
 
   bool Names(const Stretch& part) const {
     const std::vector<Stretch> touched = holder_.Touched();
@@ -109,9 +109,41 @@ TEST_P(ShmReaderProcess, AReaderThatWasStoppedHoldsNobodyUpAndReturnsNothingFals
   EXPECT_TRUE(TheNextOwnersBytesAreThere());
 }
 
+class ShmMapperProcess : public ShmProcess {};
+INSTANTIATE_TEST_SUITE_P(EveryStep, ShmMapperProcess,
+                         testing::Values(ShmStep::kSlotSet, ShmStep::kWordRead));
+
+TEST_P(ShmMapperProcess, WhatItMapsIsFreeWhenItWasKilledAndNotBefore) {
+  const auto mapper = Start("view");
+  ASSERT_TRUE(mapper->WaitUntilStopped());
+  holder_.Stamp(6);
+  EXPECT_TRUE(Names(kPart));
+  OthersGoOn();
+  EXPECT_TRUE(Names(kPart));
+  const uint64_t told = holder_.guard.left;
+  mapper->Kill();
+  EXPECT_TRUE(holder_.Touched().empty());
+  EXPECT_TRUE(Eventually([&] { return holder_.guard.left > told; })) << "the owner was not told";
+  EXPECT_TRUE(Eventually([&] { return holder_.engine->served().shm_peers == 0; }));
+}
+
+TEST_P(ShmMapperProcess, WhatItMapsIsRefusedOrNamedUntilItIsReleased) {
+  const auto mapper = Start("view");
+  ASSERT_TRUE(mapper->WaitUntilStopped());
+  holder_.Stamp(6);
+  EXPECT_TRUE(Names(kPart));
+  mapper->Continue();
+  // Stopped behind the word, it had read that the memory is its object's still.
+  const bool mapped = GetParam() == ShmStep::kWordRead;
+  EXPECT_EQ(mapper->ReadLine(), mapped ? "viewing" : "aborted");
+  EXPECT_EQ(Names(kPart), mapped);
+  mapper->CloseInput();
+  EXPECT_TRUE(Eventually([&] { return holder_.Touched().empty(); }));
+}
+
 class ShmViewerProcess : public ShmProcess {
  protected:
-  ShmStep GetParamOr() const override { return ShmStep::kSlotSet; }
+  int StopsAt() const override { return -1; }
 };
 
 TEST_F(ShmViewerProcess, AViewStandsWhileItsProcessIsStoppedAndEndsWithIt) {
