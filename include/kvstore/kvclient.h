@@ -322,7 +322,8 @@ void kvclient_session_free(kvclient_session* session);
 // is pinned at its holder: it keeps these bytes until the view is freed or this process has ended,
 // even when the object is removed, replaced or evicted meanwhile. KVCLIENT_NOT_FOUND;
 // KVCLIENT_FAILED_PRECONDITION: no replica lies on this host, or shared memory does not lead there
-// (kvclient_get can); KVCLIENT_RESOURCE_EXHAUSTED: too many views.
+// (kvclient_get can); KVCLIENT_UNAVAILABLE: the holder has ended or doesn't answer, or the object
+// was moved meanwhile (try again, or kvclient_get); KVCLIENT_RESOURCE_EXHAUSTED: too many views.
 kvclient_code kvclient_open_views(kvclient* client, const kvclient_key* keys, uint64_t count,
                                   int64_t timeout_ms, kvclient_view** views,
                                   kvclient_results** results);
@@ -344,16 +345,17 @@ void kvclient_view_free(kvclient_view* view);
 kvclient_code kvclient_create_objects(kvclient* client, const kvclient_create_item* items,
                                       uint64_t count, const kvclient_put_options* options,
                                       kvclient_new_object** objects, kvclient_results** results);
-// To be filled, in order; usually one piece. Their contents at first are undefined. Not to be
-// written after kvclient_new_object_seal. Null and 0 for an empty object and for null. Lives as
-// long as the object's handle.
+// To be filled, in order; usually one piece. Their contents at first are undefined. Lives until
+// kvclient_new_object_seal or _free: neither the pieces nor their memory may be used afterwards.
+// Null and 0 for an empty object, for one that was sealed (or given up by that), and for null.
 const kvclient_piece* kvclient_new_object_pieces(const kvclient_new_object* object,
                                                  uint64_t* piece_count);
 uint64_t kvclient_new_object_size(const kvclient_new_object* object);
 // On CLOCK_BOOTTIME: until then it can be sealed. 0 for null.
 int64_t kvclient_new_object_deadline_ns(const kvclient_new_object* object);
 // Computes the checksum and commits; errors as for kvclient_put. Once only, whatever it answers:
-// KVCLIENT_FAILED_PRECONDITION afterwards.
+// KVCLIENT_FAILED_PRECONDITION afterwards. Only a timeout out of bounds (KVCLIENT_INVALID_ARGUMENT)
+// changes nothing.
 kvclient_code kvclient_new_object_seal(kvclient_new_object* object, int64_t timeout_ms);
 // Unsealed, it is given up. Before its client is closed.
 void kvclient_new_object_free(kvclient_new_object* object);

@@ -9,16 +9,22 @@ namespace {
 // More than any call has, and few enough for sums over them.
 constexpr uint64_t kMaxElements = uint64_t{1} << 32;
 
+std::string Named(const char* name, std::optional<uint64_t> index) {
+  return index ? name + std::to_string(*index) : name;
+}
+
 }  // namespace
 
-Status CheckArray(const void* array, uint64_t count, const std::string& name) {
+Status CheckArray(const void* array, uint64_t count, const char* name,
+                  std::optional<uint64_t> index) {
   if (array == nullptr && count > 0) {
-    return InvalidArgumentError(name + " is null, but " + std::to_string(count) +
+    return InvalidArgumentError(Named(name, index) + " is null, but " + std::to_string(count) +
                                 " are said to be there");
   }
   if (count <= kMaxElements) return Status::Ok();
-  return InvalidArgumentError(name + " has " + std::to_string(count) + " elements; at most " +
-                              std::to_string(kMaxElements) + " are allowed");
+  return InvalidArgumentError(Named(name, index) + " has " + std::to_string(count) +
+                              " elements; at most " + std::to_string(kMaxElements) +
+                              " are allowed");
 }
 
 namespace {
@@ -55,7 +61,7 @@ Result<Items<Item, ItemPiece>> ReadItems(const CItem* items, uint64_t count) {
   uint64_t piece_count = 0;
   for (uint64_t i = 0; i < count; ++i) {
     KVSTORE_RETURN_IF_ERROR(
-        CheckArray(items[i].pieces, items[i].piece_count, "pieces of item " + std::to_string(i)));
+        CheckArray(items[i].pieces, items[i].piece_count, "pieces of item ", i));
     piece_count += items[i].piece_count;
     KVSTORE_RETURN_IF_ERROR(CheckArray(items, piece_count, "all items' pieces together"));
   }

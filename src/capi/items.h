@@ -2,7 +2,7 @@
 #define KVSTORE_SRC_CAPI_ITEMS_H_
 
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,8 +13,10 @@
 
 namespace kvstore::capi {
 
-// invalid_argument: the array is null but not empty, or has more than 2^32 elements.
-Status CheckArray(const void* array, uint64_t count, const std::string& name);
+// invalid_argument: the array is null but not empty, or has more than 2^32 elements. The message
+// calls it `name`, followed by `index` if there is one.
+Status CheckArray(const void* array, uint64_t count, const char* name,
+                  std::optional<uint64_t> index = std::nullopt);
 
 // The items of one call, as the C++ interface takes them. Borrows the caller's keys and memory, and
 // owns the rest, so that it must outlive the call. invalid_argument, for the call as a whole: a

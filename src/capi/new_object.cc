@@ -36,7 +36,10 @@ int64_t kvclient_new_object_deadline_ns(const kvclient_new_object* object) {
 kvclient_code kvclient_new_object_seal(kvclient_new_object* object, int64_t timeout_ms) {
   return kvstore::capi::Guarded([&]() -> Status {
     KVSTORE_RETURN_IF_ERROR(kvstore::capi::CheckDependent(object, "object"));
-    return object->object->Seal(FromMilliseconds(timeout_ms));
+    Status sealed = object->object->Seal(FromMilliseconds(timeout_ms));
+    // Their memory has gone, unless the call changed nothing.
+    if (object->object->pieces().empty()) object->pieces.clear();
+    return sealed;
   });
 }
 

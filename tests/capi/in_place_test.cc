@@ -135,8 +135,13 @@ TEST_F(CapiInPlaceTest, ANewObjectIsThereOnceItIsSealed) {
             BootClock::now().time_since_epoch().count());
   Fill(object.get(), value_);
   EXPECT_EQ(Get(client_.get(), "new"), "not_found");
+  uint64_t count = 0;
+  EXPECT_EQ(kvclient_new_object_seal(object.get(), 0), KVCLIENT_INVALID_ARGUMENT);
+  EXPECT_NE(kvclient_new_object_pieces(object.get(), &count), nullptr);
   EXPECT_EQ(kvclient_new_object_seal(object.get(), kPatienceMs), KVCLIENT_OK)
       << kvclient_last_error();
+  EXPECT_EQ(kvclient_new_object_pieces(object.get(), &count), nullptr);
+  EXPECT_EQ(count, 0u);
   EXPECT_EQ(Get(client_.get(), "new"), value_);
   EXPECT_EQ(kvclient_new_object_seal(object.get(), kPatienceMs), KVCLIENT_FAILED_PRECONDITION);
 }
