@@ -3,7 +3,8 @@
 #   debian       the same settings and units at the places that a Debian package has them
 #   runtime      the two shared libraries
 #   development  headers, links, CMake's package and pkg-config's files
-# Everything but `debian` may be moved as a whole; only the units name absolute paths.
+# Everything but `debian` may be moved as a whole; only the units name absolute paths: those of the
+# prefix that is installed to, which is known when it is.
 include(CMakePackageConfigHelpers)
 # Debian's place for libraries under every prefix, since one build serves them all.
 if(NOT DEFINED CMAKE_INSTALL_LIBDIR AND EXISTS /etc/debian_version AND CMAKE_LIBRARY_ARCHITECTURE)
@@ -42,13 +43,17 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libkvclient-dev
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libkvclient${KVSTORE_ABI_VERSION}
   RENAME copyright COMPONENT runtime)
 
-# Units and settings of the programs that lie under `prefix`.
-function(kvstore_install_services component prefix etc_dir unit_dir)
-  set(bin_dir ${prefix}/${CMAKE_INSTALL_BINDIR})
-  set(doc_dir ${prefix}/${CMAKE_INSTALL_DATADIR}/doc/kvstore)
+# Units of the programs that lie under `prefix`, and their settings under `etc_dir`; all three may
+# name \${CMAKE_INSTALL_PREFIX}.
+function(kvstore_install_units component prefix etc_dir unit_dir)
   foreach(unit kvstore-master.service kvstore-node.service)
-    configure_file(packaging/${unit}.in ${made}/${component}/${unit} @ONLY)
-    install(FILES ${made}/${component}/${unit} DESTINATION ${unit_dir}
+    install(CODE "
+      set(bin_dir \"${prefix}/${CMAKE_INSTALL_BINDIR}\")
+      set(doc_dir \"${prefix}/${CMAKE_INSTALL_DATADIR}/doc/kvstore\")
+      set(etc_dir \"${etc_dir}\")
+      set(unit \"\$ENV{DESTDIR}${unit_dir}/${unit}\")
+      message(STATUS \"Installing: \${unit}\")
+      configure_file(\"${CMAKE_SOURCE_DIR}/packaging/${unit}.in\" \"\${unit}\" @ONLY)"
       COMPONENT ${component} ${ARGN})
   endforeach()
 endfunction()
@@ -62,8 +67,9 @@ if(KVSTORE_WITH_TOOLS)
   install(FILES README.md docs/architecture.md docs/protocol.md
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore COMPONENT programs)
   install(FILES ${settings} DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/kvstore COMPONENT services)
-  kvstore_install_services(services ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_SYSCONFDIR}
-    lib/systemd/system)
+  kvstore_install_units(services "\${CMAKE_INSTALL_PREFIX}"
+    "\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}"
+    "\${CMAKE_INSTALL_PREFIX}/lib/systemd/system")
   install(FILES ${settings} DESTINATION /etc/kvstore COMPONENT debian EXCLUDE_FROM_ALL)
-  kvstore_install_services(debian /usr /etc /lib/systemd/system EXCLUDE_FROM_ALL)
+  kvstore_install_units(debian /usr /etc /lib/systemd/system EXCLUDE_FROM_ALL)
 endif()

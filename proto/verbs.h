@@ -32,6 +32,10 @@ inline constexpr size_t kMaxBatchItems = 4096;        // per message; clients cu
 inline constexpr size_t kMaxMessageBytes = 4u << 20;  // gRPC message
 inline constexpr size_t kMaxRangesPerReplica = 64;
 inline constexpr uint64_t kDefaultGranule = 4096;
+// For so long, counted from before it sent a beat that was answered, a node takes what its master
+// said earlier for certain. A master that may have had a predecessor is silent for as long after
+// its start, so that nobody goes by the word of the one while the other gives its own.
+inline constexpr Duration kCertainAfterBeat = std::chrono::seconds(1);
 
 // Chosen by the writer, so that every retry is recognised. Sequences of one writer only grow.
 struct PutId {
@@ -66,7 +70,7 @@ struct Replica {
 struct Peer {
   Incarnation incarnation;
   std::string name;
-  std::string host;        // equal for processes of one machine
+  std::string host;        // equal for processes that reach each other's memory in place
   std::string descriptor;  // for transfer::Engine::Open
   friend bool operator==(const Peer&, const Peer&) = default;
 };

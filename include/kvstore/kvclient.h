@@ -33,7 +33,8 @@
 // after it is freed. A thread may not be cancelled (pthread_cancel) within a call.
 //
 // Fork. In a child, calls with what the parent made answer KVCLIENT_FAILED_PRECONDITION, freeing
-// does nothing, and the memory of views and new objects is not there. The child connects anew.
+// does nothing, and the memory of views and new objects is not there. Nor can the child connect: fork
+// before the first kvclient_connect, or start the child by exec.
 //
 // Times are in milliseconds where a caller gives them (1 or more, INT64_MAX for ever so long), in
 // nanoseconds where one is handed out. Sizes are in bytes.

@@ -6,7 +6,7 @@ kvstore::Status kvclient::CheckProcess() const {
   if (!InChild()) return kvstore::Status::Ok();
   return kvstore::FailedPreconditionError("this client was made by process " +
                                           std::to_string(maker) + " before it forked process " +
-                                          std::to_string(getpid()) + "; connect anew in the child");
+                                          std::to_string(getpid()) + "; fork before the first client is made, or start the child by exec");
 }
 
 namespace kvstore::capi {

@@ -108,14 +108,14 @@ class Member final : public Client {
  private:
   explicit Member(const ClientOptions& options)
       : name_(NodeName(options)),
-        host_(HostIdentity()),
+        host_(HostIdentity(options)),
         read_guards_{.verify_checksum = options.verify_checksums},
         remembers_(options.remember_locations > 0),
         locations_(options.remember_locations) {}
 
   Parts PartsNow() const;
-  // Null while there is no session: another master may reign by then, of another pool, whose
-  // answers know nothing of the leases of this one.
+  // Null while another master may reign already, of another pool, whose answers know nothing of
+  // the leases of this one.
   Locations* WhileJoined(Locations* locations) const;
   Status CheckCall(Duration timeout) const;
   ObjectStat Describe(const StatAnswer& answer) const;
@@ -140,6 +140,7 @@ class Member final : public Client {
 };
 
 Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
+  KVSTORE_RETURN_IF_ERROR(ForkGuard::CheckMayConnect());
   const TimePoint until = After(BootClock::now(), options.connect_timeout);
   std::unique_ptr<Member> member(new Member(options));
   auto works = std::make_unique<Works>();
@@ -191,7 +192,7 @@ Parts Member::PartsNow() const {
 }
 
 Locations* Member::WhileJoined(Locations* locations) const {
-  return works_->verbs->health().ok() ? locations : nullptr;
+  return works_->session->IsCertain() ? locations : nullptr;
 }
 
 Status Member::CheckCall(Duration timeout) const {

@@ -3,11 +3,14 @@
 #include <arpa/inet.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvstore {
 namespace client {
@@ -92,6 +95,10 @@ Status CheckOptions(const ClientOptions& options) {
     return InvalidArgumentError("master is '" + options.master +
                                 "'; it must be HOST:PORT, with an IPv6 address in brackets");
   }
+  if (std::any_of(options.name.begin(), options.name.end(),
+                  [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    return InvalidArgumentError("name has control characters; it stands in logs, line by line");
+  }
   if (options.name.size() > kMaxNameBytes) {
     return InvalidArgumentError("name has " + std::to_string(options.name.size()) +
                                 " bytes; at most " + std::to_string(kMaxNameBytes) +
@@ -117,13 +124,36 @@ std::string NodeName(const ClientOptions& options) {
   return std::string(host.data()).substr(0, kMaxNameBytes - pid.size()) + pid;
 }
 
-std::string HostIdentity() {
+namespace {
+
+std::string MachineIdentity() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string identity;
   if (file >> identity) return identity;
-  std::array<char, 256> host{};
+  std::array<char, 129> host{};
   gethostname(host.data(), host.size() - 1);
   return host.data();
+}
+
+// "net:[4026531840]"; empty where the kernel doesn't say.
+std::string NamespaceIdentity(const char* kind) {
+  const std::string path = std::string("/proc/self/ns/") + kind;
+  std::array<char, 32> name{};
+  const ssize_t length = readlink(path.c_str(), name.data(), name.size());
+  return length > 0 ? std::string(name.data(), static_cast<size_t>(length)) : "";
+}
+
+}  // namespace
+
+std::string HostIdentity(const ClientOptions& options) {
+  std::string identity = MachineIdentity() + " uid:" + std::to_string(geteuid()) + " " +
+                         NamespaceIdentity("net") + " " + NamespaceIdentity("pid");
+  const std::vector<transfer::Way>& ways = options.ways;
+  const bool shares =
+      ways.empty() || std::find(ways.begin(), ways.end(), transfer::Way::kShm) != ways.end();
+  // A host of its own.
+  if (!shares) identity += " alone:" + std::to_string(getpid());
+  return identity;
 }
 
 }  // namespace client

@@ -10,9 +10,10 @@ namespace kvstore::client {
 // The given name, else "<hostname>-<pid>".
 std::string NodeName(const ClientOptions& options);
 
-// Equal for all processes that this kernel runs, different after a reboot and on every other
-// machine.
-std::string HostIdentity();
+// Equal for all processes that reach each other's memory in place: of one machine since its start,
+// one user, one network and pid namespace, and permitted to. What is placed on "this host" can then
+// be filled and read there.
+std::string HostIdentity(const ClientOptions& options);
 
 }  // namespace kvstore::client
 

@@ -22,11 +22,29 @@ std::atomic<int>* MapPageEmptiedOnFork() {
   return new (page) std::atomic<int>(1);
 }
 
+// Clients alive in the process that made them, and which process that is. A child has the copy of
+// its parent's.
+std::atomic<int> alive_clients{0};
+std::atomic<pid_t> their_process{0};
+
 }  // namespace
 
-ForkGuard::ForkGuard() : maker_(getpid()), alive_(MapPageEmptiedOnFork()) {}
+Status ForkGuard::CheckMayConnect() {
+  if (alive_clients == 0 || their_process == getpid()) return Status::Ok();
+  return FailedPreconditionError(
+      "process " + std::to_string(getpid()) + " was forked from process " +
+      std::to_string(their_process) +
+      " while that had a client, and gRPC does not work in such a child: fork before the first "
+      "client is made, or start the child by exec (in Python: multiprocessing's \"spawn\")");
+}
+
+ForkGuard::ForkGuard() : maker_(getpid()), alive_(MapPageEmptiedOnFork()) {
+  ++alive_clients;
+  their_process = maker_;
+}
 
 ForkGuard::~ForkGuard() {
+  if (getpid() == maker_) --alive_clients;
   if (alive_ != nullptr) munmap(alive_, PageBytes());
 }
 
@@ -39,7 +57,8 @@ Status ForkGuard::Check() const {
   if (!InChild()) return Status::Ok();
   return FailedPreconditionError("this client was made by process " + std::to_string(maker_) +
                                  " before it forked process " + std::to_string(getpid()) +
-                                 "; create a client of its own in the child");
+                                 "; fork before the first client is made, or start the child by "
+                                 "exec");
 }
 
 }  // namespace kvstore::client

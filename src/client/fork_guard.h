@@ -12,8 +12,14 @@ namespace kvstore::client {
 // Knows whether it is looked at in the process that made it or in a child forked since. A child has
 // the client's memory but none of its threads, and shares its sockets, so that it must touch
 // neither. Thread-safe.
+//
+// Nor can a child make a client of its own: gRPC, which the two would share, does not survive a
+// fork under way; its sockets would be shared with the parent, whose session would suffer.
 class ForkGuard {
  public:
+  // failed_precondition in a child that was forked while a client was alive.
+  static Status CheckMayConnect();
+
   ForkGuard();
   ~ForkGuard();
   ForkGuard(const ForkGuard&) = delete;

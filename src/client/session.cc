@@ -227,6 +227,7 @@ Hello Session::MakeHello() const {
 }
 
 Result<std::optional<Session::Membership>> Session::Greet(Stream* stream) {
+  const TimePoint asked_at = BootClock::now();
   const Hello hello = MakeHello();
   v1::NodeMessage message;
   Encode(hello, message.mutable_hello());
@@ -257,7 +258,8 @@ Result<std::optional<Session::Membership>> Session::Greet(Stream* stream) {
   term_ = welcome.term;
   const Duration beat_every =
       std::clamp<Duration>(welcome.heartbeat_interval, milliseconds(10), seconds(60));
-  return std::optional(Membership{hello.self.incarnation, welcome.pool, welcome.term, beat_every});
+  return std::optional(
+      Membership{asked_at, hello.self.incarnation, welcome.pool, welcome.term, beat_every});
 }
 
 Status Session::ReadOrders(Stream* stream) {
@@ -362,7 +364,9 @@ void Session::Beat(const Membership& membership) {
   v1::Beat beat;
   Encode(kvstore::Beat{membership.self, membership.term}, &beat);
   v1::BeatReply reply;
-  while (IsMember() && stream->Write(beat) && stream->Read(&reply)) {
+  while (IsMember()) {
+    const TimePoint asked_at = BootClock::now();
+    if (!stream->Write(beat) || !stream->Read(&reply)) break;
     if (Decode(reply).unknown) {
       MutexLock lock(mu_);
       if (stage_ != Stage::kMember) break;
@@ -370,6 +374,7 @@ void Session::Beat(const Membership& membership) {
       stream_context_->TryCancel();
       break;
     }
+    BecomeCertain(asked_at);
     Pause(membership.beat_every, Stage::kMember);
   }
   context.TryCancel();
@@ -390,6 +395,7 @@ bool Session::BeginStream(grpc::ClientContext* context) {
 
 void Session::BecomeMember(const Membership& membership) {
   host_.EnterTerm(membership.term);
+  BecomeCertain(membership.asked_at);
   verbs_.Attach(membership.self, membership.term);
   LOG(INFO) << "node " << options_.name << " (" << membership.self.ToString() << ") joined pool "
             << membership.pool.ToString() << " of the master at " << options_.master << ", term "
@@ -419,6 +425,10 @@ Session::Ending Session::EndStream(Status why) {
                                  why.message() + ")"));
   ending.status = std::move(why);
   return ending;
+}
+
+void Session::BecomeCertain(TimePoint asked_at) {
+  certain_until_ = (asked_at + kCertainAfterBeat).time_since_epoch().count();
 }
 
 bool Session::IsMember() const {

@@ -1,6 +1,7 @@
 #ifndef KVSTORE_SRC_CLIENT_SESSION_H_
 #define KVSTORE_SRC_CLIENT_SESSION_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,7 @@ std::shared_ptr<grpc::Channel> OpenMasterChannel(const std::string& master);
 struct SessionOptions {
   std::string master;  // as the channel was opened, for messages
   std::string name;    // of the node
-  std::string host;    // equal for processes of one machine
+  std::string host;    // as HostIdentity has it
 };
 
 // Keeps this process a member of the master's pool: says hello, executes orders and sends their
@@ -54,6 +55,9 @@ class Session {
   // other codes: the master's refusal, which trying again won't change.
   Status WaitJoined(TimePoint until) EXCLUDES(mu_);
 
+  // Whether no other master can have answered anybody yet: what this one said holds. Cheap.
+  bool IsCertain() const { return BootClock::now().time_since_epoch().count() < certain_until_; }
+
   // Leaves the pool: withdraws all that is lent, waits until this process touches none of it, says
   // goodbye. What isn't done by `until` is left out, and the master finds the node missing.
   void Close(TimePoint until) EXCLUDES(mu_);
@@ -68,6 +72,7 @@ class Session {
   };
 
   struct Membership {
+    TimePoint asked_at;  // before the hello
     Incarnation self;
     Incarnation pool;
     uint64_t term = 0;
@@ -109,6 +114,8 @@ class Session {
   bool BeginStream(grpc::ClientContext* context) EXCLUDES(mu_);
   void BecomeMember(const Membership& membership) EXCLUDES(mu_);
   Ending EndStream(Status why) EXCLUDES(mu_);
+  // The master has answered what was sent after `asked_at`.
+  void BecomeCertain(TimePoint asked_at);
   bool IsMember() const EXCLUDES(mu_);
   bool IsClosing() const EXCLUDES(mu_);
   void Pause(Duration pause, Stage stage) EXCLUDES(mu_);
@@ -129,6 +136,7 @@ class Session {
   CondVar changed_;
   Stage stage_ GUARDED_BY(mu_) = Stage::kAway;
   Membership membership_ GUARDED_BY(mu_);  // while a member
+  std::atomic<TimePoint::rep> certain_until_ = TimePoint::min().time_since_epoch().count();
   bool forgotten_ GUARDED_BY(mu_) = false;
   bool closing_ GUARDED_BY(mu_) = false;
   bool goodbye_ GUARDED_BY(mu_) = false;  // everything is withdrawn, and what was served has ended

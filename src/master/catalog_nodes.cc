@@ -60,6 +60,11 @@ NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
 
 Status Catalog::State::CheckHello(const Hello& hello) const {
   if (hello.self.incarnation.IsNone()) return InvalidArgumentError("a node has an incarnation");
+  // It stands in logs and tables, line by line.
+  if (std::any_of(hello.self.name.begin(), hello.self.name.end(),
+                  [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    return InvalidArgumentError("a node's name has no control characters");
+  }
   if (hello.oldest_version > kProtocolVersion || hello.newest_version < kOldestProtocolVersion) {
     return FailedPreconditionError("protocol: the master speaks versions " +
                                    std::to_string(kOldestProtocolVersion) + " to " +

@@ -145,6 +145,10 @@ std::vector<Setting> NetworkSettings() {
           "hello_timeout_ms", 10, 600'000, [](Config & c) -> auto& { return c.hello_timeout; },
           "A stream that has not said hello after so long is ended."),
       Milliseconds(
+          "quiet_start_ms", 0, 60'000, [](Config & c) -> auto& { return c.quiet_start; },
+          "For how long after its start the master answers nobody, so that no client still goes by "
+          "the word of the one before. Less than 1000 only where there was none."),
+      Milliseconds(
           "shutdown_timeout_ms", 0, 600'000, [](Config & c) -> auto& { return c.shutdown_timeout; },
           "After SIGTERM, SIGINT or SIGHUP, how long streams get to end by themselves."),
       {"log_level", "info, warning or error", "What is written to standard error, and worse.",

@@ -9,6 +9,7 @@
 #include "kvstore/clock.h"
 #include "kvstore/result.h"
 #include "master/limits.h"
+#include "proto/verbs.h"
 
 namespace kvstore::master {
 
@@ -21,6 +22,7 @@ struct Config {
   bool insecure_allow_remote = false;
   uint32_t max_threads = 64;
   Duration hello_timeout = std::chrono::seconds(5);
+  Duration quiet_start = kCertainAfterBeat;  // after the start nobody is answered for so long
   Duration shutdown_timeout = std::chrono::seconds(5);
   std::string log_level = "info";  // info, warning, error
   Limits limits;

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <iostream>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,19 @@ sigset_t BlockSignals() {
   return ends;
 }
 
+// The signal that came before `until`; 0: none did.
+int AwaitSignal(const sigset_t& ends, TimePoint until) {
+  for (;;) {
+    const Duration left = until - BootClock::now();
+    if (left <= Duration::zero()) return 0;
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(left);
+    const timespec wait{static_cast<time_t>(whole.count()),
+                        static_cast<long>(std::chrono::nanoseconds(left - whole).count())};
+    const int signal = sigtimedwait(&ends, nullptr, &wait);
+    if (signal > 0) return signal;  // else it is time, or a handler of another signal ran
+  }
+}
+
 void BeginLogging(const Config& config, const char* program) {
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = config.log_level == "info"      ? google::GLOG_INFO
@@ -47,6 +61,7 @@ void BeginLogging(const Config& config, const char* program) {
 }
 
 int Run(const Config& config, const char* program) {
+  const TimePoint answers_from = BootClock::now() + config.quiet_start;
   const sigset_t ends = BlockSignals();
   BeginLogging(config, program);
   if (!IsLoopback(config.listen)) {
@@ -54,6 +69,7 @@ int Run(const Config& config, const char* program) {
                  << " without credentials: whoever reaches it can read, replace and remove "
                     "everything";
   }
+  if (AwaitSignal(ends, answers_from) != 0) return 0;
   Result<std::unique_ptr<Server>> server = Server::Create(config);
   if (!server.ok()) return Fail(server.status(), kExitRuntime);
   const bool v6 = config.listen.find(':') != std::string::npos;

@@ -23,12 +23,12 @@ TEST(ForkGuard, ItsMakerIsNoChild) {
   EXPECT_TRUE(guard.Check().ok());
 }
 
-TEST(ForkGuard, AChildIsToldToMakeItsOwnClient) {
+TEST(ForkGuard, AChildIsToldToForkEarlier) {
   const ForkGuard guard;
   const int exit = InForkedChild([&] {
     const Status status = guard.Check();
     return status.code() == StatusCode::kFailedPrecondition &&
-                   status.message().find("create a client of its own") != std::string::npos
+                   status.message().find("fork before the first client") != std::string::npos
                ? 7
                : 1;
   });
@@ -39,6 +39,20 @@ TEST(ForkGuard, ForkingChangesNothingForTheParent) {
   const ForkGuard guard;
   EXPECT_EQ(InForkedChild([&] { return guard.InChild() ? 7 : 1; }), 7);
   EXPECT_FALSE(guard.InChild());
+}
+
+TEST(ForkGuard, AChildOfAProcessWithAClientMayNotConnect) {
+  EXPECT_TRUE(ForkGuard::CheckMayConnect().ok());
+  {
+    const ForkGuard guard;
+    EXPECT_TRUE(ForkGuard::CheckMayConnect().ok());
+    EXPECT_EQ(InForkedChild([] {
+                return ForkGuard::CheckMayConnect().code() == StatusCode::kFailedPrecondition ? 7
+                                                                                              : 1;
+              }),
+              7);
+  }
+  EXPECT_EQ(InForkedChild([] { return ForkGuard::CheckMayConnect().ok() ? 7 : 1; }), 7);
 }
 
 TEST(ForkGuard, AGuardMadeInTheChildIsAtHomeThere) {

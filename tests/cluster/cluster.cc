@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace kvstore::cluster {
 namespace {
 
@@ -19,6 +21,11 @@ std::string WordAfter(const std::string& line, const std::string& text) {
 
 MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
   std::vector<std::string> arguments = {KVSTORE_MASTER_PATH, "--port=0", "--metrics_port=0"};
+  // Only tests of a master that follows another need that it is silent at first.
+  const bool told = std::any_of(flags.begin(), flags.end(), [](const std::string& flag) {
+    return flag.starts_with("--quiet_start_ms=");
+  });
+  if (!told) arguments.push_back("--quiet_start_ms=0");
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   process_ = std::make_unique<ChildProcess>(arguments);
   const auto line = process_->WaitForLine(" ready on ", kStartTimeout);

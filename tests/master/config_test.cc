@@ -193,6 +193,7 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--metrics_port=1",
                                       "--max_threads=5",
                                       "--hello_timeout_ms=17",
+                                      "--quiet_start_ms=18",
                                       "--shutdown_timeout_ms=6",
                                       "--log_level=error",
                                       "--lease_ms=7",

@@ -113,6 +113,13 @@ TEST_F(ServiceSession, HelloOutOfTheLimitsIsRefused) {
   ExpectStatus(node.session().Finish(), StatusCode::INVALID_ARGUMENT, "at most 255");
 }
 
+TEST_F(ServiceSession, ANameThatWouldForgeLinesOfTheLogIsRefused) {
+  ScriptedNode node(*stub_, 1);
+  node.hello().self.name = "a\nI1125 node 'b' is gone";
+  node.SendHello();
+  ExpectStatus(node.session().Finish(), StatusCode::INVALID_ARGUMENT, "control characters");
+}
+
 TEST_F(ServiceSession, AcksOutOfTheLimitsEndTheSession) {
   ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());

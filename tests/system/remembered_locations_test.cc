@@ -175,5 +175,33 @@ TEST_F(ShortLeases, AHolderComesBackUnderItsNameAndPort) {
   EXPECT_EQ(reader.Counter("tcp"), 0u);
 }
 
+// A reader and a holder are stopped while one master follows another, over a pool of its own: when
+// they go on, the holder's words still stand, and the leases last.
+TEST(Successor, NobodyGoesByTheWordOfTheMasterBefore) {
+  constexpr size_t kFewCells = 1024;
+  const std::string quiet = "--quiet_start_ms=1000";
+  MasterProcess first({quiet});
+  NodeProcess old_holder(first, "old", "64MiB");
+  ToldClient reader(first, "reader");
+  const std::string put = " " + std::to_string(kFewCells) + " - 5000";
+  ASSERT_EQ(reader.Do("put told 1" + put), "ok");
+  ASSERT_EQ(reader.Do(GetStep("told", kFewCells)), "version 1");
+  ASSERT_EQ(reader.Do(GetStep("told", kFewCells)), "version 1");
+  ASSERT_EQ(reader.Counter("remembered"), 1u);
+  reader.Stop();
+  old_holder.process().Signal(SIGSTOP);
+  first.process().Signal(SIGKILL);
+  ASSERT_TRUE(first.process().WaitForExit(seconds(10)).has_value());
+
+  const std::string port = first.address().substr(first.address().rfind(':') + 1);
+  MasterProcess second({quiet, "--port=" + port});
+  NodeProcess new_holder(second, "new", "64MiB");
+  ToldClient writer(second, "writer");
+  ASSERT_EQ(writer.Do("put told 2" + put), "ok");
+  reader.Continue();
+  EXPECT_EQ(reader.Do(GetStep("told", kFewCells)), "version 2");
+  old_holder.process().Signal(SIGCONT);
+}
+
 }  // namespace
 }  // namespace kvstore::cluster
