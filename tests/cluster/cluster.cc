@@ -1,6 +1,10 @@
 #include "cluster/cluster.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -35,6 +39,18 @@ MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
   }
   address_ = WordAfter(*line, " ready on ");
   metrics_address_ = WordAfter(*line, "metrics on ");
+}
+
+uint16_t FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  close(fd);
+  return ntohs(address.sin_port);
 }
 
 NodeProcess::NodeProcess(const MasterProcess& master, const std::string& name,

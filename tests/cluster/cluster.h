@@ -1,6 +1,7 @@
 #ifndef KVSTORE_TESTS_CLUSTER_CLUSTER_H_
 #define KVSTORE_TESTS_CLUSTER_CLUSTER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ class MasterProcess {
   std::string address_;
   std::string metrics_address_;
 };
+
+// A TCP port of loopback that nobody listens on just now.
+uint16_t FreePort();
 
 // A kvstore_node process that lends `lend` ("64MiB") to that master's pool.
 class NodeProcess {

@@ -13,9 +13,6 @@ namespace kvstore::cluster {
 // The TCP ports on which that process listens, as the kernel lists them.
 std::vector<uint16_t> ListeningPorts(pid_t pid);
 
-// A port of loopback on which nobody listens now.
-uint16_t FreePort();
-
 // A connection to a port of loopback that behaves badly. Confined to one thread.
 class HostileConnection {
  public:
