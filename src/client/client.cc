@@ -116,7 +116,7 @@ class Member final : public Client {
   Parts PartsNow() const;
   // Null while another master may reign already, of another pool, whose answers know nothing of
   // the leases of this one.
-  Locations* WhileJoined(Locations* locations) const;
+  Locations* WhileCertain(Locations* locations) const;
   Status CheckCall(Duration timeout) const;
   ObjectStat Describe(const StatAnswer& answer) const;
   std::vector<Result<bool>> AskExists(std::span<const std::string_view> keys, TimePoint deadline);
@@ -186,12 +186,12 @@ Parts Member::PartsNow() const {
                *works_->engine,
                Clock::Boot(),
                Peer{works_->engine->incarnation(), name_, host_, ""},
-               WhileJoined(&locations_),
+               WhileCertain(&locations_),
                works_->peers.get(),
                &works_->notes};
 }
 
-Locations* Member::WhileJoined(Locations* locations) const {
+Locations* Member::WhileCertain(Locations* locations) const {
   return works_->session->IsCertain() ? locations : nullptr;
 }
 
@@ -244,7 +244,7 @@ std::vector<GetResult> Member::ReadPuts(std::span<const GetItem> items, Duration
   const TimePoint began = BootClock::now();
   GetCounters met;
   Parts parts = PartsNow();
-  parts.locations = WhileJoined(locations);
+  parts.locations = WhileCertain(locations);
   std::vector<GetResult> results = GetObjects(parts, items, timeout, read_guards_, &met, of_puts);
   tally_.CountGets(results, met, BootClock::now() - began);
   return results;

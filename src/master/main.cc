@@ -22,7 +22,7 @@ int Fail(const Status& why, int code) {
   return code;
 }
 
-// Blocked before any thread begins, so that only WaitForSignal gets them.
+// Blocked before any thread begins, so that only the waits of Run get them.
 sigset_t BlockSignals() {
   sigset_t ends;
   sigemptyset(&ends);
