@@ -206,12 +206,6 @@ void ForgetKeys(const Items& items, Locations* locations) {
   for (const auto& item : items) locations->Forget(KeyOf(item));
 }
 
-uint64_t SizeOf(const PutItem& item) {
-  uint64_t size = 0;
-  for (const ConstPiece& piece : item.pieces) size += piece.size;
-  return size;
-}
-
 std::vector<Status> Member::Put(std::span<const PutItem> items, const PutOptions& options) {
   const TimePoint began = BootClock::now();
   Status call = fork_guard_.Check();

@@ -150,11 +150,8 @@ std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
 
 // A remembered location is taken first. It relies on the word, which every copy asks.
 void GetCall::Recall(Reading* reading) const {
-  if (parts_.locations == nullptr) return;
-  const TimePoint now =
-      guards_.remembered_locations_end_with_their_lease ? began_ : TimePoint::min();
   std::shared_ptr<const Location> known =
-      parts_.locations->Find(reading->item->key, parts_.self.incarnation, now);
+      RecallLocation(parts_, guards_, reading->item->key, began_);
   if (!known || (reading->of_put != nullptr && known->put != *reading->of_put)) return;
   reading->remembered = true;
   Use(std::move(known), reading);
@@ -306,6 +303,13 @@ void GetCall::Publish(Reading* reading) {
 }
 
 }  // namespace
+
+std::shared_ptr<const Location> RecallLocation(const Parts& parts, const ReadGuards& guards,
+                                               std::string_view key, TimePoint began) {
+  if (parts.locations == nullptr) return nullptr;
+  const TimePoint now = guards.remembered_locations_end_with_their_lease ? began : TimePoint::min();
+  return parts.locations->Find(key, parts.self.incarnation, now);
+}
 
 std::vector<GetResult> GetObjects(const Parts& parts, std::span<const GetItem> items,
                                   Duration timeout, const ReadGuards& guards, GetCounters* counters,

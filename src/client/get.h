@@ -1,9 +1,12 @@
 #ifndef KVSTORE_SRC_CLIENT_GET_H_
 #define KVSTORE_SRC_CLIENT_GET_H_
 
+#include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "client/locations.h"
 #include "client/parts.h"
 #include "kvstore/client.h"
 
@@ -23,6 +26,10 @@ struct GetCounters {
   uint64_t located_anew = 0;
   uint64_t remembered = 0;  // items that were served without asking the master
 };
+
+// What is remembered of the key and may serve a call that began then; null: nothing.
+std::shared_ptr<const Location> RecallLocation(const Parts& parts, const ReadGuards& guards,
+                                               std::string_view key, TimePoint began);
 
 // One whole Get, see Client::Get. Adds to `counters`. `of_puts`: none, or one per item: the put
 // whose bytes alone may be returned; where the key is no longer that put's, `aborted`.

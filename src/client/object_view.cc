@@ -110,10 +110,7 @@ std::vector<Viewed> ViewCall::Run(std::span<const std::string_view> keys) {
 }
 
 void ViewCall::Recall(Viewing* viewing) const {
-  if (parts_.locations == nullptr) return;
-  const TimePoint now =
-      guards_.remembered_locations_end_with_their_lease ? began_ : TimePoint::min();
-  viewing->location = parts_.locations->Find(viewing->key, parts_.self.incarnation, now);
+  viewing->location = RecallLocation(parts_, guards_, viewing->key, began_);
   viewing->remembered = viewing->location != nullptr;
 }
 

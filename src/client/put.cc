@@ -50,7 +50,6 @@ class PutCall {
   void Commit(std::vector<Write>* writes);
   void Abort(const std::vector<Write>& writes);
 
-  uint64_t SizeOf(uint32_t item) const;
   uint64_t SequenceOf(const Write& write) const { return first_sequence_ + write.index; }
 
   const Parts& parts_;
@@ -83,7 +82,7 @@ StartPut PutCall::Request() const {
   for (uint32_t i = 0; i < items_.size(); ++i) {
     request.keys.Add(items_[i].key);
     request.sequences.push_back(first_sequence_ + i);
-    request.sizes.push_back(SizeOf(i));
+    request.sizes.push_back(SizeOf(items_[i]));
   }
   request.replicas = options_.replicas;
   request.replace = options_.replace;
@@ -115,7 +114,7 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
 Status PutCall::PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
                          CopyPlan* plan, std::vector<CopyPlan::Span>* copies) {
   KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), grant_end, deadline_));
-  const uint64_t size = SizeOf(answer.index);
+  const uint64_t size = SizeOf(items_[answer.index]);
   if (size == 0) return Status::Ok();
   for (const Replica& replica : answer.replicas) {
     KVSTORE_ASSIGN_OR_RETURN(const transfer::PeerId holder, peers->Open(replica.segment.holder));
@@ -175,13 +174,13 @@ void PutCall::Abort(const std::vector<Write>& writes) {
   AbortPuts(parts_, std::move(sequences), deadline_);
 }
 
-uint64_t PutCall::SizeOf(uint32_t item) const {
+}  // namespace
+
+uint64_t SizeOf(const PutItem& item) {
   uint64_t size = 0;
-  for (const ConstPiece& piece : items_[item].pieces) size += piece.size;
+  for (const ConstPiece& piece : item.pieces) size += piece.size;
   return size;
 }
-
-}  // namespace
 
 std::vector<Status> PutObjects(const Parts& parts, std::span<const PutItem> items,
                                const PutOptions& options) {
