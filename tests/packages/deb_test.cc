@@ -111,8 +111,11 @@ TEST(ServiceFilesTest, TheSettingsAreWhatTheProgramsTake) {
 TEST(ServiceFilesTest, SystemdTakesTheUnits) {
   if (access("/usr/bin/systemd-analyze", X_OK) != 0) GTEST_SKIP() << "no systemd-analyze here";
   const Folder folder;
+  const std::string tree = folder.path() + "/tree";
+  Shell("DESTDIR=" + tree + " " KVSTORE_CMAKE_PATH " --install " KVSTORE_BUILD_FOLDER
+        " --component debian");
   for (const std::string name : {"kvstore-master.service", "kvstore-node.service"}) {
-    std::string unit = cluster::ReadFile(KVSTORE_BUILD_FOLDER "/packaging/debian/" + name);
+    std::string unit = cluster::ReadFile(tree + "/lib/systemd/system/" + name);
     // Neither program need be installed on this machine.
     const std::string installed = "ExecStart=/usr/bin/";
     const size_t at = unit.find(installed);
