@@ -8,7 +8,8 @@
 // Decode(Encode(x)) == x for everything within the limits, with durations in whole microseconds and
 // item answers in the order "OK first" (tests/proto/codec_test.cc). Encoding makes what is not
 // UTF-8 in names and messages '?', since a parser would refuse the whole message, and cuts a
-// status's message at 1024 bytes and durations at 10 years.
+// status's message at 1024 bytes and durations at 10 years. A TTL that is less than a microsecond,
+// or over, is encoded as one microsecond: 0 is for ever.
 
 #include <string>
 #include <vector>
@@ -21,7 +22,10 @@ class Acks;
 class Beat;
 class BeatReply;
 class Hello;
+class Lend;
 class Orders;
+class Report;
+class Tally;
 class VerbHello;
 class VerbReplyMessage;
 class VerbRequest;
@@ -37,6 +41,9 @@ void Encode(const BeatReply& from, v1::BeatReply* to);
 void Encode(const VerbHello& from, v1::VerbHello* to);
 void Encode(const Orders& from, v1::Orders* to);
 void Encode(const Acks& from, v1::Acks* to);
+void Encode(const Report& from, v1::Report* to);
+void Encode(const Lend& from, v1::Lend* to);
+void Encode(const ClientTally& from, v1::Tally* to);
 void Encode(const VerbRequest& from, v1::VerbRequest* to);
 void Encode(const VerbReply& from, uint64_t term, v1::VerbReplyMessage* to);
 
@@ -50,6 +57,9 @@ Result<Hello> Decode(const v1::Hello& from);
 Result<Welcome> Decode(const v1::Welcome& from);
 Result<Orders> Decode(const v1::Orders& from);
 Result<Acks> Decode(const v1::Acks& from);
+Result<Report> Decode(const v1::Report& from);
+Result<Lend> Decode(const v1::Lend& from);
+Result<ClientTally> Decode(const v1::Tally& from);
 Result<VerbRequest> Decode(v1::VerbRequest&& from);
 Result<VerbReply> Decode(const v1::VerbReplyMessage& from);
 
@@ -63,6 +73,10 @@ size_t EncodedItemBytes(std::string_view key);
 // Cuts a reply into messages of at most about 1 MiB that together answer the same items; each
 // brings the peers that its own answers name. At least one reply.
 std::vector<VerbReply> CutToMessages(VerbReply reply);
+
+// Cuts a whole report into parts of at most about 1 MiB. At least one; only the last is `last` and
+// brings the segments.
+std::vector<Report> CutToMessages(Report report);
 
 // The protocol version that both sides speak; failed_precondition names the side that is too old.
 Result<uint32_t> ChooseVersion(uint32_t peer_oldest, uint32_t peer_newest,

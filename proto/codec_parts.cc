@@ -1,6 +1,8 @@
 #include "proto/codec_parts.h"
 
 #include <algorithm>
+#include <bit>
+#include <unordered_set>
 
 namespace kvstore {
 namespace {
@@ -49,6 +51,12 @@ std::string Text(std::string_view text, size_t limit) {
   return out;
 }
 
+Status CheckKeyLength(size_t length) {
+  if (length >= 1 && length <= kMaxKeyBytes) return Status::Ok();
+  return InvalidArgumentError("a key of " + std::to_string(length) +
+                              " bytes; keys are 1 to 1024 bytes");
+}
+
 uint64_t EncodeDuration(Duration d) {
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(d).count();
   return us <= 0 ? 0 : std::min<uint64_t>(static_cast<uint64_t>(us), kMaxDurationUs);
@@ -94,6 +102,108 @@ Result<Peer> Decode(const v1::Peer& from) {
   return Peer{Decode(from.incarnation()), from.name(), from.host(), from.transfer_descriptor()};
 }
 
+void Encode(const Retention& from, v1::Retention* to) {
+  to->set_hard_pin(from.hard_pin);
+  to->set_soft_pin_us(EncodeDuration(from.soft_pin));
+  if (from.ttl != Duration::zero()) {
+    to->set_ttl_us(std::max<uint64_t>(EncodeDuration(from.ttl), 1));
+  }
+  to->set_group(from.group);
+  to->set_position(from.position);
+}
+
+Status DecodeRetention(const v1::Retention& from, Retention* to) {
+  to->hard_pin = from.hard_pin();
+  KVSTORE_RETURN_IF_ERROR(
+      DecodeDuration("a soft pin in microseconds", from.soft_pin_us(), &to->soft_pin));
+  KVSTORE_RETURN_IF_ERROR(DecodeDuration("a TTL in microseconds", from.ttl_us(), &to->ttl));
+  KVSTORE_RETURN_IF_ERROR(
+      CheckAtMost("the length of a group's name in bytes", from.group().size(), kMaxGroupBytes));
+  to->group = from.group();
+  to->position = from.position();
+  return Status::Ok();
+}
+
+void Encode(const NoteOrder& from, v1::Note* to) {
+  Encode(from.put, to->mutable_put());
+  to->set_segment(from.segment);
+  to->set_birth(from.birth);
+  EncodeRanges(from.ranges, to);
+  to->set_key(from.key);
+  to->set_size(from.size);
+  to->set_checksum(from.checksum);
+  to->set_replicas(from.replicas);
+  EncodeRetention(from.retention, to);
+}
+
+Result<NoteOrder> Decode(const v1::Note& from) {
+  KVSTORE_RETURN_IF_ERROR(CheckKeyLength(from.key().size()));
+  KVSTORE_RETURN_IF_ERROR(
+      CheckAtMost("the size of an object in bytes", from.size(), kMaxExtentBytes));
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of replicas", from.replicas(), kMaxReplicas));
+  NoteOrder to;
+  to.put = Decode(from.put());
+  to.segment = from.segment();
+  to.birth = from.birth();
+  KVSTORE_RETURN_IF_ERROR(DecodeRanges(from, &to.ranges));
+  to.key = from.key();
+  to.size = from.size();
+  to.checksum = from.checksum();
+  to.replicas = std::max<uint32_t>(from.replicas(), 1);
+  KVSTORE_RETURN_IF_ERROR(DecodeRetention(from.retention(), &to.retention));
+  return to;
+}
+
+void Encode(const Replica& from, v1::Replica* to) {
+  Encode(from.segment.holder, to->mutable_holder());
+  to->set_segment(from.segment.index);
+  to->set_birth(from.birth);
+  EncodeRanges(from.ranges, to);
+}
+
+Result<Replica> Decode(const v1::Replica& from) {
+  Replica to{{Decode(from.holder()), from.segment()}, from.birth(), {}};
+  KVSTORE_RETURN_IF_ERROR(DecodeRanges(from, &to.ranges));
+  return to;
+}
+
+void EncodeSegments(const std::vector<LentSegment>& from,
+                    google::protobuf::RepeatedPtrField<v1::LentSegment>* to) {
+  for (const LentSegment& segment : from) {
+    v1::LentSegment* message = to->Add();
+    message->set_index(segment.index);
+    message->set_size(segment.size);
+    message->set_granule(segment.granule);
+    message->set_ready(segment.ready);
+  }
+}
+
+Status DecodeSegments(const google::protobuf::RepeatedPtrField<v1::LentSegment>& from,
+                      std::vector<LentSegment>* to) {
+  KVSTORE_RETURN_IF_ERROR(
+      CheckAtMost("the number of lent segments", static_cast<uint64_t>(from.size()), kMaxSegments));
+  std::unordered_set<uint32_t> indices;
+  for (const v1::LentSegment& segment : from) {
+    const std::string name = "segment " + std::to_string(segment.index());
+    if (!indices.insert(segment.index()).second) {
+      return InvalidArgumentError(name + " is named twice");
+    }
+    KVSTORE_RETURN_IF_ERROR(
+        CheckAtMost("the size of " + name + " in bytes", segment.size(), kMaxExtentBytes));
+    if (!std::has_single_bit(segment.granule()) || segment.granule() < kDefaultGranule ||
+        segment.granule() > kLargestGranule || segment.size() % segment.granule() != 0) {
+      return InvalidArgumentError(
+          name + " has a granule of " + std::to_string(segment.granule()) + " and " +
+          std::to_string(segment.size()) +
+          " bytes; granules are powers of two, 4096 bytes to 1 GiB, and a segment is whole ones");
+    }
+    KVSTORE_RETURN_IF_ERROR(
+        CheckAtMost("the ready part of " + name + " in bytes", segment.ready(), segment.size()));
+    to->push_back({segment.index(), segment.size(), segment.granule(), segment.ready()});
+  }
+  return Status::Ok();
+}
+
 Status DecodeStatus(const v1::Outcome& from) {
   if (from.code() == 0) return Status::Ok();
   const auto code = static_cast<StatusCode>(from.code());
@@ -128,10 +238,7 @@ Status DecodeKeys(v1::Keys* from, KeyBatch* to) {
   ends.reserve(static_cast<size_t>(from->lengths_size()));
   uint32_t end = 0;  // at most 4096 * 1024
   for (uint32_t length : from->lengths()) {
-    if (length == 0 || length > kMaxKeyBytes) {
-      return InvalidArgumentError("a key of " + std::to_string(length) +
-                                  " bytes; keys are 1 to 1024 bytes");
-    }
+    KVSTORE_RETURN_IF_ERROR(CheckKeyLength(length));
     ends.push_back(end += length);
   }
   if (end != from->packed().size()) {

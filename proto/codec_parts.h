@@ -27,11 +27,18 @@ inline constexpr size_t kMaxSegments = 64;
 inline constexpr size_t kMaxPeers = 4096;
 inline constexpr size_t kMaxOrdersOrAcks = 65'536;
 inline constexpr size_t kMaxTextBytes = 1024;
+inline constexpr size_t kMaxWays = 8;
 inline constexpr uint64_t kMaxExtentBytes = uint64_t{1} << 44;  // of a segment or an object: 16 TiB
 inline constexpr uint64_t kLargestGranule = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxDurationUs = uint64_t{3650} * 24 * 3600 * 1'000'000;
 
+// What a message that is cut aims at; one item and the holders that it names may exceed it by 60
+// KiB.
+inline constexpr size_t kCutBytes = 1u << 20;
+
 Status CheckAtMost(std::string_view what, uint64_t number, uint64_t limit);
+
+Status CheckKeyLength(size_t length);
 
 // Protobuf's parser refuses a whole message for one string that is not UTF-8.
 std::string Text(std::string_view text, size_t limit = std::numeric_limits<size_t>::max());
@@ -51,6 +58,45 @@ PutId Decode(const v1::PutId& from);
 void Encode(const Peer& from, v1::Peer* to);
 
 Result<Peer> Decode(const v1::Peer& from);
+
+template <typename Message>
+void EncodePeers(const std::vector<Peer>& from, Message* to) {
+  for (const Peer& peer : from) Encode(peer, to->add_peers());
+}
+
+template <typename Message>
+Status DecodePeers(const Message& from, std::vector<Peer>* to) {
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of peers of a message",
+                                      static_cast<uint64_t>(from.peers_size()), kMaxPeers));
+  to->reserve(static_cast<size_t>(from.peers_size()));
+  for (const v1::Peer& message : from.peers()) {
+    KVSTORE_ASSIGN_OR_RETURN(Peer peer, Decode(message));
+    to->push_back(std::move(peer));
+  }
+  return Status::Ok();
+}
+
+// A TTL that is nearly or wholly over stays one, since 0 is for ever.
+void Encode(const Retention& from, v1::Retention* to);
+
+// Absent where it is the default one.
+template <typename Message>
+void EncodeRetention(const Retention& from, Message* to) {
+  if (from != Retention()) Encode(from, to->mutable_retention());
+}
+
+Status DecodeRetention(const v1::Retention& from, Retention* to);
+
+// An order, and what a report tells of one that was carried out.
+void Encode(const NoteOrder& from, v1::Note* to);
+
+Result<NoteOrder> Decode(const v1::Note& from);
+
+void EncodeSegments(const std::vector<LentSegment>& from,
+                    google::protobuf::RepeatedPtrField<v1::LentSegment>* to);
+
+Status DecodeSegments(const google::protobuf::RepeatedPtrField<v1::LentSegment>& from,
+                      std::vector<LentSegment>* to);
 
 // Absent means OK, so that the usual case costs nothing.
 template <typename Message>
@@ -91,15 +137,13 @@ Status DecodeRanges(const Message& from, std::vector<Range>* to) {
   return Status::Ok();
 }
 
+void Encode(const Replica& from, v1::Replica* to);
+
+Result<Replica> Decode(const v1::Replica& from);
+
 template <typename Message>
 void EncodeReplicas(const std::vector<Replica>& from, Message* to) {
-  for (const Replica& replica : from) {
-    v1::Replica* message = to->add_replicas();
-    Encode(replica.segment.holder, message->mutable_holder());
-    message->set_segment(replica.segment.index);
-    message->set_birth(replica.birth);
-    EncodeRanges(replica.ranges, message);
-  }
+  for (const Replica& replica : from) Encode(replica, to->add_replicas());
 }
 
 template <typename Message>
@@ -108,8 +152,7 @@ Status DecodeReplicas(const Message& from, std::vector<Replica>* to) {
                                       static_cast<uint64_t>(from.replicas_size()), kMaxReplicas));
   to->reserve(static_cast<size_t>(from.replicas_size()));
   for (const v1::Replica& message : from.replicas()) {
-    Replica replica{{Decode(message.holder()), message.segment()}, message.birth(), {}};
-    KVSTORE_RETURN_IF_ERROR(DecodeRanges(message, &replica.ranges));
+    KVSTORE_ASSIGN_OR_RETURN(Replica replica, Decode(message));
     to->push_back(std::move(replica));
   }
   return Status::Ok();

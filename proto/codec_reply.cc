@@ -9,9 +9,6 @@
 namespace kvstore {
 namespace {
 
-// What a cut reply aims at; one item and the holders that it names may exceed it by 60 KiB.
-constexpr size_t kReplyBytes = 1u << 20;
-
 void EncodeAnswers(const std::vector<StartPutAnswer>& from, v1::VerbReplyMessage* reply) {
   v1::StartedPuts* list = reply->mutable_started();
   for (const StartPutAnswer& answer : from) {
@@ -64,6 +61,18 @@ void EncodeAnswers(const std::vector<StatAnswer>& from, v1::VerbReplyMessage* re
     to->set_age_us(EncodeDuration(answer.age));
     to->set_lease_left_us(EncodeDuration(answer.lease_left));
     EncodeReplicas(answer.replicas, to);
+    to->set_durable(answer.durable);
+    EncodeRetention(answer.retention, to);
+  }
+}
+
+void EncodeAnswers(const std::vector<CountAnswer>& from, v1::VerbReplyMessage* reply) {
+  v1::Counts* list = reply->mutable_counts();
+  for (const CountAnswer& answer : from) {
+    v1::Count* to = list->add_counts();
+    to->set_index(answer.index);
+    EncodeStatus(answer.status, to);
+    to->set_count(answer.count);
   }
 }
 
@@ -109,7 +118,16 @@ Status DecodeAnswer(const v1::Stat& from, StatAnswer* to) {
   KVSTORE_RETURN_IF_ERROR(DecodeDuration("an age in microseconds", from.age_us(), &to->age));
   KVSTORE_RETURN_IF_ERROR(
       DecodeDuration("a lease in microseconds", from.lease_left_us(), &to->lease_left));
-  return DecodeReplicas(from, &to->replicas);
+  KVSTORE_RETURN_IF_ERROR(DecodeReplicas(from, &to->replicas));
+  to->durable = from.durable();
+  return DecodeRetention(from.retention(), &to->retention);
+}
+
+Status DecodeAnswer(const v1::Count& from, CountAnswer* to) {
+  to->index = from.index();
+  to->status = DecodeStatus(from.outcome());
+  to->count = from.count();
+  return Status::Ok();
 }
 
 // Appends to `to`, which begins empty or with the OK items.
@@ -148,12 +166,19 @@ size_t ReplicaBytes(const std::vector<Replica>& replicas) {
 
 template <typename Answer>
 const std::vector<Replica>& ReplicasOf(const Answer& answer) {
-  return answer.replicas;
+  static const std::vector<Replica> none;
+  if constexpr (requires { answer.replicas; }) {
+    return answer.replicas;
+  } else {
+    return none;
+  }
 }
 
-const std::vector<Replica>& ReplicasOf(const ItemAnswer&) {
-  static const std::vector<Replica> none;
-  return none;
+template <typename Answer>
+size_t AnswerBytes(const Answer& answer) {
+  size_t bytes = 128 + std::min(answer.status.message().size(), kMaxTextBytes);
+  if constexpr (requires { answer.retention; }) bytes += answer.retention.group.size();
+  return bytes + ReplicaBytes(ReplicasOf(answer));
 }
 
 // Fills one reply after another with answers and the peers that they name.
@@ -167,7 +192,7 @@ std::vector<VerbReply> Cut(uint64_t id, std::vector<Answer> answers, std::vector
   std::unordered_set<Incarnation> named;
   size_t bytes = 0;
   for (Answer& answer : answers) {
-    if (list == nullptr || bytes > kReplyBytes || list->size() == kMaxBatchItems) {
+    if (list == nullptr || bytes > kCutBytes || list->size() == kMaxBatchItems) {
       replies.push_back(VerbReply{id, std::vector<Answer>{}, {}});
       list = &std::get<std::vector<Answer>>(replies.back().answers);
       named.clear();
@@ -179,8 +204,7 @@ std::vector<VerbReply> Cut(uint64_t id, std::vector<Answer> answers, std::vector
       replies.back().peers.push_back(*peer->second);
       bytes += PeerBytes(*peer->second);
     }
-    bytes += 128 + std::min(answer.status.message().size(), kMaxTextBytes) +
-             ReplicaBytes(ReplicasOf(answer));
+    bytes += AnswerBytes(answer);
     list->push_back(std::move(answer));
   }
   if (replies.empty()) replies.push_back(VerbReply{id, std::vector<Answer>{}, {}});
@@ -193,7 +217,7 @@ void Encode(const VerbReply& from, uint64_t term, v1::VerbReplyMessage* to) {
   to->set_term(term);
   to->set_id(from.id);
   std::visit([to](const auto& answers) { EncodeAnswers(answers, to); }, from.answers);
-  for (const Peer& peer : from.peers) Encode(peer, to->add_peers());
+  EncodePeers(from.peers, to);
 }
 
 Result<VerbReply> Decode(const v1::VerbReplyMessage& from) {
@@ -215,17 +239,16 @@ Result<VerbReply> Decode(const v1::VerbReplyMessage& from) {
     case v1::VerbReplyMessage::kStats:
       status = DecodeAnswers(from.stats().stats(), &to.answers.emplace<std::vector<StatAnswer>>());
       break;
+    case v1::VerbReplyMessage::kCounts:
+      status =
+          DecodeAnswers(from.counts().counts(), &to.answers.emplace<std::vector<CountAnswer>>());
+      break;
     case v1::VerbReplyMessage::ANSWERS_NOT_SET:
       status = InvalidArgumentError("a reply without answers that are known here");
       break;
   }
   if (!status.ok()) return status;
-  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of peers of a reply",
-                                      static_cast<uint64_t>(from.peers_size()), kMaxPeers));
-  for (const v1::Peer& message : from.peers()) {
-    KVSTORE_ASSIGN_OR_RETURN(Peer peer, Decode(message));
-    to.peers.push_back(std::move(peer));
-  }
+  KVSTORE_RETURN_IF_ERROR(DecodePeers(from, &to.peers));
   return to;
 }
 

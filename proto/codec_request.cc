@@ -43,6 +43,9 @@ void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
   to->set_replace(from.replace);
   to->set_placement(EncodePlacement(from.placement));
   for (const std::string& name : from.preferred_nodes) to->add_preferred_nodes(Text(name));
+  to->set_durable(from.durable);
+  EncodeRetention(from.retention, to);
+  EncodeNumbers(from.positions, to->mutable_positions());
 }
 
 void EncodeVerb(const CommitPut& from, v1::VerbRequest* request) {
@@ -88,6 +91,26 @@ void EncodeVerb(const NoteReads& from, v1::VerbRequest* request) {
   for (const PutId& put : from.puts) Encode(put, to->add_puts());
 }
 
+void EncodeVerb(const Pin& from, v1::VerbRequest* request) {
+  v1::Pin* const to = request->mutable_pin();
+  EncodeKeys(from.keys, to->mutable_keys());
+  to->set_hard(from.hard);
+  to->set_soft_us(EncodeDuration(from.soft));
+}
+
+void EncodeVerb(const RemoveMatching& from, v1::VerbRequest* request) {
+  request->mutable_remove_matching()->set_prefix(from.prefix);
+}
+
+void EncodeVerb(const ReportFailures& from, v1::VerbRequest* request) {
+  v1::ReportFailures* const to = request->mutable_report_failures();
+  for (const SegmentId& segment : from.segments) {
+    v1::ReportFailures::Segment* const message = to->add_segments();
+    Encode(segment.holder, message->mutable_holder());
+    message->set_index(segment.index);
+  }
+}
+
 Status DecodeVerb(v1::StartPut* from, StartPut* to) {
   KVSTORE_RETURN_IF_ERROR(DecodeKeys(from->mutable_keys(), &to->keys));
   KVSTORE_RETURN_IF_ERROR(CheckLists("sequences", from->sequences_size(), to->keys.size()));
@@ -104,11 +127,17 @@ Status DecodeVerb(v1::StartPut* from, StartPut* to) {
         CheckAtMost("the length of a preferred node's name in bytes", name.size(), kMaxNameBytes));
   }
   KVSTORE_RETURN_IF_ERROR(DecodePlacement(from->placement(), &to->placement));
+  KVSTORE_RETURN_IF_ERROR(DecodeRetention(from->retention(), &to->retention));
+  if (!from->positions().empty()) {
+    KVSTORE_RETURN_IF_ERROR(CheckLists("positions", from->positions_size(), to->keys.size()));
+  }
   to->sequences.assign(from->sequences().begin(), from->sequences().end());
   to->sizes.assign(from->sizes().begin(), from->sizes().end());
   to->replicas = std::max<uint32_t>(from->replicas(), 1);
   to->replace = from->replace();
   to->preferred_nodes.assign(from->preferred_nodes().begin(), from->preferred_nodes().end());
+  to->durable = from->durable();
+  to->positions.assign(from->positions().begin(), from->positions().end());
   return Status::Ok();
 }
 
@@ -146,6 +175,28 @@ Status DecodeVerb(v1::NoteReads* from, NoteReads* to) {
   KVSTORE_RETURN_IF_ERROR(CheckItems(static_cast<size_t>(from->puts_size())));
   to->puts.reserve(static_cast<size_t>(from->puts_size()));
   for (const v1::PutId& put : from->puts()) to->puts.push_back(Decode(put));
+  return Status::Ok();
+}
+
+Status DecodeVerb(v1::Pin* from, Pin* to) {
+  to->hard = from->hard();
+  KVSTORE_RETURN_IF_ERROR(DecodeDuration("a soft pin in microseconds", from->soft_us(), &to->soft));
+  return DecodeKeys(from->mutable_keys(), &to->keys);
+}
+
+Status DecodeVerb(v1::RemoveMatching* from, RemoveMatching* to) {
+  KVSTORE_RETURN_IF_ERROR(
+      CheckAtMost("the length of a prefix in bytes", from->prefix().size(), kMaxKeyBytes));
+  to->prefix = std::move(*from->mutable_prefix());
+  return Status::Ok();
+}
+
+Status DecodeVerb(v1::ReportFailures* from, ReportFailures* to) {
+  KVSTORE_RETURN_IF_ERROR(CheckItems(static_cast<size_t>(from->segments_size())));
+  to->segments.reserve(static_cast<size_t>(from->segments_size()));
+  for (const v1::ReportFailures::Segment& segment : from->segments()) {
+    to->segments.push_back({Decode(segment.holder()), segment.index()});
+  }
   return Status::Ok();
 }
 
@@ -209,6 +260,15 @@ Result<VerbRequest> Decode(v1::VerbRequest&& from) {
     case v1::VerbRequest::kNoteReads:
       status = DecodeVerb(from.mutable_note_reads(), &to.verb.emplace<NoteReads>());
       break;
+    case v1::VerbRequest::kPin:
+      status = DecodeVerb(from.mutable_pin(), &to.verb.emplace<Pin>());
+      break;
+    case v1::VerbRequest::kRemoveMatching:
+      status = DecodeVerb(from.mutable_remove_matching(), &to.verb.emplace<RemoveMatching>());
+      break;
+    case v1::VerbRequest::kReportFailures:
+      status = DecodeVerb(from.mutable_report_failures(), &to.verb.emplace<ReportFailures>());
+      break;
     case v1::VerbRequest::VERB_NOT_SET:
       status = InvalidArgumentError("a request without a verb that is known here");
       break;
@@ -236,7 +296,12 @@ Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status) 
       return Refuse<ItemAnswer>(request.id(), request.remove().keys().lengths_size(), status);
     case v1::VerbRequest::kStat:
       return Refuse<StatAnswer>(request.id(), request.stat().keys().lengths_size(), status);
+    case v1::VerbRequest::kPin:
+      return Refuse<ItemAnswer>(request.id(), request.pin().keys().lengths_size(), status);
+    case v1::VerbRequest::kRemoveMatching:
+      return Refuse<CountAnswer>(request.id(), 1, status);
     case v1::VerbRequest::kNoteReads:
+    case v1::VerbRequest::kReportFailures:
       break;  // never answered, nor refused
     case v1::VerbRequest::VERB_NOT_SET:
       break;
@@ -245,7 +310,7 @@ Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status) 
 }
 
 size_t EncodedItemBytes(std::string_view key) {
-  // Length 2, sequence and size 10 each, checksum 8, piece of a grant 36 at most.
+  // Length 2, sequence and size 10 each, position 5, checksum 8, piece of a grant 36 at most.
   return key.size() + 80;
 }
 

@@ -6,8 +6,8 @@
 // messages.
 //
 //   verbs     a caller asks, the catalog answers each item, at once or later
-//   orders    the catalog tells a holder to retire or prepare memory; acks come back
-//   session   hello, welcome, goodbye
+//   orders    the catalog tells a holder to retire, note, copy, prepare or release; acks come back
+//   session   hello, welcome, report, and what a node tells unasked
 //
 // Times are durations. Who receives one counts from before it asked.
 
@@ -32,6 +32,10 @@ inline constexpr size_t kMaxBatchItems = 4096;        // per message; clients cu
 inline constexpr size_t kMaxMessageBytes = 4u << 20;  // gRPC message
 inline constexpr size_t kMaxRangesPerReplica = 64;
 inline constexpr uint64_t kDefaultGranule = 4096;
+inline constexpr size_t kMaxGroupBytes = 255;
+// Put ids (holder, from here up) name memory that no put names and that a holder reports as not yet
+// free; no writer draws such sequences.
+inline constexpr uint64_t kFirstHeldSequence = uint64_t{1} << 63;
 // For so long, counted from before it sent a beat that was answered, a node takes what its master
 // said earlier for certain. A master that may have had a predecessor is silent for as long after
 // its start, so that nobody goes by the word of the one while the other gives its own.
@@ -75,6 +79,17 @@ struct Peer {
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 
+// How long an object is to be kept, beyond what its bytes are. Its holders note it, so that it
+// outlives the master. Durations count from the commit; in notes and reports they are what is left.
+struct Retention {
+  bool hard_pin = false;  // never evicted
+  Duration soft_pin{};    // so long it is evicted only where nothing else may be; 0: not
+  Duration ttl{};         // then it expires; 0: never
+  std::string group;      // objects of one group are evicted together; empty: none
+  uint32_t position = 0;  // in a chain of prefixes: of objects used together, later ones go first
+  friend bool operator==(const Retention&, const Retention&) = default;
+};
+
 // ---- verbs: requests
 // -------------------------------------------------------------------------------
 
@@ -86,6 +101,10 @@ struct StartPut {
   bool replace = false;
   Placement placement = Placement::kLocalFirst;
   std::vector<std::string> preferred_nodes;
+  // Committed only when every holder has noted it, so that no loss of the master loses it.
+  bool durable = false;
+  Retention retention{};              // of all items, but for the position:
+  std::vector<uint32_t> positions{};  // empty, or one per item
 };
 
 // A piece of a grant ahead, cut by the writer itself. No grant ahead is given yet, so naming one is
@@ -131,12 +150,30 @@ struct NoteReads {
   std::vector<PutId> puts;
 };
 
+// Pins anew, or unpins (both empty); a TTL and a group stay as they are.
+struct Pin {
+  KeyBatch keys;
+  bool hard = false;
+  Duration soft{};  // from now
+};
+
+// Removes all objects whose key begins so; empty: all. One item, answered when the last of them is
+// withdrawn; what is committed meanwhile may stay.
+struct RemoveMatching {
+  std::string prefix;
+};
+
+// Holders that the caller could not reach, or whose copies broke off. Never answered, may be lost.
+struct ReportFailures {
+  std::vector<SegmentId> segments;
+};
+
 struct VerbRequest {
   uint64_t id = 0;  // unique among the caller's; the same again is a retry
   // How long items may be left unanswered; then each is answered deadline_exceeded with its reason.
   Duration patience{};
   std::variant<StartPut, CommitPut, AbortPut, Locate, Exists, WaitExists, Remove, StatObject,
-               NoteReads>
+               NoteReads, Pin, RemoveMatching, ReportFailures>
       verb;
 };
 
@@ -151,7 +188,7 @@ struct StartPutAnswer {
   Duration parked{};  // how long the item waited for room
 };
 
-// CommitPut, Exists, WaitExists, Remove. AbortPut: OK, or failed_precondition "committed".
+// CommitPut, Exists, WaitExists, Remove, Pin. AbortPut: OK, or failed_precondition "committed".
 struct ItemAnswer {
   uint32_t index = 0;
   Status status;
@@ -177,6 +214,15 @@ struct StatAnswer {
   Duration age{};
   Duration lease_left{};
   std::vector<Replica> replicas;
+  bool durable = false;   // every holder has noted it as it is now
+  Retention retention{};  // what is left of it
+};
+
+// RemoveMatching.
+struct CountAnswer {
+  uint32_t index = 0;
+  Status status;
+  uint64_t count = 0;  // objects that it removed
 };
 
 // Answers some items of one request; a request is answered when every item has been, in any number
@@ -184,7 +230,7 @@ struct StatAnswer {
 struct VerbReply {
   uint64_t id = 0;
   std::variant<std::vector<StartPutAnswer>, std::vector<ItemAnswer>, std::vector<LocateAnswer>,
-               std::vector<StatAnswer>>
+               std::vector<StatAnswer>, std::vector<CountAnswer>>
       answers;
   std::vector<Peer> peers;  // every holder that the answers name, once
 };
@@ -208,11 +254,51 @@ struct PrepareOrder {
   uint64_t limit = 0;
 };
 
-using Order = std::variant<RetireOrder, PrepareOrder>;
+// What the ranges hold from now on: they are committed. The holder keeps it for the next master
+// until it retires them; refused if it has retired them already. The same put again: the newer
+// retention counts.
+struct NoteOrder {
+  PutId put;
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  std::vector<Range> ranges;  // all of this replica
+  std::string key;
+  uint64_t size = 0;
+  uint64_t checksum = 0;
+  uint32_t replicas = 1;  // as many as the put wants in all
+  Retention retention;
+  friend bool operator==(const NoteOrder&, const NoteOrder&) = default;
+};
+
+// Fetch a committed object into ranges granted here, validated as any read, and say Copied. The
+// grant is this order: retired by name of the put, like any other.
+struct CopyOrder {
+  PutId put;
+  uint64_t size = 0;
+  uint64_t checksum = 0;
+  Replica from;  // its holder is among the peers of the orders
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  std::vector<Range> ranges;
+};
+
+// The segment ends at `limit` from now on (bytes, whole granules): nothing beyond it is granted,
+// all of it is free. Its pages may go back to the machine.
+struct ReleaseOrder {
+  uint32_t segment = 0;
+  uint64_t limit = 0;
+};
+
+// The node holds nothing any more and is to leave: an operator had it drained.
+struct LeaveOrder {};
+
+using Order =
+    std::variant<RetireOrder, PrepareOrder, NoteOrder, CopyOrder, ReleaseOrder, LeaveOrder>;
 
 struct Orders {
   uint64_t term = 0;
   std::vector<Order> orders;
+  std::vector<Peer> peers{};  // every holder that a CopyOrder names, once
 };
 
 enum class RetireStage : uint8_t {
@@ -233,11 +319,33 @@ struct ReadyAck {
   std::string problem;  // not empty: the pages can't be had; the segment ends at `limit`
 };
 
+struct NoteAck {
+  PutId put;
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  bool kept = true;  // false: the ranges were retired before
+};
+
+struct CopyAck {
+  PutId put;
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  Status status;  // OK: the ranges hold the object
+};
+
+struct ReleaseAck {
+  uint32_t segment = 0;
+  uint64_t limit = 0;
+};
+
 struct Acks {
   uint64_t term = 0;
   uint64_t counter = 0;  // the node's counter now: births of later grants
   std::vector<RetireAck> retired;
   std::vector<ReadyAck> ready;
+  std::vector<NoteAck> noted{};
+  std::vector<CopyAck> copied{};
+  std::vector<ReleaseAck> released{};
 };
 
 // ---- session
@@ -245,7 +353,7 @@ struct Acks {
 
 struct LentSegment {
   uint32_t index = 0;
-  uint64_t size = 0;  // bytes, whole granules
+  uint64_t size = 0;  // bytes, whole granules: what the node wants to lend
   uint64_t granule = kDefaultGranule;
   uint64_t ready = 0;  // bytes from the start that may be granted
 };
@@ -287,6 +395,51 @@ struct Welcome {
   uint64_t term = 0;
   Duration heartbeat_interval{};
   Duration suspect_after{};
+  // The master knows nothing of the node's memory: it grants none of it before the last report.
+  bool wants_report = false;
+};
+
+// Memory that is withdrawn and not yet free, though no put names it: viewed, or under a copy that
+// still runs. Its holder says free of it as of any retirement, by (holder, sequence), segment and
+// birth.
+struct HeldMemory {
+  uint64_t sequence = 0;  // from kFirstHeldSequence
+  uint32_t segment = 0;
+  uint64_t birth = 0;
+  std::vector<Range> ranges;
+  friend bool operator==(const HeldMemory&, const HeldMemory&) = default;
+};
+
+// What a node's memory is, told to a master that wants it, in parts; before its first acks. What is
+// neither held nor noted is free up to what is ready of each segment. Everything but what is noted
+// has been stamped: no grant of an earlier term can be used any more.
+struct Report {
+  uint64_t term = 0;
+  uint64_t counter = 0;               // now; births of later grants
+  std::vector<LentSegment> segments;  // in the last part
+  std::vector<NoteOrder> notes;       // as the orders that brought them; durations are what is left
+  std::vector<HeldMemory> held;
+  bool last = false;
+};
+
+// A node lends more or less than it did, or the wish of a hello is repeated. Segments that are not
+// named stay as they are.
+struct Lend {
+  std::vector<LentSegment> segments;
+};
+
+// What a client has counted since it was made; told now and then, for whoever watches the pool.
+struct ClientTally {
+  uint64_t gets_ok = 0, gets_missed = 0, gets_failed = 0, gets_remembered = 0;
+  uint64_t puts_ok = 0, puts_failed = 0;
+  uint64_t bytes_got = 0, bytes_put = 0;
+  uint64_t reads_refused = 0;        // by the word of a holder: a location no longer stood
+  uint64_t checksum_mismatches = 0;  // bytes refused by their checksum
+  uint64_t entries_refused = 0;      // as holder: accesses refused before they began
+  uint64_t accesses_refused = 0;     // as holder: refused after their last byte
+  // By way, in the order of transfer::Way from kLocal on.
+  std::vector<uint64_t> bytes_by_way;
+  friend bool operator==(const ClientTally&, const ClientTally&) = default;
 };
 
 }  // namespace kvstore

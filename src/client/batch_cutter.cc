@@ -19,6 +19,8 @@ size_t CountOf(const Keyed& batch) {
 size_t CountOf(const CommitPut& batch) { return batch.sequences.size(); }
 size_t CountOf(const AbortPut& batch) { return batch.sequences.size(); }
 size_t CountOf(const NoteReads& batch) { return batch.puts.size(); }
+size_t CountOf(const RemoveMatching&) { return 1; }
+size_t CountOf(const ReportFailures& batch) { return batch.segments.size(); }
 
 template <typename Keyed>
 size_t BytesOf(const Keyed& batch, size_t i) {
@@ -27,6 +29,8 @@ size_t BytesOf(const Keyed& batch, size_t i) {
 size_t BytesOf(const CommitPut&, size_t) { return kItemOverhead; }
 size_t BytesOf(const AbortPut&, size_t) { return kItemOverhead; }
 size_t BytesOf(const NoteReads&, size_t) { return kItemOverhead; }
+size_t BytesOf(const RemoveMatching& batch, size_t) { return batch.prefix.size(); }
+size_t BytesOf(const ReportFailures&, size_t) { return kItemOverhead; }
 
 template <typename Any>
 size_t HeadBytesOf(const Any&) {
@@ -44,12 +48,15 @@ Any HeadOf(const Any&) {
   return Any{};
 }
 Locate HeadOf(const Locate& batch) { return {.keys = {}, .want_lease = batch.want_lease}; }
+Pin HeadOf(const Pin& batch) { return {.keys = {}, .hard = batch.hard, .soft = batch.soft}; }
 StartPut HeadOf(const StartPut& batch) {
   StartPut head;
   head.replicas = batch.replicas;
   head.replace = batch.replace;
   head.placement = batch.placement;
   head.preferred_nodes = batch.preferred_nodes;
+  head.durable = batch.durable;
+  head.retention = batch.retention;
   return head;
 }
 
@@ -61,6 +68,7 @@ void AddItem(const StartPut& from, size_t i, StartPut* to) {
   to->keys.Add(from.keys[i]);
   to->sequences.push_back(from.sequences[i]);
   to->sizes.push_back(from.sizes[i]);
+  if (!from.positions.empty()) to->positions.push_back(from.positions[i]);
 }
 void AddItem(const CommitPut& from, size_t i, CommitPut* to) {
   to->sequences.push_back(from.sequences[i]);
@@ -68,6 +76,10 @@ void AddItem(const CommitPut& from, size_t i, CommitPut* to) {
   if (!from.pieces.empty()) to->pieces.push_back(from.pieces[i]);
 }
 void AddItem(const NoteReads& from, size_t i, NoteReads* to) { to->puts.push_back(from.puts[i]); }
+void AddItem(const RemoveMatching& from, size_t, RemoveMatching* to) { to->prefix = from.prefix; }
+void AddItem(const ReportFailures& from, size_t i, ReportFailures* to) {
+  to->segments.push_back(from.segments[i]);
+}
 void AddItem(const AbortPut& from, size_t i, AbortPut* to) {
   to->sequences.push_back(from.sequences[i]);
 }

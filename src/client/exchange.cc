@@ -14,10 +14,12 @@ constexpr uint32_t kMostDoublings = 4;  // then every 16 s
 constexpr Duration kLeastHeadStart = std::chrono::milliseconds(20);
 
 // Which alternative of VerbReply::answers answers which alternative of VerbRequest::verb. NoteReads
-// has no answer, and no exchange.
+// and ReportFailures have no answer, and no exchange.
 size_t AnswersFor(const Verb& verb) {
-  constexpr std::array<size_t, std::variant_size_v<Verb> - 1> kAnswers = {0, 1, 1, 2, 1, 1, 1, 3};
-  return kAnswers.at(verb.index());
+  constexpr size_t kNone = SIZE_MAX;
+  constexpr std::array<size_t, std::variant_size_v<Verb>> kAnswers = {0, 1, 1,     2, 1, 1,
+                                                                      1, 3, kNone, 1, 4, kNone};
+  return kAnswers[verb.index()];
 }
 
 std::string Milliseconds(Duration duration) {

@@ -1,7 +1,6 @@
 #include "master/catalog.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <variant>
 
 #include "master/catalog_state.h"
@@ -14,24 +13,40 @@ constexpr Duration kLongestPatience = std::chrono::hours(24);
 size_t ItemCount(const StartPut& verb) { return verb.keys.size(); }
 size_t ItemCount(const CommitPut& verb) { return verb.sequences.size(); }
 size_t ItemCount(const AbortPut& verb) { return verb.sequences.size(); }
-size_t ItemCount(const NoteReads&) { return 0; }  // never answered
+size_t ItemCount(const RemoveMatching&) { return 1; }
+size_t ItemCount(const NoteReads&) { return 0; }       // never answered
+size_t ItemCount(const ReportFailures&) { return 0; }  // never answered
 template <typename Keyed>
 size_t ItemCount(const Keyed& verb) {
   return verb.keys.size();
 }
 
 template <typename Verb>
-using AnswerTo =
-    std::conditional_t<std::is_same_v<Verb, StartPut>, StartPutAnswer,
-                       std::conditional_t<std::is_same_v<Verb, Locate>, LocateAnswer,
-                                          std::conditional_t<std::is_same_v<Verb, StatObject>,
-                                                             StatAnswer, ItemAnswer>>>;
+struct Answering {
+  using Answer = ItemAnswer;
+};
+template <>
+struct Answering<StartPut> {
+  using Answer = StartPutAnswer;
+};
+template <>
+struct Answering<Locate> {
+  using Answer = LocateAnswer;
+};
+template <>
+struct Answering<StatObject> {
+  using Answer = StatAnswer;
+};
+template <>
+struct Answering<RemoveMatching> {
+  using Answer = CountAnswer;
+};
 
 // Every item of the verb is told the same.
 template <typename Verb>
 void RefuseAll(Event& event, const RequestName& request, const Verb& verb, const Status& status) {
   for (uint32_t i = 0; i < ItemCount(verb); ++i) {
-    AnswerTo<Verb> answer;
+    typename Answering<Verb>::Answer answer;
     answer.index = i;
     answer.status = status;
     event.out.Add(request, std::move(answer));
@@ -73,7 +88,8 @@ Effects Catalog::HandleAcks(TimePoint now, Incarnation node, const Acks& acks) {
   if (Node* const member = state_->nodes.Find(node)) {
     state_->HandleAcks(event, *member, acks);
   } else {
-    state_->counters.acks_ignored += acks.retired.size() + acks.ready.size();
+    state_->counters.acks_ignored += acks.retired.size() + acks.ready.size() + acks.noted.size() +
+                                     acks.copied.size() + acks.released.size();
   }
   return event.out.Take(state_->nodes);
 }

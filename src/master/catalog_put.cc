@@ -115,6 +115,9 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
     return InvalidArgumentError("a put has 1 to " + std::to_string(limits.replicas) +
                                 " replicas, not " + std::to_string(verb.replicas));
   }
+  if (verb.durable || verb.retention != Retention() || !verb.positions.empty()) {
+    return UnimplementedError("this master keeps no put durable, pinned, for a time or in groups");
+  }
   if (KeyEntry* key = FindKey(name)) {
     if (key->current && !verb.replace) {
       ++counters.puts_refused_exists;

@@ -97,6 +97,21 @@ void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/, const NoteRe
   }
 }
 
+void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    event.out.Add(asking.request, ItemAnswer{i, UnimplementedError("this master cannot pin")});
+  }
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const RemoveMatching& /*verb*/) {
+  event.out.Add(asking.request,
+                CountAnswer{0, UnimplementedError("this master cannot remove by prefix"), 0});
+}
+
+// A caller's word on holders is not needed: their silence tells.
+void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/,
+                        const ReportFailures& /*verb*/) {}
+
 void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_t index,
                                Object& object, bool want_lease, Duration parked_for) {
   ++counters.locate_hits;

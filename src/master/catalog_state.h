@@ -7,7 +7,7 @@
 //   catalog_put.cc         StartPut, CommitPut, AbortPut: the life of a put until it is visible
 //   catalog_room.cc        finding room, parking, eviction, pages
 //   catalog_retire.cc      the one door by which memory comes back, and the acks
-//   catalog_read.cc        Locate, Exists, WaitExists, Stat, NoteReads, Remove
+//   catalog_read.cc        Locate, Exists, WaitExists, Stat, NoteReads, Remove; what is refused yet
 //   catalog_wait.cc        items that are answered later
 //   catalog_nodes.cc       join, leave, suspected, gone
 //   catalog_tick.cc        what time alone brings about
@@ -80,6 +80,9 @@ struct Catalog::State {
   void Do(Event& event, const Asking& asking, const Remove& verb);
   void Do(Event& event, const Asking& asking, const StatObject& verb);
   void Do(Event& event, const Asking& asking, const NoteReads& verb);
+  void Do(Event& event, const Asking& asking, const Pin& verb);
+  void Do(Event& event, const Asking& asking, const RemoveMatching& verb);
+  void Do(Event& event, const Asking& asking, const ReportFailures& verb);
 
   // ---- puts (catalog_put.cc)
 

@@ -16,9 +16,9 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr size_t kVerbs = std::variant_size_v<decltype(VerbRequest::verb)>;
-constexpr std::array<const char*, kVerbs> kVerbNames = {"start_put", "commit_put", "abort_put",
-                                                        "locate",    "exists",     "wait_exists",
-                                                        "remove",    "stat",       "note_reads"};
+constexpr std::array<const char*, kVerbs> kVerbNames = {
+    "start_put", "commit_put", "abort_put",  "locate", "exists",          "wait_exists",
+    "remove",    "stat",       "note_reads", "pin",    "remove_matching", "report_failures"};
 constexpr std::array<const char*, 3> kStreamNames = {"session", "heartbeat", "verbs"};
 constexpr size_t kCodes = static_cast<size_t>(StatusCode::kUnauthenticated) + 1;
 
@@ -101,11 +101,15 @@ MetricFamily SpaceFamily(const Space& space) {
 
 size_t ItemsOf(const VerbRequest& request) {
   return std::visit(
-      [](const auto& verb) {
+      [](const auto& verb) -> size_t {
         if constexpr (requires { verb.keys; }) {
           return verb.keys.size();
         } else if constexpr (requires { verb.puts; }) {
           return verb.puts.size();
+        } else if constexpr (requires { verb.segments; }) {
+          return verb.segments.size();
+        } else if constexpr (requires { verb.prefix; }) {
+          return 1;
         } else {
           return verb.sequences.size();
         }

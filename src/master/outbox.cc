@@ -12,7 +12,7 @@ std::vector<Incarnation> HoldersIn(const VerbReply& reply) {
   std::visit(
       [&holders](const auto& answers) {
         using Answer = typename std::decay_t<decltype(answers)>::value_type;
-        if constexpr (!std::is_same_v<Answer, ItemAnswer>) {
+        if constexpr (requires(const Answer& answer) { answer.replicas; }) {
           for (const Answer& answer : answers) {
             for (const Replica& replica : answer.replicas) {
               const Incarnation& holder = replica.segment.holder;

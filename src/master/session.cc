@@ -51,6 +51,10 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
       case v1::NodeMessage::kGoodbye:
         switchboard_.Leave(node_);
         return End(Status::Ok());
+      case v1::NodeMessage::kReport:
+      case v1::NodeMessage::kLend:
+      case v1::NodeMessage::kTally:
+        return;  // nothing here asks for them
       case v1::NodeMessage::kHello:
       case v1::NodeMessage::WHAT_NOT_SET:
         return End(InvalidArgumentError("after its hello a session takes only acks and a goodbye"));

@@ -327,6 +327,8 @@ void Transcript::ShowReply(const Effects::Reply& reply) {
                                  ", lease " + TimeText(a.lease) + parked(a.parked)
                            : ""));
     }
+  } else if (const auto* counts = std::get_if<std::vector<CountAnswer>>(&reply.reply.answers)) {
+    for (const CountAnswer& a : *counts) Line(start(a) + " " + std::to_string(a.count));
   } else {
     for (const StatAnswer& a : std::get<std::vector<StatAnswer>>(reply.reply.answers)) {
       Line(start(a) + (a.status.ok()

@@ -278,13 +278,13 @@ TEST(CodecLimits, RepliesHaveAtMost4096AnswersAndPeers) {
   v1::VerbReplyMessage peers;
   peers.mutable_stats();
   for (int i = 0; i < 4097; ++i) peers.add_peers()->mutable_incarnation()->set_low(1);
-  ExpectRefused(peers, "the number of peers of a reply is 4097");
+  ExpectRefused(peers, "the number of peers of a message is 4097");
 }
 
 TEST(CodecLimits, OrdersAreKnownBoundedAndOfSaneRanges) {
   v1::Orders orders;
   orders.add_orders();
-  ExpectRefused(orders, "neither retire nor prepare");
+  ExpectRefused(orders, "an order that is not known here");
   orders.mutable_orders(0)->mutable_retire();
   ExpectRefused(orders, "without ranges");
   orders.mutable_orders(0)->mutable_prepare()->set_limit(kExtent);

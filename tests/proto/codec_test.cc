@@ -46,6 +46,15 @@ RC_GTEST_PROP(Codec, OrdersComeBackUnchanged, ()) {
   ExpectUnchanged<v1::Orders>(messages::AnyOrders());
 }
 RC_GTEST_PROP(Codec, AcksComeBackUnchanged, ()) { ExpectUnchanged<v1::Acks>(messages::AnyAcks()); }
+RC_GTEST_PROP(Codec, ReportComesBackUnchanged, ()) {
+  ExpectUnchanged<v1::Report>(messages::AnyReport());
+}
+RC_GTEST_PROP(Codec, LendComesBackUnchanged, ()) {
+  ExpectUnchanged<v1::Lend>(Lend{messages::AnySegments()});
+}
+RC_GTEST_PROP(Codec, TallyComesBackUnchanged, ()) {
+  ExpectUnchanged<v1::Tally>(messages::AnyTally());
+}
 RC_GTEST_PROP(Codec, RequestComesBackUnchanged, ()) {
   ExpectUnchanged<v1::VerbRequest>(messages::AnyRequest());
 }
@@ -75,6 +84,9 @@ void DecodeAsEverything(const std::string& bytes) {
   DecodeIfParsed<v1::Welcome>(bytes);
   DecodeIfParsed<v1::Orders>(bytes);
   DecodeIfParsed<v1::Acks>(bytes);
+  DecodeIfParsed<v1::Report>(bytes);
+  DecodeIfParsed<v1::Lend>(bytes);
+  DecodeIfParsed<v1::Tally>(bytes);
   DecodeIfParsed<v1::VerbRequest>(bytes);
   DecodeIfParsed<v1::VerbReplyMessage>(bytes);
 }
@@ -91,8 +103,13 @@ RC_GTEST_PROP(Codec, DamagedMessagesAreDecodedOrRefused, ()) {
   Encode(messages::AnyReply(), 1, &reply);
   v1::Hello hello;
   Encode(messages::AnyHello(), &hello);
+  v1::Orders orders;
+  Encode(messages::AnyOrders(), &orders);
+  v1::Report report;
+  Encode(messages::AnyReport(), &report);
   for (std::string bytes :
-       {request.SerializeAsString(), reply.SerializeAsString(), hello.SerializeAsString()}) {
+       {request.SerializeAsString(), reply.SerializeAsString(), hello.SerializeAsString(),
+        orders.SerializeAsString(), report.SerializeAsString()}) {
     for (int i = 0; i < 3 && !bytes.empty(); ++i) {
       bytes[messages::Below(bytes.size())] = *rc::gen::arbitrary<char>();
     }

@@ -74,7 +74,23 @@ inline Status AnyStatus() {
   return Status(kCodes[Below(4)], AnyText(100));
 }
 
+inline Retention AnyRetention() {
+  if (Below(2) == 0) return {};
+  return {Below(2) == 0, AnyDuration(), AnyDuration(), AnyBytes(0, 256),
+          static_cast<uint32_t>(AnyNumber())};
+}
+
 inline Peer AnyPeer() { return {AnyIncarnation(), AnyText(255), AnyText(255), AnyBytes(0, 64)}; }
+
+inline std::vector<LentSegment> AnySegments() {
+  std::vector<LentSegment> segments = Several(4, [] {
+    const uint64_t granule = uint64_t{4096} << Below(4);
+    const uint64_t granules = Below<uint64_t>(1'000'000);
+    return LentSegment{0, granules * granule, granule, Below<uint64_t>(granules + 1) * granule};
+  });
+  for (uint32_t i = 0; i < segments.size(); ++i) segments[i].index = 7 * i;
+  return segments;
+}
 
 inline Hello AnyHello() {
   Hello hello;
@@ -85,12 +101,7 @@ inline Hello AnyHello() {
   hello.term = AnyNumber();
   hello.self = AnyPeer();
   hello.counter = AnyNumber();
-  hello.segments = Several(4, [] {
-    const uint64_t granule = uint64_t{4096} << Below(4);
-    const uint64_t granules = Below<uint64_t>(1'000'000);
-    return LentSegment{0, granules * granule, granule, Below<uint64_t>(granules + 1) * granule};
-  });
-  for (uint32_t i = 0; i < hello.segments.size(); ++i) hello.segments[i].index = 7 * i;
+  hello.segments = AnySegments();
   return hello;
 }
 
@@ -105,28 +116,85 @@ inline Welcome AnyWelcome() {
           AnyIncarnation(),
           AnyNumber() | 1,
           AnyDuration(),
-          AnyDuration()};
+          AnyDuration(),
+          Below(2) == 0};
 }
 
-inline Orders AnyOrders() {
-  return {AnyNumber(), Several(6, []() -> Order {
-            const auto segment = static_cast<uint32_t>(AnyNumber());
-            if (Below(3) == 0) return PrepareOrder{segment, Below<uint64_t>(uint64_t{1} << 44)};
-            return RetireOrder{AnyPut(), segment, AnyNumber(), AnyRanges()};
-          })};
+inline uint32_t AnySegment() { return static_cast<uint32_t>(AnyNumber()); }
+inline uint64_t AnyExtent() { return Below<uint64_t>(uint64_t{1} << 44); }
+
+inline NoteOrder AnyNote() {
+  return {AnyPut(),    AnySegment(),           AnyNumber(),
+          AnyRanges(), AnyBytes(1, 100),       AnyExtent(),
+          AnyNumber(), 1 + Below<uint32_t>(8), AnyRetention()};
 }
+
+inline Replica AnyReplica() { return {{AnyIncarnation(), AnySegment()}, AnyNumber(), AnyRanges()}; }
+
+inline Order AnyOrder() {
+  switch (Below(6)) {
+    case 0:
+      return RetireOrder{AnyPut(), AnySegment(), AnyNumber(), AnyRanges()};
+    case 1:
+      return PrepareOrder{AnySegment(), AnyExtent()};
+    case 2:
+      return AnyNote();
+    case 3:
+      return CopyOrder{AnyPut(),     AnyExtent(), AnyNumber(), AnyReplica(),
+                       AnySegment(), AnyNumber(), AnyRanges()};
+    case 4:
+      return ReleaseOrder{AnySegment(), AnyExtent()};
+    default:
+      return LeaveOrder{};
+  }
+}
+
+inline Orders AnyOrders() { return {AnyNumber(), Several(6, AnyOrder), Several(4, AnyPeer)}; }
 
 inline Acks AnyAcks() {
-  return {AnyNumber(), AnyNumber(),
+  return {AnyNumber(),
+          AnyNumber(),
           Several(6,
                   [] {
                     return RetireAck{AnyPut(), static_cast<uint32_t>(AnyNumber()), AnyNumber(),
                                      Below(2) == 0 ? RetireStage::kWithdrawn : RetireStage::kFree};
                   }),
+          Several(3,
+                  [] {
+                    return ReadyAck{AnySegment(), AnyExtent(), AnyText(100)};
+                  }),
+          Several(4,
+                  [] {
+                    return NoteAck{AnyPut(), AnySegment(), AnyNumber(), Below(2) == 0};
+                  }),
+          Several(4,
+                  [] {
+                    return CopyAck{AnyPut(), AnySegment(), AnyNumber(), AnyStatus()};
+                  }),
           Several(3, [] {
-            return ReadyAck{static_cast<uint32_t>(AnyNumber()), Below<uint64_t>(uint64_t{1} << 44),
-                            AnyText(100)};
+            return ReleaseAck{AnySegment(), AnyExtent()};
           })};
+}
+
+inline HeldMemory AnyHeld() {
+  return {kFirstHeldSequence | AnyNumber(), AnySegment(), AnyNumber(), AnyRanges()};
+}
+
+inline Report AnyReport() {
+  Report report;
+  report.term = AnyNumber();
+  report.counter = AnyNumber();
+  report.notes = Several(5, AnyNote);
+  report.held = Several(5, AnyHeld);
+  report.last = Below(2) == 0;
+  if (report.last) report.segments = AnySegments();
+  return report;
+}
+
+inline ClientTally AnyTally() {
+  return {AnyNumber(), AnyNumber(), AnyNumber(),          AnyNumber(), AnyNumber(),
+          AnyNumber(), AnyNumber(), AnyNumber(),          AnyNumber(), AnyNumber(),
+          AnyNumber(), AnyNumber(), Several(9, AnyNumber)};
 }
 
 inline StartPut AnyStartPut() {
@@ -142,6 +210,9 @@ inline StartPut AnyStartPut() {
                                               Placement::kThisHost};
   verb.placement = kPlacements[Below(3)];
   verb.preferred_nodes = Several(4, [] { return AnyText(255); });
+  verb.durable = Below(2) == 0;
+  verb.retention = AnyRetention();
+  if (Below(2) == 0) verb.positions.assign(verb.keys.size(), AnySegment());
   return verb;
 }
 
@@ -162,7 +233,7 @@ inline VerbRequest AnyRequest() {
   VerbRequest request;
   request.id = AnyNumber();
   request.patience = AnyDuration();
-  switch (Below(9)) {
+  switch (Below(12)) {
     case 0:
       request.verb = AnyStartPut();
       break;
@@ -187,6 +258,17 @@ inline VerbRequest AnyRequest() {
     case 7:
       request.verb = NoteReads{Several(6, AnyPut)};
       break;
+    case 8:
+      request.verb = Pin{AnyKeys(), Below(2) == 0, AnyDuration()};
+      break;
+    case 9:
+      request.verb = RemoveMatching{AnyBytes(0, 1025)};
+      break;
+    case 10:
+      request.verb = ReportFailures{Several(6, [] {
+        return SegmentId{AnyIncarnation(), AnySegment()};
+      })};
+      break;
     default:
       request.verb = StatObject{AnyKeys()};
   }
@@ -198,7 +280,7 @@ inline VerbReply AnyReply() {
   VerbReply reply;
   reply.id = AnyNumber();
   reply.peers = Several(4, AnyPeer);
-  switch (Below(4)) {
+  switch (Below(5)) {
     case 0:
       reply.answers = Several(5, [&] {
         return StartPutAnswer{index(), AnyStatus(), AnyReplicas(), AnyDuration(), AnyDuration()};
@@ -220,11 +302,15 @@ inline VerbReply AnyReply() {
                             AnyNumber(), AnyReplicas(), AnyDuration(), AnyDuration()};
       });
       break;
-    default:
+    case 3:
       reply.answers = Several(5, [&] {
-        return StatAnswer{index(),     AnyStatus(),   AnyPut(),      Below<uint64_t>(1 << 30),
-                          AnyNumber(), AnyDuration(), AnyDuration(), AnyReplicas()};
+        return StatAnswer{index(),       AnyStatus(),   AnyPut(),      Below<uint64_t>(1 << 30),
+                          AnyNumber(),   AnyDuration(), AnyDuration(), AnyReplicas(),
+                          Below(2) == 0, AnyRetention()};
       });
+      break;
+    default:
+      reply.answers = Several(5, [&] { return CountAnswer{index(), AnyStatus(), AnyNumber()}; });
   }
   return reply;
 }
@@ -271,13 +357,21 @@ inline std::ostream& operator<<(std::ostream& out, const KeyBatch& v) {
   return out;
 }
 
+inline std::ostream& operator<<(std::ostream& out, const Retention& v) {
+  return out << v.hard_pin << ' ' << v.soft_pin << ' ' << v.ttl << ' ' << v.group << ' '
+             << v.position;
+}
+inline std::ostream& operator<<(std::ostream& out, const SegmentId& v) {
+  return out << v.holder << '.' << v.index;
+}
+
 inline std::ostream& operator<<(std::ostream& out, const Hello& v) {
   return out << v.oldest_version << ' ' << v.newest_version << ' ' << v.software << ' ' << v.pool
              << ' ' << v.term << ' ' << v.self << ' ' << v.counter << ' ' << v.segments;
 }
 inline std::ostream& operator<<(std::ostream& out, const Welcome& v) {
   return out << v.version << ' ' << v.software << ' ' << v.pool << ' ' << v.term << ' '
-             << v.heartbeat_interval << ' ' << v.suspect_after;
+             << v.heartbeat_interval << ' ' << v.suspect_after << ' ' << v.wants_report;
 }
 inline std::ostream& operator<<(std::ostream& out, const VerbHello& v) {
   return out << v.oldest_version << ' ' << v.newest_version << ' ' << v.self << ' ' << v.term;
@@ -288,16 +382,30 @@ inline std::ostream& operator<<(std::ostream& out, const Beat& v) {
 inline std::ostream& operator<<(std::ostream& out, const BeatReply& v) {
   return out << v.term << ' ' << v.unknown;
 }
+inline std::ostream& operator<<(std::ostream& out, const RetireOrder& v) {
+  return out << "retire " << v.put << ' ' << v.segment << ' ' << v.birth << v.ranges;
+}
+inline std::ostream& operator<<(std::ostream& out, const PrepareOrder& v) {
+  return out << "prepare " << v.segment << ' ' << v.limit;
+}
+inline std::ostream& operator<<(std::ostream& out, const NoteOrder& v) {
+  return out << "note " << v.put << ' ' << v.segment << ' ' << v.birth << v.ranges << v.key << ' '
+             << v.size << ' ' << v.checksum << ' ' << v.replicas << ' ' << v.retention;
+}
+inline std::ostream& operator<<(std::ostream& out, const CopyOrder& v) {
+  return out << "copy " << v.put << ' ' << v.size << ' ' << v.checksum << ' ' << v.from << ' '
+             << v.segment << ' ' << v.birth << v.ranges;
+}
+inline std::ostream& operator<<(std::ostream& out, const ReleaseOrder& v) {
+  return out << "release " << v.segment << ' ' << v.limit;
+}
+inline std::ostream& operator<<(std::ostream& out, const LeaveOrder&) { return out << "leave"; }
 inline std::ostream& operator<<(std::ostream& out, const Order& v) {
-  if (const auto* prepare = std::get_if<PrepareOrder>(&v)) {
-    return out << "prepare " << prepare->segment << ' ' << prepare->limit;
-  }
-  const auto& retire = std::get<RetireOrder>(v);
-  return out << "retire " << retire.put << ' ' << retire.segment << ' ' << retire.birth
-             << retire.ranges;
+  std::visit([&](const auto& order) { out << order; }, v);
+  return out;
 }
 inline std::ostream& operator<<(std::ostream& out, const Orders& v) {
-  return out << v.term << ' ' << v.orders;
+  return out << v.term << ' ' << v.orders << v.peers;
 }
 inline std::ostream& operator<<(std::ostream& out, const RetireAck& v) {
   return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << static_cast<int>(v.stage);
@@ -305,13 +413,39 @@ inline std::ostream& operator<<(std::ostream& out, const RetireAck& v) {
 inline std::ostream& operator<<(std::ostream& out, const ReadyAck& v) {
   return out << v.segment << ' ' << v.limit << ' ' << v.problem;
 }
+inline std::ostream& operator<<(std::ostream& out, const NoteAck& v) {
+  return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << v.kept;
+}
+inline std::ostream& operator<<(std::ostream& out, const CopyAck& v) {
+  return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << v.status;
+}
+inline std::ostream& operator<<(std::ostream& out, const ReleaseAck& v) {
+  return out << v.segment << ' ' << v.limit;
+}
 inline std::ostream& operator<<(std::ostream& out, const Acks& v) {
-  return out << v.term << ' ' << v.counter << ' ' << v.retired << ' ' << v.ready;
+  return out << v.term << ' ' << v.counter << ' ' << v.retired << ' ' << v.ready << v.noted
+             << v.copied << v.released;
+}
+inline std::ostream& operator<<(std::ostream& out, const HeldMemory& v) {
+  return out << v.sequence << ' ' << v.segment << ' ' << v.birth << v.ranges;
+}
+inline std::ostream& operator<<(std::ostream& out, const Report& v) {
+  return out << v.term << ' ' << v.counter << ' ' << v.segments << v.notes << v.held << v.last;
+}
+inline std::ostream& operator<<(std::ostream& out, const Lend& v) { return out << v.segments; }
+inline std::ostream& operator<<(std::ostream& out, const ClientTally& v) {
+  for (uint64_t number : {v.gets_ok, v.gets_missed, v.gets_failed, v.gets_remembered, v.puts_ok,
+                          v.puts_failed, v.bytes_got, v.bytes_put, v.reads_refused,
+                          v.checksum_mismatches, v.entries_refused, v.accesses_refused}) {
+    out << number << ' ';
+  }
+  return out << v.bytes_by_way;
 }
 
 inline std::ostream& operator<<(std::ostream& out, const StartPut& v) {
   return out << "start " << v.keys << v.sequences << v.sizes << v.replicas << v.replace
-             << static_cast<int>(v.placement) << v.preferred_nodes;
+             << static_cast<int>(v.placement) << v.preferred_nodes << v.durable << v.retention
+             << v.positions;
 }
 inline std::ostream& operator<<(std::ostream& out, const CommitPut& v) {
   return out << "commit " << v.sequences << v.checksums << v.pieces;
@@ -337,6 +471,15 @@ inline std::ostream& operator<<(std::ostream& out, const NoteReads& v) {
 inline std::ostream& operator<<(std::ostream& out, const StatObject& v) {
   return out << "stat " << v.keys;
 }
+inline std::ostream& operator<<(std::ostream& out, const Pin& v) {
+  return out << "pin " << v.keys << v.hard << v.soft;
+}
+inline std::ostream& operator<<(std::ostream& out, const RemoveMatching& v) {
+  return out << "remove matching " << v.prefix;
+}
+inline std::ostream& operator<<(std::ostream& out, const ReportFailures& v) {
+  return out << "failures " << v.segments;
+}
 inline std::ostream& operator<<(std::ostream& out, const VerbRequest& v) {
   out << v.id << ' ' << v.patience << ' ';
   std::visit([&](const auto& verb) { out << verb; }, v.verb);
@@ -355,7 +498,10 @@ inline std::ostream& operator<<(std::ostream& out, const LocateAnswer& v) {
 }
 inline std::ostream& operator<<(std::ostream& out, const StatAnswer& v) {
   return out << v.index << ' ' << v.status << v.put << ' ' << v.size << ' ' << v.checksum << ' '
-             << v.age << v.lease_left << v.replicas;
+             << v.age << v.lease_left << v.replicas << v.durable << v.retention;
+}
+inline std::ostream& operator<<(std::ostream& out, const CountAnswer& v) {
+  return out << v.index << ' ' << v.status << ' ' << v.count;
 }
 inline std::ostream& operator<<(std::ostream& out, const VerbReply& v) {
   out << v.id << ' ' << v.answers.index() << ' ' << v.peers;

@@ -57,12 +57,42 @@ struct VerbText {
   std::string operator()(const NoteReads& v) const {
     return "note " + std::to_string(v.puts.size()) + " reads";
   }
+  std::string operator()(const Pin& v) const {
+    const bool pins = v.hard || v.soft > Duration::zero();
+    return (pins ? "pin" : "unpin") + KeysOf(v.keys);
+  }
+  std::string operator()(const RemoveMatching& v) const { return "remove " + v.prefix + "*"; }
+  std::string operator()(const ReportFailures& v) const {
+    return "report " + std::to_string(v.segments.size()) + " failures";
+  }
 
   static std::string Numbers(const std::vector<uint64_t>& numbers) {
     std::string text;
     for (const uint64_t number : numbers) text += " " + std::to_string(number);
     return text;
   }
+};
+
+// " <what> writer/7 s3[0+4096]b9".
+template <typename Grant>
+std::string GrantText(const char* what, const Grant& v) {
+  return what + ToText(v.put) + " s" + std::to_string(v.segment) + "[" + ToText(v.ranges) + "]b" +
+         std::to_string(v.birth);
+}
+
+struct OrderText {
+  std::string operator()(const RetireOrder& v) const { return GrantText(" retire ", v); }
+  std::string operator()(const PrepareOrder& v) const {
+    return " prepare s" + std::to_string(v.segment) + " to " + std::to_string(v.limit);
+  }
+  std::string operator()(const NoteOrder& v) const { return GrantText(" note ", v) + " " + v.key; }
+  std::string operator()(const CopyOrder& v) const {
+    return GrantText(" copy ", v) + " from" + ToText(std::vector<Replica>{v.from});
+  }
+  std::string operator()(const ReleaseOrder& v) const {
+    return " release s" + std::to_string(v.segment) + " from " + std::to_string(v.limit);
+  }
+  std::string operator()(const LeaveOrder&) const { return " leave"; }
 };
 
 }  // namespace
@@ -94,14 +124,7 @@ std::string ToText(const VerbReply& reply) {
 std::string ToText(const Orders& orders) {
   std::string text;
   for (const Order& order : orders.orders) {
-    if (const auto* retire = std::get_if<RetireOrder>(&order)) {
-      text += " retire " + ToText(retire->put) + " s" + std::to_string(retire->segment) + "[" +
-              ToText(retire->ranges) + "]b" + std::to_string(retire->birth);
-    } else {
-      const auto& prepare = std::get<PrepareOrder>(order);
-      text +=
-          " prepare s" + std::to_string(prepare.segment) + " to " + std::to_string(prepare.limit);
-    }
+    text += std::visit(OrderText(), order);
   }
   return text;
 }
@@ -113,6 +136,15 @@ std::string ToText(const Acks& acks) {
             " b" + std::to_string(ack.birth);
   }
   for (const ReadyAck& ack : acks.ready) text += " ready to " + std::to_string(ack.limit);
+  for (const NoteAck& ack : acks.noted) {
+    text +=
+        (ack.kept ? " noted " : " not noted ") + ToText(ack.put) + " b" + std::to_string(ack.birth);
+  }
+  for (const CopyAck& ack : acks.copied) {
+    text += (ack.status.ok() ? " copied " : " not copied ") + ToText(ack.put) + " b" +
+            std::to_string(ack.birth);
+  }
+  for (const ReleaseAck& ack : acks.released) text += " released from " + std::to_string(ack.limit);
   return text;
 }
 
