@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "kvstore/client.h"
+#include "text/key_text.h"
 #include "tools/node_config.h"
-#include "tools/text/key_text.h"
 #include "tools/text/units.h"
 
 namespace kvstore {

@@ -30,12 +30,13 @@ owner() {
 
 room include 'kvstore/[a-z_]+\.h'
 room proto '(kvstore|proto)/'
+room src/text '(text|kvstore)/'
 room src/transfer '(transfer/|kvstore/[a-z_]+\.h|thread_annotations\.h)'
-room src/master '(master|proto|kvstore)/|thread_annotations\.h'
+room src/master '(master|text|proto|kvstore)/|thread_annotations\.h'
 room src/client '(client|proto|kvstore)/|thread_annotations\.h'
 room src/capi '(capi|kvstore)/'
 for folder in tools/kvctl tools/demo tools/text; do
-  room "$folder" '(tools|proto|kvstore)/|(thread_annotations|[a-z_]+)\.h"'
+  room "$folder" '(tools|text|proto|kvstore)/|(thread_annotations|[a-z_]+)\.h"'
 done
 
 master_grpc='src/master/(service|session|admin|server|main|stream|stream_table|switchboard)\.(h|cc)'

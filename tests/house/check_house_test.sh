@@ -4,7 +4,7 @@ set -u
 check=$1
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/{include/kvstore,proto,src/transfer,src/master,src/client,src/capi,tools/kvctl,tests}
+mkdir -p "$tree"/{include/kvstore,proto,src/text,src/transfer,src/master,src/client,src/capi,tools/kvctl,tests}
 echo 'add_library(x good.cc planted.cc)' >"$tree/CMakeLists.txt"
 echo '#include "transfer/good.h"' >"$tree/src/transfer/good.cc"
 
@@ -24,6 +24,7 @@ planted() {
   rm "$tree/$1"
 }
 planted include/kvstore/planted.h '#include "transfer/engine.h"'
+planted src/text/planted.cc '#include "master/catalog.h"'
 planted src/transfer/planted.cc '#include "client/put.h"'
 planted src/client/planted.cc '#include "master/catalog.h"'
 planted src/client/planted.cc '#include "transfer/engine.h"'

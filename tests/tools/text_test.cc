@@ -5,10 +5,10 @@
 #include <array>
 #include <sstream>
 
+#include "text/json.h"
+#include "text/key_text.h"
 #include "tools/json_value.h"
 #include "tools/text/command_line.h"
-#include "tools/text/json.h"
-#include "tools/text/key_text.h"
 #include "tools/text/table.h"
 #include "tools/text/units.h"
 #include "tools/text/ways.h"

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "kvstore/client.h"
+#include "text/json.h"
+#include "text/key_text.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/input.h"
-#include "tools/text/json.h"
-#include "tools/text/key_text.h"
 #include "tools/text/table.h"
 #include "tools/text/units.h"
 

@@ -2,10 +2,10 @@
 #include <iostream>
 #include <limits>
 
+#include "text/json.h"
+#include "text/key_text.h"
 #include "tools/kvctl/admin_stub.h"
 #include "tools/kvctl/commands.h"
-#include "tools/text/json.h"
-#include "tools/text/key_text.h"
 #include "tools/text/table.h"
 #include "tools/text/units.h"
 

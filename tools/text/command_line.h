@@ -6,9 +6,9 @@
 //   command_line  options and arguments as typed
 //   units         "64MiB", "1.5 s"
 //   ways          "shm,tcp"
-//   key_text      keys of any bytes, shown and typed
 //   table         columns for people
-//   json          values for scripts
+//
+// src/text has what the master writes as well: keys of any bytes, and JSON.
 
 #include <map>
 #include <span>

@@ -1,5 +1,5 @@
-#ifndef KVSTORE_TOOLS_TEXT_JSON_H_
-#define KVSTORE_TOOLS_TEXT_JSON_H_
+#ifndef KVSTORE_SRC_TEXT_JSON_H_
+#define KVSTORE_SRC_TEXT_JSON_H_
 
 #include <concepts>
 #include <cstdint>
@@ -52,4 +52,4 @@ class JsonWriter {
 
 }  // namespace kvstore::text
 
-#endif  // KVSTORE_TOOLS_TEXT_JSON_H_
+#endif  // KVSTORE_SRC_TEXT_JSON_H_

@@ -1,5 +1,5 @@
-#ifndef KVSTORE_TOOLS_TEXT_KEY_TEXT_H_
-#define KVSTORE_TOOLS_TEXT_KEY_TEXT_H_
+#ifndef KVSTORE_SRC_TEXT_KEY_TEXT_H_
+#define KVSTORE_SRC_TEXT_KEY_TEXT_H_
 
 #include <cstddef>
 #include <string>
@@ -29,4 +29,4 @@ std::string Base64(std::string_view bytes);
 
 }  // namespace kvstore::text
 
-#endif  // KVSTORE_TOOLS_TEXT_KEY_TEXT_H_
+#endif  // KVSTORE_SRC_TEXT_KEY_TEXT_H_

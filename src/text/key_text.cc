@@ -1,4 +1,4 @@
-#include "tools/text/key_text.h"
+#include "text/key_text.h"
 
 #include <algorithm>
 #include <cstdint>

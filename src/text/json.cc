@@ -1,10 +1,10 @@
-#include "tools/text/json.h"
+#include "text/json.h"
 
 #include <array>
 #include <cstdio>
 #include <utility>
 
-#include "tools/text/key_text.h"
+#include "text/key_text.h"
 
 namespace kvstore::text {
 
