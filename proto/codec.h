@@ -74,6 +74,9 @@ size_t EncodedItemBytes(std::string_view key);
 // brings the peers that its own answers name. At least one reply.
 std::vector<VerbReply> CutToMessages(VerbReply reply);
 
+// Cuts orders likewise, in their order; no orders are no message.
+std::vector<Orders> CutToMessages(Orders orders);
+
 // Cuts a whole report into parts of at most about 1 MiB. At least one; only the last is `last` and
 // brings the segments.
 std::vector<Report> CutToMessages(Report report);

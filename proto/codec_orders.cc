@@ -1,4 +1,6 @@
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "proto/codec.h"
@@ -90,6 +92,17 @@ Result<Order> DecodeOrder(const v1::Order& from) {
   return InvalidArgumentError("an order that is not known here");
 }
 
+// An upper bound of the encoded size.
+size_t OrderBytes(const Order& order) {
+  if (const auto* note = std::get_if<NoteOrder>(&order)) return BytesOf(*note);
+  size_t bytes = 128;
+  if (const auto* retire = std::get_if<RetireOrder>(&order)) bytes += RangesBytes(retire->ranges);
+  if (const auto* copy = std::get_if<CopyOrder>(&order)) {
+    bytes += RangesBytes(copy->ranges) + RangesBytes(copy->from.ranges);
+  }
+  return bytes;
+}
+
 // What names a grant in an ack.
 template <typename Ack, typename Message>
 void EncodeGrant(const Ack& from, Message* to) {
@@ -120,6 +133,32 @@ Result<Orders> Decode(const v1::Orders& from) {
   }
   KVSTORE_RETURN_IF_ERROR(DecodePeers(from, &to.peers));
   return to;
+}
+
+std::vector<Orders> CutToMessages(Orders orders) {
+  std::unordered_map<Incarnation, const Peer*> by_incarnation;
+  for (const Peer& peer : orders.peers) by_incarnation.emplace(peer.incarnation, &peer);
+
+  std::vector<Orders> parts;
+  std::unordered_set<Incarnation> named;
+  size_t bytes = 0;
+  for (Order& order : orders.orders) {
+    if (parts.empty() || bytes > kCutBytes || parts.back().orders.size() == kMaxPeers) {
+      parts.push_back({orders.term, {}, {}});
+      named.clear();
+      bytes = 0;
+    }
+    if (const auto* copy = std::get_if<CopyOrder>(&order)) {
+      const auto peer = by_incarnation.find(copy->from.segment.holder);
+      if (peer != by_incarnation.end() && named.insert(peer->first).second) {
+        parts.back().peers.push_back(*peer->second);
+        bytes += PeerBytes(*peer->second);
+      }
+    }
+    bytes += OrderBytes(order);
+    parts.back().orders.push_back(std::move(order));
+  }
+  return parts;
 }
 
 void Encode(const Acks& from, v1::Acks* to) {

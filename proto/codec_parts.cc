@@ -211,6 +211,22 @@ Status DecodeStatus(const v1::Outcome& from) {
   return InternalError("status code " + std::to_string(from.code()) + ": " + from.message());
 }
 
+size_t RangesBytes(const std::vector<Range>& ranges) { return 24 * ranges.size(); }
+
+size_t ReplicaBytes(const std::vector<Replica>& replicas) {
+  size_t bytes = 0;
+  for (const Replica& replica : replicas) bytes += 48 + RangesBytes(replica.ranges);
+  return bytes;
+}
+
+size_t PeerBytes(const Peer& peer) {
+  return 64 + peer.name.size() + peer.host.size() + peer.descriptor.size();
+}
+
+size_t BytesOf(const NoteOrder& note) {
+  return 160 + RangesBytes(note.ranges) + note.key.size() + note.retention.group.size();
+}
+
 void EncodeKeys(const KeyBatch& from, v1::Keys* to) {
   to->set_packed(from.bytes());
   uint32_t begin = 0;

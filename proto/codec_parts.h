@@ -158,6 +158,12 @@ Status DecodeReplicas(const Message& from, std::vector<Replica>* to) {
   return Status::Ok();
 }
 
+// Upper bounds of encoded sizes, for cutting.
+size_t RangesBytes(const std::vector<Range>& ranges);
+size_t ReplicaBytes(const std::vector<Replica>& replicas);
+size_t PeerBytes(const Peer& peer);
+size_t BytesOf(const NoteOrder& note);
+
 void EncodeKeys(const KeyBatch& from, v1::Keys* to);
 
 Status CheckItems(size_t items);

@@ -154,16 +154,6 @@ Status DecodeItems(const v1::Items& from, std::vector<ItemAnswer>* to) {
   return DecodeAnswers(from.others(), to);
 }
 
-size_t PeerBytes(const Peer& peer) {
-  return 64 + peer.name.size() + peer.host.size() + peer.descriptor.size();
-}
-
-size_t ReplicaBytes(const std::vector<Replica>& replicas) {
-  size_t bytes = 0;
-  for (const Replica& replica : replicas) bytes += 48 + 24 * replica.ranges.size();
-  return bytes;
-}
-
 template <typename Answer>
 const std::vector<Replica>& ReplicasOf(const Answer& answer) {
   static const std::vector<Replica> none;

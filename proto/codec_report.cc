@@ -42,11 +42,7 @@ Result<HeldMemory> DecodeHeld(const v1::Held& from) {
   return to;
 }
 
-// Upper bounds of the encoded sizes.
-size_t RangesBytes(const std::vector<Range>& ranges) { return 24 * ranges.size(); }
-size_t BytesOf(const NoteOrder& note) {
-  return 160 + RangesBytes(note.ranges) + note.key.size() + note.retention.group.size();
-}
+// An upper bound of the encoded size.
 size_t BytesOf(const HeldMemory& held) { return 48 + RangesBytes(held.ranges); }
 
 // Fills one part of a report after another.

@@ -6,6 +6,11 @@
 namespace kvstore::master {
 namespace {
 
+void SortOnce(std::vector<Incarnation>* holders) {
+  std::sort(holders->begin(), holders->end());
+  holders->erase(std::unique(holders->begin(), holders->end()), holders->end());
+}
+
 // Every holder named, sorted, once.
 std::vector<Incarnation> HoldersIn(const VerbReply& reply) {
   std::vector<Incarnation> holders;
@@ -22,9 +27,27 @@ std::vector<Incarnation> HoldersIn(const VerbReply& reply) {
         }
       },
       reply.answers);
-  std::sort(holders.begin(), holders.end());
-  holders.erase(std::unique(holders.begin(), holders.end()), holders.end());
+  SortOnce(&holders);
   return holders;
+}
+
+std::vector<Incarnation> HoldersIn(const Orders& orders) {
+  std::vector<Incarnation> holders;
+  for (const Order& order : orders.orders) {
+    if (const auto* copy = std::get_if<CopyOrder>(&order)) {
+      holders.push_back(copy->from.segment.holder);
+    }
+  }
+  SortOnce(&holders);
+  return holders;
+}
+
+// Puts down how each holder that the message names is reached.
+template <typename Message>
+void AddPeers(const NodeTable& nodes, Message* message) {
+  for (const Incarnation& holder : HoldersIn(*message)) {
+    if (const Node* node = nodes.Find(holder)) message->peers.push_back(node->peer);
+  }
 }
 
 }  // namespace
@@ -36,11 +59,8 @@ void Outbox::Add(Incarnation node, Order order) {
 }
 
 Effects Outbox::Take(const NodeTable& nodes) {
-  for (Effects::Reply& reply : effects_.replies) {
-    for (const Incarnation& holder : HoldersIn(reply.reply)) {
-      if (const Node* node = nodes.Find(holder)) reply.reply.peers.push_back(node->peer);
-    }
-  }
+  for (Effects::Reply& reply : effects_.replies) AddPeers(nodes, &reply.reply);
+  for (Effects::OrdersTo& to : effects_.orders) AddPeers(nodes, &to.orders);
   reply_index_.clear();
   orders_index_.clear();
   last_reply_ = SIZE_MAX;

@@ -33,7 +33,7 @@ class Outbox {
   void Add(NodeEvent event) { effects_.node_events.push_back(std::move(event)); }
   void AddGone(Incarnation node) { effects_.gone.push_back(node); }
 
-  // Everything, with the peers that the answers name; members of `nodes` only. The outbox is empty
+  // Everything, with the peers that the answers and orders name; members of `nodes` only. The outbox is empty
   // then.
   Effects Take(const NodeTable& nodes);
 

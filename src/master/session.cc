@@ -2,7 +2,6 @@
 
 #include <glog/logging.h>
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -13,7 +12,6 @@
 namespace kvstore::master {
 namespace {
 
-constexpr size_t kOrdersPerMessage = 1024;        // at most about 1.5 MiB
 constexpr size_t kOrdersWaitingBytes = 4u << 20;  // more are dropped: they are sent again anyway
 
 class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, public SessionPort {
@@ -28,15 +26,11 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
   }
 
   void Send(Orders orders) override {
-    for (size_t first = 0; first < orders.orders.size(); first += kOrdersPerMessage) {
-      const auto begin = orders.orders.begin() + static_cast<ptrdiff_t>(first);
-      const size_t count = std::min(kOrdersPerMessage, orders.orders.size() - first);
-      Orders part{orders.term, {}};
-      part.orders.assign(std::make_move_iterator(begin),
-                         std::make_move_iterator(begin + static_cast<ptrdiff_t>(count)));
+    for (const Orders& part : CutToMessages(std::move(orders))) {
       v1::MasterMessage message;
       Encode(part, message.mutable_orders());
-      if (!Post(std::move(message), kOrdersWaitingBytes)) metrics_.OrdersDropped(count);
+      if (!Post(std::move(message), kOrdersWaitingBytes))
+        metrics_.OrdersDropped(part.orders.size());
     }
   }
 

@@ -50,6 +50,44 @@ TEST(BatchCutterTest, WhatFitsIsOneMessage) {
 
 TEST(BatchCutterTest, AnEmptyBatchIsNoMessage) { EXPECT_TRUE(CutBatch(Exists()).empty()); }
 
+TEST(BatchCutterTest, EveryPartKeepsWhatHoldsForTheWholeBatch) {
+  StartPut puts;
+  Pin pins;
+  pins.hard = true;
+  pins.soft = std::chrono::seconds(5);
+  puts.durable = true;
+  puts.retention = {false, {}, std::chrono::seconds(7), "group", 0};
+  for (uint32_t i = 0; i < kMaxBatchItems + 2; ++i) {
+    puts.keys.Add("key");
+    puts.sequences.push_back(i);
+    puts.sizes.push_back(1);
+    puts.positions.push_back(i);
+    pins.keys.Add("key");
+  }
+  const auto parts = CutBatch(puts);
+  ASSERT_EQ(parts.size(), 2u);
+  for (const Message& part : parts) {
+    const auto& verb = std::get<StartPut>(part.request.verb);
+    EXPECT_TRUE(verb.durable);
+    EXPECT_EQ(verb.retention, puts.retention);
+    ASSERT_EQ(verb.positions.size(), part.count);
+    EXPECT_EQ(verb.positions.front(), part.first);
+  }
+  const auto pinning = CutBatch(pins);
+  ASSERT_EQ(pinning.size(), 2u);
+  for (const Message& part : pinning) {
+    EXPECT_TRUE(std::get<Pin>(part.request.verb).hard);
+    EXPECT_EQ(std::get<Pin>(part.request.verb).soft, pins.soft);
+  }
+}
+
+TEST(BatchCutterTest, ARemovalByPrefixIsOneItem) {
+  const auto messages = CutBatch(RemoveMatching{"prefix"});
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].count, 1u);
+  EXPECT_EQ(std::get<RemoveMatching>(messages[0].request.verb).prefix, "prefix");
+}
+
 TEST(BatchCutterTest, TheLargestItemsAndOptionsFitTheLimit) {
   StartPut puts;
   CommitPut commits;

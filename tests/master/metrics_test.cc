@@ -25,8 +25,14 @@ TEST(Metrics, RequestsAreCountedByVerb) {
   metrics.Handled(request, std::chrono::seconds(2));
   request.verb = NoteReads{std::vector<PutId>(7)};
   metrics.Handled(request, std::chrono::microseconds(1));
+  request.verb = RemoveMatching{"prefix"};
+  metrics.Handled(request, std::chrono::microseconds(1));
+  request.verb = ReportFailures{std::vector<SegmentId>(5)};
+  metrics.Handled(request, std::chrono::microseconds(1));
   const std::string page = metrics.Scrape({}, {}, {});
   ExpectLine(page, "kvstore_request_items_total{verb=\"note_reads\"} 7");
+  ExpectLine(page, "kvstore_request_items_total{verb=\"remove_matching\"} 1");
+  ExpectLine(page, "kvstore_request_items_total{verb=\"report_failures\"} 5");
   ExpectLine(page, "kvstore_requests_total{verb=\"abort_put\"} 1");
   ExpectLine(page, "kvstore_request_items_total{verb=\"abort_put\"} 3");
   ExpectLine(page, "kvstore_request_items_total{verb=\"locate\"} 1");

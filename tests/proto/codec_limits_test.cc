@@ -1,33 +1,14 @@
-// Every limit of the contract, from both sides: the last value that is taken, and the first that is
-// refused.
+// Every limit of verbs and their answers, from both sides: the last value that is taken, and the
+// first that is refused.
 
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "kvstore/v1/kvstore.pb.h"
 #include "proto/codec.h"
+#include "proto/limits.h"
 
 namespace kvstore {
 namespace {
-
-constexpr uint64_t kExtent = uint64_t{1} << 44;
-constexpr uint64_t kTenYearsUs = uint64_t{3650} * 24 * 3600 * 1'000'000;
-
-template <typename Message>
-void ExpectTaken(Message message) {
-  const auto decoded = Decode(std::move(message));
-  EXPECT_TRUE(decoded.ok()) << decoded.status();
-}
-
-// Refused, with these words in its message.
-template <typename Message>
-void ExpectRefused(Message message, const std::string& words) {
-  const Status status = Decode(std::move(message)).status();
-  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
-  EXPECT_NE(status.message().find(words), std::string::npos)
-      << "'" << status.message() << "' says nothing of '" << words << "'";
-}
 
 v1::VerbRequest Keyed(const std::string& packed, const std::vector<uint32_t>& lengths) {
   v1::VerbRequest request;
@@ -46,17 +27,6 @@ v1::VerbRequest PutOf(size_t items) {
     put->add_sizes(1);
   }
   return request;
-}
-
-v1::Hello NodeWithSegment(uint64_t size, uint64_t granule, uint64_t ready) {
-  v1::Hello hello;
-  hello.mutable_self()->mutable_incarnation()->set_low(1);
-  v1::LentSegment* segment = hello.add_segments();
-  segment->set_index(3);
-  segment->set_size(size);
-  segment->set_granule(granule);
-  segment->set_ready(ready);
-  return hello;
 }
 
 v1::VerbReplyMessage Located(int replicas, int ranges) {
@@ -142,6 +112,71 @@ TEST(CodecLimits, PutsHaveOneToEightReplicas) {
   ExpectRefused(put, "the number of replicas is 9; at most 8");
 }
 
+TEST(CodecLimits, PositionsAreNoneOrOnePerKey) {
+  v1::VerbRequest put = PutOf(2);
+  put.mutable_start_put()->add_positions(1);
+  ExpectRefused(put, "a batch of 2 items has 1 positions");
+  put.mutable_start_put()->add_positions(~uint32_t{0});
+  ExpectTaken(put);
+  put.mutable_start_put()->add_positions(1);
+  ExpectRefused(put, "a batch of 2 items has 3 positions");
+}
+
+TEST(CodecLimits, GroupsAreAtMost255BytesOfAnyValue) {
+  v1::VerbRequest put = PutOf(1);
+  put.mutable_start_put()->mutable_retention()->set_group(std::string(255, '\xff'));
+  ExpectTaken(put);
+  put.mutable_start_put()->mutable_retention()->set_group(std::string(256, 'g'));
+  ExpectRefused(put, "a group's name in bytes is 256; at most 255");
+  v1::VerbReplyMessage stat;
+  stat.mutable_stats()->add_stats()->mutable_retention()->set_group(std::string(256, 'g'));
+  ExpectRefused(stat, "a group's name in bytes is 256");
+}
+
+TEST(CodecLimits, PinsAndTtlsAreAtMostTenYears) {
+  v1::VerbRequest put = PutOf(1);
+  v1::Retention* retention = put.mutable_start_put()->mutable_retention();
+  retention->set_soft_pin_us(kTenYearsUs);
+  retention->set_ttl_us(kTenYearsUs);
+  ExpectTaken(put);
+  retention->set_ttl_us(kTenYearsUs + 1);
+  ExpectRefused(put, "a TTL");
+  retention->set_soft_pin_us(kTenYearsUs + 1);
+  ExpectRefused(put, "a soft pin");
+  v1::VerbRequest pin;
+  pin.mutable_pin()->set_soft_us(kTenYearsUs);
+  ExpectTaken(pin);
+  pin.mutable_pin()->set_soft_us(kTenYearsUs + 1);
+  ExpectRefused(pin, "a soft pin");
+}
+
+TEST(CodecLimits, PinsNameKeysLikeOtherVerbs) {
+  v1::VerbRequest pin;
+  pin.mutable_pin()->mutable_keys()->set_packed(std::string(1025, 'k'));
+  pin.mutable_pin()->mutable_keys()->add_lengths(1025);
+  ExpectRefused(pin, "a key of 1025 bytes");
+  pin.mutable_pin()->mutable_keys()->mutable_lengths()->Resize(4097, 1);
+  ExpectRefused(pin, "items of a batch is 4097");
+}
+
+TEST(CodecLimits, PrefixesAreAtMost1024BytesOfAnyValue) {
+  v1::VerbRequest remove;
+  remove.mutable_remove_matching();
+  ExpectTaken(remove);
+  remove.mutable_remove_matching()->set_prefix(std::string(1024, '\xff'));
+  ExpectTaken(remove);
+  remove.mutable_remove_matching()->set_prefix(std::string(1025, 'p'));
+  ExpectRefused(remove, "a prefix in bytes is 1025; at most 1024");
+}
+
+TEST(CodecLimits, FailuresAreOfAtMost4096Segments) {
+  v1::VerbRequest failures;
+  for (int i = 0; i < 4096; ++i) failures.mutable_report_failures()->add_segments();
+  ExpectTaken(failures);
+  failures.mutable_report_failures()->add_segments();
+  ExpectRefused(failures, "items of a batch is 4097");
+}
+
 TEST(CodecLimits, PlacementIsOneOfThree) {
   v1::VerbRequest put = PutOf(1);
   put.mutable_start_put()->set_placement(static_cast<v1::PlacementPolicy>(3));
@@ -183,59 +218,6 @@ TEST(CodecLimits, PiecesOfGrantsDoNotOverflow) {
   ExpectRefused(commit, "the length of a piece");
 }
 
-TEST(CodecLimits, SegmentsAreWholeGranulesThatArePowersOfTwo) {
-  ExpectTaken(NodeWithSegment(8192, 4096, 8192));
-  ExpectTaken(NodeWithSegment(kExtent, 1 << 30, 0));
-  ExpectRefused(NodeWithSegment(8191, 4096, 0), "segment 3 has a granule of 4096");
-  ExpectRefused(NodeWithSegment(8192, 0, 0), "segment 3 has a granule of 0");
-  ExpectRefused(NodeWithSegment(8192, 2048, 0), "segment 3 has a granule of 2048");
-  ExpectRefused(NodeWithSegment(12288, 12288, 0), "powers of two");
-  ExpectRefused(NodeWithSegment(uint64_t{2} << 30, uint64_t{2} << 30, 0), "1 GiB");
-  ExpectRefused(NodeWithSegment(8192, 4096, 8193), "the ready part of segment 3");
-  ExpectRefused(NodeWithSegment(2 * kExtent, 4096, 0), "the size of segment 3");
-}
-
-TEST(CodecLimits, NodesLend64DifferentSegments) {
-  v1::Hello hello = NodeWithSegment(4096, 4096, 0);
-  *hello.add_segments() = hello.segments(0);
-  ExpectRefused(hello, "segment 3 is named twice");
-  hello.clear_segments();
-  for (uint32_t i = 0; i < 64; ++i) {
-    *hello.add_segments() = NodeWithSegment(4096, 4096, 0).segments(0);
-    hello.mutable_segments()->rbegin()->set_index(i);
-  }
-  ExpectTaken(hello);
-  hello.add_segments();
-  ExpectRefused(hello, "lent segments is 65");
-}
-
-TEST(CodecLimits, PeersHaveAnIncarnationAndShortNames) {
-  v1::Hello hello;
-  ExpectRefused(hello, "without an incarnation");
-  v1::Peer* self = hello.mutable_self();
-  self->mutable_incarnation()->set_high(1);
-  self->set_name(std::string(255, 'n'));
-  self->set_host(std::string(255, 'h'));
-  self->set_transfer_descriptor(std::string(4096, 'd'));
-  ExpectTaken(hello);
-  self->set_name(std::string(256, 'n'));
-  ExpectRefused(hello, "node's name in bytes is 256; at most 255");
-  self->clear_name();
-  self->set_host(std::string(256, 'h'));
-  ExpectRefused(hello, "host's name");
-  self->clear_host();
-  self->set_transfer_descriptor(std::string(4097, 'd'));
-  ExpectRefused(hello, "descriptor in bytes is 4097");
-}
-
-TEST(CodecLimits, WelcomesHaveATerm) {
-  ExpectRefused(v1::Welcome(), "term 0");
-  v1::Welcome welcome;
-  welcome.set_term(1);
-  welcome.set_suspect_after_us(kTenYearsUs + 1);
-  ExpectRefused(welcome, "the suspicion time");
-}
-
 TEST(CodecLimits, RepliesHaveAtMost8ReplicasOf64Ranges) {
   ExpectTaken(Located(8, 64));
   ExpectRefused(Located(9, 1), "the number of replicas is 9");
@@ -267,6 +249,10 @@ TEST(CodecLimits, IndicesOfAnswersAreBelow4096) {
   reply.mutable_items()->clear_ok();
   reply.mutable_items()->add_others()->set_index(4096);
   ExpectRefused(reply, "the index of an item is 4096");
+  reply.mutable_counts()->add_counts()->set_index(4095);
+  ExpectTaken(reply);
+  reply.mutable_counts()->mutable_counts(0)->set_index(4096);
+  ExpectRefused(reply, "the index of an item is 4096");
 }
 
 TEST(CodecLimits, RepliesHaveAtMost4096AnswersAndPeers) {
@@ -279,33 +265,6 @@ TEST(CodecLimits, RepliesHaveAtMost4096AnswersAndPeers) {
   peers.mutable_stats();
   for (int i = 0; i < 4097; ++i) peers.add_peers()->mutable_incarnation()->set_low(1);
   ExpectRefused(peers, "the number of peers of a message is 4097");
-}
-
-TEST(CodecLimits, OrdersAreKnownBoundedAndOfSaneRanges) {
-  v1::Orders orders;
-  orders.add_orders();
-  ExpectRefused(orders, "an order that is not known here");
-  orders.mutable_orders(0)->mutable_retire();
-  ExpectRefused(orders, "without ranges");
-  orders.mutable_orders(0)->mutable_prepare()->set_limit(kExtent);
-  ExpectTaken(orders);
-  orders.mutable_orders(0)->mutable_prepare()->set_limit(kExtent + 1);
-  ExpectRefused(orders, "the limit of a segment's pages");
-  for (int i = 0; i < 65'536; ++i) orders.add_orders();
-  ExpectRefused(orders, "the number of orders is 65537");
-}
-
-TEST(CodecLimits, AcksAreBounded) {
-  v1::Acks acks;
-  for (int i = 0; i < 65'536; ++i) acks.add_retired();
-  ExpectTaken(acks);
-  acks.add_retired();
-  ExpectRefused(acks, "the number of acks is 65537");
-  v1::Acks ready;
-  ready.add_ready()->set_problem(std::string(1025, 'p'));
-  ExpectRefused(ready, "a problem");
-  ready.mutable_ready(0)->set_limit(kExtent + 1);
-  ExpectRefused(ready, "the limit");
 }
 
 }  // namespace

@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <set>
-
 #include "kvstore/v1/kvstore.pb.h"
 #include "proto/messages.h"
+#include "proto/text_of.h"
 
 namespace kvstore {
 namespace {
@@ -155,6 +154,23 @@ TEST(Codec, EndlessPatienceIsTenYears) {
   EXPECT_EQ(back->patience, std::chrono::hours(24 * 3650));
 }
 
+// 0 would be for ever.
+TEST(Codec, ATtlThatIsAllButOverStaysOne) {
+  for (Duration left : {Duration(1), Duration(999), Duration(-5)}) {
+    StartPut put;
+    put.retention.ttl = left;
+    const Result<VerbRequest> back = Carried<v1::VerbRequest>(VerbRequest{1, {}, put});
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(std::get<StartPut>(back->verb).retention.ttl, std::chrono::microseconds(1));
+  }
+}
+
+TEST(Codec, RetentionThatIsAsUsualCostsNothing) {
+  v1::VerbRequest request;
+  Encode(VerbRequest{1, {}, StartPut()}, &request);
+  EXPECT_FALSE(request.start_put().has_retention());
+}
+
 TEST(Codec, StatusCodeOfALaterVersionIsKeptAsInternal) {
   v1::VerbReplyMessage message;
   v1::Item* item = message.mutable_items()->add_others();
@@ -166,69 +182,6 @@ TEST(Codec, StatusCodeOfALaterVersionIsKeptAsInternal) {
             InternalError("status code 77: new trouble"));
 }
 
-// ---- CutToMessages
-
-Peer PeerWithDescriptor(uint64_t number) {
-  return {{1, number}, "node " + std::to_string(number), "host", std::string(4096, 'd')};
-}
-
-TEST(CutToMessages, SmallReplyStaysWhole) {
-  VerbReply reply{9, std::vector<ItemAnswer>{{0, Status::Ok()}, {1, NotFoundError("x")}}, {}};
-  const std::vector<VerbReply> cut = CutToMessages(reply);
-  ASSERT_EQ(cut.size(), 1U);
-  EXPECT_EQ(TextOf(cut[0]), TextOf(reply));
-}
-
-TEST(CutToMessages, ReplyWithoutAnswersStaysOne) {
-  const std::vector<VerbReply> cut = CutToMessages({9, std::vector<StatAnswer>{}, {}});
-  ASSERT_EQ(cut.size(), 1U);
-  EXPECT_EQ(cut[0].answers.index(), 3U);
-}
-
-// The largest reply there can be: 4096 items, each on 8 of 4096 nodes, with long descriptors.
-TEST(CutToMessages, EveryMessageIsSmallAndBringsThePeersThatItNames) {
-  VerbReply reply;
-  reply.id = 5;
-  std::vector<LocateAnswer> answers(4096);
-  for (uint32_t i = 0; i < answers.size(); ++i) {
-    answers[i].index = i;
-    for (uint64_t r = 0; r < 8; ++r) {
-      answers[i].replicas.push_back({{{1, (i * 8 + r) % 4096}, 0},
-                                     ~uint64_t{0},
-                                     std::vector<Range>(64, {uint64_t{1} << 43, 1 << 20})});
-    }
-  }
-  reply.answers = std::move(answers);
-  for (uint64_t i = 0; i < 4096; ++i) reply.peers.push_back(PeerWithDescriptor(i));
-
-  uint32_t next = 0;
-  for (const VerbReply& part : CutToMessages(std::move(reply))) {
-    v1::VerbReplyMessage message;
-    Encode(part, 1, &message);
-    EXPECT_LT(message.ByteSizeLong(), kMaxMessageBytes / 2);
-    EXPECT_EQ(part.id, 5U);
-    std::set<Incarnation> peers;
-    for (const Peer& peer : part.peers) peers.insert(peer.incarnation);
-    EXPECT_EQ(peers.size(), part.peers.size());
-    for (const LocateAnswer& answer : std::get<std::vector<LocateAnswer>>(part.answers)) {
-      ASSERT_EQ(answer.index, next++);
-      for (const Replica& replica : answer.replicas) {
-        ASSERT_TRUE(peers.contains(replica.segment.holder));
-      }
-    }
-  }
-  EXPECT_EQ(next, 4096U);
-}
-
-TEST(CutToMessages, LongMessagesCountToo) {
-  const std::vector<ItemAnswer> answers(4096, {0, NotFoundError(std::string(4000, 'm'))});
-  for (const VerbReply& part : CutToMessages({1, answers, {}})) {
-    v1::VerbReplyMessage message;
-    Encode(part, 1, &message);
-    EXPECT_LT(message.ByteSizeLong(), kMaxMessageBytes / 2);
-  }
-}
-
 RC_GTEST_PROP(EncodedItemBytes, IsAnUpperBoundForEveryVerb, ()) {
   const std::string key = messages::AnyBytes(1, 1025);
   KeyBatch keys;
@@ -236,7 +189,7 @@ RC_GTEST_PROP(EncodedItemBytes, IsAnUpperBoundForEveryVerb, ()) {
   const uint64_t most = ~uint64_t{0};
   const uint64_t extent = uint64_t{1} << 43;
   const std::vector<decltype(VerbRequest::verb)> verbs = {
-      StartPut{keys, {most}, {extent}, 8, true, Placement::kSpread, {}},
+      StartPut{keys, {most}, {extent}, 8, true, Placement::kSpread, {}, false, {}, {~uint32_t{0}}},
       CommitPut{{most}, {most}, {GrantPiece{most, extent, extent}}}, AbortPut{{most}},
       Locate{keys, false}};
   for (const auto& verb : verbs) {
@@ -262,6 +215,32 @@ TEST(Refusal, AnswersEveryItemOfItsKind) {
   ASSERT_EQ(answers.size(), 2U);
   EXPECT_EQ(answers[1].index, 1U);
   EXPECT_EQ(answers[1].status, decoded.status());
+}
+
+TEST(Refusal, OfARemovalByPrefixIsOneCount) {
+  v1::VerbRequest request;
+  request.mutable_remove_matching()->set_prefix(std::string(1025, 'p'));
+  const Result<VerbReply> refusal = Refusal(request, InvalidArgumentError("long"));
+  ASSERT_TRUE(refusal.ok()) << refusal.status();
+  const auto& answers = std::get<std::vector<CountAnswer>>(refusal->answers);
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].status, InvalidArgumentError("long"));
+}
+
+TEST(Refusal, OfPinsIsOnePerKey) {
+  v1::VerbRequest request;
+  request.mutable_pin()->mutable_keys()->mutable_lengths()->Resize(3, 2000);
+  const Result<VerbReply> refusal = Refusal(request, InvalidArgumentError("long"));
+  ASSERT_TRUE(refusal.ok()) << refusal.status();
+  EXPECT_EQ(std::get<std::vector<ItemAnswer>>(refusal->answers).size(), 3U);
+}
+
+TEST(Refusal, IsImpossibleWhereNothingIsAnswered) {
+  v1::VerbRequest request;
+  request.mutable_note_reads();
+  EXPECT_FALSE(Refusal(request, InvalidArgumentError("x")).ok());
+  request.mutable_report_failures();
+  EXPECT_FALSE(Refusal(request, InvalidArgumentError("x")).ok());
 }
 
 TEST(Refusal, IsImpossibleWithoutItems) {
