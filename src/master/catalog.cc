@@ -55,8 +55,10 @@ void RefuseAll(Event& event, const RequestName& request, const Verb& verb, const
 
 }  // namespace
 
-Catalog::Catalog(const Limits& limits, Incarnation pool, uint64_t term, const Guards& guards)
-    : state_(std::make_unique<State>(limits, pool, term, guards)) {}
+Catalog::Catalog(TimePoint now, const Limits& limits, const Reign& reign, const Guards& guards)
+    : state_(std::make_unique<State>(limits, reign, guards)) {
+  state_->BeginReign(now, reign);
+}
 
 Catalog::~Catalog() = default;
 
@@ -67,7 +69,7 @@ const Counters& Catalog::counters() const { return state_->counters; }
 Effects Catalog::Handle(TimePoint now, Incarnation caller, const VerbRequest& request) {
   Event event{now, Outbox(state_->term)};
   const RequestName name{caller, request.id};
-  Node* const node = state_->nodes.Find(caller);
+  Node* const node = state_->FindMember(caller);
   std::visit(
       [&](const auto& verb) {
         if (!node) {
@@ -85,7 +87,7 @@ Effects Catalog::Handle(TimePoint now, Incarnation caller, const VerbRequest& re
 
 Effects Catalog::HandleAcks(TimePoint now, Incarnation node, const Acks& acks) {
   Event event{now, Outbox(state_->term)};
-  if (Node* const member = state_->nodes.Find(node)) {
+  if (Node* const member = state_->FindMember(node)) {
     state_->HandleAcks(event, *member, acks);
   } else {
     state_->counters.acks_ignored += acks.retired.size() + acks.ready.size() + acks.noted.size() +
@@ -113,15 +115,25 @@ Effects Catalog::SessionLost(TimePoint now, Incarnation node) {
 Effects Catalog::Leave(TimePoint now, Incarnation node) {
   Event event{now, Outbox(state_->term)};
   if (Node* const member = state_->nodes.Find(node)) {
-    ++state_->counters.nodes_left;
-    state_->Drop(event, *member, NodeEvent::What::kLeft);
+    state_->Strike(event, *member, NodeEvent::What::kLeft);
   }
   return event.out.Take(state_->nodes);
 }
 
+Effects Catalog::Struck(TimePoint now, Incarnation node) {
+  Event event{now, Outbox(state_->term)};
+  Node* const member = state_->nodes.Find(node);
+  if (member && member->striking) state_->Drop(event, *member);
+  return event.out.Take(state_->nodes);
+}
+
+bool Catalog::MustAdmit(const Hello& hello) const {
+  return !hello.segments.empty() && !state_->nodes.Find(hello.self.incarnation);
+}
+
 Effects Catalog::Heard(TimePoint when, Incarnation node) {
   Event event{when, Outbox(state_->term)};
-  Node* const member = state_->nodes.Find(node);
+  Node* const member = state_->FindMember(node);
   if (!member || when <= member->heard) return {};
   member->heard = when;
   if (member->has_session && when > member->suspected_since) state_->Trust(event, *member);
@@ -130,7 +142,7 @@ Effects Catalog::Heard(TimePoint when, Incarnation node) {
 
 void Catalog::Excuse(TimePoint now, Duration unheard) { state_->Excuse(now, unheard); }
 
-bool Catalog::IsMember(Incarnation node) const { return state_->nodes.Find(node) != nullptr; }
+bool Catalog::IsMember(Incarnation node) const { return state_->FindMember(node) != nullptr; }
 
 Effects Catalog::Tick(TimePoint now) {
   Event event{now, Outbox(state_->term)};
@@ -138,7 +150,55 @@ Effects Catalog::Tick(TimePoint now) {
   return event.out.Take(state_->nodes);
 }
 
-Census Catalog::TakeCensus(TimePoint /*now*/) const { return state_->TakeCensus(); }
+Result<Effects> Catalog::HandleReport(TimePoint now, Incarnation node, const Report& report) {
+  Event event{now, Outbox(state_->term)};
+  if (Node* const member = state_->FindMember(node)) {
+    KVSTORE_RETURN_IF_ERROR(state_->HandleReport(event, *member, report));
+  }
+  return event.out.Take(state_->nodes);
+}
+
+Result<Effects> Catalog::HandleLend(TimePoint now, Incarnation node, const Lend& lend) {
+  Event event{now, Outbox(state_->term)};
+  if (Node* const member = state_->FindMember(node)) {
+    KVSTORE_RETURN_IF_ERROR(state_->HandleLend(event, *member, lend));
+  }
+  return event.out.Take(state_->nodes);
+}
+
+void Catalog::HandleTally(Incarnation node, const ClientTally& tally) {
+  if (Node* const member = state_->nodes.Find(node)) member->tally = tally;
+}
+
+Result<Effects> Catalog::Drain(TimePoint now, std::string_view node, bool drain) {
+  Event event{now, Outbox(state_->term)};
+  KVSTORE_RETURN_IF_ERROR(state_->Drain(event, node, drain));
+  return event.out.Take(state_->nodes);
+}
+
+Result<uint64_t> Catalog::StartTask(TimePoint now, const TaskRequest& request, Effects* effects) {
+  Event event{now, Outbox(state_->term)};
+  Result<uint64_t> id = state_->StartTask(event, request);
+  *effects = event.out.Take(state_->nodes);
+  return id;
+}
+
+std::vector<TaskLine> Catalog::ListTasks(TimePoint now) const { return state_->ListTasks(now); }
+
+EvictOutcome Catalog::Evict(TimePoint now, const EvictRequest& request, Effects* effects) {
+  Event event{now, Outbox(state_->term)};
+  EvictOutcome outcome = state_->EvictOnRequest(event, request);
+  *effects = event.out.Take(state_->nodes);
+  return outcome;
+}
+
+Result<ObjectDetail> Catalog::Describe(TimePoint now, std::string_view key) const {
+  return state_->Describe(now, key);
+}
+
+void Catalog::WatchObjects(bool on) { state_->watched = on; }
+
+Census Catalog::TakeCensus(TimePoint now) const { return state_->TakeCensus(now); }
 
 std::string Catalog::CheckInvariants() const { return state_->CheckInvariants(); }
 

@@ -10,6 +10,9 @@
 //   range_allocator       free ranges of one segment, on granules
 //   placement             which segments to try, in order
 //   node_table            members of the pool: live, suspected, gone
+//   events, lists         what the catalog tells of itself (below: what became of nodes and
+//   objects,
+//                         lines for operators)
 //   waiting               items that are answered later
 //   outbox                what one event produces: answers and orders
 //   limits                every number that bounds the catalog
@@ -30,13 +33,38 @@
 #include "kvstore/clock.h"
 #include "kvstore/result.h"
 #include "master/limits.h"
+#include "master/standing.h"
 #include "proto/verbs.h"
 
 namespace kvstore::master {
 
+// What a master knows of its pool before any node has spoken. Kept durably (state_file): written
+// before the reign begins, before a lending node joins, and before one counts as gone.
+struct Reign {
+  Incarnation pool;
+  uint64_t term = 1;
+  Duration longest_lease{};  // ever allowed in this pool
+  struct Member {
+    Incarnation incarnation;
+    std::string name;
+    friend bool operator==(const Member&, const Member&) = default;
+  };
+  std::vector<Member> members;  // that lend memory, and have not been struck; none: a new pool
+};
+
 // What has become of a member.
 struct NodeEvent {
-  enum class What : uint8_t { kSuspected, kTrusted, kLeft, kGone };
+  enum class What : uint8_t {
+    kSuspected,
+    kTrusted,
+    kLeft,
+    kGone,
+    kReported,  // its memory is known
+    kSick,      // its peers can't reach it
+    kWell,      // they can again, or have said nothing for long
+    kDraining,
+    kDrained,
+  };
   What what = What::kSuspected;
   Incarnation node;
   std::string name;
@@ -45,6 +73,32 @@ struct NodeEvent {
   Duration lasted{};          // kSuspected, kGone: its silence; kTrusted: the suspicion
   uint64_t objects_lost = 0;  // kLeft, kGone: committed ones whose last holder it was
   uint64_t bytes_lost = 0;    // their sizes
+};
+
+// What has become of an object or a put; told only while somebody watches, but for losses.
+struct ObjectEvent {
+  enum class What : uint8_t {
+    kCommitted,
+    kRemoved,
+    kReplaced,
+    kEvictedForRoom,
+    kEvictedByWatermark,
+    kEvictedByOperator,
+    kExpired,      // its TTL ran out
+    kLost,         // with its last holder
+    kPutAborted,   // by its writer, or the writer is lost
+    kPutExpired,   // its grant ran out
+    kCopied,       // another replica stands, on `node`
+    kMoved,        // and one less, elsewhere
+    kReplicaLost,  // with `node`; others are left
+    kPinned,
+    kUnpinned,
+  };
+  What what = What::kCommitted;
+  std::string key;
+  PutId put;
+  uint64_t size = 0;
+  std::string node;  // empty: no one node is meant
 };
 
 // What follows from one event, in order: answers to callers, orders to holders.
@@ -61,7 +115,11 @@ struct Effects {
   std::vector<OrdersTo> orders;
   // Nodes declared gone: their streams are to be ended.
   std::vector<Incarnation> gone;
-  std::vector<NodeEvent> node_events;  // for the log
+  // Members that have left, or are about to count as gone: to be struck from the durable members,
+  // then Catalog::Struck is to be called. Said once.
+  std::vector<Incarnation> strike;
+  std::vector<NodeEvent> node_events;      // for the log
+  std::vector<ObjectEvent> object_events;  // for who watches
 };
 
 // Bytes; `size` is the sum of unprepared, free, unfinished, committed and retiring.
@@ -73,6 +131,7 @@ struct Space {
   uint64_t committed = 0;
   uint64_t retiring = 0;
   uint64_t leased = 0;  // part of committed
+  uint64_t pinned = 0;  // part of committed; soft pins that hold now included
 };
 
 // Everything that is counted since the catalog began.
@@ -84,7 +143,8 @@ struct Counters {
   uint64_t leases_granted = 0, leases_refused = 0;
   uint64_t reads_noted = 0;  // objects that were read at remembered locations
   uint64_t removed = 0, replaced = 0;
-  uint64_t evicted_for_room = 0, evicted_by_watermark = 0;
+  uint64_t evicted_for_room = 0, evicted_by_watermark = 0, evicted_by_operator = 0;
+  uint64_t expired = 0;         // objects whose TTL ran out
   uint64_t lost_with_node = 0;  // objects whose last holder left or is gone
   uint64_t bytes_lost_with_node = 0;
   uint64_t nodes_joined = 0, nodes_suspected = 0, nodes_gone = 0, nodes_left = 0;
@@ -94,6 +154,12 @@ struct Counters {
 struct Census {
   uint64_t objects = 0, puts_unfinished = 0, puts_parked = 0, requests_waiting = 0;
   uint64_t nodes_live = 0, nodes_suspected = 0;
+  uint64_t nodes_missing = 0;    // of the last reign, that have neither reported nor are gone
+  uint64_t objects_pinned = 0;   // hard
+  uint64_t objects_lacking = 0;  // with fewer replicas than they want
+  uint64_t copies_running = 0;
+  uint64_t notes_unconfirmed = 0;
+  Duration oldest_note{};  // age of the oldest unconfirmed one; 0: none
   Space space;
 };
 
@@ -104,6 +170,15 @@ struct NodeLine {
   uint64_t counter = 0;
   uint64_t segments = 0;
   uint64_t orders_open = 0;
+  uint64_t notes_unconfirmed = 0;
+  Duration oldest_note{};
+  bool missing = false;  // a member of the last reign that has not reported
+  bool draining = false;
+  bool sick = false;              // any segment of it: peers can't reach it
+  Duration joined{};              // so long ago
+  uint64_t objects = 0;           // committed replicas
+  uint64_t hits = 0, misses = 0;  // of what it asked: Locate and Exists
+  ClientTally tally;              // its own counters, as it told them last
   Space space;
 };
 
@@ -126,6 +201,57 @@ struct ObjectLine {
   std::vector<std::string> nodes;
 };
 
+struct ReplicaLine {
+  SegmentId segment;
+  std::string node;
+  uint64_t birth = 0;
+  std::vector<Range> ranges;
+  Standing standing{};
+  bool noted = false;  // its holder keeps it for the next master
+};
+
+struct ObjectDetail {
+  ObjectLine line;
+  PutId put;
+  uint64_t checksum = 0;
+  uint32_t replicas_wanted = 1;
+  bool durable = false;  // every holder has noted it as it is now
+  Retention retention;   // what is left of it
+  std::vector<ReplicaLine> replicas;
+};
+
+// Copying a replica to another node, or moving it there.
+struct TaskRequest {
+  enum class Kind : uint8_t { kCopy, kMove };
+  Kind kind = Kind::kCopy;
+  std::string key;
+  std::string from;  // name of a node that holds it; empty: any (copy), required (move)
+  std::string to;    // name of a live node that does not
+};
+
+struct TaskLine {
+  enum class State : uint8_t { kWaiting, kRunning, kDone, kFailed };
+  uint64_t id = 0;
+  TaskRequest request;
+  State state = State::kWaiting;
+  Status status;  // kFailed: why
+  uint64_t size = 0;
+  Duration age{};
+};
+
+// What an operator gives up to make room; leases and pins are respected.
+struct EvictRequest {
+  std::vector<std::string> keys;  // these; or, with none:
+  uint64_t bytes = 0;             // so much, the coldest first,
+  std::string node;               // of the node of that name; empty: of every segment's share
+};
+
+struct EvictOutcome {
+  uint64_t objects = 0, bytes = 0;  // evicted
+  // Per key: OK, not_found, failed_precondition (leased, pinned, unfinished).
+  std::vector<Status> statuses;
+};
+
 // Which objects exist, where they lie, who may write where, and when memory is free again.
 //
 // Rules it keeps (docs/protocol.md; numbers are those of its reuse rules):
@@ -143,7 +269,9 @@ struct ObjectLine {
 // Thread-compatible: the service's mutex covers it. `now` never decreases.
 class Catalog {
  public:
-  Catalog(const Limits& limits, Incarnation pool, uint64_t term, const Guards& guards = {});
+  // Begins the reign at `now`. Until all of its members have reported or are gone only hits are
+  // answered; all else waits.
+  Catalog(TimePoint now, const Limits& limits, const Reign& reign, const Guards& guards = {});
   ~Catalog();
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
@@ -155,10 +283,16 @@ class Catalog {
   // failed_precondition "pool ..." or "gone ...": it must empty itself and come as another
   // incarnation. invalid_argument, resource_exhausted: the hello is out of the limits.
   Result<Welcome> Join(TimePoint now, const Hello& hello, Effects* effects);
+  // Whether that hello makes a new lending member, which must stand among the durable members
+  // before Join is called.
+  bool MustAdmit(const Hello& hello) const;
   // Its session stream has ended; it is suspected until it joins again.
   Effects SessionLost(TimePoint now, Incarnation node);
-  // It has stopped serving and withdrawn everything.
+  // It has stopped serving and withdrawn everything. A lender leaves when it is struck.
   Effects Leave(TimePoint now, Incarnation node);
+  // The node that effects named in `strike` is no durable member any more: now it has left, or is
+  // gone.
+  Effects Struck(TimePoint now, Incarnation node);
   // A heartbeat came in at `when`; a suspect that has a session is trusted again. Unknown nodes are
   // ignored.
   Effects Heard(TimePoint when, Incarnation node);
@@ -169,10 +303,30 @@ class Catalog {
 
   Effects Handle(TimePoint now, Incarnation caller, const VerbRequest& request);
   Effects HandleAcks(TimePoint now, Incarnation node, const Acks& acks);
+  // invalid_argument: it contradicts itself, the hello, or what is granted; its session is to end.
+  Result<Effects> HandleReport(TimePoint now, Incarnation node, const Report& report);
+  Result<Effects> HandleLend(TimePoint now, Incarnation node, const Lend& lend);
+  void HandleTally(Incarnation node, const ClientTally& tally);
 
   // Time passes: grants, leases and patience run out, silent nodes are suspected and gone, free
   // space is kept ready, unanswered orders are sent again. Call every 10 to 100 ms.
   Effects Tick(TimePoint now);
+
+  // ---- what operators do (service admin). Names are those of nodes; where several live ones have
+  // the same, all are meant.
+
+  // The node's objects move to others, or are evicted where they are not pinned and there is no
+  // room; then it is told to leave. `drain` false: no longer. not_found: no such node;
+  // failed_precondition: it lends nothing, or no other node lends.
+  Result<Effects> Drain(TimePoint now, std::string_view node, bool drain);
+  // The task's id. not_found: no such object, or node; already_exists: there is a replica.
+  Result<uint64_t> StartTask(TimePoint now, const TaskRequest& request, Effects* effects);
+  // All that run or wait, and the last 1000 that ended.
+  std::vector<TaskLine> ListTasks(TimePoint now) const;
+  EvictOutcome Evict(TimePoint now, const EvictRequest& request, Effects* effects);
+  Result<ObjectDetail> Describe(TimePoint now, std::string_view key) const;
+  // Whether effects are to tell of all that becomes of objects.
+  void WatchObjects(bool on);
 
   Census TakeCensus(TimePoint now) const;
   const Counters& counters() const;

@@ -5,8 +5,26 @@
 #include "master/catalog_state.h"
 
 namespace kvstore::master {
+namespace {
 
-Census Catalog::State::TakeCensus() const {
+ObjectLine LineOf(TimePoint now, const KeyEntry& entry) {
+  const Object& object = *entry.current;
+  ObjectLine line;
+  line.key = *entry.key;
+  line.size = object.size;
+  line.age = now - object.committed;
+  line.lease_left = std::max(object.lease_end - now, Duration::zero());
+  for (const HeldReplica& replica : object.replicas) {
+    if (!replica.segment || !IsCommitted(replica.standing)) continue;
+    ++line.replicas;
+    line.nodes.push_back(replica.segment->node().peer.name);
+  }
+  return line;
+}
+
+}  // namespace
+
+Census Catalog::State::TakeCensus(TimePoint /*now*/) const {
   Census census;
   census.objects = complete;
   census.puts_parked = parked.size();
@@ -29,9 +47,14 @@ std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
     line.silent = std::max(now - node->heard, Duration::zero());
     line.counter = node->counter;
     line.segments = node->segments.size();
+    line.joined = now - node->joined;
+    line.hits = node->hits;
+    line.misses = node->misses;
+    line.tally = node->tally;
     for (const auto& segment : node->segments) {
       line.orders_open +=
           segment->List(Standing::kOrdered).size() + segment->List(Standing::kWithdrawn).size();
+      line.objects += segment->objects();
       line.space += segment->TakeSpace();
     }
     lines.push_back(std::move(line));
@@ -47,8 +70,7 @@ std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
       line.id = segment->id();
       line.node = node->peer.name;
       line.granule = segment->granule();
-      line.objects =
-          segment->List(Standing::kEvictable).size() + segment->List(Standing::kLeased).size();
+      line.objects = segment->objects();
       line.free_ranges = segment->free().free_ranges();
       line.largest_free = segment->free().largest();
       line.space = segment->TakeSpace();
@@ -72,20 +94,42 @@ std::vector<ObjectLine> Catalog::ListObjects(TimePoint now, std::string_view pre
   entries.resize(limit);
   std::vector<ObjectLine> lines;
   for (const KeyEntry* entry : entries) {
-    const Object& object = *entry->current;
-    ObjectLine line;
-    line.key = *entry->key;
-    line.size = object.size;
-    line.age = now - object.committed;
-    line.lease_left = std::max(object.lease_end - now, Duration::zero());
-    for (const HeldReplica& replica : object.replicas) {
-      if (!replica.segment) continue;
-      ++line.replicas;
-      line.nodes.push_back(replica.segment->node().peer.name);
-    }
-    lines.push_back(std::move(line));
+    lines.push_back(LineOf(now, *entry));
   }
   return lines;
+}
+
+Result<ObjectDetail> Catalog::State::Describe(TimePoint now, std::string_view name) const {
+  const auto found = keys.find(name);
+  if (found == keys.end() || !found->second.current) return NotFoundError("no such object");
+  const Object& object = *found->second.current;
+  ObjectDetail detail;
+  detail.line = LineOf(now, found->second);
+  detail.put = object.id;
+  detail.checksum = object.checksum;
+  detail.replicas_wanted = object.replicas_wanted;
+  detail.retention = RetentionLeft(object, now);
+  detail.durable = true;
+  for (const HeldReplica& replica : object.replicas) {
+    if (!replica.segment) continue;
+    detail.durable = detail.durable && (replica.noted || !IsCommitted(replica.standing));
+    detail.replicas.push_back({replica.segment->id(), replica.segment->node().peer.name,
+                               replica.birth, replica.ranges, replica.standing, replica.noted});
+  }
+  return detail;
+}
+
+Retention Catalog::State::RetentionLeft(const Object& object, TimePoint now) const {
+  Retention left;
+  left.hard_pin = object.hard_pin;
+  left.soft_pin = std::max(object.soft_pin_end - now, Duration::zero());
+  // What has expired and is still there is told as about to: 0 would mean never.
+  if (object.expires != TimePoint::max()) {
+    left.ttl = std::max<Duration>(object.expires - now, std::chrono::microseconds(1));
+  }
+  left.group = object.group;
+  left.position = object.position;
+  return left;
 }
 
 }  // namespace kvstore::master

@@ -58,6 +58,11 @@ NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
 
 }  // namespace
 
+Node* Catalog::State::FindMember(Incarnation incarnation) const {
+  Node* const node = nodes.Find(incarnation);
+  return node && !node->striking ? node : nullptr;
+}
+
 Status Catalog::State::CheckHello(const Hello& hello) const {
   if (hello.self.incarnation.IsNone()) return InvalidArgumentError("a node has an incarnation");
   // It stands in logs and tables, line by line.
@@ -75,8 +80,9 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
                                    ", this is " + pool.ToString() +
                                    "; empty it and join as another incarnation");
   }
-  const bool member = nodes.Find(hello.self.incarnation) != nullptr;
-  const bool was_member = !member && !hello.pool.IsNone();
+  const bool member = FindMember(hello.self.incarnation) != nullptr;
+  const bool was_member =
+      !member && (!hello.pool.IsNone() || nodes.Find(hello.self.incarnation) != nullptr);
   if (guards.gone_never_returns && (was_member || !nodes.MayReturn(hello.self.incarnation))) {
     return FailedPreconditionError(
         "gone: this incarnation is no member any more; empty the node and join as another");
@@ -197,9 +203,20 @@ void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
   }
 }
 
-void Catalog::State::Drop(Event& event, Node& node, NodeEvent::What what) {
-  NodeEvent dropped = AboutNode(what, node);
-  dropped.lasted = event.now - node.heard;
+void Catalog::State::Strike(Event& event, Node& node, NodeEvent::What what) {
+  if (node.striking) return;
+  node.striking = AboutNode(what, node);
+  node.striking->lasted = event.now - node.heard;
+  if (what == NodeEvent::What::kGone) event.out.AddGone(node.peer.incarnation);
+  if (node.segments.empty()) return Drop(event, node);
+  node.has_session = false;
+  nodes.Suspect(&node, event.now);
+  event.out.AddStrike(node.peer.incarnation);
+}
+
+void Catalog::State::Drop(Event& event, Node& node) {
+  NodeEvent dropped = *node.striking;
+  ++(dropped.what == NodeEvent::What::kGone ? counters.nodes_gone : counters.nodes_left);
   const Counters before = counters;
   node.has_session = false;
   nodes.Suspect(&node, event.now);
@@ -212,9 +229,10 @@ void Catalog::State::Drop(Event& event, Node& node, NodeEvent::What what) {
   const std::set<uint64_t> displaced = ParkedOn(node);
   for (const uint64_t arrival : displaced) LeaveQueues(*parked.at(arrival));
   for (const auto& segment : node.segments) {
-    for (const Standing standing : {Standing::kUnfinished, Standing::kEvictable, Standing::kLeased,
-                                    Standing::kOrdered, Standing::kWithdrawn}) {
-      while (HeldReplica* const replica = segment->First(standing)) Lose(event, *replica);
+    for (size_t standing = 0; standing < kStandings; ++standing) {
+      while (HeldReplica* const replica = segment->First(static_cast<Standing>(standing))) {
+        Lose(event, *replica);
+      }
     }
   }
   dropped.objects_lost = counters.lost_with_node - before.lost_with_node;

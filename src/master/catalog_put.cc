@@ -169,12 +169,12 @@ bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segme
     const uint64_t bytes = segment->free().Footprint(object.size);
     if (!segment->free().CanAllocate(bytes, limits.ranges_per_replica)) return false;
   }
-  object.replicas = std::vector<HeldReplica>(segments.size());
-  for (size_t i = 0; i < segments.size(); ++i) {
-    HeldReplica& replica = object.replicas[i];
+  object.replicas.clear();
+  for (Segment* segment : segments) {
+    HeldReplica& replica = object.replicas.emplace_back();
     replica.object = &object;
-    segments[i]->Grant(&replica, segments[i]->free().Footprint(object.size),
-                       limits.ranges_per_replica, segments[i]->node().counter);
+    segment->Grant(&replica, segment->free().Footprint(object.size), limits.ranges_per_replica,
+                   segment->node().counter);
   }
   object.not_withdrawn = object.not_free = segments.size();
   LeaveQueues(object);
@@ -298,7 +298,9 @@ void Catalog::State::Complete(Event& event, Object& object) {
   nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
   ++complete;
   ++counters.puts_committed;
-  Touch(object);
+  for (HeldReplica& replica : object.replicas) {
+    if (replica.segment) replica.segment->Move(&replica, Resting(object, event.now));
+  }
   AnswerAll(event, object.waiting, Status::Ok());
   AnswerReaders(event, key);
   // What was unfinished may be evicted now; parked puts may have waited for that.

@@ -88,29 +88,14 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Remove& verb) 
   for (uint32_t i = 0; i < verb.keys.size(); ++i) RemoveOne(event, asking, i, verb.keys[i]);
 }
 
-void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/, const NoteReads& verb) {
+void Catalog::State::Do(Event& event, const Asking& /*asking*/, const NoteReads& verb) {
   for (const PutId& put : verb.puts) {
     Object* const object = Find(put);
     if (!object || object->state != ObjectState::kComplete) continue;  // late, or never heard of
     ++counters.reads_noted;
-    Touch(*object);
+    Touch(event.now, *object);
   }
 }
-
-void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
-  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    event.out.Add(asking.request, ItemAnswer{i, UnimplementedError("this master cannot pin")});
-  }
-}
-
-void Catalog::State::Do(Event& event, const Asking& asking, const RemoveMatching& /*verb*/) {
-  event.out.Add(asking.request,
-                CountAnswer{0, UnimplementedError("this master cannot remove by prefix"), 0});
-}
-
-// A caller's word on holders is not needed: their silence tells.
-void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/,
-                        const ReportFailures& /*verb*/) {}
 
 void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_t index,
                                Object& object, bool want_lease, Duration parked_for) {
@@ -123,7 +108,7 @@ void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_
   answer.replicas = Replicas(object);
   answer.lease = want_lease ? Lease(event.now, object) : Duration::zero();
   answer.parked = parked_for;
-  Touch(object);
+  Touch(event.now, object);
   event.out.Add(request, std::move(answer));
 }
 
@@ -135,7 +120,7 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
     if (!replica.segment) continue;
     Segment& segment = *replica.segment;
     if (segment.node().suspected && guards.suspected_holders_get_no_lease) granted = false;
-    if (replica.standing == Standing::kLeased) continue;
+    if (replica.standing == Standing::kLeased || !IsCommitted(replica.standing)) continue;
     ExpireLeases(segment, now);
     const uint64_t leased = segment.Bytes(Standing::kLeased) + replica.bytes;
     if (static_cast<double>(leased) >
@@ -147,15 +132,16 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
   if (!granted) return Duration::zero();
   object.lease_end = now + limits.lease;
   for (HeldReplica& replica : object.replicas) {
-    if (replica.segment) replica.segment->Move(&replica, Standing::kLeased);
+    if (!replica.segment || !IsCommitted(replica.standing)) continue;
+    replica.segment->Move(&replica, object.hard_pin ? Standing::kPinned : Standing::kLeased);
   }
   return limits.lease;
 }
 
-void Catalog::State::Touch(Object& object) {
+void Catalog::State::Touch(TimePoint now, Object& object) {
   for (HeldReplica& replica : object.replicas) {
-    if (replica.segment && replica.standing != Standing::kLeased) {
-      replica.segment->Move(&replica, Standing::kEvictable);
+    if (replica.segment && IsCommitted(replica.standing) && replica.standing != Standing::kLeased) {
+      replica.segment->Move(&replica, Resting(object, now));
     }
   }
 }
@@ -173,13 +159,17 @@ void Catalog::State::StatOne(Event& event, const RequestName& request, uint32_t 
   event.out.Add(request, std::move(answer));
 }
 
+bool Catalog::State::Serves(const Object& object, const HeldReplica& replica) {
+  return object.state != ObjectState::kComplete || IsCommitted(replica.standing);
+}
+
 std::vector<Replica> Catalog::State::Replicas(const Object& object) const {
   std::vector<Replica> replicas;
   replicas.reserve(object.replicas.size());
   // Readers try them in this order: those of suspected holders last.
   for (const bool suspected : {false, true}) {
     for (const HeldReplica& held : object.replicas) {
-      if (held.segment && held.segment->node().suspected == suspected) {
+      if (held.segment && Serves(object, held) && held.segment->node().suspected == suspected) {
         replicas.push_back({held.segment->id(), held.birth, held.ranges});
       }
     }

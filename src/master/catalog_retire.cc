@@ -86,6 +86,12 @@ void Catalog::State::CountRetired(const Object& object, Cause cause) {
     case Cause::kEvictedByWatermark:
       ++counters.evicted_by_watermark;
       break;
+    case Cause::kEvictedByOperator:
+      ++counters.evicted_by_operator;
+      break;
+    case Cause::kTtl:
+      ++counters.expired;
+      break;
   }
 }
 

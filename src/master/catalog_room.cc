@@ -281,7 +281,7 @@ void Catalog::State::RetryParked(Event& event) {
 void Catalog::State::ExpireLeases(Segment& segment, TimePoint now) {
   while (HeldReplica* const first = segment.First(Standing::kLeased)) {
     if (first->object->lease_end > now) return;
-    segment.Move(first, Standing::kEvictable);
+    segment.Move(first, Resting(*first->object, now));
   }
 }
 

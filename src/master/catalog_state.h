@@ -7,8 +7,13 @@
 //   catalog_put.cc         StartPut, CommitPut, AbortPut: the life of a put until it is visible
 //   catalog_room.cc        finding room, parking, eviction, pages
 //   catalog_retire.cc      the one door by which memory comes back, and the acks
-//   catalog_read.cc        Locate, Exists, WaitExists, Stat, NoteReads, Remove; what is refused yet
+//   catalog_read.cc        Locate, Exists, WaitExists, Stat, NoteReads, Remove
 //   catalog_wait.cc        items that are answered later
+//   catalog_keep.cc        how long objects are kept: pins, TTL, groups; eviction on request
+//   catalog_notes.cc       what holders keep for the next master
+//   catalog_reign.cc       a new reign: reports, and what waits for them
+//   catalog_copies.cc      replicas made again, copied and moved
+//   catalog_vacate.cc      memory that is emptied: drains, segments that shrink
 //   catalog_nodes.cc       join, leave, suspected, gone
 //   catalog_tick.cc        what time alone brings about
 //   catalog_list.cc        census and lists for operators
@@ -59,13 +64,15 @@ enum class Cause : uint8_t {
   kRemoved,
   kEvictedForRoom,
   kEvictedByWatermark,
+  kEvictedByOperator,
+  kTtl,
 };
 
 struct Catalog::State {
-  State(const Limits& limits_in, Incarnation pool_in, uint64_t term_in, const Guards& guards_in)
+  State(const Limits& limits_in, const Reign& reign, const Guards& guards_in)
       : limits(limits_in),
-        pool(pool_in),
-        term(term_in),
+        pool(reign.pool),
+        term(reign.term),
         guards(guards_in),
         waiting(limits_in.waiting_items) {}
 
@@ -155,10 +162,12 @@ struct Catalog::State {
   void LocateOne(Event& event, const RequestName& request, uint32_t index, Object& object,
                  bool want_lease, Duration parked);
   Duration Lease(TimePoint now, Object& object);
-  void Touch(Object& object);
+  void Touch(TimePoint now, Object& object);
   void StatOne(Event& event, const RequestName& request, uint32_t index, const Object& object);
   void RemoveOne(Event& event, const Asking& asking, uint32_t index, std::string_view key);
   std::vector<Replica> Replicas(const Object& object) const;
+  // Whether the replica may be located: not while a copy fills it, or it is being withdrawn.
+  static bool Serves(const Object& object, const HeldReplica& replica);
 
   // ---- waiting (catalog_wait.cc)
 
@@ -178,8 +187,31 @@ struct Catalog::State {
   KeyEntry* FindKey(std::string_view key);
   KeyEntry& FindOrAddKey(std::string_view key);
 
+  // ---- how long objects are kept (catalog_keep.cc)
+
+  // The standing of a committed replica of the object that is not leased.
+  Standing Resting(const Object& object, TimePoint now) const;
+  EvictOutcome EvictOnRequest(Event& event, const EvictRequest& request);
+
+  // ---- the new reign (catalog_reign.cc)
+
+  void BeginReign(TimePoint now, const Reign& reign);
+  Status HandleReport(Event& event, Node& node, const Report& report);
+
+  // ---- copies (catalog_copies.cc)
+
+  Result<uint64_t> StartTask(Event& event, const TaskRequest& request);
+  std::vector<TaskLine> ListTasks(TimePoint now) const;
+
+  // ---- memory that is emptied (catalog_vacate.cc)
+
+  Status HandleLend(Event& event, Node& node, const Lend& lend);
+  Status Drain(Event& event, std::string_view node, bool drain);
+
   // ---- nodes (catalog_nodes.cc)
 
+  // Null also for one that is being struck.
+  Node* FindMember(Incarnation incarnation) const;
   Status CheckHello(const Hello& hello) const;
   Result<Welcome> Join(Event& event, const Hello& hello);
   void Rejoin(Event& event, Node& node, const Hello& hello);
@@ -191,9 +223,11 @@ struct Catalog::State {
   // `committing`: those too that it has asked to commit. They need nothing more of it, and what
   // they replace is lost already, so that silence alone does not end them.
   void AbortPutsOf(Event& event, Node& writer, bool committing);
-  // It is no member any more: what it held is withdrawn and free, what it wrote is aborted.
-  // `what`: kLeft or kGone.
-  void Drop(Event& event, Node& node, NodeEvent::What what);
+  // It is to be struck from the durable members, and dropped then; one that lends nothing is
+  // dropped now. From here on it is not taken back. `what`: kLeft or kGone.
+  void Strike(Event& event, Node& node, NodeEvent::What what);
+  // It has been struck: what it held is withdrawn and free, what it wrote is aborted.
+  void Drop(Event& event, Node& node);
 
   // ---- time (catalog_tick.cc)
 
@@ -205,7 +239,9 @@ struct Catalog::State {
 
   // ---- lists and invariants (catalog_list.cc, catalog_invariants.cc)
 
-  Census TakeCensus() const;
+  Census TakeCensus(TimePoint now) const;
+  Result<ObjectDetail> Describe(TimePoint now, std::string_view key) const;
+  Retention RetentionLeft(const Object& object, TimePoint now) const;
   std::string CheckInvariants() const;
 
   // ---- fields
@@ -225,6 +261,7 @@ struct Catalog::State {
   uint64_t next_arrival = 1;
   uint64_t retry_next = 0;  // arrival from which RetryParked goes on, past the oldest
   WaitingItems waiting;
+  bool watched = false;  // somebody wants to know what becomes of objects
 };
 
 }  // namespace kvstore::master

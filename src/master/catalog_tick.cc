@@ -42,9 +42,7 @@ void Catalog::State::JudgeNodes(Event& event) {
     if (!node->suspected) continue;
     const Duration suspected = event.now - node->suspected_since;
     if (suspected >= gone_after) {
-      ++counters.nodes_gone;
-      event.out.AddGone(node->peer.incarnation);
-      Drop(event, *node, NodeEvent::What::kGone);
+      Strike(event, *node, NodeEvent::What::kGone);
     } else if (suspected >= limits.abort_writer_after) {
       AbortPutsOf(event, *node, /*committing=*/false);
     }

@@ -31,7 +31,8 @@ bool IsForOperators(const NodeEvent& event) {
 
 bool IsWarning(const NodeEvent& event) {
   return event.lends &&
-         (event.what == NodeEvent::What::kSuspected || event.what == NodeEvent::What::kGone);
+         (event.what == NodeEvent::What::kSuspected || event.what == NodeEvent::What::kGone ||
+          event.what == NodeEvent::What::kSick);
 }
 
 }  // namespace
@@ -50,6 +51,16 @@ std::string Describe(const NodeEvent& event) {
     case NodeEvent::What::kGone:
       return node + " is gone: " + (event.has_session ? "" : loss + ", ") + silence +
              LossText(event);
+    case NodeEvent::What::kReported:
+      return node + " has reported what its memory holds";
+    case NodeEvent::What::kSick:
+      return node + " is out of placement: its peers can't reach it";
+    case NodeEvent::What::kWell:
+      return node + " is in placement again after " + SecondsText(event.lasted);
+    case NodeEvent::What::kDraining:
+      return node + " is being drained";
+    case NodeEvent::What::kDrained:
+      return node + " is drained, and told to leave";
   }
   return node;
 }

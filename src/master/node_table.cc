@@ -63,7 +63,7 @@ Node* NodeTable::Add(const Peer& peer, TimePoint now) {
   auto& slot = nodes_[peer.incarnation];
   slot = std::make_unique<Node>();
   slot->peer = peer;
-  slot->heard = now;
+  slot->heard = slot->joined = now;
   slot->order = next_order_++;
   by_host_[peer.host].push_back(slot.get());
   by_name_[peer.name].push_back(slot.get());
@@ -133,6 +133,7 @@ Space& operator+=(Space& sum, const Space& more) {
   sum.committed += more.committed;
   sum.retiring += more.retiring;
   sum.leased += more.leased;
+  sum.pinned += more.pinned;
   return sum;
 }
 

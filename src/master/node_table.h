@@ -92,12 +92,19 @@ struct Node {
   TimePoint heard{};       // heartbeat, hello or acks
   TimePoint suspected_since{};
   uint64_t order = 0;  // in which it joined
+  TimePoint joined{};
+  // It is being struck from the durable members; then this is what has become of it.
+  std::optional<NodeEvent> striking;
 
   // As holder.
   std::vector<std::unique_ptr<Segment>> segments;
   size_t unconfirmed = 0;         // retire orders that it has not answered at all
   TimePoint unconfirmed_since{};  // when that last rose from 0
   TimePoint acks_heard{};
+
+  // As reader, and for people.
+  uint64_t hits = 0, misses = 0;
+  ClientTally tally;
 
   // As writer.
   std::map<uint64_t, Object*> unfinished;  // by sequence: parked, pending, committing

@@ -34,4 +34,24 @@ bool MayBecome(ObjectState from, ObjectState to) {
   return false;
 }
 
+std::string_view StandingName(Standing standing) {
+  switch (standing) {
+    case Standing::kUnfinished:
+      return "unfinished";
+    case Standing::kEvictable:
+      return "evictable";
+    case Standing::kSoftPinned:
+      return "soft-pinned";
+    case Standing::kPinned:
+      return "pinned";
+    case Standing::kLeased:
+      return "leased";
+    case Standing::kOrdered:
+      return "ordered";
+    case Standing::kWithdrawn:
+      return "withdrawn";
+  }
+  return "unknown";
+}
+
 }  // namespace kvstore::master

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,6 +11,7 @@
 
 #include "kvstore/clock.h"
 #include "master/chain.h"
+#include "master/standing.h"
 #include "master/waiting.h"
 #include "proto/verbs.h"
 
@@ -42,16 +44,6 @@ std::string_view ObjectStateName(ObjectState state);
 // Whether the picture above has that arrow.
 bool MayBecome(ObjectState from, ObjectState to);
 
-// What a replica's memory is to its segment. Each value has a list and a sum of bytes there.
-enum class Standing : uint8_t {
-  kUnfinished,  // of a pending or committing put
-  kEvictable,   // committed; the list runs from cold to warm
-  kLeased,      // committed; the list runs in the order in which the leases end
-  kOrdered,     // retiring, the holder has not answered; in the order in which orders were sent
-  kWithdrawn,   // retiring, withdrawn but not free: something still touches the memory
-};
-inline constexpr size_t kStandings = 5;
-
 // One copy of an object in one segment, until its memory is free or its holder is lost.
 struct HeldReplica {
   Object* object = nullptr;
@@ -60,7 +52,8 @@ struct HeldReplica {
   std::vector<Range> ranges;
   uint64_t bytes = 0;  // sum of the ranges
   Standing standing = Standing::kUnfinished;
-  TimePoint sent{};  // when its retire order was last sent
+  TimePoint sent{};    // when its retire order, or what fills it, was last sent
+  bool noted = false;  // its holder keeps what it holds, as it is now, for the next master
 
   HeldReplica* previous = nullptr;  // of its segment's list for `standing`
   HeldReplica* next = nullptr;
@@ -98,9 +91,17 @@ struct Object {
   TimePoint committed{};     // complete: since when it is visible
   TimePoint lease_end{};     // complete: no eviction before
 
-  std::vector<HeldReplica> replicas;  // fixed from the grant on
-  size_t not_withdrawn = 0;           // replicas whose holder may still vouch for them
-  size_t not_free = 0;                // replicas whose memory has not come back
+  // How long it is kept; see Retention.
+  bool durable = false;
+  bool hard_pin = false;
+  TimePoint soft_pin_end{};  // not after now: none
+  TimePoint expires = TimePoint::max();
+  std::string group;
+  uint32_t position = 0;
+
+  std::list<HeldReplica> replicas;  // at fixed places
+  size_t not_withdrawn = 0;         // replicas whose holder may still vouch for them
+  size_t not_free = 0;              // replicas whose memory has not come back
 
   WaitList waiting;  // kParked: StartPuts; kCommitting: CommitPuts
 

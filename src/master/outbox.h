@@ -31,7 +31,9 @@ class Outbox {
 
   void Add(Incarnation node, Order order);
   void Add(NodeEvent event) { effects_.node_events.push_back(std::move(event)); }
+  void Add(ObjectEvent event) { effects_.object_events.push_back(std::move(event)); }
   void AddGone(Incarnation node) { effects_.gone.push_back(node); }
+  void AddStrike(Incarnation node) { effects_.strike.push_back(node); }
 
   // Everything, with the peers that the answers and orders name; members of `nodes` only. The outbox is empty
   // then.

@@ -67,6 +67,15 @@ void Segment::Dequeue(Object* object) {
   claimed_ -= free_.Footprint(object->size);
 }
 
+size_t Segment::objects() const {
+  size_t count = 0;
+  for (size_t i = 0; i < kStandings; ++i) {
+    const auto standing = static_cast<Standing>(i);
+    if (IsCommitted(standing)) count += List(standing).size();
+  }
+  return count;
+}
+
 uint32_t Segment::FreeShare() const {
   const uint64_t room = free_.free_bytes() + Unprepared();
   const uint64_t unclaimed = room > claimed_ ? room - claimed_ : 0;
@@ -82,7 +91,8 @@ Space Segment::TakeSpace() const {
   space.free = free_.free_bytes();
   space.unfinished = Bytes(Standing::kUnfinished);
   space.leased = Bytes(Standing::kLeased);
-  space.committed = Bytes(Standing::kEvictable) + space.leased;
+  space.pinned = Bytes(Standing::kSoftPinned) + Bytes(Standing::kPinned);
+  space.committed = Bytes(Standing::kEvictable) + space.pinned + space.leased;
   space.retiring = Bytes(Standing::kOrdered) + Bytes(Standing::kWithdrawn);
   return space;
 }

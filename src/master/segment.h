@@ -46,6 +46,7 @@ class Segment {
   HeldReplica* First(Standing standing) const { return Of(standing).replicas.front(); }
   const Chain<HeldReplica>& List(Standing standing) const { return Of(standing).replicas; }
   uint64_t Bytes(Standing standing) const { return Of(standing).bytes; }
+  size_t objects() const;  // committed
 
   // ---- pages
 
@@ -75,8 +76,8 @@ class Segment {
     return free_.free_bytes() > claimed_ ? free_.free_bytes() - claimed_ : 0;
   }
   uint64_t Unprepared() const { return size_ - prepared_; }
-  // What may become free in the end if all others finish: all but what is leased.
-  uint64_t Reachable() const { return size_ - Bytes(Standing::kLeased); }
+  // What may become free in the end if all others finish: all but what is leased or pinned.
+  uint64_t Reachable() const { return size_ - Bytes(Standing::kLeased) - Bytes(Standing::kPinned); }
   // Free and unprepared and unclaimed memory in 1024ths of the size: what placement spreads by.
   uint32_t FreeShare() const;
   Space TakeSpace() const;

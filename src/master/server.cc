@@ -90,7 +90,7 @@ class GrpcServer final : public Server {
   explicit GrpcServer(const Config& config)
       : config_(config),
         streams_({.hello_within = config.hello_timeout}),
-        switchboard_(config.limits, RandomIncarnation(), kFirstTerm, Clock::Boot()),
+        switchboard_(config.limits, Reign{RandomIncarnation(), kFirstTerm, {}, {}}, Clock::Boot()),
         service_(switchboard_, streams_, metrics_),
         admin_(switchboard_) {}
 

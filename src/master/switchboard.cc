@@ -15,11 +15,11 @@ constexpr Duration kLongestTick = std::chrono::milliseconds(250);
 
 }  // namespace
 
-Switchboard::Switchboard(const Limits& limits, Incarnation pool, uint64_t term, const Clock& clock)
-    : pool_(pool),
-      term_(term),
+Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& clock)
+    : pool_(reign.pool),
+      term_(reign.term),
       clock_(clock),
-      catalog_(limits, pool, term),
+      catalog_(clock.Now(), limits, reign),
       last_tick_(clock.Now()) {}
 
 Result<Welcome> Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& session) {
@@ -184,6 +184,7 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
       "gone: the node was silent for too long and counts as lost; it must empty itself and join as "
       "another incarnation");
   for (const Incarnation node : effects.gone) Disconnect(node, &mail);
+  mail.strike = std::move(effects.strike);
   mail.node_events = std::move(effects.node_events);
   return mail;
 }
@@ -204,6 +205,14 @@ void Switchboard::Deliver(Mail mail) {
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);
   }
   if (!mail.node_events.empty()) node_log_.Write(clock_.Now(), mail.node_events);
+  for (const Incarnation node : mail.strike) {
+    Mail more;
+    {
+      MutexLock lock(mu_);
+      more = Address(catalog_.Struck(clock_.Now(), node));
+    }
+    Deliver(std::move(more));
+  }
 }
 
 }  // namespace kvstore::master

@@ -39,7 +39,7 @@ class SessionPort {
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
-  Switchboard(const Limits& limits, Incarnation pool, uint64_t term, const Clock& clock);
+  Switchboard(const Limits& limits, const Reign& reign, const Clock& clock);
 
   Incarnation pool() const { return pool_; }
   uint64_t term() const { return term_; }
@@ -84,6 +84,7 @@ class Switchboard {
     std::vector<std::pair<std::shared_ptr<SessionPort>, Orders>> orders;
     std::vector<Lines> ended;
     Status why;  // they were ended
+    std::vector<Incarnation> strike;
     std::vector<NodeEvent> node_events;
   };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "fakes/strike.h"
 #include "master/catalog.h"
 
 namespace kvstore::master {
@@ -35,7 +36,8 @@ struct FakeNode {
 
 class World {
  public:
-  explicit World(uint32_t seed) : random_(seed), catalog_(MakeLimits(), kPool, 1) {
+  explicit World(uint32_t seed)
+      : random_(seed), catalog_(now_, MakeLimits(), Reign{kPool, 1, {}, {}}) {
     for (int i = 0; i < 3; ++i) AddNode();
   }
 
@@ -43,7 +45,7 @@ class World {
     now_ += milliseconds(Pick(8) == 0 ? Pick(200) : Pick(5));
     switch (Pick(20)) {
       case 0:
-        return Collect(catalog_.Tick(now_));
+        return Collect(WithStrikes(&catalog_, now_, catalog_.Tick(now_)));
       case 1:
       case 2:
       case 3:
@@ -96,7 +98,7 @@ class World {
         catalog_.Heard(now_, id);
         ConfirmAll(node);
       }
-      Collect(catalog_.Tick(now_));
+      Collect(WithStrikes(&catalog_, now_, catalog_.Tick(now_)));
     }
   }
 
@@ -153,7 +155,7 @@ class World {
     switch (Pick(20)) {
       case 0:
         if (nodes_.size() > 2) {
-          Collect(catalog_.Leave(now_, id));
+          Collect(WithStrikes(&catalog_, now_, catalog_.Leave(now_, id)));
           Forget(id);
         }
         return;

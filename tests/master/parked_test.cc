@@ -60,8 +60,8 @@ class ParkedTest : public testing::Test {
 
   bool IsAnswered(uint64_t put) const { return answers_.contains(put); }
 
-  Catalog catalog_{MakeLimits(), {9, 9}, 1};
   TimePoint now_{std::chrono::hours(1)};
+  Catalog catalog_{now_, MakeLimits(), Reign{{9, 9}, 1, {}, {}}};
   uint64_t counter_ = 0;
   uint64_t sequence_ = 0;  // also the request's id, as long as only puts are asked for
   uint64_t requests_ = 0;

@@ -45,7 +45,7 @@ constexpr uint64_t kTerm = 3;
 class SwitchboardTest : public testing::Test {
  protected:
   explicit SwitchboardTest(const Limits& limits = Limits())
-      : board_(limits, kPool, kTerm, clock_) {}
+      : board_(limits, Reign{kPool, kTerm, {}, {}}, clock_) {}
 
   // A member with a session and a verb stream.
   struct Member {

@@ -3,6 +3,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "fakes/strike.h"
+
 namespace kvstore::master {
 namespace {
 
@@ -67,13 +69,13 @@ void Transcript::Execute(const std::string& line) {
   } else if (verb == "guards") {
     SetGuards(command);
   } else if (verb == "tick") {
-    Show(catalog_->Tick(now_));
+    Show(WithStrikes(catalog_.get(), now_, catalog_->Tick(now_)));
   } else if (verb == "join") {
     Join(command);
   } else if (verb == "lost") {
     Show(catalog_->SessionLost(now_, Named(command.Argument(0))));
   } else if (verb == "leave") {
-    Show(catalog_->Leave(now_, Named(command.Argument(0))));
+    Show(WithStrikes(catalog_.get(), now_, catalog_->Leave(now_, Named(command.Argument(0)))));
   } else if (verb == "hear") {
     for (const std::string& node : command.arguments()) Show(catalog_->Heard(now_, Named(node)));
   } else if (verb == "excuse") {
@@ -106,7 +108,7 @@ void Transcript::NewCatalog(const Command& command) {
   limits.segments_per_node = command.Number("segments", limits.segments_per_node);
   limits.replicas = static_cast<uint32_t>(command.Number("replicas", limits.replicas));
   limits.ranges_per_replica = command.Number("ranges", limits.ranges_per_replica);
-  catalog_ = std::make_unique<Catalog>(limits, kPool, 1, guards_);
+  catalog_ = std::make_unique<Catalog>(now_, limits, Reign{kPool, 1, {}, {}}, guards_);
   holders_.clear();
   last_request_ = 0;
 }
@@ -358,6 +360,16 @@ void Transcript::ShowNode(const NodeEvent& event) {
       return Line("left " + NameOf(event.node) + lost);
     case NodeEvent::What::kGone:
       return Line("gone " + NameOf(event.node) + ": " + why + TimeText(event.lasted) + lost);
+    case NodeEvent::What::kReported:
+      return Line("reported " + NameOf(event.node));
+    case NodeEvent::What::kSick:
+      return Line("sick " + NameOf(event.node));
+    case NodeEvent::What::kWell:
+      return Line("well " + NameOf(event.node));
+    case NodeEvent::What::kDraining:
+      return Line("draining " + NameOf(event.node));
+    case NodeEvent::What::kDrained:
+      return Line("drained " + NameOf(event.node));
   }
 }
 

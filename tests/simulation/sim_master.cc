@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "fakes/strike.h"
 #include "simulation/describe.h"
 
 namespace kvstore::simulation {
@@ -38,7 +39,8 @@ void SimMaster::Begin() {
   Random& random = scheduler_->random();
   const Incarnation pool{random.Next(), random.Next()};
   constexpr uint64_t kTerm = 1;
-  catalog_ = std::make_unique<master::Catalog>(limits_, pool, kTerm, guards_);
+  catalog_ = std::make_unique<master::Catalog>(Now(), limits_, master::Reign{pool, kTerm, {}, {}},
+                                               guards_);
   transcript_->Say(kName, "begins, pool ", Short(pool));
   scheduler_->After(kTickEvery, process_, [this] { Tick(); });
 }
@@ -61,7 +63,7 @@ void SimMaster::End(const Session& session) {
 }
 
 void SimMaster::Tick() {
-  Dispatch(catalog_->Tick(Now()));
+  Dispatch(master::WithStrikes(catalog_.get(), Now(), catalog_->Tick(Now())));
   if (++ticks_ % kTicksPerCheck == 0) CheckCatalog();
   scheduler_->After(kTickEvery, process_, [this] { Tick(); });
 }
@@ -96,7 +98,7 @@ void SimMaster::OnAcks(SessionLink* link, const Acks& acks) {
 
 void SimMaster::OnGoodbye(SessionLink* link) {
   transcript_->Say(kName, "goodbye of ", Short(link->node));
-  Dispatch(catalog_->Leave(Now(), link->node));
+  Dispatch(master::WithStrikes(catalog_.get(), Now(), catalog_->Leave(Now(), link->node)));
   sessions_.erase(link->node);
 }
 
