@@ -19,7 +19,8 @@
 //   bytes_text            "8.0 MiB"
 //   service, session, ... gRPC around it: decode, call, encode
 //   ticker                the one background thread: Tick(now)
-//   node_log              lines for operators about members
+//   event_log             lines for operators about members and objects; event_line writes them,
+//                         line_limiter bounds them, json_log is glog as JSON
 //   config, main          flags and YAML; the process
 //
 // The catalog and all above `service` have no I/O, no thread and no clock, and link neither gRPC

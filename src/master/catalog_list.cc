@@ -1,4 +1,4 @@
-// Census and lists for operators.
+// Census and lists for operators, and what they are told as it happens.
 
 #include <algorithm>
 
@@ -97,6 +97,13 @@ std::vector<ObjectLine> Catalog::ListObjects(TimePoint now, std::string_view pre
     lines.push_back(LineOf(now, *entry));
   }
   return lines;
+}
+
+void Catalog::State::Tell(Event& event, ObjectEvent::What what, const Object& object,
+                          const Segment* where) const {
+  if (!watched) return;
+  event.out.Add(ObjectEvent{what, *object.key->key, object.id, object.size,
+                            where ? where->node().peer.name : std::string()});
 }
 
 Result<ObjectDetail> Catalog::State::Describe(TimePoint now, std::string_view name) const {

@@ -298,6 +298,7 @@ void Catalog::State::Complete(Event& event, Object& object) {
   nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
   ++complete;
   ++counters.puts_committed;
+  Tell(event, ObjectEvent::What::kCommitted, object);
   for (HeldReplica& replica : object.replicas) {
     if (replica.segment) replica.segment->Move(&replica, Resting(object, event.now));
   }
@@ -329,6 +330,7 @@ Status Catalog::State::AbortOne(Event& event, const Asking& asking, uint64_t seq
   if (ended) return Status::Ok();
   if (object->state == ObjectState::kParked) {
     ++counters.puts_aborted;
+    Tell(event, ObjectEvent::What::kPutAborted, *object);
     EndParked(event, *object, AbortedError("aborted by its writer"));
   } else {
     Retire(event, *object, Cause::kAborted);

@@ -21,12 +21,39 @@ Outcome OutcomeOf(const Object& object, Cause cause) {
   }
 }
 
+ObjectEvent::What EventOf(const Object& object, Cause cause) {
+  using What = ObjectEvent::What;
+  switch (cause) {
+    case Cause::kAborted:
+    case Cause::kWriterLost:
+      return What::kPutAborted;
+    case Cause::kExpired:
+      return What::kPutExpired;
+    case Cause::kHoldersLost:
+      return object.was_visible ? What::kLost : What::kPutAborted;
+    case Cause::kReplaced:
+      return What::kReplaced;
+    case Cause::kRemoved:
+      return What::kRemoved;
+    case Cause::kEvictedForRoom:
+      return What::kEvictedForRoom;
+    case Cause::kEvictedByWatermark:
+      return What::kEvictedByWatermark;
+    case Cause::kEvictedByOperator:
+      return What::kEvictedByOperator;
+    case Cause::kTtl:
+      return What::kExpired;
+  }
+  return What::kRemoved;
+}
+
 }  // namespace
 
 void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   KeyEntry& key = *object.key;
   Node* const writer = nodes.Find(object.id.writer);
   CountRetired(object, cause);
+  Tell(event, EventOf(object, cause), object);
   if (object.state == ObjectState::kComplete) {
     --complete;
     key.current = nullptr;
@@ -150,9 +177,14 @@ void Catalog::State::Lose(Event& event, HeldReplica& replica) {
       Retire(event, object, Cause::kHoldersLost);
       return;
     default:
+      const Segment* const segment = replica.segment;
       replica.segment->Release(&replica);
       --object.not_free;
-      if (--object.not_withdrawn == 0) Retire(event, object, Cause::kHoldersLost);
+      if (--object.not_withdrawn == 0) {
+        Retire(event, object, Cause::kHoldersLost);
+      } else if (object.was_visible) {
+        Tell(event, ObjectEvent::What::kReplicaLost, object, segment);
+      }
       return;
   }
 }

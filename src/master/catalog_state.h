@@ -244,6 +244,11 @@ struct Catalog::State {
   Retention RetentionLeft(const Object& object, TimePoint now) const;
   std::string CheckInvariants() const;
 
+  // Tells who watches what has become of the object, which still has its key. `where`: the node
+  // that is meant, or null.
+  void Tell(Event& event, ObjectEvent::What what, const Object& object,
+            const Segment* where = nullptr) const;
+
   // ---- fields
 
   const Limits limits;

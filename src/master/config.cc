@@ -159,6 +159,26 @@ std::vector<Setting> NetworkSettings() {
          return true;
        },
        [](const Config& config) { return config.log_level; }},
+      {"log_format", "text or json",
+       "How lines on standard error look. text: glog's, events in them as name=value. json: one "
+       "object a line.",
+       false,
+       [](std::string_view text, Config* config) {
+         if (text != "text" && text != "json") return false;
+         config->log_format = text;
+         return true;
+       },
+       [](const Config& config) { return config.log_format; }},
+      {"log_objects", "true or false",
+       "Write a line for each object that is put, removed, evicted or lost, too. Keys stand in the "
+       "log then. At most 50 lines a second of each kind.",
+       true,
+       [](std::string_view text, Config* config) {
+         const auto value = ParseBool(text);
+         if (value) config->log_objects = *value;
+         return value.has_value();
+       },
+       [](const Config& config) { return config.log_objects ? "true" : "false"; }},
   };
 }
 

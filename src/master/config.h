@@ -24,7 +24,9 @@ struct Config {
   Duration hello_timeout = std::chrono::seconds(5);
   Duration quiet_start = kCertainAfterBeat;  // after the start nobody is answered for so long
   Duration shutdown_timeout = std::chrono::seconds(5);
-  std::string log_level = "info";  // info, warning, error
+  std::string log_level = "info";   // info, warning, error
+  std::string log_format = "text";  // text, json
+  bool log_objects = false;
   Limits limits;
 };
 

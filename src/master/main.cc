@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "master/config.h"
+#include "master/json_log.h"
 #include "master/server.h"
 
 namespace kvstore::master {
@@ -51,7 +52,11 @@ int AwaitSignal(const sigset_t& ends, TimePoint until) {
 }
 
 void BeginLogging(const Config& config, const char* program) {
-  FLAGS_logtostderr = true;
+  if (config.log_format == "json") {
+    JsonLog::Begin();
+  } else {
+    FLAGS_logtostderr = true;
+  }
   FLAGS_minloglevel = config.log_level == "info"      ? google::GLOG_INFO
                       : config.log_level == "warning" ? google::GLOG_WARNING
                                                       : google::GLOG_ERROR;

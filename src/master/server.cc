@@ -30,6 +30,10 @@ constexpr uint64_t kFirstTerm = 1;
 constexpr Duration kTickInterval = std::chrono::milliseconds(20);
 constexpr int kStreamsPerConnection = 128;
 
+EventLog::Options LogOptions(const Config& config) {
+  return {config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, config.log_objects};
+}
+
 Incarnation RandomIncarnation() {
   Incarnation drawn;
   CHECK_EQ(getrandom(&drawn, sizeof(drawn), 0), static_cast<ssize_t>(sizeof(drawn)));
@@ -90,7 +94,8 @@ class GrpcServer final : public Server {
   explicit GrpcServer(const Config& config)
       : config_(config),
         streams_({.hello_within = config.hello_timeout}),
-        switchboard_(config.limits, Reign{RandomIncarnation(), kFirstTerm, {}, {}}, Clock::Boot()),
+        switchboard_(config.limits, Reign{RandomIncarnation(), kFirstTerm, {}, {}}, Clock::Boot(),
+                     LogOptions(config)),
         service_(switchboard_, streams_, metrics_),
         admin_(switchboard_) {}
 

@@ -15,12 +15,16 @@ constexpr Duration kLongestTick = std::chrono::milliseconds(250);
 
 }  // namespace
 
-Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& clock)
+Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& clock,
+                         const EventLog::Options& log)
     : pool_(reign.pool),
       term_(reign.term),
       clock_(clock),
+      event_log_(reign.term, log),
       catalog_(clock.Now(), limits, reign),
-      last_tick_(clock.Now()) {}
+      last_tick_(clock.Now()) {
+  catalog_.WatchObjects(event_log_.WantsObjects());
+}
 
 Result<Welcome> Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& session) {
   const Incarnation node = hello.self.incarnation;
@@ -137,7 +141,7 @@ void Switchboard::Tick() {
     if (elapsed > kLongestTick) catalog_.Excuse(now, elapsed - kLongestTick);
     mail = Address(catalog_.Tick(now));
   }
-  node_log_.Write(clock_.Now(), heard);  // also when it is empty: see there
+  event_log_.Write(clock_.Now(), heard, {});  // also when it is empty: see there
   Deliver(std::move(mail));
 }
 
@@ -186,6 +190,7 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
   for (const Incarnation node : effects.gone) Disconnect(node, &mail);
   mail.strike = std::move(effects.strike);
   mail.node_events = std::move(effects.node_events);
+  mail.object_events = std::move(effects.object_events);
   return mail;
 }
 
@@ -204,7 +209,9 @@ void Switchboard::Deliver(Mail mail) {
     if (lines.session != nullptr) lines.session->EndSession(mail.why);
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);
   }
-  if (!mail.node_events.empty()) node_log_.Write(clock_.Now(), mail.node_events);
+  if (!mail.node_events.empty() || !mail.object_events.empty()) {
+    event_log_.Write(clock_.Now(), mail.node_events, mail.object_events);
+  }
   for (const Incarnation node : mail.strike) {
     Mail more;
     {

@@ -10,7 +10,7 @@
 #include "kvstore/clock.h"
 #include "master/beats.h"
 #include "master/catalog.h"
-#include "master/node_log.h"
+#include "master/event_log.h"
 #include "master/stream_table.h"
 #include "thread_annotations.h"
 
@@ -35,11 +35,12 @@ class SessionPort {
 
 // The catalog under its one mutex, and which stream leads to whom. Each event: lock, ask the
 // catalog at the time that it is, look up the streams that its effects are for, unlock, send, and
-// log what has become of nodes.
+// log what has become of nodes and objects.
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
-  Switchboard(const Limits& limits, const Reign& reign, const Clock& clock);
+  Switchboard(const Limits& limits, const Reign& reign, const Clock& clock,
+              const EventLog::Options& log = {});
 
   Incarnation pool() const { return pool_; }
   uint64_t term() const { return term_; }
@@ -86,6 +87,7 @@ class Switchboard {
     Status why;  // they were ended
     std::vector<Incarnation> strike;
     std::vector<NodeEvent> node_events;
+    std::vector<ObjectEvent> object_events;
   };
 
   Mail Address(Effects effects) REQUIRES(mu_);
@@ -96,7 +98,7 @@ class Switchboard {
   const uint64_t term_;
   const Clock& clock_;
   Beats beats_;
-  NodeLog node_log_;
+  EventLog event_log_;
 
   mutable Mutex mu_;
   Catalog catalog_ GUARDED_BY(mu_);

@@ -1,5 +1,6 @@
 #include "text/json.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <utility>
@@ -16,6 +17,11 @@ void JsonWriter::Separate() {
   if (has_items_.empty()) return;
   if (has_items_.back()) out_ += ',';
   has_items_.back() = true;
+  NewLine();
+}
+
+void JsonWriter::NewLine() {
+  if (layout_ == Layout::kOneLine) return;
   out_ += '\n';
   out_.append(2 * has_items_.size(), ' ');
 }
@@ -29,17 +35,14 @@ void JsonWriter::Begin(char bracket) {
 void JsonWriter::End(char bracket) {
   const bool had_items = has_items_.back();
   has_items_.pop_back();
-  if (had_items) {
-    out_ += '\n';
-    out_.append(2 * has_items_.size(), ' ');
-  }
+  if (had_items) NewLine();
   out_ += bracket;
 }
 
 void JsonWriter::Name(std::string_view name) {
   Separate();
   Quote(name);
-  out_ += ": ";
+  out_ += layout_ == Layout::kOneLine ? ":" : ": ";
   after_name_ = true;
 }
 
@@ -51,6 +54,13 @@ void JsonWriter::String(std::string_view text) {
 void JsonWriter::Number(uint64_t number) {
   Separate();
   out_ += std::to_string(number);
+}
+
+void JsonWriter::Decimal(double number, int digits) {
+  Separate();
+  std::array<char, 352> text{};  // the longest double has 309 digits before the point
+  std::snprintf(text.data(), text.size(), "%.*f", std::min(digits, 17), number);
+  out_ += text.data();
 }
 
 void JsonWriter::Bool(bool value) {

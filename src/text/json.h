@@ -9,10 +9,16 @@
 
 namespace kvstore::text {
 
-// Writes one JSON value (RFC 8259), indented by two spaces. The caller opens and closes in order
-// and gives a name to every value of an object. Thread-compatible.
+// Writes one JSON value (RFC 8259). The caller opens and closes in order and gives a name to every
+// value of an object. Thread-compatible.
 class JsonWriter {
  public:
+  enum class Layout : uint8_t {
+    kIndented,  // by two spaces
+    kOneLine,
+  };
+  explicit JsonWriter(Layout layout = Layout::kIndented) : layout_(layout) {}
+
   void BeginObject() { Begin('{'); }
   void EndObject() { End('}'); }
   void BeginArray() { Begin('['); }
@@ -23,6 +29,8 @@ class JsonWriter {
   // UTF-8; each byte that is not becomes U+FFFD, so that the whole stays JSON.
   void String(std::string_view text);
   void Number(uint64_t number);
+  // Finite, with so many digits after the point.
+  void Decimal(double number, int digits);
   void Bool(bool value);
 
   void Member(std::string_view name, std::string_view text) { Name(name), String(text); }
@@ -43,8 +51,10 @@ class JsonWriter {
   void End(char bracket);
   // Comma, line and indentation, as the place needs.
   void Separate();
+  void NewLine();
   void Quote(std::string_view text);
 
+  const Layout layout_;
   std::string out_;
   std::vector<bool> has_items_;  // per open bracket
   bool after_name_ = false;

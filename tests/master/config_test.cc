@@ -196,6 +196,8 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--quiet_start_ms=18",
                                       "--shutdown_timeout_ms=6",
                                       "--log_level=error",
+                                      "--log_format=json",
+                                      "--log_objects",
                                       "--lease_ms=7",
                                       "--max_grant_ms=800",
                                       "--heartbeat_ms=90",

@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "kvstore/clock.h"
+#include "tools/json_value.h"
 
 extern char** environ;
 
@@ -180,6 +182,22 @@ TEST(MasterProcess, TellsWhereItIsReadyAndEndsOnSigterm) {
   EXPECT_NE(line.find(", pool "), std::string::npos) << line;
   process.Signal(SIGTERM);
   EXPECT_EQ(process.Wait(), 0) << process.errors();
+}
+
+TEST(MasterProcess, LogsAnObjectALineWhereThatIsWanted) {
+  Process process({"-port", "0", "-metrics_port", "0", "--log_format", "json"});
+  process.AwaitReady();
+  process.Signal(SIGTERM);
+  EXPECT_EQ(process.Wait(), 0) << process.errors();
+  std::istringstream lines(process.errors());
+  std::string told;
+  for (std::string line; std::getline(lines, line);) {
+    const auto value = text::JsonValue::Parse(line);
+    ASSERT_TRUE(value) << line;
+    EXPECT_EQ((*value)["level"].text(), "info") << line;
+    told += (*value)["msg"].text();
+  }
+  EXPECT_NE(told.find("shutting down"), std::string::npos) << process.errors();
 }
 
 TEST(MasterProcess, EndsOnSigint) {

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "fakes/strike.h"
+#include "master/event_names.h"
 
 namespace kvstore::master {
 namespace {
@@ -80,6 +81,8 @@ void Transcript::Execute(const std::string& line) {
     for (const std::string& node : command.arguments()) Show(catalog_->Heard(now_, Named(node)));
   } else if (verb == "excuse") {
     catalog_->Excuse(now_, ParseTime(command.Argument(0)));
+  } else if (verb == "watch") {
+    catalog_->WatchObjects(command.Argument(0) == "on");
   } else if (verb == "withdrawn" || verb == "free" || verb == "ready") {
     Acknowledge(command);
   } else if (verb == "census" || verb == "nodes" || verb == "segments" || verb == "objects" ||
@@ -305,6 +308,10 @@ void Transcript::Show(const Effects& effects) {
     for (const Order& order : to.orders.orders) ShowOrder(NameOf(to.node), order);
   }
   for (const NodeEvent& event : effects.node_events) ShowNode(event);
+  for (const ObjectEvent& event : effects.object_events) {
+    Line("* " + std::string(EventName(event.what)) + " " + event.key + " " + PutText(event.put) +
+         " size " + std::to_string(event.size) + (event.node.empty() ? "" : " on " + event.node));
+  }
 }
 
 void Transcript::ShowReply(const Effects::Reply& reply) {

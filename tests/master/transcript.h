@@ -27,6 +27,7 @@
 //          all verbs: patience=10s request=ID (the next number)
 //   withdrawn|free NODE PUT... ; counter= term= birth=
 //   ready NODE SEGMENT GRANULES problem=WORD
+//   watch on|off                    object events are shown: `* NAME KEY PUT`
 //   census, nodes, segments, objects, counters NAME...
 //
 // Replies are `-> CALLER #REQUEST.INDEX`, orders `=> NODE`. Broken invariants are printed too.
