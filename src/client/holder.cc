@@ -1,7 +1,6 @@
 #include "client/holder.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -17,45 +16,6 @@ bool Within(uint64_t offset, uint64_t length, uint64_t size) {
 }
 
 }  // namespace
-
-// Kept sorted and without overlaps, since views may be thousands, and the retirements that wait for
-// them too.
-class Holder::Parts {
- public:
-  explicit Parts(std::vector<Range> parts) {
-    std::sort(parts.begin(), parts.end());
-    for (const Range& part : parts) {
-      if (part.length == 0) continue;
-      if (parts_.empty() || parts_.back().offset + parts_.back().length < part.offset) {
-        parts_.push_back(part);
-      } else {
-        const uint64_t end =
-            std::max(parts_.back().offset + parts_.back().length, part.offset + part.length);
-        parts_.back().length = end - parts_.back().offset;
-      }
-    }
-  }
-
-  bool Meet(std::span<const Range> ranges) const {
-    return std::any_of(ranges.begin(), ranges.end(), [this](const Range& range) {
-      // The last part that begins before the range ends.
-      const auto behind =
-          std::lower_bound(parts_.begin(), parts_.end(), range.offset + range.length,
-                           [](const Range& part, uint64_t end) { return part.offset < end; });
-      if (behind == parts_.begin()) return false;
-      return range.offset < std::prev(behind)->offset + std::prev(behind)->length;
-    });
-  }
-
-  uint64_t bytes() const {
-    uint64_t sum = 0;
-    for (const Range& part : parts_) sum += part.length;
-    return sum;
-  }
-
- private:
-  std::vector<Range> parts_;
-};
 
 Holder::Holder(const HolderGuards& guards, Outsiders* outsiders)
     : guards_(guards), outsiders_(outsiders) {}
@@ -83,7 +43,7 @@ void Holder::Retire(const Orders& orders, std::vector<RetireAck>* acks) {
     withdrawn.push_back(retire);
   }
   // Outsiders are asked after all words are stored: whom they don't name then, the words refuse.
-  std::map<uint32_t, std::pair<Parts, Parts>> touched;
+  std::map<uint32_t, std::pair<RangeSet, RangeSet>> touched;
   for (const RetireOrder* order : withdrawn) {
     Segment& segment = segments_.at(order->segment);
     auto asked = touched.find(order->segment);
@@ -91,8 +51,8 @@ void Holder::Retire(const Orders& orders, std::vector<RetireAck>* acks) {
       std::pair now(TouchedInside(segment), TouchedOutside(order->segment));
       asked = touched.emplace(order->segment, std::move(now)).first;
     }
-    const bool inside = asked->second.first.Meet(order->ranges);
-    const bool outside = asked->second.second.Meet(order->ranges);
+    const bool inside = asked->second.first.Meets(order->ranges);
+    const bool outside = asked->second.second.Meets(order->ranges);
     if (!inside && !outside) {
       acks->push_back(Confirm(*order, RetireStage::kFree));
     } else if (!IsWaiting(segment, *order)) {
@@ -105,11 +65,12 @@ void Holder::Retire(const Orders& orders, std::vector<RetireAck>* acks) {
 
 bool Holder::Withdraw(uint64_t term, const RetireOrder& order) {
   const auto found = segments_.find(order.segment);
-  const bool deposed = guards_.older_terms_are_refused && term < term_;
-  if (deposed || found == segments_.end() || !InBounds(found->second, order)) {
+  if (IsDeposed(term) || found == segments_.end() ||
+      !InBounds(found->second, order.ranges, order.birth)) {
     ++counters_.orders_refused;
     return false;
   }
+  manifest_.Drop(order.segment, order.put, order.birth);
   Segment& segment = found->second;
   std::vector<Range> standing;
   for (const Range& range : order.ranges) {
@@ -121,9 +82,71 @@ bool Holder::Withdraw(uint64_t term, const RetireOrder& order) {
     ++counters_.retired_again;
   } else {
     ++counters_.retired;
+    ++counter_;
     Stamp(&segment, standing);
   }
   return true;
+}
+
+void Holder::Note(const Orders& orders, TimePoint now, std::vector<NoteAck>* acks) {
+  for (const Order& order : orders.orders) {
+    const auto* const note = std::get_if<NoteOrder>(&order);
+    if (note == nullptr) continue;
+    const bool deposed = IsDeposed(orders.term);
+    const bool kept = !deposed && StillHolds(*note) && manifest_.Keep(*note, now);
+    ++(kept ? counters_.notes_kept : counters_.notes_refused);
+    if (!deposed) acks->push_back({note->put, note->segment, note->birth, kept});
+  }
+}
+
+bool Holder::StillHolds(const NoteOrder& note) const {
+  const auto found = segments_.find(note.segment);
+  if (found == segments_.end()) return false;
+  const Segment& segment = found->second;
+  if (!InBounds(segment, note.ranges, note.birth)) return false;
+  return !guards_.note_refused_when_retired ||
+         std::all_of(note.ranges.begin(), note.ranges.end(), [&](const Range& range) {
+           return WordAt(segment, range.offset) <= note.birth;
+         });
+}
+
+std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
+                                         uint64_t granted_below) {
+  if (IsDeposed(term)) return std::nullopt;
+  term_ = term;
+  // The master's own orders retire what they name; this is for a note that outlived its memory.
+  manifest_.DropUnless([this](const NoteOrder& note) { return StillHolds(note); });
+  ++counter_;
+  std::map<uint32_t, RangeSet> unnamed;
+  for (auto& [index, segment] : segments_) {
+    segment.not_yet_free.clear();
+    unnamed[index] = manifest_.Named(index).GapsBelow(std::min(granted_below, segment.size));
+    if (guards_.stamp_unnamed_on_reign) Stamp(&segment, unnamed[index].ranges());
+  }
+  Report report;
+  report.term = term;
+  report.counter = counter_;
+  // Outsiders are asked after all words are stored: whom they don't name then, the words refuse.
+  for (const auto& [index, ranges] : unnamed) Hold(self, index, ranges, &report);
+  report.notes = manifest_.Told(now);
+  return report;
+}
+
+void Holder::Hold(const Incarnation& self, uint32_t index, const RangeSet& unnamed,
+                  Report* report) {
+  if (!guards_.hold_touched_on_reign) return;
+  Segment& segment = segments_.at(index);
+  std::vector<Range> touched = TouchedInside(segment).ranges();
+  const RangeSet outside = TouchedOutside(index);
+  touched.insert(touched.end(), outside.ranges().begin(), outside.ranges().end());
+  const RangeSet held =
+      RangeSet(std::move(touched)).InWholeGranules(segment.granule).CommonWith(unnamed);
+  const uint64_t birth = counter_ - 1;
+  for (const Range& range : held.ranges()) {
+    const uint64_t sequence = next_held_++;
+    segment.not_yet_free.push_back({{self, sequence}, index, birth, {range}});
+    report->held.push_back({sequence, index, birth, {range}});
+  }
 }
 
 bool Holder::Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
@@ -168,34 +191,36 @@ void Holder::Leave(uint32_t segment, transfer::Access access, uint64_t /*first*/
 
 void Holder::FreeWhatIsLeft(uint32_t index, Segment* segment, std::vector<RetireAck>* acks) {
   if (segment->not_yet_free.empty()) return;
-  const Parts inside = TouchedInside(*segment);
-  const Parts outside = TouchedOutside(index);
+  const RangeSet inside = TouchedInside(*segment);
+  const RangeSet outside = TouchedOutside(index);
   std::erase_if(segment->not_yet_free, [&](const RetireOrder& order) {
-    if (inside.Meet(order.ranges) || outside.Meet(order.ranges)) return false;
+    if (inside.Meets(order.ranges) || outside.Meets(order.ranges)) return false;
     acks->push_back(Confirm(order, RetireStage::kFree));
     return true;
   });
 }
 
-Holder::Parts Holder::TouchedInside(const Segment& segment) const {
-  std::vector<Range> parts;
+RangeSet Holder::TouchedInside(const Segment& segment) const {
+  std::vector<Range> ranges;
   if (guards_.free_waits_for_accesses) {
-    for (const Access& access : segment.accesses) parts.push_back(access.range);
+    for (const Access& access : segment.accesses) ranges.push_back(access.range);
   }
-  return Parts(std::move(parts));
+  return RangeSet(std::move(ranges));
 }
 
-Holder::Parts Holder::TouchedOutside(uint32_t index) const {
-  if (outsiders_ == nullptr || !guards_.free_waits_for_outsiders) return Parts({});
-  return Parts(outsiders_->Touched(index));
+RangeSet Holder::TouchedOutside(uint32_t index) const {
+  if (outsiders_ == nullptr || !guards_.free_waits_for_outsiders) return {};
+  return RangeSet(outsiders_->Touched(index));
 }
 
 void Holder::Empty(uint64_t granted_below) {
+  ++counter_;
   for (auto& [index, segment] : segments_) {
     const Range granted{0, std::min(granted_below, segment.size)};
     Stamp(&segment, {&granted, 1});
     segment.not_yet_free.clear();
   }
+  manifest_.Clear();
   term_ = 0;
 }
 
@@ -219,9 +244,9 @@ Holder::Touched Holder::touched() const {
   return sum;
 }
 
-bool Holder::InBounds(const Segment& segment, const RetireOrder& order) const {
-  return !order.ranges.empty() && order.birth <= counter_ &&
-         std::all_of(order.ranges.begin(), order.ranges.end(), [&](const Range& range) {
+bool Holder::InBounds(const Segment& segment, std::span<const Range> ranges, uint64_t birth) const {
+  return !ranges.empty() && birth <= counter_ &&
+         std::all_of(ranges.begin(), ranges.end(), [&](const Range& range) {
            return range.length > 0 && range.offset % segment.granule == 0 &&
                   range.length % segment.granule == 0 &&
                   Within(range.offset, range.length, segment.size);
@@ -248,7 +273,6 @@ bool Holder::IsWaiting(const Segment& segment, const RetireOrder& order) {
 }
 
 void Holder::Stamp(Segment* segment, std::span<const Range> ranges) {
-  ++counter_;
   for (const Range& range : ranges) {
     const uint64_t end = (range.offset + range.length) / segment->granule;
     for (uint64_t i = range.offset / segment->granule; i < end; ++i) {

@@ -8,9 +8,13 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "client/manifest.h"
+#include "client/range_set.h"
+#include "kvstore/clock.h"
 #include "kvstore/transfer.h"
 #include "proto/verbs.h"
 
@@ -31,12 +35,15 @@ class Outsiders {
 
 // The guards of the reuse rules that a test can switch off; see master/limits.h.
 struct HolderGuards {
-  bool check_birth_on_enter = true;      // rule 7: every access is checked against the word
-  bool check_birth_after = true;         // rule 4: and once more after the last byte
-  bool free_waits_for_accesses = true;   // rule 3: *free* only when nothing touches the memory
-  bool free_waits_for_outsiders = true;  // rule 7: nor another process, through shared memory
-  bool orders_name_the_birth = true;     // rule 2: an order for older memory stamps nothing
-  bool older_terms_are_refused = true;   // terms: an order of a deposed master is not executed
+  bool check_birth_on_enter = true;       // rule 7: every access is checked against the word
+  bool check_birth_after = true;          // rule 4: and once more after the last byte
+  bool free_waits_for_accesses = true;    // rule 3: *free* only when nothing touches the memory
+  bool free_waits_for_outsiders = true;   // rule 7: nor another process, through shared memory
+  bool orders_name_the_birth = true;      // rule 2: an order for older memory stamps nothing
+  bool older_terms_are_refused = true;    // terms: an order of a deposed master is not executed
+  bool note_refused_when_retired = true;  // nothing is noted of memory that was taken back before
+  bool stamp_unnamed_on_reign = true;     // rule 7: grants of an earlier term end with it
+  bool hold_touched_on_reign = true;      // rule 3: what is touched then is not free then
 };
 
 struct HolderCounters {
@@ -48,13 +55,16 @@ struct HolderCounters {
   uint64_t refused_after = 0;
   uint64_t free_delayed = 0;               // retirements that had to wait for an access
   uint64_t free_delayed_by_outsiders = 0;  // of these, for another process alone
+  uint64_t notes_kept = 0;
+  uint64_t notes_refused = 0;  // of memory taken back before, of an older term, or out of bounds
 };
 
-// Words, births and accesses of all segments that a node lends. Thread-compatible: segment_host's
-// mutex covers it. Memory that it guards is touched only between Enter and Leave.
+// Words, births, accesses and notes of all segments that a node lends. Thread-compatible:
+// segment_host's mutex covers it. Memory that it guards is touched only between Enter and Leave.
 class Holder {
  public:
-  // `outsiders`, if any, outlives the holder; it is asked within Retire, OthersLeft and idle.
+  // `outsiders`, if any, outlives the holder; it is asked within Retire, OthersLeft, EnterReign,
+  // touched and idle.
   explicit Holder(const HolderGuards& guards = {}, Outsiders* outsiders = nullptr);
 
   // `words`, one per granule of `size` (a whole number of them), outlives the holder and is all 0
@@ -67,13 +77,30 @@ class Holder {
   uint64_t counter() const { return counter_; }
   uint64_t term() const { return term_; }
 
-  // The node has been welcomed into this term; lower ones are refused from now on.
+  // The node has been welcomed into this term, by a master that knows its memory; lower ones are
+  // refused from now on.
   void EnterTerm(uint64_t term);
+
+  // The same, by a master that wants a report. First everything that no note names is stamped, in
+  // one step of the counter, so that no grant given before can be used any more. What accesses or
+  // outsiders still touch of it is *held*: a retirement of the put (`self`, kFirstHeldSequence + n)
+  // that has been withdrawn, so that its free is said as of any other. Orders of earlier terms are
+  // not open any more. May be repeated, until the master has had a whole report; the latest counts.
+  // None: the term is older. The segments are the caller's to fill in. `granted_below`: as for
+  // Empty.
+  std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
+                                   uint64_t granted_below = std::numeric_limits<uint64_t>::max());
 
   // Executes the retirements among the orders (pages are not its business): stamps all words, says
   // withdrawn of each, and free of those that nobody touches. Appends to `acks`; nothing at all for
   // an order that is refused. Outsiders are asked once per segment.
   void Retire(const Orders& orders, std::vector<RetireAck>* acks);
+
+  // Keeps the notes among the orders, for EnterReign, until their ranges are retired or emptied.
+  // Appends to `acks` what became of each; nothing at all for those of an older term. Of one
+  // message: after Retire.
+  void Note(const Orders& orders, TimePoint now, std::vector<NoteAck>* acks);
+  uint64_t notes() const { return manifest_.size(); }
 
   // Accesses, as transfer::RegionGuard has them. Leave appends the acks that it makes due.
   bool Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
@@ -85,8 +112,9 @@ class Holder {
   // Outsiders may touch less than before. Appends the acks that it makes due.
   void OthersLeft(uint32_t segment, std::vector<RetireAck>* acks);
 
-  // For a change of incarnation or pool: the counter grows, everything is stamped, no order is open
-  // any more, the term is unknown again. The memory may be lent anew once idle().
+  // For a change of incarnation or pool: the counter grows, everything is stamped, nothing is noted
+  // and no order is open any more, the term is unknown again. The memory may be lent anew once
+  // idle(), or with a report.
   // `granted_below`: no memory from there on, in any segment, was ever granted (its pages were
   // never reported ready); its words need no stamp, and so no pages.
   void Empty(uint64_t granted_below = std::numeric_limits<uint64_t>::max());
@@ -103,8 +131,6 @@ class Holder {
   const HolderCounters& counters() const { return counters_; }
 
  private:
-  class Parts;  // of a segment, for many questions
-
   struct Access {
     Range range;
     transfer::Access kind;
@@ -118,7 +144,8 @@ class Holder {
   };
 
   // Whole granules of the segment, and a birth that this node's counter has reached.
-  bool InBounds(const Segment& segment, const RetireOrder& order) const;
+  bool InBounds(const Segment& segment, std::span<const Range> ranges, uint64_t birth) const;
+  bool IsDeposed(uint64_t term) const { return guards_.older_terms_are_refused && term < term_; }
   // Whether `first` is where a granule of the segment begins.
   static bool Names(const Segment& segment, uint64_t first);
   // Whether memory granted under `birth` at that granule still belongs to it.
@@ -127,11 +154,15 @@ class Holder {
   static bool IsWaiting(const Segment& segment, const RetireOrder& order);
   // Stores the words of an order of `term`. False: it is refused.
   bool Withdraw(uint64_t term, const RetireOrder& order);
-  Parts TouchedInside(const Segment& segment) const;
-  Parts TouchedOutside(uint32_t index) const;
+  // Whether no memory that the note names was taken back.
+  bool StillHolds(const NoteOrder& note) const;
+  // Those of the ranges that are touched, as a pending retirement each; also into `report`.
+  void Hold(const Incarnation& self, uint32_t index, const RangeSet& unnamed, Report* report);
+  RangeSet TouchedInside(const Segment& segment) const;
+  RangeSet TouchedOutside(uint32_t index) const;
   // Says free of those retirements that nothing touches any more.
   void FreeWhatIsLeft(uint32_t index, Segment* segment, std::vector<RetireAck>* acks);
-  // One step of the counter, stored in all words of the ranges.
+  // Stores the counter in all words of the ranges.
   void Stamp(Segment* segment, std::span<const Range> ranges);
 
   const HolderGuards guards_;
@@ -139,6 +170,8 @@ class Holder {
   uint64_t counter_ = 1;  // words begin at 0, so that every birth is greater than an untouched word
   uint64_t term_ = 0;
   std::map<uint32_t, Segment> segments_;
+  Manifest manifest_;
+  uint64_t next_held_ = kFirstHeldSequence;
   HolderCounters counters_;
 };
 

@@ -20,9 +20,11 @@
 //     reply_router   brings each reply to the call that waits for it
 //   verb_channel   the seam below, on which messages travel: gRPC, or a simulated network
 //   verb_stream    that seam over gRPC
-//   holder         pure: words, accesses, retirements of the memory that this node lends
+//   holder         pure: words, accesses, retirements of the memory that this node lends, with
+//     manifest       what that memory holds, kept for the next master
+//     range_set      bytes of a segment
 //   segment_host   the memory itself: maps it, touches its pages, feeds the holder
-//   session        the node's stream to the master: hello, orders, acks, heartbeats
+//   session        the node's stream to the master: hello, report, orders, acks, heartbeats
 //   fork_guard     makes a client unusable in a forked child
 
 #include <cstdint>

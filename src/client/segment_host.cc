@@ -81,6 +81,10 @@ SegmentHost::~SegmentHost() {
 
 std::vector<LentSegment> SegmentHost::Segments() const {
   MutexLock lock(mu_);
+  return LentNow();
+}
+
+std::vector<LentSegment> SegmentHost::LentNow() const {
   if (!index_) return {};
   LentSegment segment;
   segment.index = *index_;
@@ -101,11 +105,25 @@ void SegmentHost::EnterTerm(uint64_t term) {
   holder_.EnterTerm(term);
 }
 
+std::optional<Report> SegmentHost::EnterReign(uint64_t term) {
+  MutexLock lock(mu_);
+  std::optional<Report> report =
+      holder_.EnterReign(engine_.incarnation(), term, BootClock::now(), ready_);
+  if (!report) return report;
+  report->segments = LentNow();
+  retired_.clear();
+  noted_.clear();
+  return report;
+}
+
 void SegmentHost::Execute(const Orders& orders) {
   MutexLock lock(mu_);
-  std::vector<RetireAck> acks;
-  holder_.Retire(orders, &acks);
-  SayRetired(&acks);
+  std::vector<RetireAck> retired;
+  holder_.Retire(orders, &retired);
+  SayRetired(&retired);
+  std::vector<NoteAck> noted;
+  holder_.Note(orders, BootClock::now(), &noted);
+  SayNoted(&noted);
   for (const Order& order : orders.orders) {
     if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
   }
@@ -150,6 +168,12 @@ void SegmentHost::SayRetired(std::vector<RetireAck>* acks) {
   acks_due_.NotifyAll();
 }
 
+void SegmentHost::SayNoted(std::vector<NoteAck>* acks) {
+  if (!saying_ || acks->empty() || noted_.size() >= kMostUnsaid) return;
+  noted_.insert(noted_.end(), acks->begin(), acks->end());
+  acks_due_.NotifyAll();
+}
+
 void SegmentHost::SayReady() {
   if (!saying_) return;
   ready_acks_.push_back({*index_, ready_, problem_});
@@ -159,18 +183,20 @@ void SegmentHost::SayReady() {
 void SegmentHost::StartAcks() {
   MutexLock lock(mu_);
   retired_.clear();
+  noted_.clear();
   ready_acks_.clear();
   saying_ = true;
 }
 
 std::optional<Acks> SegmentHost::NextAcks() {
   MutexLock lock(mu_);
-  while (saying_ && retired_.empty() && ready_acks_.empty()) acks_due_.Wait(mu_);
+  while (saying_ && retired_.empty() && noted_.empty() && ready_acks_.empty()) acks_due_.Wait(mu_);
   if (!saying_) return std::nullopt;
   Acks acks;
   acks.counter = holder_.counter();
   acks.retired = TakeSome(&retired_, kMaxAcks);
   acks.ready = TakeSome(&ready_acks_, kMaxAcks);
+  acks.noted = TakeSome(&noted_, kMaxAcks);
   return acks;
 }
 
@@ -184,6 +210,7 @@ void SegmentHost::Empty() {
   MutexLock lock(mu_);
   holder_.Empty(ready_);
   retired_.clear();
+  noted_.clear();
   ready_acks_.clear();
   wanted_ = ready_;
   problem_.clear();  // another incarnation may find more memory
@@ -213,6 +240,11 @@ Holder::Touched SegmentHost::touched() const {
 HolderCounters SegmentHost::counters() const {
   MutexLock lock(mu_);
   return holder_.counters();
+}
+
+uint64_t SegmentHost::notes() const {
+  MutexLock lock(mu_);
+  return holder_.notes();
 }
 
 bool SegmentHost::Enter(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,

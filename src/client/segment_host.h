@@ -44,8 +44,12 @@ class SegmentHost final : public transfer::RegionGuard, private Outsiders {
   std::vector<LentSegment> Segments() const EXCLUDES(mu_);
   uint64_t counter() const EXCLUDES(mu_);
 
+  // A master that knows this memory reigns.
   void EnterTerm(uint64_t term) EXCLUDES(mu_);
-  // Retirements at once; pages are touched later, in the host's own thread.
+  // One reigns that wants a report: see Holder::EnterReign. Acks of orders from before are
+  // forgotten. Before any order of that term.
+  std::optional<Report> EnterReign(uint64_t term) EXCLUDES(mu_);
+  // Retirements and notes at once; pages are touched later, in the host's own thread.
   void Execute(const Orders& orders) EXCLUDES(mu_);
 
   // From now on acks are kept for NextAcks; what nobody has taken is forgotten. (The master repeats
@@ -69,6 +73,8 @@ class SegmentHost final : public transfer::RegionGuard, private Outsiders {
   Holder::Touched touched() const EXCLUDES(mu_);
 
   HolderCounters counters() const EXCLUDES(mu_);
+  // What is kept for the next master.
+  uint64_t notes() const EXCLUDES(mu_);
 
   // ---- what the engine asks: see transfer::RegionGuard
 
@@ -90,7 +96,9 @@ class SegmentHost final : public transfer::RegionGuard, private Outsiders {
 
   void PreparePages() EXCLUDES(mu_);
   void OrderPages(const PrepareOrder& order) REQUIRES(mu_);
+  std::vector<LentSegment> LentNow() const REQUIRES(mu_);
   void SayRetired(std::vector<RetireAck>* acks) REQUIRES(mu_);
+  void SayNoted(std::vector<NoteAck>* acks) REQUIRES(mu_);
   void SayReady() REQUIRES(mu_);
 
   transfer::Engine& engine_;
@@ -106,6 +114,7 @@ class SegmentHost final : public transfer::RegionGuard, private Outsiders {
   Holder holder_ GUARDED_BY(mu_){{}, this};
   std::optional<uint32_t> index_ GUARDED_BY(mu_);   // of the segment, once it is registered
   std::vector<RetireAck> retired_ GUARDED_BY(mu_);  // not taken yet
+  std::vector<NoteAck> noted_ GUARDED_BY(mu_);
   std::vector<ReadyAck> ready_acks_ GUARDED_BY(mu_);
   bool saying_ GUARDED_BY(mu_) = false;  // between StartAcks and StopAcks
   uint64_t ready_ GUARDED_BY(mu_) = 0;   // bytes whose pages are there; only grows

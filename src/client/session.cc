@@ -206,8 +206,17 @@ Session::Ending Session::Attend() {
 Status Session::Converse(Stream* stream) {
   KVSTORE_ASSIGN_OR_RETURN(const std::optional<Membership> membership, Greet(stream));
   if (!membership) return Status::Ok();
+  std::optional<Report> report;
+  if (membership->wants_report) {
+    report = host_.EnterReign(membership->term);
+  } else {
+    host_.EnterTerm(membership->term);
+  }
   BecomeMember(*membership);
-  std::thread writer([&] { WriteAcks(stream, membership->term); });
+  std::thread writer([&] {
+    if (report && !WriteReport(stream, *std::move(report))) return;
+    WriteAcks(stream, membership->term);
+  });
   Status verdict = ReadOrders(stream);
   if (!verdict.ok()) stream->context()->TryCancel();
   host_.StopAcks();
@@ -258,8 +267,8 @@ Result<std::optional<Session::Membership>> Session::Greet(Stream* stream) {
   term_ = welcome.term;
   const Duration beat_every =
       std::clamp<Duration>(welcome.heartbeat_interval, milliseconds(10), seconds(60));
-  return std::optional(
-      Membership{asked_at, hello.self.incarnation, welcome.pool, welcome.term, beat_every});
+  return std::optional(Membership{asked_at, hello.self.incarnation, welcome.pool, welcome.term,
+                                  beat_every, welcome.wants_report});
 }
 
 Status Session::ReadOrders(Stream* stream) {
@@ -272,6 +281,23 @@ Status Session::ReadOrders(Stream* stream) {
     host_.Execute(orders);
   }
   return Status::Ok();
+}
+
+// gRPC takes a part when the master reads on.
+bool Session::WriteReport(Stream* stream, Report report) {
+  uint64_t held = 0;
+  for (const HeldMemory& memory : report.held) {
+    for (const Range& range : memory.ranges) held += range.length;
+  }
+  LOG(INFO) << "node " << options_.name << " reports to the master of term " << report.term << ": "
+            << report.notes.size() << " objects, " << held << " bytes that are still touched";
+  v1::NodeMessage message;
+  for (const Report& part : CutToMessages(std::move(report))) {
+    message.Clear();
+    Encode(part, message.mutable_report());
+    if (!stream->Write(message)) return false;  // ReadOrders sees it too
+  }
+  return true;
 }
 
 void Session::WriteAcks(Stream* stream, uint64_t term) {
@@ -394,7 +420,6 @@ bool Session::BeginStream(grpc::ClientContext* context) {
 }
 
 void Session::BecomeMember(const Membership& membership) {
-  host_.EnterTerm(membership.term);
   BecomeCertain(membership.asked_at);
   verbs_.Attach(membership.self, membership.term);
   LOG(INFO) << "node " << options_.name << " (" << membership.self.ToString() << ") joined pool "

@@ -33,14 +33,16 @@ struct SessionOptions {
   std::string host;    // as HostIdentity has it
 };
 
-// Keeps this process a member of the master's pool: says hello, executes orders and sends their
-// acks, beats, and comes back with a back-off whenever the stream breaks. When the master takes it
+// Keeps this process a member of the master's pool: says hello, reports what its memory holds to a
+// master that does not know it, executes orders and sends their acks, beats, and comes back with a
+// back-off whenever the stream breaks: as the same, whoever reigns. When the master takes it
 // for gone or reigns over another pool, the node empties itself and joins as another incarnation;
 // so it does when a master may have taken it in and it did not hear of that: the next hello may be
 // read by another master, and no two of them may grant the same memory of one incarnation.
 //
 // Threads: one that lives as long as the session (opens the stream, reads orders); for each stream
-// one that writes acks, so that they wait for nothing, and one that beats. Thread-safe.
+// one that writes the report and acks, so that they wait for nothing, and one that beats.
+// Thread-safe.
 class Session {
  public:
   // Begins to join at once; all outlive it.
@@ -77,6 +79,7 @@ class Session {
     Incarnation pool;
     uint64_t term = 0;
     Duration beat_every{};
+    bool wants_report = false;
   };
 
   // How one stream ended.
@@ -93,7 +96,8 @@ class Session {
   // A connection on which nobody waits is looked at every 5 s only, so that a master that comes up
   // late would be found late.
   void AwaitConnection() EXCLUDES(mu_);
-  // Hello, welcome, orders until the stream breaks (OK) or what came breaks the contract.
+  // Hello, welcome, the report that it wants, orders until the stream breaks (OK) or what came
+  // breaks the contract.
   Status Converse(Stream* stream) EXCLUDES(mu_);
   // None: the stream broke.
   Result<std::optional<Membership>> Greet(Stream* stream) EXCLUDES(mu_);
@@ -105,6 +109,8 @@ class Session {
   void AwaitIdleMemory() EXCLUDES(mu_);
 
   // On threads of one stream.
+  // False: the stream broke.
+  bool WriteReport(Stream* stream, Report report);
   void WriteAcks(Stream* stream, uint64_t term) EXCLUDES(mu_);
   void Pulse() EXCLUDES(mu_);
   // One heartbeat stream, until it breaks or the node is no member any more.

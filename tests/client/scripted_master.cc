@@ -50,7 +50,7 @@ class ScriptedMaster::Service final : public v1::Master::Service {
       session_ = stream;
       changed_.NotifyAll();
     }
-    while (stream->Read(&message)) TakeAcks(message);
+    while (stream->Read(&message)) Take(message);
     {
       MutexLock lock(mu_);
       if (session_ == stream) session_ = nullptr;
@@ -140,6 +140,8 @@ class ScriptedMaster::Service final : public v1::Master::Service {
   std::vector<Hello> hellos_;
   std::vector<RetireAck> retired_;
   std::vector<ReadyAck> ready_;
+  std::vector<NoteAck> noted_;
+  std::vector<Report> reports_;
   std::vector<Incarnation> beats_;
   std::vector<Incarnation> verb_hellos_;
   std::vector<VerbRequest> requests_;
@@ -147,15 +149,18 @@ class ScriptedMaster::Service final : public v1::Master::Service {
   std::set<grpc::ServerContext*> verbs_;
 
  private:
-  void TakeAcks(const v1::NodeMessage& message) {
+  void Take(const v1::NodeMessage& message) {
     MutexLock lock(mu_);
     if (message.has_goodbye()) {
       goodbye_ = true;
+    } else if (message.has_report()) {
+      reports_.push_back(*Decode(message.report()));
     } else {
       const Acks acks = *Decode(message.acks());
       counter_ = acks.counter;
       retired_.insert(retired_.end(), acks.retired.begin(), acks.retired.end());
       ready_.insert(ready_.end(), acks.ready.begin(), acks.ready.end());
+      noted_.insert(noted_.end(), acks.noted.begin(), acks.noted.end());
     }
     changed_.NotifyAll();
   }
@@ -243,6 +248,12 @@ std::vector<RetireAck> ScriptedMaster::WaitForRetireAcks(size_t count) {
 }
 std::vector<ReadyAck> ScriptedMaster::WaitForReadyAcks(size_t count) {
   return server_->service.WaitFor(&Service::ready_, count);
+}
+std::vector<NoteAck> ScriptedMaster::WaitForNoteAcks(size_t count) {
+  return server_->service.WaitFor(&Service::noted_, count);
+}
+std::vector<Report> ScriptedMaster::WaitForReports(size_t count) {
+  return server_->service.WaitFor(&Service::reports_, count);
 }
 std::vector<Incarnation> ScriptedMaster::WaitForVerbHellos(size_t count) {
   return server_->service.WaitFor(&Service::verb_hellos_, count);

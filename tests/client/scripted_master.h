@@ -43,6 +43,8 @@ class ScriptedMaster {
   std::vector<Hello> WaitForHellos(size_t count);
   std::vector<RetireAck> WaitForRetireAcks(size_t count);
   std::vector<ReadyAck> WaitForReadyAcks(size_t count);
+  std::vector<NoteAck> WaitForNoteAcks(size_t count);
+  std::vector<Report> WaitForReports(size_t count);  // parts
   std::vector<Incarnation> WaitForVerbHellos(size_t count);
   std::vector<Incarnation> WaitForBeats(size_t count);
   std::vector<VerbRequest> WaitForRequests(size_t count);

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 
 #include "client/scripted_master.h"
 
@@ -297,6 +298,137 @@ TEST(Session, WhoLeavesWaitsForNoViewer) {
   EXPECT_TRUE(master.WaitForGoodbye());
   EXPECT_FALSE(viewer.mapping().Stands());
   EXPECT_EQ(viewer.mapping().data()[4095], std::byte{0});  // the pages stay with who views them
+}
+
+// A master that knows nothing of the memory of who joins, in that term.
+auto WelcomeOfTerm(uint64_t term) {
+  return [term](const Hello&) -> Result<Welcome> {
+    Welcome welcome = ScriptedMaster::Greeting();
+    welcome.term = term;
+    welcome.wants_report = true;
+    return welcome;
+  };
+}
+
+NoteOrder NoteOfFirstGranule(const Hello& hello) {
+  NoteOrder note;
+  note.put = kPut;
+  note.segment = hello.segments.at(0).index;
+  note.birth = hello.counter;
+  note.ranges = {{0, 4096}};
+  note.key = "a key";
+  note.size = 4000;
+  note.checksum = 77;
+  return note;
+}
+
+TEST(Session, AMasterThatWantsAReportHasOneBeforeAnyAck) {
+  ScriptedMaster master;
+  master.OnHello(WelcomeOfTerm(1));
+  Node node(master.address());
+  const Hello hello = master.WaitForHellos(1)[0];
+  const Report report = master.WaitForReports(1)[0];
+  EXPECT_TRUE(report.last);
+  EXPECT_EQ(report.term, 1u);
+  EXPECT_GT(report.counter, hello.counter);
+  EXPECT_TRUE(report.notes.empty());
+  EXPECT_TRUE(report.held.empty());
+  ASSERT_EQ(report.segments.size(), 1u);
+  EXPECT_EQ(report.segments[0].index, hello.segments.at(0).index);
+  EXPECT_EQ(report.segments[0].size, kMiB);
+}
+
+TEST(Session, ANodeComesBackIntoTheNextReignWithWhatItHolds) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
+  const Hello first = master.WaitForHellos(1)[0];
+  const NoteOrder note = NoteOfFirstGranule(first);
+  master.Send({1, {note}});
+  EXPECT_TRUE(master.WaitForNoteAcks(1)[0].kept);
+  master.OnHello(WelcomeOfTerm(2));
+  master.EndSessions();
+  const Report report = master.WaitForReports(1)[0];
+  EXPECT_EQ(report.term, 2u);
+  EXPECT_EQ(report.notes, std::vector<NoteOrder>{note});
+  const std::vector<Hello> hellos = master.WaitForHellos(2);
+  EXPECT_EQ(hellos[1].self.incarnation, first.self.incarnation);
+  EXPECT_EQ(hellos[1].pool, ScriptedMaster::Greeting().pool);
+  EXPECT_EQ(hellos[1].term, 1u);
+  EXPECT_TRUE(node.Enter(note.birth));  // what is noted stands
+  node.Leave(note.birth);
+  EXPECT_FALSE(node.host().Enter(transfer::Access::kWrite, 4096, 4096, 4096, note.birth));
+}
+
+TEST(Session, WhatIsTouchedInANewReignIsReportedAndConfirmedWhenItIsLeft) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
+  const uint64_t birth = node.host().counter();
+  ASSERT_TRUE(node.Enter(birth));
+  master.OnHello(WelcomeOfTerm(2));
+  master.EndSessions();
+  const Report report = master.WaitForReports(1)[0];
+  ASSERT_EQ(report.held.size(), 1u);
+  EXPECT_EQ(report.held[0].ranges, std::vector<Range>{(Range{0, 4096})});
+  node.Leave(birth);
+  const RetireAck ack = master.WaitForRetireAcks(1)[0];
+  EXPECT_EQ(ack.stage, RetireStage::kFree);
+  EXPECT_EQ(ack.put, (PutId{node.engine().incarnation(), report.held[0].sequence}));
+  EXPECT_EQ(ack.birth, report.held[0].birth);
+}
+
+TEST(Session, AReportThatBrokeOffIsMadeAgain) {
+  ScriptedMaster master;
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
+  const NoteOrder note = NoteOfFirstGranule(master.WaitForHellos(1)[0]);
+  master.Send({1, {note}});
+  master.WaitForNoteAcks(1);
+  master.OnHello(WelcomeOfTerm(2));
+  master.EndSessions();
+  const Report first = master.WaitForReports(1)[0];
+  master.EndSessions();
+  const Report second = master.WaitForReports(2)[1];
+  EXPECT_EQ(second.notes, first.notes);
+  EXPECT_GT(second.counter, first.counter);
+  EXPECT_TRUE(node.Joined().ok());
+}
+
+TEST(Session, ALargeReportComesInPartsOfWhichOneIsTheLast) {
+  constexpr uint64_t kObjects = 20'000;  // of about 200 bytes each in a report
+  ScriptedMaster master;
+  Node node(master.address(), kObjects * 4096);
+  ASSERT_TRUE(node.Joined().ok());
+  const Hello hello = master.WaitForHellos(1)[0];
+  for (uint64_t begin = 0; begin < kObjects; begin += 5000) {
+    Orders orders{1, {}};
+    for (uint64_t i = begin; i < begin + 5000; ++i) {
+      NoteOrder note = NoteOfFirstGranule(hello);
+      note.put.sequence = i + 1;
+      note.ranges = {{i * 4096, 4096}};
+      note.key = "key-" + std::to_string(i);
+      orders.orders.push_back(note);
+    }
+    master.Send(orders);
+  }
+  master.WaitForNoteAcks(kObjects);
+  master.OnHello(WelcomeOfTerm(2));
+  master.EndSessions();
+  std::set<uint64_t> reported;
+  size_t parts = 0;
+  for (bool last = false; !last;) {
+    ++parts;
+    const Report part = master.WaitForReports(parts)[parts - 1];
+    ASSERT_EQ(part.term, 2u);  // 0: none came
+    for (const NoteOrder& note : part.notes) reported.insert(note.put.sequence);
+    last = part.last;
+  }
+  EXPECT_GT(parts, 2u);
+  EXPECT_EQ(reported.size(), kObjects);
 }
 
 TEST(Session, ANodeWhoseBeatsAreUnknownJoinsAsAnother) {
