@@ -21,6 +21,7 @@
 #include "kvstore/clock.h"
 #include "kvstore/incarnation.h"
 #include "kvstore/placement.h"
+#include "kvstore/retention.h"
 #include "kvstore/status.h"
 #include "proto/key_batch.h"
 
@@ -32,7 +33,6 @@ inline constexpr size_t kMaxBatchItems = 4096;        // per message; clients cu
 inline constexpr size_t kMaxMessageBytes = 4u << 20;  // gRPC message
 inline constexpr size_t kMaxRangesPerReplica = 64;
 inline constexpr uint64_t kDefaultGranule = 4096;
-inline constexpr size_t kMaxGroupBytes = 255;
 // Put ids (holder, from here up) name memory that no put names and that a holder reports as not yet
 // free; no writer draws such sequences.
 inline constexpr uint64_t kFirstHeldSequence = uint64_t{1} << 63;
@@ -77,17 +77,6 @@ struct Peer {
   std::string host;        // equal for processes that reach each other's memory in place
   std::string descriptor;  // for transfer::Engine::Open
   friend bool operator==(const Peer&, const Peer&) = default;
-};
-
-// How long an object is to be kept, beyond what its bytes are. Its holders note it, so that it
-// outlives the master. Durations count from the commit; in notes and reports they are what is left.
-struct Retention {
-  bool hard_pin = false;  // never evicted
-  Duration soft_pin{};    // so long it is evicted only where nothing else may be; 0: not
-  Duration ttl{};         // then it expires; 0: never
-  std::string group;      // objects of one group are evicted together; empty: none
-  uint32_t position = 0;  // in a chain of prefixes: of objects used together, later ones go first
-  friend bool operator==(const Retention&, const Retention&) = default;
 };
 
 // ---- verbs: requests

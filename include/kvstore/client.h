@@ -19,6 +19,7 @@
 #include "kvstore/incarnation.h"
 #include "kvstore/placement.h"
 #include "kvstore/result.h"
+#include "kvstore/retention.h"
 #include "kvstore/status.h"
 #include "kvstore/transfer.h"
 
@@ -44,11 +45,36 @@ struct PutOptions {
   Placement placement = Placement::kLocalFirst;
   // Names, tried before the placement; unknown ones are ignored.
   std::vector<std::string> preferred_nodes{};
+  // Answered OK only when every holder keeps a note of it, so that no loss of the master loses it.
+  // Without it a master that is lost takes along what it answered shortly before: usually in the
+  // last 100 ms.
+  bool durable = false;
+  // Never evicted, until it is unpinned (Client::Pin), removed or expires. A segment may be pinned
+  // in part only (the master's --pinned_share_allowed): resource_exhausted beyond that.
+  bool hard_pin = false;
+  // Counted from the commit. So long it is evicted only where nothing else may be; 0: not.
+  Duration soft_pin{};
+  // Counted from the commit. Then it expires: it is found no longer, pinned or not. 0: never.
+  Duration ttl{};
+  // Objects of one group (at most kMaxGroupBytes, any values; empty: none) are of no use without
+  // each other: when one is evicted so are all, and while one of them is leased, pinned or
+  // unfinished none is. Evicting takes time with their number: some thousands at most.
+  std::string group{};
+};
+
+// How an object that is there is kept from eviction from now on. Neither: it is unpinned. Its TTL
+// and its group stay as they are.
+struct PinOptions {
+  bool hard = false;  // see PutOptions::hard_pin
+  Duration soft{};    // counted from now; see PutOptions::soft_pin
 };
 
 struct PutItem {
   std::string_view key;
   std::span<const ConstPiece> pieces;  // in order; none, or sizes of 0, make an empty object
+  // Its index in a chain of prefixes: of objects that were put, or are used, in one call those of
+  // higher positions are evicted first, so that what is left of a chain is of use.
+  uint32_t position = 0;
 };
 
 inline constexpr uint64_t kToTheEnd = UINT64_MAX;
@@ -129,7 +155,8 @@ class NewObject {
 
 struct CreateItem {
   std::string_view key;
-  uint64_t size = 0;  // bytes
+  uint64_t size = 0;      // bytes
+  uint32_t position = 0;  // as PutItem has it
 };
 
 struct ReplicaStat {
@@ -145,6 +172,8 @@ struct ObjectStat {
   Duration age{};         // since its commit
   Duration lease_left{};  // 0: not leased
   std::vector<ReplicaStat> replicas;
+  bool durable = false;   // every holder has noted it as it is now
+  Retention retention{};  // what is left of it
 };
 
 struct ClientOptions {
@@ -206,8 +235,9 @@ class Client {
   virtual ~Client() = default;
 
   // After OK every Get, Exists or Stat that starts later, on any machine, sees the object until it
-  // is removed, evicted or its holders die. already_exists: the key is taken (message says
-  // "pending" when by an unfinished put). resource_exhausted: no room and nothing may be evicted.
+  // is removed, expires, is evicted or its holders die. already_exists: the key is taken (message
+  // says "pending" when by an unfinished put). resource_exhausted: no room and nothing may be
+  // evicted, or too much is pinned.
   // deadline_exceeded: it may or may not have been committed. aborted, unavailable: not committed.
   virtual std::vector<Status> Put(std::span<const PutItem> items,
                                   const PutOptions& options = {}) = 0;
@@ -271,6 +301,20 @@ class Client {
   virtual transfer::WayCounters counters(transfer::Way way) const = 0;
   virtual Lending lending() const = 0;
 
+  // Pins anew, or unpins; after OK the object is kept so, over a loss of the master too. not_found;
+  // resource_exhausted: too much of a segment is pinned. deadline_exceeded: it may or may not have
+  // been pinned; the same again does no harm.
+  virtual std::vector<Status> Pin(std::span<const std::string_view> keys, const PinOptions& options,
+                                  Duration timeout = std::chrono::seconds(30)) = 0;
+
+  // Removes all objects whose key begins so (empty: all), and says how many. After OK no Get that
+  // starts later returns any of them; what is committed meanwhile may stay. deadline_exceeded: they
+  // are no longer found, but a holder has not confirmed that old locations are refused; or the
+  // master has not answered, and they may be there still. The master looks at every key that it
+  // has, and serves nobody meanwhile: well below a second per million keys.
+  virtual Result<uint64_t> RemoveMatching(std::string_view prefix,
+                                          Duration timeout = std::chrono::seconds(30)) = 0;
+
   // Forms for one object.
   Status Put(std::string_view key, std::string_view value, const PutOptions& options = {});
   Result<std::string> Get(std::string_view key, Duration timeout = std::chrono::seconds(30));
@@ -278,6 +322,8 @@ class Client {
   Status WaitExists(std::string_view key, Duration timeout);
   Status Remove(std::string_view key, Duration timeout = std::chrono::seconds(30));
   Result<ObjectStat> Stat(std::string_view key, Duration timeout = std::chrono::seconds(30));
+  Status Pin(std::string_view key, const PinOptions& options,
+             Duration timeout = std::chrono::seconds(30));
   Result<std::unique_ptr<ObjectView>> View(std::string_view key,
                                            Duration timeout = std::chrono::seconds(30));
   Result<std::unique_ptr<NewObject>> Create(std::string_view key, uint64_t size,

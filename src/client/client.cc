@@ -85,6 +85,10 @@ class Member final : public Client {
   std::vector<Result<ObjectStat>> Stat(std::span<const std::string_view> keys,
                                        Duration timeout) override;
 
+  std::vector<Status> Pin(std::span<const std::string_view> keys, const PinOptions& options,
+                          Duration timeout) override;
+  Result<uint64_t> RemoveMatching(std::string_view prefix, Duration timeout) override;
+
   Result<std::unique_ptr<ReadSession>> OpenReadSession(std::span<const std::string_view> keys,
                                                        Duration timeout) override;
   std::vector<Result<std::unique_ptr<ObjectView>>> View(std::span<const std::string_view> keys,
@@ -311,6 +315,29 @@ std::vector<Result<ObjectStat>> Member::Stat(std::span<const std::string_view> k
       });
 }
 
+std::vector<Status> Member::Pin(std::span<const std::string_view> keys, const PinOptions& options,
+                                Duration timeout) {
+  Status call = CheckCall(timeout);
+  if (call.ok()) call = CheckPinOptions(options);
+  return AnswerEach<Status>(call, keys, [&](std::span<const std::string_view> good) {
+    const TimePoint deadline = After(BootClock::now(), timeout);
+    return StatusesOf(
+        works_->master->Keep(kvstore::Pin{Pack(good), options.hard, options.soft}, deadline));
+  });
+}
+
+Result<uint64_t> Member::RemoveMatching(std::string_view prefix, Duration timeout) {
+  KVSTORE_RETURN_IF_ERROR(CheckCall(timeout));
+  KVSTORE_RETURN_IF_ERROR(CheckPrefix(prefix));
+  const TimePoint deadline = After(BootClock::now(), timeout);
+  locations_.ForgetMatching(prefix);
+  const CountAnswer answer =
+      works_->master->Sweep(kvstore::RemoveMatching{std::string(prefix)}, deadline);
+  locations_.ForgetMatching(prefix);
+  if (!answer.status.ok()) return answer.status;
+  return answer.count;
+}
+
 Result<std::unique_ptr<ReadSession>> Member::OpenReadSession(std::span<const std::string_view> keys,
                                                              Duration timeout) {
   KVSTORE_RETURN_IF_ERROR(CheckCall(timeout));
@@ -374,6 +401,8 @@ ObjectStat Member::Describe(const StatAnswer& answer) const {
   stat.checksum = answer.checksum;
   stat.age = answer.age;
   stat.lease_left = answer.lease_left;
+  stat.durable = answer.durable;
+  stat.retention = answer.retention;
   for (const Replica& replica : answer.replicas) {
     ReplicaStat line;
     line.holder = replica.segment.holder;
@@ -501,6 +530,10 @@ Status Client::Remove(std::string_view key, Duration timeout) {
 
 Result<ObjectStat> Client::Stat(std::string_view key, Duration timeout) {
   return Stat(std::span(&key, 1), timeout).front();
+}
+
+Status Client::Pin(std::string_view key, const PinOptions& options, Duration timeout) {
+  return Pin(std::span(&key, 1), options, timeout).front();
 }
 
 Result<std::unique_ptr<ObjectView>> Client::View(std::string_view key, Duration timeout) {

@@ -10,6 +10,20 @@ constexpr Duration kLongestAbort = std::chrono::seconds(1);
 
 }  // namespace
 
+StartPut Asking(const PutOptions& options) {
+  StartPut request;
+  request.replicas = options.replicas;
+  request.replace = options.replace;
+  request.placement = options.placement;
+  request.preferred_nodes = options.preferred_nodes;
+  request.durable = options.durable;
+  request.retention = {.hard_pin = options.hard_pin,
+                       .soft_pin = options.soft_pin,
+                       .ttl = options.ttl,
+                       .group = options.group};
+  return request;
+}
+
 TimePoint GrantEnd(const StartPutAnswer& answer, TimePoint asked_at) {
   return After(After(asked_at, answer.parked), answer.grant);
 }

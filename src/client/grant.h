@@ -1,18 +1,34 @@
 #ifndef KVSTORE_SRC_CLIENT_GRANT_H_
 #define KVSTORE_SRC_CLIENT_GRANT_H_
 
-// What a writer makes of the master's answers about its puts: by when it must be done, what a
-// failure means to its caller, and which puts it must abort. Shared by Put and Create.
+// What a writer asks of the master, and makes of its answers about its puts: by when it must be
+// done, what a failure means to its caller, and which puts it must abort. Shared by Put and Create.
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "client/parts.h"
+#include "kvstore/client.h"
 #include "kvstore/clock.h"
 #include "kvstore/status.h"
 #include "proto/verbs.h"
 
 namespace kvstore::client {
+
+// What the options ask for all items of a put, in a request that has no items yet.
+StartPut Asking(const PutOptions& options);
+
+// Their positions, as such a request has them: none where all are 0.
+template <typename Item>
+std::vector<uint32_t> PositionsOf(std::span<const Item> items) {
+  std::vector<uint32_t> positions;
+  for (const Item& item : items) positions.push_back(item.position);
+  const bool any =
+      std::any_of(positions.begin(), positions.end(), [](uint32_t p) { return p > 0; });
+  return any ? positions : std::vector<uint32_t>();
+}
 
 // By when a put that was granted so is to be written and committed; it was asked for at `asked_at`.
 TimePoint GrantEnd(const StartPutAnswer& answer, TimePoint asked_at);

@@ -28,6 +28,13 @@ Status CheckPieces(std::span<const P> pieces, uint64_t limit) {
   return Status::Ok();
 }
 
+// A duration for which an object is kept.
+Status CheckKept(const char* name, Duration duration) {
+  if (duration >= Duration::zero()) return Status::Ok();
+  return InvalidArgumentError(std::string(name) + " is " + std::to_string(duration.count()) +
+                              " ns; it may not be less than 0");
+}
+
 }  // namespace
 
 Status CheckItem(std::string_view key) {
@@ -76,7 +83,21 @@ Status CheckPutOptions(const PutOptions& options) {
                                 " bytes; at most " + std::to_string(kMaxNameBytes) +
                                 " are allowed");
   }
-  return Status::Ok();
+  if (options.group.size() > kMaxGroupBytes) {
+    return InvalidArgumentError("group has " + std::to_string(options.group.size()) +
+                                " bytes; at most " + std::to_string(kMaxGroupBytes) +
+                                " are allowed");
+  }
+  KVSTORE_RETURN_IF_ERROR(CheckKept("ttl", options.ttl));
+  return CheckKept("soft_pin", options.soft_pin);
+}
+
+Status CheckPinOptions(const PinOptions& options) { return CheckKept("soft", options.soft); }
+
+Status CheckPrefix(std::string_view prefix) {
+  if (prefix.size() <= kMaxKeyBytes) return Status::Ok();
+  return InvalidArgumentError("the prefix has " + std::to_string(prefix.size()) +
+                              " bytes; at most " + std::to_string(kMaxKeyBytes) + " are allowed");
 }
 
 Status CheckKeyBytes(uint64_t bytes) {

@@ -21,6 +21,8 @@ Status CheckItem(const CreateItem& item);
 // What is refused for a whole call.
 Status CheckTimeout(Duration timeout);
 Status CheckPutOptions(const PutOptions& options);
+Status CheckPinOptions(const PinOptions& options);
+Status CheckPrefix(std::string_view prefix);
 
 inline std::string_view KeyOf(std::string_view key) { return key; }
 inline std::string_view KeyOf(const PutItem& item) { return item.key; }

@@ -46,6 +46,15 @@ void Locations::Forget(std::string_view key, const PutId& put) {
   if (found != places_.end() && found->second->location->put == put) Erase(found);
 }
 
+void Locations::ForgetMatching(std::string_view prefix) {
+  if (capacity_ == 0) return;
+  MutexLock lock(mu_);
+  for (auto it = places_.begin(); it != places_.end();) {
+    const auto place = it++;
+    if (place->first.starts_with(prefix)) Erase(place);
+  }
+}
+
 size_t Locations::size() const {
   MutexLock lock(mu_);
   return places_.size();

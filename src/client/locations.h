@@ -49,6 +49,9 @@ class Locations {
   // Only if it is that put's: another may have been learned meanwhile.
   void Forget(std::string_view key, const PutId& put) EXCLUDES(mu_);
 
+  // All keys that begin so. O(all that are remembered).
+  void ForgetMatching(std::string_view prefix) EXCLUDES(mu_);
+
   size_t size() const EXCLUDES(mu_);
 
  private:

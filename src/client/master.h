@@ -69,6 +69,8 @@ class Master {
   virtual std::vector<ItemAnswer> Await(WaitExists request, TimePoint deadline) = 0;
   virtual std::vector<ItemAnswer> Drop(Remove request, TimePoint deadline) = 0;
   virtual std::vector<StatAnswer> Describe(StatObject request, TimePoint deadline) = 0;
+  virtual std::vector<ItemAnswer> Keep(Pin request, TimePoint deadline) = 0;
+  virtual CountAnswer Sweep(RemoveMatching request, TimePoint deadline) = 0;
   // Tells and waits for nothing; may be lost.
   virtual void Note(NoteReads request) = 0;
 

@@ -14,6 +14,8 @@ constexpr ExchangeRules kCommitting{.of_one_incarnation = true,
 constexpr ExchangeRules kAborting{
     .of_one_incarnation = true, .tell_even_late = true, .effect = "it may have been aborted"};
 constexpr ExchangeRules kRemoving{.effect = "it may have been removed"};
+constexpr ExchangeRules kPinning{.effect = "it may have been pinned or unpinned"};
+constexpr ExchangeRules kSweeping{.effect = "some or all may have been removed"};
 
 // The new answers of these replies, one after the other.
 template <typename Answer>
@@ -118,6 +120,14 @@ std::vector<ItemAnswer> MasterStub::Drop(Remove request, TimePoint deadline) {
 
 std::vector<StatAnswer> MasterStub::Describe(StatObject request, TimePoint deadline) {
   return AskAll<StatAnswer>(std::move(request), kReading, deadline);
+}
+
+std::vector<ItemAnswer> MasterStub::Keep(Pin request, TimePoint deadline) {
+  return AskAll<ItemAnswer>(std::move(request), kPinning, deadline);
+}
+
+CountAnswer MasterStub::Sweep(RemoveMatching request, TimePoint deadline) {
+  return AskAll<CountAnswer>(std::move(request), kSweeping, deadline).at(0);
 }
 
 void MasterStub::Note(NoteReads request) {

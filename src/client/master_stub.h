@@ -38,6 +38,8 @@ class MasterStub final : public Master {
   std::vector<ItemAnswer> Await(WaitExists request, TimePoint deadline) override;
   std::vector<ItemAnswer> Drop(Remove request, TimePoint deadline) override;
   std::vector<StatAnswer> Describe(StatObject request, TimePoint deadline) override;
+  std::vector<ItemAnswer> Keep(Pin request, TimePoint deadline) override;
+  CountAnswer Sweep(RemoveMatching request, TimePoint deadline) override;
   void Note(NoteReads request) override;
   std::optional<Peer> FindPeer(Incarnation holder) const override;
 

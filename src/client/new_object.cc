@@ -145,15 +145,14 @@ std::vector<Created> CreateCall::Run() {
 }
 
 StartPut CreateCall::Request() const {
-  StartPut request;
+  StartPut request = Asking(options_);
   for (uint32_t i = 0; i < items_.size(); ++i) {
     request.keys.Add(items_[i].key);
     request.sequences.push_back(first_sequence_ + i);
     request.sizes.push_back(items_[i].size);
   }
-  request.replace = options_.replace;
+  request.positions = PositionsOf(items_);
   request.placement = Placement::kThisHost;
-  request.preferred_nodes = options_.preferred_nodes;
   return request;
 }
 

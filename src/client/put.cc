@@ -78,16 +78,13 @@ std::vector<Status> PutCall::Run() {
 }
 
 StartPut PutCall::Request() const {
-  StartPut request;
+  StartPut request = Asking(options_);
   for (uint32_t i = 0; i < items_.size(); ++i) {
     request.keys.Add(items_[i].key);
     request.sequences.push_back(first_sequence_ + i);
     request.sizes.push_back(SizeOf(items_[i]));
   }
-  request.replicas = options_.replicas;
-  request.replace = options_.replace;
-  request.placement = options_.placement;
-  request.preferred_nodes = options_.preferred_nodes;
+  request.positions = PositionsOf(items_);
   return request;
 }
 

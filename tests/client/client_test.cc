@@ -1,5 +1,6 @@
 #include "kvstore/client.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -16,6 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::StartsWith;
 using transfer::Way;
 
 // Two members of one pool: what is put lies in `near_`s memory, and `far_` must fetch it.
@@ -258,6 +260,27 @@ TEST_F(ClientTest, OptionsOutOfTheirLimitsAreRefusedForEveryItem) {
   EXPECT_EQ(near_->Get("k", -seconds(1)).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(near_->WaitExists("k", Duration::zero()).code(), StatusCode::kInvalidArgument);
   EXPECT_FALSE(*near_->Exists("k", Duration::max()));
+}
+
+TEST_F(ClientTest, HowLongAnObjectIsToBeKeptIsCheckedToo) {
+  const auto refusal = [&](const PutOptions& options) {
+    const Status status = near_->Put("k", "x", options);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    return status.message();
+  };
+  PutOptions options;
+  options.ttl = -seconds(1);
+  EXPECT_THAT(refusal(options), StartsWith("ttl is -1000000000 ns"));
+  options = {};
+  options.soft_pin = Duration(-1);
+  EXPECT_THAT(refusal(options), StartsWith("soft_pin is -1 ns"));
+  options = {};
+  options.group = std::string(kMaxGroupBytes + 1, 'g');
+  EXPECT_THAT(refusal(options), StartsWith("group has 256 bytes"));
+  EXPECT_THAT(near_->Pin("k", {.soft = Duration(-1)}).message(), StartsWith("soft is -1 ns"));
+  EXPECT_EQ(near_->Pin("", {}).code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(near_->RemoveMatching(std::string(kMaxKeyBytes + 1, 'p')).status().message(),
+              StartsWith("the prefix has 1025 bytes"));
 }
 
 TEST_F(ClientTest, MoreReplicasThanNodesAreRefusedWithNumbers) {

@@ -89,6 +89,16 @@ TEST(LocationsTest, ARefusalForgetsOnlyThePutThatWasRefused) {
   EXPECT_EQ(locations.Find("k", kSelf, kNow), nullptr);
 }
 
+TEST(LocationsTest, AllKeysOfAPrefixAreForgotten) {
+  Locations locations(10);
+  for (const char* key : {"a/1", "a/2", "b/1"}) locations.Remember(key, LocationOf(1));
+  locations.ForgetMatching("a/");
+  EXPECT_EQ(locations.size(), 1u);
+  EXPECT_NE(locations.Find("b/1", kSelf, kNow), nullptr);
+  locations.ForgetMatching("");
+  EXPECT_EQ(locations.size(), 0u);
+}
+
 TEST(LocationsTest, ThreadsShareThem) {
   Locations locations(50);
   std::vector<std::thread> threads;

@@ -157,6 +157,31 @@ TEST_F(MasterStubTest, EveryPartOfABatchKeepsItsOptionsAndNumbers) {
   EXPECT_FALSE(std::get<Locate>(channel_.sent.back().request.verb).want_lease);
 }
 
+TEST_F(MasterStubTest, PinsAreCutWithTheirOptions) {
+  AnswerEverything();
+  const auto answers =
+      stub_.Keep(Pin{.keys = Keys(5000), .hard = true, .soft = seconds(9)}, In(seconds(1)));
+  EXPECT_EQ(answers.size(), 5000u);
+  ASSERT_EQ(channel_.sent.size(), 2u);
+  const Pin& part = std::get<Pin>(channel_.sent[1].request.verb);
+  EXPECT_EQ(part.keys.size(), 5000 - kMaxBatchItems);
+  EXPECT_TRUE(part.hard);
+  EXPECT_EQ(part.soft, seconds(9));
+}
+
+TEST_F(MasterStubTest, ARemovalByPrefixHasOneAnswerAndAsksAgainWithoutOne) {
+  channel_.on_send = [&](const VerbRequest& request) {
+    if (channel_.sent.size() < 2) return;
+    channel_.Reply({request.id, std::vector<CountAnswer>{{0, Status::Ok(), 3}}, {}});
+  };
+  const CountAnswer answer = stub_.Sweep(RemoveMatching{"a/"}, In(seconds(10)));
+  EXPECT_TRUE(answer.status.ok());
+  EXPECT_EQ(answer.count, 3u);
+  ASSERT_EQ(channel_.sent.size(), 2u);
+  EXPECT_EQ(channel_.sent[0].request.id, channel_.sent[1].request.id);
+  EXPECT_EQ(std::get<RemoveMatching>(channel_.sent[1].request.verb).prefix, "a/");
+}
+
 TEST_F(MasterStubTest, CommitsAreCutWithTheirChecksums) {
   AnswerEverything();
   CommitPut commit;

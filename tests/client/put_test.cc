@@ -59,6 +59,28 @@ class PutTest : public ::testing::Test {
   FakePool pool_;
 };
 
+// ---- what the master is asked -------------------------------------------------------------------
+
+TEST_F(PutTest, HowTheObjectIsToBeKeptIsAskedOfTheMaster) {
+  PutOptions options;
+  options.durable = true;
+  options.hard_pin = true;
+  options.soft_pin = seconds(2);
+  options.ttl = seconds(3);
+  options.group = "g";
+  EXPECT_EQ(Put("k", "v", options), Status::Ok());
+  EXPECT_TRUE(pool_.master.started.durable);
+  const Retention wanted{.hard_pin = true, .soft_pin = seconds(2), .ttl = seconds(3), .group = "g"};
+  EXPECT_EQ(pool_.master.started.retention, wanted);
+  EXPECT_THAT(pool_.master.started.positions, ElementsAre());
+}
+
+TEST_F(PutTest, EachItemHasItsPositionWhereAnyIsNamed) {
+  const std::vector<PutItem> items = {{"a", {}, 0}, {"b", {}, 7}};
+  EXPECT_THAT(PutObjects(pool_.parts, items, {}), ElementsAre(Status::Ok(), Status::Ok()));
+  EXPECT_THAT(pool_.master.started.positions, ElementsAre(0, 7));
+}
+
 // ---- what is written can be read ----------------------------------------------------------------
 
 TEST_F(PutTest, ACommittedObjectIsReadAsItWasPut) {

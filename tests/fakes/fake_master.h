@@ -60,6 +60,8 @@ class FakeMaster final : public client::Master {
   std::vector<ItemAnswer> Await(WaitExists, TimePoint) override { return {}; }
   std::vector<ItemAnswer> Drop(Remove, TimePoint) override { return {}; }
   std::vector<StatAnswer> Describe(StatObject, TimePoint) override { return {}; }
+  std::vector<ItemAnswer> Keep(Pin, TimePoint) override { return {}; }
+  CountAnswer Sweep(RemoveMatching, TimePoint) override { return {}; }
   void Note(NoteReads request) override { notes.push_back(std::move(request)); }
 
  private:

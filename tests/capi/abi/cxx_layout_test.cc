@@ -52,6 +52,10 @@ TEST(CxxAbiTest, TheClientsCallsStayInTheirSlots) {
   EXPECT_EQ(SlotOf(static_cast<transfer::WayCounters (Client::*)(transfer::Way) const>(
                 &Client::counters)),
             16u);
+  EXPECT_EQ(SlotOf(&Client::lending), 17u);
+  using Pins = std::vector<Status> (Client::*)(Keys, const PinOptions&, Duration);
+  EXPECT_EQ(SlotOf(static_cast<Pins>(&Client::Pin)), 18u);
+  EXPECT_EQ(SlotOf(&Client::RemoveMatching), 19u);
 }
 
 TEST(CxxAbiTest, WhatAClientHandsOutStaysInItsSlots) {
@@ -96,14 +100,16 @@ TEST(CxxAbiTest, TheTransferLayersCallsStayInTheirSlots) {
 }
 
 TEST(CxxAbiTest, StructsKeepTheirSizes) {
-  EXPECT_EQ(sizeof(PutOptions), 48u);
-  EXPECT_EQ(sizeof(PutItem), 32u);
+  EXPECT_EQ(sizeof(PutOptions), 104u);
+  EXPECT_EQ(sizeof(PutItem), 40u);
   EXPECT_EQ(sizeof(GetItem), 48u);
   EXPECT_EQ(sizeof(GetResult), 48u);
   EXPECT_EQ(sizeof(PartItem), 40u);
-  EXPECT_EQ(sizeof(CreateItem), 24u);
+  EXPECT_EQ(sizeof(CreateItem), 32u);
   EXPECT_EQ(sizeof(ReplicaStat), 64u);
-  EXPECT_EQ(sizeof(ObjectStat), 56u);
+  EXPECT_EQ(sizeof(ObjectStat), 128u);
+  EXPECT_EQ(sizeof(PinOptions), 16u);
+  EXPECT_EQ(sizeof(Retention), 64u);
   EXPECT_EQ(sizeof(ClientOptions), 184u);
   EXPECT_EQ(sizeof(ClientCounters), 128u);
   EXPECT_EQ(sizeof(Status), 40u);
