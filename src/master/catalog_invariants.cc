@@ -29,9 +29,18 @@ std::string Name(const Object& object) {
          std::to_string(object.id.sequence);
 }
 
-// Rule 1: every granule below `prepared` is free or of one replica, exactly.
+// Rule 1: every granule below `prepared` is free, withheld, or of one replica, exactly.
 void CheckTiling(const Segment& segment, Findings* findings) {
   std::vector<Range> ranges = segment.free().FreeRanges();
+  for (const Range& range : ranges) {
+    findings->Expect(range.offset + range.length <= segment.limit(),
+                     Name(segment.id()) + ": memory beyond its limit is free");
+  }
+  for (const Range& range : segment.withheld().FreeRanges()) {
+    findings->Expect(range.offset >= segment.limit(),
+                     Name(segment.id()) + ": memory below its limit is withheld");
+    ranges.push_back(range);
+  }
   for (size_t s = 0; s < kStandings; ++s) {
     const auto standing = static_cast<Standing>(s);
     uint64_t bytes = 0;

@@ -55,6 +55,7 @@ std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
       line.orders_open +=
           segment->List(Standing::kOrdered).size() + segment->List(Standing::kWithdrawn).size();
       line.objects += segment->objects();
+      line.sick = line.sick || segment->sick();
       line.space += segment->TakeSpace();
     }
     lines.push_back(std::move(line));

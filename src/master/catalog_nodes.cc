@@ -46,6 +46,8 @@ std::set<uint64_t> ParkedOn(const Node& node) {
   return arrivals;
 }
 
+}  // namespace
+
 NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
   NodeEvent event;
   event.what = what;
@@ -55,8 +57,6 @@ NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
   event.has_session = node.has_session;
   return event;
 }
-
-}  // namespace
 
 Node* Catalog::State::FindMember(Incarnation incarnation) const {
   Node* const node = nodes.Find(incarnation);
@@ -109,6 +109,7 @@ Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
     node->counter = hello.counter;
     AddSegments(event, *node, hello);
   }
+  RankYoung(event.now);
   RetryParked(event);
   Welcome welcome;
   welcome.version = std::min(hello.newest_version, kProtocolVersion);

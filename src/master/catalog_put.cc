@@ -60,7 +60,9 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
   }
   Object& object = AddObject(event, asking, verb, index);
   Room room = FindRoom(event, object);
-  if (room.segments.size() < object.replicas_wanted) {
+  if (room.segments.size() < object.replicas_wanted && FitsOnceWell(object)) {
+    room.segments.clear();
+  } else if (room.segments.size() < object.replicas_wanted) {
     const Status status = NoRoom(object);
     ++counters.puts_refused_full;
     EndParked(event, object, status);

@@ -166,10 +166,14 @@ bool Catalog::State::Serves(const Object& object, const HeldReplica& replica) {
 std::vector<Replica> Catalog::State::Replicas(const Object& object) const {
   std::vector<Replica> replicas;
   replicas.reserve(object.replicas.size());
-  // Readers try them in this order: those of suspected holders last.
-  for (const bool suspected : {false, true}) {
+  // Readers try them in this order: those that can't be reached, and those of suspected holders,
+  // last.
+  const auto trouble = [](const Segment& segment) {
+    return segment.node().suspected ? 2 : segment.sick() ? 1 : 0;
+  };
+  for (const int troubled : {0, 1, 2}) {
     for (const HeldReplica& held : object.replicas) {
-      if (held.segment && Serves(object, held) && held.segment->node().suspected == suspected) {
+      if (held.segment && Serves(object, held) && trouble(*held.segment) == troubled) {
         replicas.push_back({held.segment->id(), held.birth, held.ranges});
       }
     }

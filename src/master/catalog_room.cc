@@ -35,7 +35,7 @@ uint64_t Missing(uint64_t wanted, uint64_t have) { return wanted > have ? wanted
 
 // ---- why there is no room, in words; `allowed` are the members that the put's placement allows
 
-bool LivesAndLends(const Node& node) { return !node.suspected && node.Lends(); }
+bool LivesAndLends(const Node& node) { return !node.suspected && !node.draining && node.Lends(); }
 
 Space SpaceOf(const std::vector<const Node*>& allowed) {
   Space space;
@@ -77,7 +77,7 @@ Status TooLarge(const Object& object, const std::vector<const Node*>& allowed) {
     if (!LivesAndLends(*node)) continue;
     largest.push_back(0);
     for (const auto& segment : node->segments) {
-      largest.back() = std::max(largest.back(), segment->size());
+      largest.back() = std::max(largest.back(), segment->limit());
     }
   }
   const size_t wanted = object.replicas_wanted;
@@ -122,7 +122,7 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
   const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
   // Where pages or victims are to be had at once, and only then where others must finish first.
   Choose(candidates, object.replicas_wanted, &room.segments, [&](Segment& segment) {
-    if (object.size > segment.size()) return false;
+    if (object.size > segment.limit()) return false;
     ExpireLeases(segment, event.now);
     const uint64_t wanted = segment.claimed() + segment.free().Footprint(object.size);
     uint64_t room_made =
@@ -131,10 +131,25 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
     return wanted <= room_made;
   });
   Choose(candidates, object.replicas_wanted, &room.segments, [&](const Segment& segment) {
-    return object.size <= segment.size() &&
+    return object.size <= segment.limit() &&
            segment.free().Footprint(object.size) <= segment.Reachable();
   });
   return room;
+}
+
+bool Catalog::State::FitsOnceWell(const Object& object) const {
+  if (sick.empty()) return false;
+  const Node* const writer = nodes.Find(object.id.writer);
+  const auto fitting =
+      std::count_if(nodes.all().begin(), nodes.all().end(), [&](const auto& member) {
+        const Node& node = *member.second;
+        return LivesAndLends(node) && Allows(object, writer, node) &&
+               std::any_of(node.segments.begin(), node.segments.end(), [&](const auto& segment) {
+                 return object.size <= segment->limit() &&
+                        segment->free().Footprint(object.size) <= segment->Reachable();
+               });
+      });
+  return static_cast<size_t>(fitting) >= object.replicas_wanted;
 }
 
 void Catalog::State::Park(Event& event, Object& object, std::vector<Segment*> segments) {
@@ -175,6 +190,15 @@ void Catalog::State::Replan(Event& event, Object& object) {
   Park(event, object, std::move(room.segments));
 }
 
+void Catalog::State::ReplanQueue(Event& event, Segment& segment) {
+  std::vector<uint64_t> arrivals;
+  for (const auto& [arrival, object] : segment.queue()) arrivals.push_back(arrival);
+  for (const uint64_t arrival : arrivals) {
+    const auto it = parked.find(arrival);
+    if (it != parked.end()) Replan(event, *it->second);
+  }
+}
+
 void Catalog::State::MakeRoom(Event& event, Segment& segment) {
   const Object* const head = segment.FirstInQueue();
   if (!head || segment.node().suspected) return;
@@ -197,9 +221,9 @@ void Catalog::State::KeepReady(Event& event, Segment& segment) {
 
 void Catalog::State::AskForPages(Event& event, Segment& segment, uint64_t free_wanted) {
   const uint64_t coming = segment.free().free_bytes() + segment.Coming();
-  if (coming >= free_wanted || segment.asked() == segment.size()) return;
+  if (coming >= free_wanted || segment.asked() >= segment.limit()) return;
   const uint64_t step = std::max(limits.prepare_step, free_wanted - coming);
-  const uint64_t granules = (std::min(step, segment.size()) - 1) / segment.granule() + 1;
+  const uint64_t granules = (std::min(step, segment.limit()) - 1) / segment.granule() + 1;
   segment.AskForPages(segment.asked() + granules * segment.granule(), event.now);
   ++counters.orders_sent;
   if (segment.node().has_session) {
@@ -227,8 +251,8 @@ void Catalog::State::Evict(Event& event, Segment& segment, uint64_t missing, Cau
 bool Catalog::State::YieldsVictims(const Object& object, TimePoint now) const {
   return std::none_of(
       object.replicas.begin(), object.replicas.end(), [now](const HeldReplica& replica) {
-        return replica.segment &&
-               (replica.segment->node().suspected || replica.segment->node().IsSlow(now));
+        return replica.segment && (replica.segment->node().suspected ||
+                                   replica.segment->node().IsSlow(now) || replica.segment->sick());
       });
 }
 
@@ -286,7 +310,7 @@ void Catalog::State::ExpireLeases(Segment& segment, TimePoint now) {
 }
 
 uint64_t Catalog::State::LowWatermark(const Segment& segment) const {
-  return static_cast<uint64_t>(limits.free_share_wanted * static_cast<double>(segment.size()));
+  return static_cast<uint64_t>(limits.free_share_wanted * static_cast<double>(segment.limit()));
 }
 
 Status Catalog::State::NoRoom(const Object& object) const {

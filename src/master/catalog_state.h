@@ -13,7 +13,9 @@
 //   catalog_notes.cc       what holders keep for the next master
 //   catalog_reign.cc       a new reign: reports, and what waits for them
 //   catalog_copies.cc      replicas made again, copied and moved
+//   catalog_tasks.cc       copies and moves that operators ask for
 //   catalog_vacate.cc      memory that is emptied: drains, segments that shrink
+//   catalog_sick.cc        segments that peers can't reach; nodes that joined lately
 //   catalog_nodes.cc       join, leave, suspected, gone
 //   catalog_tick.cc        what time alone brings about
 //   catalog_list.cc        census and lists for operators
@@ -68,6 +70,9 @@ enum class Cause : uint8_t {
   kTtl,
 };
 
+// For an event about the node as it is.
+NodeEvent AboutNode(NodeEvent::What what, const Node& node);
+
 struct Catalog::State {
   State(const Limits& limits_in, const Reign& reign, const Guards& guards_in)
       : limits(limits_in),
@@ -115,6 +120,8 @@ struct Catalog::State {
 
   Room FindRoom(const Event& event, const Object& object);
   Room FindFreeRoom(const Object& object) const;
+  // Whether there would be room, in the end, if no segment were sick.
+  bool FitsOnceWell(const Object& object) const;
   // Room is made in these segments, and the put gets it there when its turn comes.
   void Park(Event& event, Object& object, std::vector<Segment*> segments);
   void LeaveQueues(Object& object);
@@ -122,6 +129,8 @@ struct Catalog::State {
   void EndParked(Event& event, Object& object, const Status& status);
   // A parked put is looked after anew, wherever room is now or can be made.
   void Replan(Event& event, Object& object);
+  // So are all for which room is made there.
+  void ReplanQueue(Event& event, Segment& segment);
   // Asks for pages and evicts, as much as the segment's queue still misses.
   void MakeRoom(Event& event, Segment& segment);
   // Keeps the low watermark free, or coming.
@@ -208,6 +217,14 @@ struct Catalog::State {
   Status HandleLend(Event& event, Node& node, const Lend& lend);
   Status Drain(Event& event, std::string_view node, bool drain);
 
+  // ---- what placement goes by (catalog_sick.cc)
+
+  // By what members complain of: segments become sick, or well.
+  void JudgeSegments(Event& event);
+  void SetSick(Event& event, Segment& segment, bool is_sick, TimePoint since);
+  // Lenders that joined lately get their share of what is put, according to their age.
+  void RankYoung(TimePoint now);
+
   // ---- nodes (catalog_nodes.cc)
 
   // Null also for one that is being struck.
@@ -266,7 +283,9 @@ struct Catalog::State {
   uint64_t next_arrival = 1;
   uint64_t retry_next = 0;  // arrival from which RetryParked goes on, past the oldest
   WaitingItems waiting;
-  bool watched = false;  // somebody wants to know what becomes of objects
+  std::set<Incarnation> complainers;    // whose peers failed them lately
+  std::map<SegmentId, TimePoint> sick;  // since when
+  bool watched = false;                 // somebody wants to know what becomes of objects
 };
 
 }  // namespace kvstore::master

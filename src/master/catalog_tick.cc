@@ -8,12 +8,15 @@ namespace kvstore::master {
 
 void Catalog::State::Tick(Event& event) {
   JudgeNodes(event);
+  JudgeSegments(event);
+  RankYoung(event.now);
   EndGrants(event);
   EndPatience(event);
   for (const auto& [incarnation, node] : nodes.all()) {
     for (const auto& segment : node->segments) ExpireLeases(*segment, event.now);
     if (node->suspected) continue;
     for (const auto& segment : node->segments) {
+      if (!segment->TakesNew()) continue;
       ServeQueue(event, *segment);
       MakeRoom(event, *segment);
       KeepReady(event, *segment);

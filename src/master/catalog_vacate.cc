@@ -12,8 +12,4 @@ Status Catalog::State::Drain(Event& /*event*/, std::string_view /*node*/, bool /
   return UnimplementedError("drains");
 }
 
-// Peers could not reach these.
-void Catalog::State::Do(Event& /*event*/, const Asking& /*asking*/,
-                        const ReportFailures& /*verb*/) {}
-
 }  // namespace kvstore::master

@@ -18,6 +18,8 @@ struct Limits {
   Duration gone_after = std::chrono::seconds(15);         // of suspicion; never less than the lease
   Duration abort_writer_after = std::chrono::seconds(2);  // of suspicion: its unfinished puts end
   Duration order_resend_after = std::chrono::seconds(1);
+  Duration sick_for = std::chrono::seconds(5);     // after the last complaint of its peers
+  Duration slow_start = std::chrono::seconds(30);  // a lender's free memory counts in full after
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
   uint64_t prepare_step = 64u << 20;  // bytes of pages asked for at a time

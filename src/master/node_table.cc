@@ -92,13 +92,13 @@ void NodeTable::Suspect(Node* node, TimePoint now) {
   if (node->suspected) return;
   node->suspected = true;
   node->suspected_since = now;
-  for (const auto& segment : node->segments) by_free_share_.Erase(segment.get());
+  for (const auto& segment : node->segments) NoteSpace(segment.get());
 }
 
 void NodeTable::Trust(Node* node) {
   if (!node->suspected) return;
   node->suspected = false;
-  for (const auto& segment : node->segments) by_free_share_.Note(segment.get());
+  for (const auto& segment : node->segments) NoteSpace(segment.get());
 }
 
 std::vector<Node*> NodeTable::Snapshot() const {

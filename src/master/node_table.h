@@ -95,6 +95,10 @@ struct Node {
   TimePoint joined{};
   // It is being struck from the durable members; then this is what has become of it.
   std::optional<NodeEvent> striking;
+  // An operator wants it empty: it gets nothing new, and what it holds moves elsewhere.
+  bool draining = false;
+  std::optional<TimePoint> leave_sent;  // draining: when it was last told to leave
+  uint32_t start_eighths = 8;           // of its free memory, with which placement counts
 
   // As holder.
   std::vector<std::unique_ptr<Segment>> segments;
@@ -103,6 +107,7 @@ struct Node {
   TimePoint acks_heard{};
 
   // As reader, and for people.
+  std::map<SegmentId, TimePoint> failures;  // that it complained of, and when last
   uint64_t hits = 0, misses = 0;
   ClientTally tally;
 
@@ -143,9 +148,13 @@ class NodeTable {
   }
   bool MayReturn(Incarnation incarnation) const { return !never_again_.Find(incarnation); }
 
-  // The segment's free share may have changed.
+  // The segment's free share may have changed, or whether it takes anything new.
   void NoteSpace(Segment* segment) {
-    if (!segment->node().suspected) by_free_share_.Note(segment);
+    if (segment->TakesNew()) {
+      by_free_share_.Note(segment);
+    } else {
+      by_free_share_.Erase(segment);
+    }
   }
 
   // By incarnation.
@@ -165,7 +174,7 @@ class NodeTable {
   std::map<Incarnation, std::unique_ptr<Node>> nodes_;
   Index by_host_;
   Index by_name_;
-  ByFreeShare by_free_share_;  // segments of live nodes
+  ByFreeShare by_free_share_;  // segments that take new objects
   Remembered<Incarnation, bool> never_again_;
   uint64_t next_order_ = 1;
 };

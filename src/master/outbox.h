@@ -35,8 +35,8 @@ class Outbox {
   void AddGone(Incarnation node) { effects_.gone.push_back(node); }
   void AddStrike(Incarnation node) { effects_.strike.push_back(node); }
 
-  // Everything, with the peers that the answers and orders name; members of `nodes` only. The outbox is empty
-  // then.
+  // Everything, with the peers that the answers and orders name; members of `nodes` only. The
+  // outbox is empty then.
   Effects Take(const NodeTable& nodes);
 
  private:

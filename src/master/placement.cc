@@ -7,7 +7,7 @@
 namespace kvstore::master {
 
 void ByFreeShare::Note(Segment* segment) {
-  const uint32_t rank = 1024 - segment->FreeShare();
+  const uint32_t rank = 1024 - segment->FreeShare() * segment->node().start_eighths / 8;
   const auto [it, added] = rank_.emplace(segment->id(), rank);
   if (!added) {
     if (it->second == rank) return;
@@ -45,8 +45,9 @@ Segment* Candidates::Next() {
     stage_ = object_.placement != Placement::kSpread && writer_ ? Stage::kOwn : Stage::kRest;
   }
   if (stage_ == Stage::kOwn) {
-    if (!writer_->suspected && segment_ < writer_->segments.size()) {
-      return writer_->segments[segment_++].get();
+    while (segment_ < writer_->segments.size()) {
+      Segment* const next = writer_->segments[segment_++].get();
+      if (next->TakesNew()) return next;
     }
     segment_ = 0;
     stage_ = Stage::kHost;
@@ -62,8 +63,11 @@ Segment* Candidates::Next() {
 Segment* Candidates::NextOf(const std::vector<Node*>& nodes) {
   for (; node_ < nodes.size(); ++node_, segment_ = 0) {
     const Node& node = *nodes[node_];
-    if (node.suspected || !Allows(object_, writer_, node)) continue;
-    if (segment_ < node.segments.size()) return node.segments[segment_++].get();
+    if (!Allows(object_, writer_, node)) continue;
+    while (segment_ < node.segments.size()) {
+      Segment* const next = node.segments[segment_++].get();
+      if (next->TakesNew()) return next;
+    }
   }
   return nullptr;
 }

@@ -24,6 +24,7 @@ class ByFreeShare {
   using Order = std::map<std::pair<uint32_t, SegmentId>, Segment*>;
 
   // Takes the segment in, or moves it to where its free share puts it now. O(1) if nowhere else.
+  // A node that starts slowly counts with as many eighths of it as it has reached.
   void Note(Segment* segment);
   void Erase(Segment* segment);
   const Order& order() const { return order_; }
@@ -37,7 +38,7 @@ class ByFreeShare {
 // more.
 bool Allows(const Object& object, const Node* writer, const Node& node);
 
-// The segments of live nodes to try for one put, best first: preferred nodes as named; for
+// The segments that take new objects to try for one put, best first: preferred nodes as named; for
 // local-first the writer's own and then its host's; then all by free share. For this-host the same
 // without what lies on other hosts. A segment may come more than once. Valid until the catalog
 // changes. Most puts take the first, so nothing is computed ahead.

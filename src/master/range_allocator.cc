@@ -50,6 +50,20 @@ void RangeAllocator::Release(Range range) {
   Insert(range);
 }
 
+std::vector<Range> RangeAllocator::TakeFrom(uint64_t offset) {
+  std::vector<Range> taken;
+  while (!by_offset_.empty()) {
+    const auto last = std::prev(by_offset_.end());
+    const auto [start, length] = *last;
+    if (start + length <= offset) break;
+    Erase(last);
+    const uint64_t cut = std::max(start, offset);
+    if (start < cut) Insert({start, cut - start});
+    taken.push_back({cut, start + length - cut});
+  }
+  return taken;
+}
+
 std::vector<Range> RangeAllocator::FreeRanges() const {
   std::vector<Range> ranges;
   ranges.reserve(by_offset_.size());

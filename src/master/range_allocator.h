@@ -41,6 +41,9 @@ class RangeAllocator {
   // is free.
   void Release(Range range);
 
+  // Takes all that is free at `offset` and beyond it, whole granules.
+  std::vector<Range> TakeFrom(uint64_t offset);
+
   uint64_t free_bytes() const { return free_bytes_; }
   size_t free_ranges() const { return by_offset_.size(); }
   uint64_t largest() const { return by_length_.empty() ? 0 : by_length_.rbegin()->first; }

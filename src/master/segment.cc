@@ -2,12 +2,22 @@
 
 #include <algorithm>
 
+#include "master/node_table.h"
+
 namespace kvstore::master {
 
 Segment::Segment(Node* node, const LentSegment& lent, SegmentId id)
-    : node_(node), id_(id), granule_(lent.granule), size_(lent.size), free_(lent.granule) {
+    : node_(node),
+      id_(id),
+      granule_(lent.granule),
+      size_(lent.size),
+      limit_(lent.size),
+      free_(lent.granule),
+      withheld_(lent.granule) {
   Ready(lent.ready, /*ends=*/false);
 }
+
+bool Segment::TakesNew() const { return !node_->suspected && !node_->draining && !sick_; }
 
 bool Segment::Grant(HeldReplica* replica, uint64_t bytes, size_t max_ranges, uint64_t birth) {
   replica->ranges = free_.Allocate(bytes, max_ranges);
@@ -33,7 +43,7 @@ void Segment::FreeMemory(HeldReplica* replica) {
   if (replica->bytes == 0) return;
   Of(replica->standing).bytes -= replica->bytes;
   replica->bytes = 0;
-  for (const Range& range : replica->ranges) free_.Release(range);
+  for (const Range& range : replica->ranges) Free(range);
 }
 
 void Segment::Release(HeldReplica* replica) {
@@ -43,18 +53,59 @@ void Segment::Release(HeldReplica* replica) {
 }
 
 void Segment::AskForPages(uint64_t limit, TimePoint now) {
-  asked_ = std::min(limit, size_);
+  asked_ = std::max(prepared_, std::min(limit, limit_));
   asked_at_ = now;
 }
 
 void Segment::Ready(uint64_t limit, bool ends) {
   limit = std::min(limit, size_) / granule_ * granule_;
   if (limit > prepared_) {
-    free_.Release({prepared_, limit - prepared_});
+    Free({prepared_, limit - prepared_});
     prepared_ = limit;
   }
-  if (ends) size_ = asked_ = prepared_;
+  if (ends) {
+    size_ = asked_ = prepared_;
+    limit_ = std::min(limit_, size_);
+  }
   asked_ = std::max(asked_, prepared_);
+}
+
+void Segment::Limit(uint64_t limit) {
+  limit_ = std::min(limit, size_);
+  for (const Range& range : withheld_.TakeFrom(0)) Free(range);
+  for (const Range& range : free_.TakeFrom(limit_)) withheld_.Release(range);
+  asked_ = std::max(prepared_, std::min(asked_, limit_));
+}
+
+bool Segment::IsEmptied() const {
+  return withheld_.free_bytes() == (prepared_ > limit_ ? prepared_ - limit_ : 0);
+}
+
+bool Segment::LiesBeyond(const HeldReplica& replica) const {
+  return IsShrinking() &&
+         std::any_of(replica.ranges.begin(), replica.ranges.end(),
+                     [this](const Range& range) { return range.offset + range.length > limit_; });
+}
+
+void Segment::Grow(uint64_t size, uint64_t ready) {
+  size_ = limit_ = size;
+  Ready(ready, /*ends=*/false);
+}
+
+void Segment::End() {
+  withheld_.TakeFrom(0);
+  size_ = limit_;
+  prepared_ = std::min(prepared_, size_);
+  asked_ = std::min(asked_, size_);
+}
+
+void Segment::Free(Range range) {
+  const uint64_t end = range.offset + range.length;
+  if (range.offset < limit_) free_.Release({range.offset, std::min(end, limit_) - range.offset});
+  if (end > limit_) {
+    const uint64_t start = std::max(range.offset, limit_);
+    withheld_.Release({start, end - start});
+  }
 }
 
 void Segment::Enqueue(Object* object) {
@@ -79,21 +130,21 @@ size_t Segment::objects() const {
 uint32_t Segment::FreeShare() const {
   const uint64_t room = free_.free_bytes() + Unprepared();
   const uint64_t unclaimed = room > claimed_ ? room - claimed_ : 0;
-  return size_ == 0 ? 0
-                    : static_cast<uint32_t>(1024.0 * static_cast<double>(unclaimed) /
-                                            static_cast<double>(size_));
+  return limit_ == 0 ? 0
+                     : static_cast<uint32_t>(1024.0 * static_cast<double>(unclaimed) /
+                                             static_cast<double>(limit_));
 }
 
 Space Segment::TakeSpace() const {
   Space space;
   space.size = size_;
-  space.unprepared = Unprepared();
+  space.unprepared = size_ - prepared_;
   space.free = free_.free_bytes();
   space.unfinished = Bytes(Standing::kUnfinished);
   space.leased = Bytes(Standing::kLeased);
   space.pinned = Bytes(Standing::kSoftPinned) + Bytes(Standing::kPinned);
   space.committed = Bytes(Standing::kEvictable) + space.pinned + space.leased;
-  space.retiring = Bytes(Standing::kOrdered) + Bytes(Standing::kWithdrawn);
+  space.retiring = Bytes(Standing::kOrdered) + Bytes(Standing::kWithdrawn) + withheld_.free_bytes();
   return space;
 }
 

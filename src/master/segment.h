@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "kvstore/clock.h"
@@ -18,7 +19,7 @@ struct Node;
 
 // Memory lent by one node: what is free, who holds the rest and in which order it may be evicted,
 // which pages are there, and which parked puts room is being made for. Every byte is unprepared, or
-// free, or in exactly one replica with a standing. Thread-compatible.
+// free, or withheld, or in exactly one replica with a standing. Thread-compatible.
 class Segment {
  public:
   Segment(Node* node, const LentSegment& lent, SegmentId id);
@@ -30,6 +31,10 @@ class Segment {
   uint64_t granule() const { return granule_; }
   uint64_t size() const { return size_; }
   const RangeAllocator& free() const { return free_; }
+  // Whether placement may choose it: its node is live and not drained, and peers reach it.
+  bool TakesNew() const;
+  bool sick() const { return sick_; }  // peers can't reach it
+  void set_sick(bool sick) { sick_ = sick; }
 
   // ---- replicas
 
@@ -57,6 +62,30 @@ class Segment {
   // The holder has touched the pages below `limit`. `ends`: it can't have more; the segment ends.
   void Ready(uint64_t limit, bool ends);
 
+  // ---- growing and shrinking, in whole granules
+  //
+  //   Limit lower -> what lies beyond empties -> the release is ordered -> End: the size is the
+  //   limit. Until that order has gone out the limit can be raised again.
+
+  // Nothing is granted at the limit or beyond it. At most size().
+  uint64_t limit() const { return limit_; }
+  void Limit(uint64_t limit);
+  bool IsShrinking() const { return limit_ < size_; }
+  // Whether nothing lies beyond the limit any more.
+  bool IsEmptied() const;
+  bool LiesBeyond(const HeldReplica& replica) const;
+  // It is larger from now on, its pages are there up to `ready`. Not while it shrinks.
+  void Grow(uint64_t size, uint64_t ready);
+  // It has been emptied beyond the limit and ends there.
+  void End();
+  // Free memory beyond the limit.
+  const RangeAllocator& withheld() const { return withheld_; }
+
+  // When its release was last ordered; none: it has not been.
+  std::optional<TimePoint> release_sent;
+  // What its node wished for after that, to be granted once it is released.
+  std::optional<LentSegment> wished;
+
   // ---- parked puts that wait for room here, in the order of their arrival
 
   void Enqueue(Object* object);
@@ -70,15 +99,20 @@ class Segment {
 
   // What comes back without anybody's doing: retirements that the holder has not answered yet, and
   // pages that it has been asked for.
-  uint64_t Coming() const { return Bytes(Standing::kOrdered) + (asked_ - prepared_); }
+  uint64_t Coming() const {
+    return Bytes(Standing::kOrdered) + (asked_ > prepared_ ? asked_ - prepared_ : 0);
+  }
   // Free and claimed by nobody.
   uint64_t Available() const {
     return free_.free_bytes() > claimed_ ? free_.free_bytes() - claimed_ : 0;
   }
-  uint64_t Unprepared() const { return size_ - prepared_; }
+  uint64_t Unprepared() const { return limit_ > prepared_ ? limit_ - prepared_ : 0; }
   // What may become free in the end if all others finish: all but what is leased or pinned.
-  uint64_t Reachable() const { return size_ - Bytes(Standing::kLeased) - Bytes(Standing::kPinned); }
-  // Free and unprepared and unclaimed memory in 1024ths of the size: what placement spreads by.
+  uint64_t Reachable() const {
+    const uint64_t kept = Bytes(Standing::kLeased) + Bytes(Standing::kPinned);
+    return limit_ > kept ? limit_ - kept : 0;
+  }
+  // Free and unprepared and unclaimed memory in 1024ths of the limit: what placement spreads by.
   uint32_t FreeShare() const;
   Space TakeSpace() const;
 
@@ -87,6 +121,7 @@ class Segment {
     Chain<HeldReplica> replicas;
     uint64_t bytes = 0;  // sum over `replicas`
   };
+  void Free(Range range);
   Held& Of(Standing s) { return held_[static_cast<size_t>(s)]; }
   const Held& Of(Standing s) const { return held_[static_cast<size_t>(s)]; }
 
@@ -95,11 +130,14 @@ class Segment {
   const SegmentId id_;
   const uint64_t granule_;
 
-  uint64_t size_;          // whole granules; shrinks when the holder can't have the pages
-  uint64_t prepared_ = 0;  // free_ and all replicas lie below; <= asked_
-  uint64_t asked_ = 0;     // <= size_
+  uint64_t size_;   // whole granules; shrinks when the holder can't have the pages
+  uint64_t limit_;  // <= size_; whole granules
+  bool sick_ = false;
+  uint64_t prepared_ = 0;  // free_, withheld_ and all replicas lie below; <= asked_
+  uint64_t asked_ = 0;     // <= size_; beyond the limit only as far as prepared_ is
   TimePoint asked_at_{};
-  RangeAllocator free_;
+  RangeAllocator free_;      // below the limit
+  RangeAllocator withheld_;  // beyond it
   std::array<Held, kStandings> held_;
   std::map<uint64_t, Object*> queue_;  // by arrival
   uint64_t claimed_ = 0;               // sum of the footprints of queue_

@@ -104,6 +104,45 @@ TEST_F(PlacementTest, SuspectedNodesAreLeftOutUntilTheyAreTrustedAgain) {
   EXPECT_EQ(Order(a, object), (Names{"b/0"}));
 }
 
+TEST_F(PlacementTest, WhatIsSickOrDrainedIsLeftOutAtEveryStage) {
+  Node* const a = Add(1, "a", "h1", {16, 16});
+  Node* const b = Add(2, "b", "h1", {16});
+  Node* const c = Add(3, "c", "h2", {16});
+  Object object;
+  object.preferred_nodes = {"c"};
+  a->segments[0]->set_sick(true);
+  nodes_.NoteSpace(a->segments[0].get());
+  EXPECT_EQ(Order(a, object), (Names{"c/0", "a/1", "b/0"}));
+  for (Node* node : {b, c}) {
+    node->draining = true;
+    nodes_.NoteSpace(node->segments[0].get());
+  }
+  EXPECT_EQ(Order(a, object), Names{"a/1"});
+  a->segments[0]->set_sick(false);
+  nodes_.NoteSpace(a->segments[0].get());
+  EXPECT_EQ(Order(a, object), (Names{"a/0", "a/1"}));
+}
+
+TEST_F(PlacementTest, ANodeThatStartsSlowlyCountsLessWhereFreeMemoryDecides) {
+  Node* const a = Add(1, "a", "h1", {16});
+  Node* const b = Add(2, "b", "h2", {16});
+  Take(a, 4);
+  b->start_eighths = 5;
+  nodes_.NoteSpace(b->segments[0].get());
+  Object object;
+  object.placement = Placement::kSpread;
+  EXPECT_EQ(Order(nullptr, object), (Names{"a/0", "b/0"}));
+  object.placement = Placement::kLocalFirst;
+  EXPECT_EQ(Order(b, object), (Names{"b/0", "a/0"}));  // its own memory all the same
+  object.preferred_nodes = {"b"};
+  EXPECT_EQ(Order(a, object), (Names{"b/0", "a/0"}));
+  b->start_eighths = 8;
+  nodes_.NoteSpace(b->segments[0].get());
+  object.preferred_nodes = {};
+  object.placement = Placement::kSpread;
+  EXPECT_EQ(Order(nullptr, object), (Names{"b/0", "a/0"}));
+}
+
 TEST_F(PlacementTest, AWriterThatLendsNothingStillHasAHost) {
   Node* const writer = Add(1, "w", "h2", {});
   Add(2, "a", "h1", {16});

@@ -101,6 +101,8 @@ void Transcript::NewCatalog(const Command& command) {
   limits.abort_writer_after = command.Time("abort", limits.abort_writer_after);
   limits.suspect_after = command.Time("suspect", limits.suspect_after);
   limits.order_resend_after = command.Time("resend", limits.order_resend_after);
+  limits.sick_for = command.Time("sick", limits.sick_for);
+  limits.slow_start = command.Time("slow", Duration::zero());
   limits.free_share_wanted = std::stod(command.Option("watermark", "0"));
   limits.leased_share_allowed = std::stod(command.Option("leased", "0.8"));
   limits.prepare_step = command.Number("step", 1) * kDefaultGranule;
@@ -212,6 +214,13 @@ VerbRequest Transcript::Request(const Command& command) {
     request.verb = StatObject{Keys(items)};
   } else if (command.verb() == "remove") {
     request.verb = Remove{Keys(items)};
+  } else if (command.verb() == "fail") {
+    ReportFailures verb;
+    for (const std::string& item : items) {
+      const std::vector<std::string> parts = Split(item, '/');
+      verb.segments.push_back({Named(parts.at(0)), static_cast<uint32_t>(std::stoul(parts.at(1)))});
+    }
+    request.verb = verb;
   } else if (command.verb() == "note") {
     NoteReads verb;
     for (const std::string& item : items) verb.puts.push_back(ParsePut(item));
@@ -263,9 +272,10 @@ void Transcript::List(const Command& command) {
     Line(SpaceText(census.space));
   } else if (command.verb() == "nodes") {
     for (const NodeLine& node : catalog_->ListNodes(now_)) {
-      Line(node.peer.name + (node.suspected ? " suspected" : " live") + ", silent " +
-           TimeText(node.silent) + ", counter " + std::to_string(node.counter) + ", orders open " +
-           std::to_string(node.orders_open) + ", " + SpaceText(node.space));
+      Line(node.peer.name + (node.suspected ? " suspected" : " live") + (node.sick ? " sick" : "") +
+           (node.draining ? " draining" : "") + ", silent " + TimeText(node.silent) + ", counter " +
+           std::to_string(node.counter) + ", orders open " + std::to_string(node.orders_open) +
+           ", " + SpaceText(node.space));
     }
   } else if (command.verb() == "segments") {
     for (const SegmentLine& segment : catalog_->ListSegments(now_)) {
@@ -372,7 +382,7 @@ void Transcript::ShowNode(const NodeEvent& event) {
     case NodeEvent::What::kSick:
       return Line("sick " + NameOf(event.node));
     case NodeEvent::What::kWell:
-      return Line("well " + NameOf(event.node));
+      return Line("well " + NameOf(event.node) + ", sick for " + TimeText(event.lasted));
     case NodeEvent::What::kDraining:
       return Line("draining " + NameOf(event.node));
     case NodeEvent::What::kDrained:

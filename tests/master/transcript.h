@@ -13,7 +13,8 @@
 // Sizes are in granules of 4 KiB ("2"), or in bytes ("10b"). Puts are named WRITER/SEQUENCE.
 //
 //   limits lease=5s grant=60s gone=15s abort=2s suspect=1500ms resend=1s watermark=0 leased=0.8
-//          step=1 waiting=N outcomes=N objects=N nodes=N replicas=N ranges=N   a new catalog
+//          sick=5s slow=0s step=1 waiting=N outcomes=N objects=N nodes=N replicas=N ranges=N   a
+//          new catalog
 //   guards off=NAME[,NAME]          for the next `limits`
 //   +100ms                          time passes, nothing else
 //   tick
@@ -24,6 +25,7 @@
 //   commit NODE SEQ:CHECKSUM... ; abort NODE SEQ...
 //   locate|exists|wait|stat|remove NODE KEY... ; lease=no
 //   note NODE PUT...
+//   fail NODE HOLDER/SEGMENT...     NODE could not reach these
 //          all verbs: patience=10s request=ID (the next number)
 //   withdrawn|free NODE PUT... ; counter= term= birth=
 //   ready NODE SEGMENT GRANULES problem=WORD
