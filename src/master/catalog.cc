@@ -128,7 +128,14 @@ Effects Catalog::Struck(TimePoint now, Incarnation node) {
 }
 
 bool Catalog::MustAdmit(const Hello& hello) const {
-  return !hello.segments.empty() && !state_->nodes.Find(hello.self.incarnation);
+  const Node* const node = state_->nodes.Find(hello.self.incarnation);
+  return !hello.segments.empty() && !(node && node->kept) && state_->CheckHello(hello).ok();
+}
+
+std::optional<Reign::Member> Catalog::MustAdmit(Incarnation node, const Lend& lend) const {
+  const Node* const member = state_->FindMember(node);
+  if (!member || member->kept || lend.segments.empty()) return std::nullopt;
+  return Reign::Member{node, member->peer.name};
 }
 
 Effects Catalog::Heard(TimePoint when, Incarnation node) {
@@ -150,18 +157,22 @@ Effects Catalog::Tick(TimePoint now) {
   return event.out.Take(state_->nodes);
 }
 
-Result<Effects> Catalog::HandleReport(TimePoint now, Incarnation node, const Report& report) {
+Status Catalog::HandleReport(TimePoint now, Incarnation node, const Report& report,
+                             Effects* effects) {
   Event event{now, Outbox(state_->term)};
+  Status status;
   if (Node* const member = state_->FindMember(node)) {
-    KVSTORE_RETURN_IF_ERROR(state_->HandleReport(event, *member, report));
+    status = state_->HandleReport(event, *member, report);
   }
-  return event.out.Take(state_->nodes);
+  *effects = event.out.Take(state_->nodes);
+  return status;
 }
 
 Result<Effects> Catalog::HandleLend(TimePoint now, Incarnation node, const Lend& lend) {
   Event event{now, Outbox(state_->term)};
   if (Node* const member = state_->FindMember(node)) {
     KVSTORE_RETURN_IF_ERROR(state_->HandleLend(event, *member, lend));
+    member->kept = member->kept || !lend.segments.empty();
   }
   return event.out.Take(state_->nodes);
 }

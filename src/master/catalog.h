@@ -28,6 +28,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -284,9 +285,11 @@ class Catalog {
   // failed_precondition "pool ..." or "gone ...": it must empty itself and come as another
   // incarnation. invalid_argument, resource_exhausted: the hello is out of the limits.
   Result<Welcome> Join(TimePoint now, const Hello& hello, Effects* effects);
-  // Whether that hello makes a new lending member, which must stand among the durable members
-  // before Join is called.
+  // Whether that hello, which Join would take now, makes a new lending member: it must stand among
+  // the durable members before Join is called.
   bool MustAdmit(const Hello& hello) const;
+  // The same of a member that has lent nothing yet: who is to be written down before HandleLend.
+  std::optional<Reign::Member> MustAdmit(Incarnation node, const Lend& lend) const;
   // Its session stream has ended; it is suspected until it joins again.
   Effects SessionLost(TimePoint now, Incarnation node);
   // It has stopped serving and withdrawn everything. A lender leaves when it is struck.
@@ -304,8 +307,9 @@ class Catalog {
 
   Effects Handle(TimePoint now, Incarnation caller, const VerbRequest& request);
   Effects HandleAcks(TimePoint now, Incarnation node, const Acks& acks);
-  // invalid_argument: it contradicts itself, the hello, or what is granted; its session is to end.
-  Result<Effects> HandleReport(TimePoint now, Incarnation node, const Report& report);
+  // invalid_argument: it contradicts itself, the hello, or what is granted. Then its session is to
+  // end, and the node is struck: it is to empty itself and come as another.
+  Status HandleReport(TimePoint now, Incarnation node, const Report& report, Effects* effects);
   Result<Effects> HandleLend(TimePoint now, Incarnation node, const Lend& lend);
   void HandleTally(Incarnation node, const ClientTally& tally);
 

@@ -101,14 +101,16 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
 
 Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
   KVSTORE_RETURN_IF_ERROR(CheckHello(hello));
-  if (Node* const member = nodes.Find(hello.self.incarnation)) {
-    Rejoin(event, *member, hello);
+  Node* node = nodes.Find(hello.self.incarnation);
+  if (node) {
+    Rejoin(event, *node, hello);
   } else {
     ++counters.nodes_joined;
-    Node* const node = nodes.Add(hello.self, event.now);
+    node = nodes.Add(hello.self, event.now);
     node->counter = hello.counter;
     AddSegments(event, *node, hello);
   }
+  node->kept = node->kept || !hello.segments.empty();
   RankYoung(event.now);
   RetryParked(event);
   Welcome welcome;
@@ -209,7 +211,7 @@ void Catalog::State::Strike(Event& event, Node& node, NodeEvent::What what) {
   node.striking = AboutNode(what, node);
   node.striking->lasted = event.now - node.heard;
   if (what == NodeEvent::What::kGone) event.out.AddGone(node.peer.incarnation);
-  if (node.segments.empty()) return Drop(event, node);
+  if (!node.kept) return Drop(event, node);
   node.has_session = false;
   nodes.Suspect(&node, event.now);
   event.out.AddStrike(node.peer.incarnation);

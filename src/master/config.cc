@@ -151,6 +151,18 @@ std::vector<Setting> NetworkSettings() {
       Milliseconds(
           "shutdown_timeout_ms", 0, 600'000, [](Config & c) -> auto& { return c.shutdown_timeout; },
           "After SIGTERM, SIGINT or SIGHUP, how long streams get to end by themselves."),
+      {"state_file", "a path, auto, or none",
+       "File that keeps which pool this is, its term and its members, so that the next master "
+       "finds "
+       "again what the nodes hold. auto: kvstore/master-PORT.state in XDG_STATE_HOME or "
+       "~/.local/state, and none with port 0. none: each start is a new pool, and the nodes of the "
+       "one before empty themselves.",
+       false,
+       [](std::string_view text, Config* config) {
+         config->state_file = text;
+         return !text.empty();
+       },
+       [](const Config& config) { return Quoted(config.state_file); }},
       {"log_level", "info, warning or error", "What is written to standard error, and worse.",
        false,
        [](std::string_view text, Config* config) {
@@ -451,6 +463,25 @@ bool IsLoopback(std::string_view address) {
   in6_addr v6{};
   if (inet_pton(AF_INET6, text.c_str(), &v6) != 1) return false;
   return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+}
+
+Result<std::string> StatePath(const Config& config) {
+  if (config.state_file == "none") return std::string();
+  if (config.state_file != "auto") return config.state_file;
+  if (config.port == 0) return std::string();
+  const char* const state = std::getenv("XDG_STATE_HOME");
+  const char* const home = std::getenv("HOME");
+  std::string folder;
+  if (state != nullptr && *state == '/') {
+    folder = state;
+  } else if (home != nullptr && *home == '/') {
+    folder = std::string(home) + "/.local/state";
+  } else {
+    return InvalidArgumentError(
+        "state_file is auto, but neither XDG_STATE_HOME nor HOME names a folder; name a file, or "
+        "'none' for a new pool at each start");
+  }
+  return folder + "/kvstore/master-" + std::to_string(config.port) + ".state";
 }
 
 Status Check(const Config& config) {

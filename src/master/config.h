@@ -24,6 +24,7 @@ struct Config {
   Duration hello_timeout = std::chrono::seconds(5);
   Duration quiet_start = kCertainAfterBeat;  // after the start nobody is answered for so long
   Duration shutdown_timeout = std::chrono::seconds(5);
+  std::string state_file = "auto";  // auto: see StatePath; none: the pool ends with its master
   std::string log_level = "info";   // info, warning, error
   std::string log_format = "text";  // text, json
   bool log_objects = false;
@@ -47,6 +48,11 @@ Status ReadYaml(const std::string& text, std::string_view name, Config* config);
 
 // What single settings can't show: bounds between them, and where listening needs permission.
 Status Check(const Config& config);
+
+// Where the pool is kept; empty: nowhere. "auto" is kvstore/master-PORT.state in XDG_STATE_HOME or
+// else ~/.local/state; with port 0, under which nobody finds the pool again, nowhere.
+// invalid_argument: the environment names no such folder.
+Result<std::string> StatePath(const Config& config);
 
 bool IsLoopback(std::string_view address);
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <iostream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -65,6 +66,13 @@ void BeginLogging(const Config& config, const char* program) {
   google::protobuf::SetLogHandler(nullptr);
 }
 
+// "state in FILE, 2 members to report".
+std::string StateText(const Server& server) {
+  if (server.state_file().empty()) return "state kept nowhere";
+  return "state in " + server.state_file() + ", " + std::to_string(server.members()) +
+         " members to report";
+}
+
 int Run(const Config& config, const char* program) {
   const TimePoint answers_from = BootClock::now() + config.quiet_start;
   const sigset_t ends = BlockSignals();
@@ -85,7 +93,7 @@ int Run(const Config& config, const char* program) {
                     ? std::string("off")
                     : "on http://" + host + ":" + std::to_string((*server)->metrics_port()) +
                           "/metrics")
-            << std::endl;
+            << ", term " << (*server)->term() << ", " << StateText(**server) << std::endl;
   int signal = 0;
   sigwait(&ends, &signal);
   LOG(INFO) << "signal " << signal << ": shutting down";

@@ -93,6 +93,7 @@ struct Node {
   TimePoint suspected_since{};
   uint64_t order = 0;  // in which it joined
   TimePoint joined{};
+  bool kept = false;  // among the durable members, since it lends memory, or wanted to
   // It is being struck from the durable members; then this is what has become of it.
   std::optional<NodeEvent> striking;
   // An operator wants it empty: it gets nothing new, and what it holds moves elsewhere.

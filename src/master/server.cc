@@ -20,13 +20,13 @@
 #include "master/http.h"
 #include "master/metrics.h"
 #include "master/service.h"
+#include "master/state_file.h"
 #include "master/switchboard.h"
 #include "master/ticker.h"
 
 namespace kvstore::master {
 namespace {
 
-constexpr uint64_t kFirstTerm = 1;
 constexpr Duration kTickInterval = std::chrono::milliseconds(20);
 constexpr int kStreamsPerConnection = 128;
 
@@ -91,11 +91,14 @@ void SetOptions(const Config& config, grpc::ServerBuilder* builder) {
 
 class GrpcServer final : public Server {
  public:
-  explicit GrpcServer(const Config& config)
+  // `state`: null, the pool ends with this object.
+  GrpcServer(const Config& config, std::unique_ptr<StateFile> state, const Reign& reign)
       : config_(config),
+        state_(std::move(state)),
+        members_began_with_(reign.members.size()),
         streams_({.hello_within = config.hello_timeout}),
-        switchboard_(config.limits, Reign{RandomIncarnation(), kFirstTerm, {}, {}}, Clock::Boot(),
-                     LogOptions(config)),
+        switchboard_(config.limits, reign, Clock::Boot(),
+                     state_ ? static_cast<Members&>(*state_) : unkept_, LogOptions(config)),
         service_(switchboard_, streams_, metrics_),
         admin_(switchboard_) {}
 
@@ -142,6 +145,7 @@ class GrpcServer final : public Server {
     server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                    gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
     server_->Wait();
+    if (state_) state_->Close();    // no more calls of the switchboard
     CHECK_EQ(streams_.size(), 0U);  // gRPC has let go of every stream
     if (ticker_) {
       LOG(INFO) << "ended with " << switchboard_.TakeCensus().objects << " objects in the pool";
@@ -151,6 +155,9 @@ class GrpcServer final : public Server {
   uint16_t port() const override { return port_; }
   uint16_t metrics_port() const override { return http_ == nullptr ? 0 : http_->port(); }
   Incarnation pool() const override { return switchboard_.pool(); }
+  uint64_t term() const override { return switchboard_.term(); }
+  size_t members() const override { return members_began_with_; }
+  std::string state_file() const override { return state_ ? state_->path() : ""; }
 
  private:
   std::string MetricsPage() const {
@@ -168,6 +175,9 @@ class GrpcServer final : public Server {
   }
 
   const Config config_;
+  const std::unique_ptr<StateFile> state_;
+  UnkeptMembers unkept_;
+  const size_t members_began_with_;
   const TimePoint began_ = BootClock::now();
   Metrics metrics_;
   StreamTable streams_;
@@ -183,7 +193,14 @@ class GrpcServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::Create(const Config& config) {
-  auto server = std::make_unique<GrpcServer>(config);
+  std::unique_ptr<StateFile> state;
+  Reign reign{RandomIncarnation(), 1, {}, {}};
+  KVSTORE_ASSIGN_OR_RETURN(const std::string path, StatePath(config));
+  if (!path.empty()) {
+    KVSTORE_ASSIGN_OR_RETURN(state, StateFile::Open(path));
+    KVSTORE_ASSIGN_OR_RETURN(reign, state->Begin(reign.pool, config.limits.lease));
+  }
+  auto server = std::make_unique<GrpcServer>(config, std::move(state), reign);
   KVSTORE_RETURN_IF_ERROR(server->Begin());
   return std::unique_ptr<Server>(std::move(server));
 }

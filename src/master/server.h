@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "kvstore/incarnation.h"
 #include "kvstore/result.h"
@@ -10,10 +11,12 @@
 
 namespace kvstore::master {
 
-// A whole master in this process: catalog, gRPC, HTTP and ticker. Thread-compatible.
+// A whole master in this process: state file, catalog, gRPC, HTTP and ticker. Thread-compatible.
 class Server {
  public:
-  // Begins a new pool and serves it. unavailable: a port can't be had, with the reason.
+  // Begins the next reign of the pool that the config's state file names, or a new pool, and serves
+  // it. unavailable: a port can't be had, or the file not written, with the reason. Other errors
+  // are StateFile::Open's.
   static Result<std::unique_ptr<Server>> Create(const Config& config);
 
   // Ends all streams with `unavailable`, gives them the config's shutdown timeout, cancels what is
@@ -23,6 +26,9 @@ class Server {
   virtual uint16_t port() const = 0;
   virtual uint16_t metrics_port() const = 0;  // 0: none
   virtual Incarnation pool() const = 0;
+  virtual uint64_t term() const = 0;
+  virtual size_t members() const = 0;          // that the reign began with
+  virtual std::string state_file() const = 0;  // empty: none, the pool ends with its master
 };
 
 }  // namespace kvstore::master

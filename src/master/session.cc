@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -46,12 +47,14 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
         switchboard_.Leave(node_);
         return End(Status::Ok());
       case v1::NodeMessage::kReport:
+        return TakeReport(message.report());
       case v1::NodeMessage::kLend:
+        return TakeLend(message.lend());
       case v1::NodeMessage::kTally:
-        return;  // nothing here asks for them
+        return TakeTally(message.tally());
       case v1::NodeMessage::kHello:
       case v1::NodeMessage::WHAT_NOT_SET:
-        return End(InvalidArgumentError("after its hello a session takes only acks and a goodbye"));
+        return End(InvalidArgumentError("a session takes one hello, and nothing that is empty"));
     }
   }
 
@@ -67,16 +70,24 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
 
     node_ = hello->self.incarnation;
     name_ = "node '" + hello->self.name + "' (" + node_.ToString() + ") at " + address_;
+    SetGreeted();
     Hold();  // orders may come as soon as the node has joined; its welcome goes first
-    Result<Welcome> welcome =
-        switchboard_.Join(*hello, std::static_pointer_cast<SessionStream>(shared_from_this()));
+    const auto self = std::static_pointer_cast<SessionStream>(shared_from_this());
+    switchboard_.Join(*hello, self,
+                      [self, hello = *hello, version = *version](Result<Welcome> welcome) {
+                        self->Joined(hello, version, std::move(welcome));
+                      });
+  }
+
+  // Perhaps in another thread, and after the stream has ended.
+  void Joined(const Hello& hello, uint32_t version, Result<Welcome> welcome) {
     if (!welcome.ok()) return Reject(welcome.status());
-    welcome->version = *version;
+    if (ended_) switchboard_.SessionEnded(node_, this);
+    welcome->version = version;
     welcome->software = KVSTORE_VERSION;
     v1::MasterMessage answer;
     Encode(*welcome, answer.mutable_welcome());
-    SetGreeted();
-    LogJoined(*hello);
+    LogJoined(hello);
     Release(std::move(answer));
   }
 
@@ -102,7 +113,34 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
     switchboard_.HandleAcks(node_, *acks);
   }
 
+  // Parts are read one after another, each when the catalog has taken the one before: a node that
+  // reports much is slowed down by gRPC's flow control.
+  void TakeReport(const v1::Report& message) {
+    const Result<Report> report = Decode(message);
+    const Status status =
+        report.ok() ? switchboard_.HandleReport(node_, this, *report) : report.status();
+    if (status.ok()) return;
+    LOG(ERROR) << "the report of " << name_ << " was refused: " << status;
+    End(status);
+  }
+
+  void TakeLend(const v1::Lend& message) {
+    const Result<Lend> lend = Decode(message);
+    if (!lend.ok()) return End(lend.status());
+    const auto self = std::static_pointer_cast<SessionStream>(shared_from_this());
+    switchboard_.HandleLend(node_, *lend, [self](const Status& status) {
+      if (!status.ok()) self->End(status);
+    });
+  }
+
+  void TakeTally(const v1::Tally& message) {
+    const Result<ClientTally> tally = Decode(message);
+    if (!tally.ok()) return End(tally.status());
+    switchboard_.HandleTally(node_, *tally);
+  }
+
   void Ended() override {
+    ended_ = true;
     if (greeted()) {
       VLOG(1) << "the session of " << name_ << " has ended";
       switchboard_.SessionEnded(node_, this);
@@ -113,7 +151,8 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
   const std::string address_;
   Switchboard& switchboard_;
   Metrics& metrics_;
-  // Confined to Received and, after the last of it, Ended.
+  std::atomic<bool> ended_{false};
+  // Set by the hello, before the switchboard knows the stream.
   Incarnation node_;
   std::string name_;
 };

@@ -1,5 +1,7 @@
 #include "master/switchboard.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -12,21 +14,45 @@ constexpr size_t kMaxVerbStreams = 64;  // of one caller
 // that the process was stopped or starved, or the lock held, and then nodes were not heard because
 // of the master.
 constexpr Duration kLongestTick = std::chrono::milliseconds(250);
+constexpr Duration kStrikeAgainAfter = std::chrono::seconds(1);
+constexpr Duration kComplainEvery = std::chrono::seconds(30);
 
 }  // namespace
 
 Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& clock,
-                         const EventLog::Options& log)
+                         Members& members, const EventLog::Options& log)
     : pool_(reign.pool),
       term_(reign.term),
       clock_(clock),
+      members_(members),
       event_log_(reign.term, log),
       catalog_(clock.Now(), limits, reign),
       last_tick_(clock.Now()) {
   catalog_.WatchObjects(event_log_.WantsObjects());
 }
 
-Result<Welcome> Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& session) {
+void Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& session,
+                       const Joined& done) {
+  const Incarnation node = hello.self.incarnation;
+  bool admit = false;
+  {
+    MutexLock lock(mu_);
+    admit = catalog_.MustAdmit(hello);
+  }
+  if (!admit) return done(JoinNow(hello, session));
+  members_.Admit({node, hello.self.name}, [this, node, hello, session, done](const Status& status) {
+    if (!status.ok()) {
+      return done(
+          UnavailableError("the master can't take in new members now: " + status.message()));
+    }
+    Result<Welcome> welcome = JoinNow(hello, session);
+    if (!welcome.ok()) Strike({node});  // refused since it was asked: then it is no member either
+    done(std::move(welcome));
+  });
+}
+
+Result<Welcome> Switchboard::JoinNow(const Hello& hello,
+                                     const std::shared_ptr<SessionPort>& session) {
   const Incarnation node = hello.self.incarnation;
   std::shared_ptr<SessionPort> replaced;
   Mail mail;
@@ -82,6 +108,58 @@ void Switchboard::HandleAcks(Incarnation node, const Acks& acks) {
   Deliver(std::move(mail));
 }
 
+Status Switchboard::HandleReport(Incarnation node, const SessionPort* session,
+                                 const Report& report) {
+  Mail mail;
+  Status status;
+  {
+    MutexLock lock(mu_);
+    const auto lines = lines_.find(node);
+    if (lines == lines_.end() || lines->second.session.get() != session) return Status::Ok();
+    Effects effects;
+    status = catalog_.HandleReport(clock_.Now(), node, report, &effects);
+    mail = Address(std::move(effects));
+    if (!status.ok()) mail.why = status;
+  }
+  Deliver(std::move(mail));
+  return status;
+}
+
+void Switchboard::HandleLend(Incarnation node, const Lend& lend, const Members::Done& done) {
+  std::optional<Reign::Member> admit;
+  {
+    MutexLock lock(mu_);
+    admit = catalog_.MustAdmit(node, lend);
+  }
+  if (!admit) return done(LendNow(node, lend));
+  members_.Admit(*admit, [this, node, lend, done](const Status& status) {
+    if (!status.ok()) {
+      return done(
+          UnavailableError("the master can't take in new members now: " + status.message()));
+    }
+    const Status lent = LendNow(node, lend);
+    if (!lent.ok()) Strike({node});
+    done(lent);
+  });
+}
+
+Status Switchboard::LendNow(Incarnation node, const Lend& lend) {
+  Mail mail;
+  {
+    MutexLock lock(mu_);
+    Result<Effects> effects = catalog_.HandleLend(clock_.Now(), node, lend);
+    if (!effects.ok()) return effects.status();
+    mail = Address(*std::move(effects));
+  }
+  Deliver(std::move(mail));
+  return Status::Ok();
+}
+
+void Switchboard::HandleTally(Incarnation node, const ClientTally& tally) {
+  MutexLock lock(mu_);
+  catalog_.HandleTally(node, tally);
+}
+
 Status Switchboard::OpenVerbs(Incarnation caller, uint64_t term,
                               const std::shared_ptr<VerbPort>& stream) {
   MutexLock lock(mu_);
@@ -128,6 +206,7 @@ void Switchboard::Handle(Incarnation caller, const VerbRequest& request) {
 void Switchboard::Tick() {
   Mail mail;
   std::vector<NodeEvent> heard;
+  std::vector<Incarnation> unstruck;
   {
     MutexLock lock(mu_);
     // The time comes before the beats, and both only under the lock: however long that took, nodes
@@ -140,9 +219,11 @@ void Switchboard::Tick() {
     const Duration elapsed = now - std::exchange(last_tick_, now);
     if (elapsed > kLongestTick) catalog_.Excuse(now, elapsed - kLongestTick);
     mail = Address(catalog_.Tick(now));
+    unstruck = TakeUnstruck(now);
   }
   event_log_.Write(clock_.Now(), heard, {});  // also when it is empty: see there
   Deliver(std::move(mail));
+  if (!unstruck.empty()) Strike(std::move(unstruck));
 }
 
 Census Switchboard::TakeCensus() const {
@@ -212,14 +293,42 @@ void Switchboard::Deliver(Mail mail) {
   if (!mail.node_events.empty() || !mail.object_events.empty()) {
     event_log_.Write(clock_.Now(), mail.node_events, mail.object_events);
   }
-  for (const Incarnation node : mail.strike) {
-    Mail more;
-    {
-      MutexLock lock(mu_);
-      more = Address(catalog_.Struck(clock_.Now(), node));
+  if (!mail.strike.empty()) Strike(std::move(mail.strike));
+}
+
+void Switchboard::Strike(std::vector<Incarnation> nodes) {
+  members_.Strike(nodes, [this, nodes](const Status& status) {
+    if (!status.ok()) return StrikeAgain(nodes, status);
+    for (const Incarnation node : nodes) {
+      Mail mail;
+      {
+        MutexLock lock(mu_);
+        mail = Address(catalog_.Struck(clock_.Now(), node));
+      }
+      Deliver(std::move(mail));
     }
-    Deliver(std::move(more));
+  });
+}
+
+void Switchboard::StrikeAgain(const std::vector<Incarnation>& nodes, const Status& why) {
+  const TimePoint now = clock_.Now();
+  {
+    MutexLock lock(mu_);
+    unstruck_.insert(nodes.begin(), nodes.end());
+    strike_again_ = now + kStrikeAgainAfter;
+    if (now < complain_again_) return;
+    complain_again_ = now + kComplainEvery;
   }
+  LOG(ERROR) << nodes.size()
+             << " nodes that have left or are gone remain members until that can be "
+             << "written down: " << why.message();
+}
+
+std::vector<Incarnation> Switchboard::TakeUnstruck(TimePoint now) {
+  if (unstruck_.empty() || now < strike_again_) return {};
+  std::vector<Incarnation> nodes(unstruck_.begin(), unstruck_.end());
+  unstruck_.clear();
+  return nodes;
 }
 
 }  // namespace kvstore::master

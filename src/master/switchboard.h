@@ -1,7 +1,9 @@
 #ifndef KVSTORE_SRC_MASTER_SWITCHBOARD_H_
 #define KVSTORE_SRC_MASTER_SWITCHBOARD_H_
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -11,6 +13,7 @@
 #include "master/beats.h"
 #include "master/catalog.h"
 #include "master/event_log.h"
+#include "master/members.h"
 #include "master/stream_table.h"
 #include "thread_annotations.h"
 
@@ -35,24 +38,35 @@ class SessionPort {
 
 // The catalog under its one mutex, and which stream leads to whom. Each event: lock, ask the
 // catalog at the time that it is, look up the streams that its effects are for, unlock, send, and
-// log what has become of nodes and objects.
+// log what has become of nodes and objects. What must be durable first is written between two
+// events, without the lock.
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
-  Switchboard(const Limits& limits, const Reign& reign, const Clock& clock,
+  // `members` calls nobody back any more when the switchboard is destroyed.
+  Switchboard(const Limits& limits, const Reign& reign, const Clock& clock, Members& members,
               const EventLog::Options& log = {});
 
   Incarnation pool() const { return pool_; }
   uint64_t term() const { return term_; }
 
-  // The node's orders go to `session` from now on, perhaps before this returns; an earlier session
-  // of it is ended. Refusals are the catalog's.
-  Result<Welcome> Join(const Hello& hello, const std::shared_ptr<SessionPort>& session)
+  // Tells `done` once, perhaps before this returns, perhaps later in another thread: a new lender
+  // is written down among the members first. From then on the node's orders go to `session`, also
+  // before `done`; an earlier session of it is ended. Refusals are the catalog's; unavailable, with
+  // the reason: the new member can't be written down.
+  using Joined = std::function<void(Result<Welcome> welcome)>;
+  void Join(const Hello& hello, const std::shared_ptr<SessionPort>& session, const Joined& done)
       EXCLUDES(mu_);
   // The stream has ended. Nothing, if it is no longer the node's session.
   void SessionEnded(Incarnation node, const SessionPort* session) EXCLUDES(mu_);
   void Leave(Incarnation node) EXCLUDES(mu_);
   void HandleAcks(Incarnation node, const Acks& acks) EXCLUDES(mu_);
+  // Not OK: the session is to end with that. Nothing, if it is no longer the node's session.
+  Status HandleReport(Incarnation node, const SessionPort* session, const Report& report)
+      EXCLUDES(mu_);
+  // As HandleReport; tells `done` when a node that lends for the first time is written down.
+  void HandleLend(Incarnation node, const Lend& lend, const Members::Done& done) EXCLUDES(mu_);
+  void HandleTally(Incarnation node, const ClientTally& tally) EXCLUDES(mu_);
   // A heartbeat. Takes no catalog lock. False: not a member.
   bool Heard(Incarnation node) { return beats_.Heard(clock_.Now(), node); }
 
@@ -90,6 +104,15 @@ class Switchboard {
     std::vector<ObjectEvent> object_events;
   };
 
+  Result<Welcome> JoinNow(const Hello& hello, const std::shared_ptr<SessionPort>& session)
+      EXCLUDES(mu_);
+  Status LendNow(Incarnation node, const Lend& lend) EXCLUDES(mu_);
+  // Once they are no durable members any more, the catalog is told so; until that can be written,
+  // it is tried again.
+  void Strike(std::vector<Incarnation> nodes) EXCLUDES(mu_);
+  void StrikeAgain(const std::vector<Incarnation>& nodes, const Status& why) EXCLUDES(mu_);
+  std::vector<Incarnation> TakeUnstruck(TimePoint now) REQUIRES(mu_);
+
   Mail Address(Effects effects) REQUIRES(mu_);
   void Disconnect(Incarnation node, Mail* mail) REQUIRES(mu_);
   void Deliver(Mail mail) EXCLUDES(mu_);
@@ -97,6 +120,7 @@ class Switchboard {
   const Incarnation pool_;
   const uint64_t term_;
   const Clock& clock_;
+  Members& members_;
   Beats beats_;
   EventLog event_log_;
 
@@ -104,6 +128,9 @@ class Switchboard {
   Catalog catalog_ GUARDED_BY(mu_);
   TimePoint last_tick_ GUARDED_BY(mu_);
   std::unordered_map<Incarnation, Lines> lines_ GUARDED_BY(mu_);
+  std::set<Incarnation> unstruck_ GUARDED_BY(mu_);  // to be struck, but that could not be written
+  TimePoint strike_again_ GUARDED_BY(mu_){};        // not before
+  TimePoint complain_again_ GUARDED_BY(mu_){};      // that it can't be written: not before
 };
 
 }  // namespace kvstore::master

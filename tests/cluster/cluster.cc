@@ -30,6 +30,7 @@ MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
     return flag.starts_with("--quiet_start_ms=");
   });
   if (!told) arguments.push_back("--quiet_start_ms=0");
+  arguments.push_back("--state_file=none");  // unless the flags say otherwise: the last one counts
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   process_ = std::make_unique<ChildProcess>(arguments);
   const auto line = process_->WaitForLine(" ready on ", kStartTimeout);

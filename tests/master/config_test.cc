@@ -195,6 +195,7 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--hello_timeout_ms=17",
                                       "--quiet_start_ms=18",
                                       "--shutdown_timeout_ms=6",
+                                      "--state_file=a/file",
                                       "--log_level=error",
                                       "--log_format=json",
                                       "--log_objects",
@@ -232,6 +233,19 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
     if (line.find(": ") == std::string::npos || line[0] == '#') continue;
     EXPECT_NE(line, by_default);
   }
+}
+
+TEST(ConfigState, AutoIsAFilePerPortInTheUsersStateFolder) {
+  Config config;
+  setenv("XDG_STATE_HOME", "/state", 1);
+  EXPECT_EQ(*StatePath(config), "/state/kvstore/master-50051.state");
+  config.port = 0;
+  EXPECT_EQ(*StatePath(config), "");
+  config.state_file = "here.state";
+  EXPECT_EQ(*StatePath(config), "here.state");
+  config.state_file = "none";
+  EXPECT_EQ(*StatePath(config), "");
+  unsetenv("XDG_STATE_HOME");
 }
 
 TEST(ConfigHelp, TellsEverySettingAndItsDefault) {

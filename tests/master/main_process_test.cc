@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -70,6 +71,7 @@ class Process {
     return line;
   }
 
+  pid_t pid() const { return pid_; }
   void Signal(int number) { kill(pid_, number); }
 
   // Its outputs and its exit status, once it has ended; -1: it did not, in time, or by a signal.
@@ -224,6 +226,49 @@ TEST(MasterProcess, PortInUseIsARuntimeErrorInOneLine) {
   Process metrics({"-port", "0", "-metrics_port", port});
   EXPECT_EQ(metrics.Wait(), 1);
   ExpectOneLine(metrics, "port " + port + " for metrics: Address already in use");
+}
+
+TEST(MasterProcess, StateFileIsKeptFromReignToReignAndByOneMasterAtATime) {
+  const std::string folder = testing::TempDir() + "/master_state." + std::to_string(getpid());
+  const std::string file = folder + "/master.state";
+  const std::vector<std::string> flags = {"-port",           "0", "-metrics_port", "0",
+                                          "-quiet_start_ms", "0", "-state_file",   file};
+  const auto pool_of = [](const std::string& line) {
+    return line.substr(line.find(", pool "), 39);
+  };
+  std::string pool;
+  {
+    Process first(flags);
+    const std::string line = first.AwaitReady();
+    pool = pool_of(line);
+    EXPECT_NE(line.find(", term 1, state in " + file + ", 0 members to report"), std::string::npos)
+        << line;
+    Process second(flags);
+    EXPECT_EQ(second.Wait(), 1);
+    EXPECT_NE(second.errors().find("in use by another kvstore_master (process " +
+                                   std::to_string(first.pid()) + ")"),
+              std::string::npos)
+        << second.errors();
+    first.Signal(SIGKILL);
+    first.Wait();
+  }
+  {
+    Process next(flags);
+    const std::string line = next.AwaitReady();
+    EXPECT_EQ(pool_of(line), pool);
+    EXPECT_NE(line.find(", term 2, "), std::string::npos) << line;
+  }
+  std::ofstream(file, std::ios::trunc) << "kvstore master sta";
+  Process torn(flags);
+  EXPECT_EQ(torn.Wait(), 1);
+  EXPECT_NE(torn.errors().find(file + " can't be used: it is cut off"), std::string::npos)
+      << torn.errors();
+  std::filesystem::remove_all(folder);
+}
+
+TEST(MasterProcess, WithoutAPortOfItsOwnItKeepsNothing) {
+  Process process({"-port", "0", "-metrics_port", "0", "-quiet_start_ms", "0"});
+  EXPECT_NE(process.AwaitReady().find(", term 1, state kept nowhere"), std::string::npos);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_F(ServiceSession, SecondHelloEndsTheStream) {
   node.SendVerbHello(node.verbs());
   ExpectStatus(node.verbs().Finish(), StatusCode::INVALID_ARGUMENT, "only once");
   node.SendHello();
-  ExpectStatus(node.session().Finish(), StatusCode::INVALID_ARGUMENT, "only acks");
+  ExpectStatus(node.session().Finish(), StatusCode::INVALID_ARGUMENT, "one hello");
 }
 
 TEST_F(ServiceSession, StreamsWithoutAHelloAreEnded) {

@@ -39,13 +39,40 @@ class FakeVerbs : public VerbPort {
   std::optional<Status> ended;
 };
 
+// Does what it is asked when the test says so; by default at once.
+class FakeMembers : public Members {
+ public:
+  void Admit(const Reign::Member& member, Done done) override {
+    asked.push_back("admit " + std::to_string(member.incarnation.low));
+    Answer(std::move(done));
+  }
+  void Strike(std::vector<Incarnation> nodes, Done done) override {
+    for (const Incarnation node : nodes) asked.push_back("strike " + std::to_string(node.low));
+    Answer(std::move(done));
+  }
+  void AnswerAll() {
+    for (const Done& done : std::exchange(waiting, {})) done(status);
+  }
+
+  std::vector<std::string> asked;
+  std::vector<Done> waiting;
+  bool at_once = true;
+  Status status;
+
+ private:
+  void Answer(Done done) {
+    waiting.push_back(std::move(done));
+    if (at_once) AnswerAll();
+  }
+};
+
 constexpr Incarnation kPool{7, 7};
 constexpr uint64_t kTerm = 3;
 
 class SwitchboardTest : public testing::Test {
  protected:
   explicit SwitchboardTest(const Limits& limits = Limits())
-      : board_(limits, Reign{kPool, kTerm, {}, {}}, clock_) {}
+      : board_(limits, Reign{kPool, kTerm, {}, {}}, clock_, members_) {}
 
   // A member with a session and a verb stream.
   struct Member {
@@ -59,7 +86,9 @@ class SwitchboardTest : public testing::Test {
     hello.self = {member.id, "name", "host", "descriptor"};
     hello.counter = 1;
     if (lend_bytes > 0) hello.segments.push_back({0, lend_bytes, 4096, lend_bytes});
-    return board_.Join(hello, member.session);
+    Result<Welcome> answer = UnavailableError("not answered");
+    board_.Join(hello, member.session, [&answer](Result<Welcome> w) { answer = std::move(w); });
+    return answer;
   }
 
   Member Join(uint64_t number, uint64_t lend_bytes = 0) {
@@ -95,6 +124,7 @@ class SwitchboardTest : public testing::Test {
   }
 
   FakeClock clock_;
+  FakeMembers members_;
   Switchboard board_;
   uint64_t requests_ = 0;
   uint64_t sequences_ = 0;
@@ -230,6 +260,85 @@ TEST_F(SwitchboardTest, LeavingEndsTheStreamsCleanly) {
   EXPECT_TRUE(node.session->ended->ok());
   EXPECT_FALSE(board_.Heard(node.id));
   EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
+}
+
+TEST_F(SwitchboardTest, LenderIsWrittenDownBeforeItJoins) {
+  members_.at_once = false;
+  const Member node{{1, 1}};
+  std::optional<Status> answer;
+  Hello hello;
+  hello.self = {node.id, "name", "host", "descriptor"};
+  hello.segments.push_back({0, 8192, 4096, 8192});
+  const auto join = [&] {
+    board_.Join(hello, node.session, [&](const Result<Welcome>& w) { answer = w.status(); });
+  };
+  join();
+  EXPECT_FALSE(answer);
+  EXPECT_EQ(members_.asked, std::vector<std::string>{"admit 1"});
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
+  members_.AnswerAll();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->ok()) << *answer;
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
+  join();                               // again, as a member: there is nothing to write
+  EXPECT_TRUE(TryJoin({{2, 2}}).ok());  // nor for one that lends nothing
+  EXPECT_EQ(members_.asked.size(), 1U);
+}
+
+TEST_F(SwitchboardTest, HelloIsRefusedWhileNothingCanBeWritten) {
+  members_.status = UnavailableError("cannot write FILE: No space left on device");
+  const Result<Welcome> welcome = TryJoin({{1, 1}}, 8192);
+  EXPECT_EQ(welcome.status().code(), StatusCode::kUnavailable);
+  EXPECT_NE(welcome.status().message().find("No space left"), std::string::npos);
+  EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
+  members_.status = Status::Ok();
+  EXPECT_TRUE(TryJoin({{1, 1}}, 8192).ok());
+}
+
+TEST_F(SwitchboardTest, WhoWouldBeRefusedIsNotWrittenDown) {
+  Hello hello;
+  hello.self = {{1, 1}, "name", "host", "descriptor"};
+  hello.pool = {6, 6};
+  hello.segments.push_back({0, 8192, 4096, 8192});
+  bool refused = false;
+  board_.Join(hello, std::make_shared<FakeSession>(),
+              [&refused](const Result<Welcome>& welcome) { refused = !welcome.ok(); });
+  EXPECT_TRUE(refused);
+  EXPECT_TRUE(members_.asked.empty());
+}
+
+TEST_F(SwitchboardTest, LenderIsGoneOnlyWhenItIsStruck) {
+  const Member holder = Join(1, 1 << 20);
+  const Member caller = Join(2);
+  Store(holder, "key");
+  members_.at_once = false;
+  for (int i = 0; i < 20; ++i) {
+    board_.Heard(caller.id);
+    Pass(seconds(1));
+  }
+  EXPECT_EQ(members_.asked.back(), "strike 1");
+  EXPECT_EQ(board_.counters().nodes_gone, 0U);
+  EXPECT_EQ(board_.TakeCensus().objects, 1U);
+  members_.AnswerAll();
+  EXPECT_EQ(board_.counters().nodes_gone, 1U);
+  EXPECT_EQ(board_.counters().lost_with_node, 1U);
+}
+
+TEST_F(SwitchboardTest, StrikeThatFailedIsTriedAgain) {
+  const Member node = Join(1, 8192);
+  members_.status = UnavailableError("cannot write FILE");
+  board_.Leave(node.id);
+  EXPECT_EQ(board_.counters().nodes_left, 0U);
+  Pass(seconds(3));
+  const size_t tried = members_.asked.size();
+  EXPECT_GE(tried, 4U);  // the admission, and thrice
+  EXPECT_LE(tried, 6U);
+  members_.status = Status::Ok();
+  Pass(seconds(2));
+  EXPECT_EQ(board_.counters().nodes_left, 1U);
+  const size_t done = members_.asked.size();
+  Pass(seconds(3));
+  EXPECT_EQ(members_.asked.size(), done);
 }
 
 TEST_F(SwitchboardTest, StreamsAreSharedOnlyWhileTheyAreOpen) {
