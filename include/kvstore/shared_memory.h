@@ -43,6 +43,11 @@ class SharedMemory {
   // Makes the pages of [begin, end), and of their words, present, so that touching them can't fail.
   // resource_exhausted: there are no pages for them.
   Status Touch(uint64_t begin, uint64_t end);
+  // Gives the pages of [begin, end) back to the machine, which nobody may be touching any more;
+  // they hold zeros when they are touched again. The words stay: what they refuse is refused for
+  // good. Huge pages of the reserve stay too, since another process that still reads there by an
+  // outdated location would be killed if the reserve had none left.
+  void GiveBack(uint64_t begin, uint64_t end);
 
  private:
   friend class SharedFiles;  // the engine's access to the files, src/transfer/shm/

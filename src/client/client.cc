@@ -454,9 +454,8 @@ transfer::WayCounters Member::counters(transfer::Way way) const {
 
 Lending Member::lending() const {
   if (fork_guard_.InChild()) return {};
-  return {.bytes = works_->host->lent_bytes(),
-          .huge_pages = works_->host->huge_pages(),
-          .reach = works_->engine->reach()};
+  const SegmentHost::Lent lent = works_->host->lent();
+  return {.bytes = lent.bytes, .huge_pages = lent.huge_pages, .reach = works_->engine->reach()};
 }
 
 ClientCounters Member::counters() const {

@@ -26,10 +26,16 @@ void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::sp
   segment.size = size;
   segment.granule = granule;
   segment.words = words;
+  segment.granted_below = std::min(granted_below, size);
   // Words that an earlier incarnation left must not be greater than births to come.
-  for (const Word& word : words.first(std::min(granted_below, size) / granule)) {
+  for (const Word& word : words.first(segment.granted_below / granule)) {
     counter_ = std::max(counter_, word.load(std::memory_order_acquire));
   }
+}
+
+void Holder::RaiseGranted(uint32_t index, uint64_t granted_below) {
+  Segment& segment = segments_.at(index);
+  segment.granted_below = std::max(segment.granted_below, std::min(granted_below, segment.size));
 }
 
 void Holder::EnterTerm(uint64_t term) { term_ = std::max(term_, term); }
@@ -110,8 +116,7 @@ bool Holder::StillHolds(const NoteOrder& note) const {
          });
 }
 
-std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
-                                         uint64_t granted_below) {
+std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now) {
   if (IsDeposed(term)) return std::nullopt;
   term_ = term;
   // The master's own orders retire what they name; this is for a note that outlived its memory.
@@ -120,7 +125,7 @@ std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term,
   std::map<uint32_t, RangeSet> unnamed;
   for (auto& [index, segment] : segments_) {
     segment.not_yet_free.clear();
-    unnamed[index] = manifest_.Named(index).GapsBelow(std::min(granted_below, segment.size));
+    unnamed[index] = manifest_.Named(index).GapsBelow(segment.granted_below);
     if (guards_.stamp_unnamed_on_reign) Stamp(&segment, unnamed[index].ranges());
   }
   Report report;
@@ -213,10 +218,10 @@ RangeSet Holder::TouchedOutside(uint32_t index) const {
   return RangeSet(outsiders_->Touched(index));
 }
 
-void Holder::Empty(uint64_t granted_below) {
+void Holder::Empty() {
   ++counter_;
   for (auto& [index, segment] : segments_) {
-    const Range granted{0, std::min(granted_below, segment.size)};
+    const Range granted{0, segment.granted_below};
     Stamp(&segment, {&granted, 1});
     segment.not_yet_free.clear();
   }
@@ -233,6 +238,14 @@ bool Holder::idle() const {
   return std::all_of(segments_.begin(), segments_.end(), [this](const auto& entry) {
     return entry.second.accesses.empty() && TouchedOutside(entry.first).bytes() == 0;
   });
+}
+
+bool Holder::TouchedFrom(uint32_t segment, uint64_t offset) const {
+  const auto found = segments_.find(segment);
+  if (found == segments_.end() || offset >= found->second.size) return false;
+  const Range rest{offset, found->second.size - offset};
+  return TouchedInside(found->second).Meets({&rest, 1}) ||
+         TouchedOutside(segment).Meets({&rest, 1});
 }
 
 Holder::Touched Holder::touched() const {

@@ -68,10 +68,13 @@ class Holder {
   explicit Holder(const HolderGuards& guards = {}, Outsiders* outsiders = nullptr);
 
   // `words`, one per granule of `size` (a whole number of them), outlives the holder and is all 0
-  // or as an earlier incarnation of this process left it. `granted_below`: as for Empty; words of
-  // memory from there on are 0, and are not even read, which would make their pages present.
+  // or as an earlier incarnation of this process left it. `granted_below`: no memory from there on
+  // was ever granted (its pages were never reported ready). Its words are 0 and need neither be
+  // read nor stamped, which would make their pages present.
   void AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::span<Word> words,
                   uint64_t granted_below = std::numeric_limits<uint64_t>::max());
+  // Memory of the segment may be granted up to there from now on; only grows.
+  void RaiseGranted(uint32_t index, uint64_t granted_below);
 
   // Grows with every retirement, over all segments and over changes of incarnation.
   uint64_t counter() const { return counter_; }
@@ -86,10 +89,8 @@ class Holder {
   // outsiders still touch of it is *held*: a retirement of the put (`self`, kFirstHeldSequence + n)
   // that has been withdrawn, so that its free is said as of any other. Orders of earlier terms are
   // not open any more. May be repeated, until the master has had a whole report; the latest counts.
-  // None: the term is older. The segments are the caller's to fill in. `granted_below`: as for
-  // Empty.
-  std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
-                                   uint64_t granted_below = std::numeric_limits<uint64_t>::max());
+  // None: the term is older. The segments are the caller's to fill in.
+  std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now);
 
   // Executes the retirements among the orders (pages are not its business): stamps all words, says
   // withdrawn of each, and free of those that nobody touches. Appends to `acks`; nothing at all for
@@ -115,12 +116,12 @@ class Holder {
   // For a change of incarnation or pool: the counter grows, everything is stamped, nothing is noted
   // and no order is open any more, the term is unknown again. The memory may be lent anew once
   // idle(), or with a report.
-  // `granted_below`: no memory from there on, in any segment, was ever granted (its pages were
-  // never reported ready); its words need no stamp, and so no pages.
-  void Empty(uint64_t granted_below = std::numeric_limits<uint64_t>::max());
+  void Empty();
   // Whether no access is going on, and no outsider touches anything.
   bool idle() const;
 
+  // Whether anything may be touched from that byte of the segment on.
+  bool TouchedFrom(uint32_t segment, uint64_t offset) const;
   // Bytes that are being touched now, each counted once.
   struct Touched {
     uint64_t inside = 0;   // by accesses between Enter and Leave
@@ -139,6 +140,7 @@ class Holder {
     uint64_t size = 0;
     uint64_t granule = 0;
     std::span<Word> words;
+    uint64_t granted_below = 0;
     std::vector<Access> accesses;  // going on: copies, served frames, mappings of this process
     std::vector<RetireOrder> not_yet_free;  // withdrawn, waiting for accesses that overlap
   };

@@ -32,6 +32,8 @@ class LentMemory {
   // resource_exhausted: there are no pages for them, or hardly any: `available` bytes, of which the
   // rest of the machine keeps some.
   Status Touch(uint64_t begin, uint64_t end, uint64_t available);
+  // As SharedMemory has it.
+  void GiveBack(uint64_t begin, uint64_t end) { memory_.GiveBack(begin, end); }
 
  private:
   explicit LentMemory(transfer::SharedMemory memory) : memory_(std::move(memory)) {}

@@ -24,6 +24,7 @@
 //     manifest       what that memory holds, kept for the next master
 //     range_set      bytes of a segment
 //   segment_host   the memory itself: maps it, touches its pages, feeds the holder
+//   extent         pure: how much of a segment is lent, and which pages are there
 //   session        the node's stream to the master: hello, report, orders, acks, heartbeats
 //   fork_guard     makes a client unusable in a forked child
 

@@ -1,7 +1,9 @@
 #include "client/segment_host.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
+#include <string>
 #include <utility>
 
 namespace kvstore::client {
@@ -15,6 +17,11 @@ constexpr size_t kMostUnsaid = 16 * SegmentHost::kMaxAcks;
 
 constexpr uint64_t kGranule = kDefaultGranule;
 
+bool IsEmpty(const Acks& acks) {
+  return acks.retired.empty() && acks.ready.empty() && acks.noted.empty() && acks.copied.empty() &&
+         acks.released.empty();
+}
+
 // Takes up to `limit` from the front.
 template <typename T>
 std::vector<T> TakeSome(std::vector<T>* from, size_t limit) {
@@ -26,57 +33,135 @@ std::vector<T> TakeSome(std::vector<T>* from, size_t limit) {
 
 }  // namespace
 
+struct SegmentHost::Segment {
+  LentMemory memory;
+  Extent extent;
+  std::unique_ptr<Door> door;
+  uint32_t index = 0;  // the region's
+};
+
+class SegmentHost::Door final : public transfer::RegionGuard {
+ public:
+  explicit Door(SegmentHost& host) : host_(host) {}
+
+  // Nobody knows of the region before it has been registered.
+  void Open(uint32_t index) { index_ = index; }
+
+  bool Enter(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
+             uint64_t birth) override {
+    return host_.Enter(index_, access, first, offset, length, birth);
+  }
+  bool Stands(uint64_t first, uint64_t birth) override {
+    return host_.Stands(index_, first, birth);
+  }
+  void Leave(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
+             uint64_t birth) override {
+    host_.Leave(index_, access, first, offset, length, birth);
+  }
+  void OthersLeft() override { host_.OthersLeft(index_); }
+
+ private:
+  SegmentHost& host_;
+  std::atomic<uint32_t> index_ = 0;  // of no region yet: the holder lets nothing in
+};
+
 Result<std::unique_ptr<SegmentHost>> SegmentHost::Create(transfer::Engine& engine,
                                                          uint64_t lend_bytes,
                                                          std::function<uint64_t()> available) {
-  std::optional<LentMemory> memory;
-  if (lend_bytes > 0) {
-    if (lend_bytes > std::numeric_limits<uint64_t>::max() - kGranule) {
-      return InvalidArgumentError("lend_bytes is " + std::to_string(lend_bytes) +
-                                  ", more than any machine has");
-    }
-    const uint64_t size = (lend_bytes + kGranule - 1) / kGranule * kGranule;
-    KVSTORE_ASSIGN_OR_RETURN(memory, LentMemory::Map(size, kGranule));
-  }
-  std::unique_ptr<SegmentHost> host(
-      new SegmentHost(engine, std::move(memory), std::move(available)));
-  KVSTORE_RETURN_IF_ERROR(host->Register());
+  std::unique_ptr<SegmentHost> host(new SegmentHost(engine, std::move(available)));
+  KVSTORE_RETURN_IF_ERROR(host->Lend(lend_bytes));
   return host;
 }
 
-SegmentHost::SegmentHost(transfer::Engine& engine, std::optional<LentMemory> memory,
-                         std::function<uint64_t()> available)
-    : engine_(engine), available_(std::move(available)), memory_(std::move(memory)) {}
+SegmentHost::SegmentHost(transfer::Engine& engine, std::function<uint64_t()> available)
+    : engine_(engine), available_(std::move(available)) {}
 
-Status SegmentHost::Register() {
-  if (!memory_) return Status::Ok();
-  transfer::RegionOptions options;
-  options.remote = true;
-  options.guard = this;
-  options.shared = &memory_->shared();
-  KVSTORE_ASSIGN_OR_RETURN(const transfer::RegionId region,
-                           engine_.Register(memory_->base(), memory_->size(), options));
+Status SegmentHost::Lend(uint64_t bytes) {
+  MutexLock lending(lending_);
+  uint64_t there = 0;  // what the segments that there are can lend
+  size_t segments = 0;
   {
     MutexLock lock(mu_);
-    holder_.AddSegment(region, memory_->size(), memory_->granule(), memory_->words(), ready_);
-    index_ = region;
+    segments = segments_.size();
+    for (const auto& segment : segments_) there += segment->extent.capacity();
   }
-  preparer_ = std::thread([this] { PreparePages(); });
+  if (bytes > there) {
+    if (segments == kMostSegments) {
+      return ResourceExhaustedError("this node has lent memory in " + std::to_string(segments) +
+                                    " segments, as many as it may; lend at most " +
+                                    std::to_string(there) + " bytes, or start it anew");
+    }
+    KVSTORE_RETURN_IF_ERROR(AddSegment(bytes - there));
+  }
+  // From the first segment on, so that the last ones are emptied first.
+  MutexLock lock(mu_);
+  for (const auto& segment : segments_) {
+    const uint64_t part = std::min(bytes, segment->extent.capacity());
+    segment->extent.Wish(part);
+    bytes -= part;
+  }
+  drained_ = false;
+  lend_due_ = saying_;
+  acks_due_.NotifyAll();
+  return Status::Ok();
+}
+
+Status SegmentHost::AddSegment(uint64_t bytes) {
+  if (bytes > std::numeric_limits<uint64_t>::max() - kGranule) {
+    return InvalidArgumentError(std::to_string(bytes) + " bytes are more than any machine has");
+  }
+  const uint64_t size = (bytes + kGranule - 1) / kGranule * kGranule;
+  KVSTORE_ASSIGN_OR_RETURN(LentMemory memory, LentMemory::Map(size, kGranule));
+  auto segment = std::make_unique<Segment>(
+      Segment{std::move(memory), Extent(size, kGranule), std::make_unique<Door>(*this), 0});
+  transfer::RegionOptions options;
+  options.remote = true;
+  options.guard = segment->door.get();
+  options.shared = &segment->memory.shared();
+  KVSTORE_ASSIGN_OR_RETURN(segment->index, engine_.Register(segment->memory.base(), size, options));
+  segment->door->Open(segment->index);
+  MutexLock lock(mu_);
+  holder_.AddSegment(segment->index, size, kGranule, segment->memory.words(), 0);
+  segments_.push_back(std::move(segment));
+  if (segments_.size() == 1) preparer_ = std::thread([this] { WorkOnPages(); });
   return Status::Ok();
 }
 
 SegmentHost::~SegmentHost() {
-  std::optional<uint32_t> index;
   {
     MutexLock lock(mu_);
     closing_ = true;
     saying_ = false;
-    index = index_;
     pages_due_.NotifyAll();
     acks_due_.NotifyAll();
   }
   if (preparer_.joinable()) preparer_.join();
-  if (index) (void)engine_.Unregister(*index);  // known to the engine: it can only succeed
+  std::vector<uint32_t> regions;
+  {
+    MutexLock lock(mu_);
+    for (const auto& segment : segments_) regions.push_back(segment->index);
+  }
+  // They are known to the engine: it can only succeed.
+  for (const uint32_t region : regions) (void)engine_.Unregister(region);
+}
+
+SegmentHost::Lent SegmentHost::lent() const {
+  MutexLock lock(mu_);
+  Lent lent;
+  lent.drained = drained_;
+  lent.huge_pages = !segments_.empty();
+  for (const auto& segment : segments_) {
+    lent.wished += segment->extent.wish();
+    lent.bytes += segment->extent.end();
+    lent.huge_pages = lent.huge_pages && segment->memory.huge();
+  }
+  return lent;
+}
+
+bool SegmentHost::WaitDrained(TimePoint until) {
+  MutexLock lock(mu_);
+  while (!drained_ && BootClock::now() < until) drained_now_.WaitUntil(mu_, until);
+  return drained_;
 }
 
 std::vector<LentSegment> SegmentHost::Segments() const {
@@ -85,14 +170,14 @@ std::vector<LentSegment> SegmentHost::Segments() const {
 }
 
 std::vector<LentSegment> SegmentHost::LentNow() const {
-  if (!index_) return {};
-  LentSegment segment;
-  segment.index = *index_;
-  segment.granule = memory_->granule();
-  segment.ready = ready_;
-  segment.size = problem_.empty() ? memory_->size() : ready_;
-  if (segment.size == 0) return {};
-  return {segment};
+  std::vector<LentSegment> lent;
+  for (const auto& segment : segments_) {
+    const Extent& extent = segment->extent;
+    if (extent.told() == 0) continue;
+    lent.push_back(
+        {segment->index, extent.told(), kGranule, std::min(extent.ready(), extent.told())});
+  }
+  return lent;
 }
 
 uint64_t SegmentHost::counter() const {
@@ -107,12 +192,11 @@ void SegmentHost::EnterTerm(uint64_t term) {
 
 std::optional<Report> SegmentHost::EnterReign(uint64_t term) {
   MutexLock lock(mu_);
-  std::optional<Report> report =
-      holder_.EnterReign(engine_.incarnation(), term, BootClock::now(), ready_);
+  std::optional<Report> report = holder_.EnterReign(engine_.incarnation(), term, BootClock::now());
   if (!report) return report;
   report->segments = LentNow();
-  retired_.clear();
-  noted_.clear();
+  unsaid_.retired.clear();
+  unsaid_.noted.clear();
   return report;
 }
 
@@ -124,80 +208,155 @@ void SegmentHost::Execute(const Orders& orders) {
   std::vector<NoteAck> noted;
   holder_.Note(orders, BootClock::now(), &noted);
   SayNoted(&noted);
+  if (orders.term < holder_.term()) return;
   for (const Order& order : orders.orders) {
     if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
+    if (const auto* release = std::get_if<ReleaseOrder>(&order)) OrderRelease(*release);
+    if (std::holds_alternative<LeaveOrder>(order)) BeDrained();
   }
 }
 
+SegmentHost::Segment* SegmentHost::Find(uint32_t index) const {
+  const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                  [index](const auto& s) { return s->index == index; });
+  return found == segments_.end() ? nullptr : found->get();
+}
+
 void SegmentHost::OrderPages(const PrepareOrder& order) {
-  if (!index_ || order.segment != *index_) return;
-  const uint64_t limit = std::min(order.limit, memory_->size());
-  wanted_ = std::max(wanted_, (limit + kGranule - 1) / kGranule * kGranule);
-  if (order.limit <= ready_ || ready_ == memory_->size() || !problem_.empty()) {
-    SayReady();
+  Segment* const segment = Find(order.segment);
+  if (segment == nullptr) return;
+  if (segment->extent.Prepare(order.limit)) {
+    SayReady(*segment);
   } else {
     pages_due_.NotifyAll();
   }
 }
 
-void SegmentHost::PreparePages() {
-  for (;;) {
-    uint64_t begin = 0;
-    uint64_t end = 0;
+void SegmentHost::OrderRelease(const ReleaseOrder& order) {
+  Segment* const segment = Find(order.segment);
+  if (segment == nullptr) return;
+  segment->extent.Release(order.limit);
+  giving_back_ = true;
+  pages_due_.NotifyAll();
+}
+
+void SegmentHost::BeDrained() {
+  if (drained_) return;
+  for (const auto& segment : segments_) {
+    segment->extent.Wish(0);
+    if (segment->extent.end() > 0) OrderRelease({segment->index, 0});
+  }
+  drained_ = true;
+  drained_now_.NotifyAll();
+}
+
+void SegmentHost::WorkOnPages() {
+  while (true) {
+    Segment* segment = nullptr;
+    Extent::Work work;
     {
       MutexLock lock(mu_);
-      while (!closing_ && (wanted_ <= ready_ || !problem_.empty())) pages_due_.Wait(mu_);
+      while (!closing_ && (segment = FindWork(&work)) == nullptr) pages_due_.Wait(mu_);
       if (closing_) return;
-      begin = ready_;
-      end = std::min(wanted_, begin + kTouchStep);
     }
-    const Status touched = memory_->Touch(begin, end, available_());
-    MutexLock lock(mu_);
-    if (touched.ok()) {
-      ready_ = end;
+    if (work.what == Extent::What::kTouch) {
+      TouchPages(segment, work);
     } else {
-      problem_ = touched.message();
+      GiveBackPages(segment, work);
     }
-    SayReady();
   }
 }
 
+SegmentHost::Segment* SegmentHost::FindWork(Extent::Work* work) {
+  bool held_up = false;
+  for (const auto& segment : segments_) {
+    *work = segment->extent.Next(kTouchStep);
+    if (work->what == Extent::What::kNothing) continue;
+    if (work->what == Extent::What::kTouch) return segment.get();
+    if (!holder_.TouchedFrom(segment->index, work->begin)) {
+      (void)segment->extent.BeginGivingBack();
+      return segment.get();
+    }
+    held_up = true;
+  }
+  giving_back_ = held_up;
+  return nullptr;
+}
+
+void SegmentHost::TouchPages(Segment* segment, const Extent::Work& work) {
+  const Status touched = segment->memory.Touch(work.begin, work.end, available_());
+  MutexLock lock(mu_);
+  if (touched.ok()) {
+    segment->extent.Touched(work.end);
+    holder_.RaiseGranted(segment->index, work.end);
+  } else {
+    segment->extent.Failed(touched.message());
+  }
+  SayReady(*segment);
+}
+
+void SegmentHost::GiveBackPages(Segment* segment, const Extent::Work& work) {
+  segment->memory.GiveBack(work.begin, work.end);
+  MutexLock lock(mu_);
+  if (!saying_) return;
+  unsaid_.released.push_back({segment->index, work.begin});
+  acks_due_.NotifyAll();
+}
+
 void SegmentHost::SayRetired(std::vector<RetireAck>* acks) {
-  if (!saying_ || acks->empty() || retired_.size() >= kMostUnsaid) return;
-  retired_.insert(retired_.end(), acks->begin(), acks->end());
+  if (!saying_ || acks->empty() || unsaid_.retired.size() >= kMostUnsaid) return;
+  unsaid_.retired.insert(unsaid_.retired.end(), acks->begin(), acks->end());
   acks_due_.NotifyAll();
 }
 
 void SegmentHost::SayNoted(std::vector<NoteAck>* acks) {
-  if (!saying_ || acks->empty() || noted_.size() >= kMostUnsaid) return;
-  noted_.insert(noted_.end(), acks->begin(), acks->end());
+  if (!saying_ || acks->empty() || unsaid_.noted.size() >= kMostUnsaid) return;
+  unsaid_.noted.insert(unsaid_.noted.end(), acks->begin(), acks->end());
   acks_due_.NotifyAll();
 }
 
-void SegmentHost::SayReady() {
+void SegmentHost::SayReady(const Segment& segment) {
   if (!saying_) return;
-  ready_acks_.push_back({*index_, ready_, problem_});
+  const Extent& extent = segment.extent;
+  unsaid_.ready.push_back({segment.index, extent.ready(), extent.problem()});
   acks_due_.NotifyAll();
 }
 
 void SegmentHost::StartAcks() {
   MutexLock lock(mu_);
-  retired_.clear();
-  noted_.clear();
-  ready_acks_.clear();
+  unsaid_ = {};
   saying_ = true;
+  lend_due_ = std::any_of(segments_.begin(), segments_.end(), [](const auto& segment) {
+    return segment->extent.wish() < segment->extent.end();
+  });
 }
 
-std::optional<Acks> SegmentHost::NextAcks() {
+std::optional<Acks> SegmentHost::NextAcks(TimePoint until) {
   MutexLock lock(mu_);
-  while (saying_ && retired_.empty() && noted_.empty() && ready_acks_.empty()) acks_due_.Wait(mu_);
+  while (saying_ && !lend_due_ && IsEmpty(unsaid_) && BootClock::now() < until) {
+    acks_due_.WaitUntil(mu_, until);
+  }
   if (!saying_) return std::nullopt;
   Acks acks;
   acks.counter = holder_.counter();
-  acks.retired = TakeSome(&retired_, kMaxAcks);
-  acks.ready = TakeSome(&ready_acks_, kMaxAcks);
-  acks.noted = TakeSome(&noted_, kMaxAcks);
+  acks.retired = TakeSome(&unsaid_.retired, kMaxAcks);
+  acks.ready = TakeSome(&unsaid_.ready, kMaxAcks);
+  acks.noted = TakeSome(&unsaid_.noted, kMaxAcks);
+  acks.copied = TakeSome(&unsaid_.copied, kMaxAcks);
+  acks.released = TakeSome(&unsaid_.released, kMaxAcks);
   return acks;
+}
+
+std::optional<kvstore::Lend> SegmentHost::TakeLend() {
+  MutexLock lock(mu_);
+  if (!std::exchange(lend_due_, false)) return std::nullopt;
+  kvstore::Lend lend;
+  for (const auto& segment : segments_) {
+    const Extent& extent = segment->extent;
+    if (extent.told() == 0) continue;  // the master knows of none
+    lend.segments.push_back({segment->index, extent.told_wish(), kGranule, extent.ready()});
+  }
+  return lend;
 }
 
 void SegmentHost::StopAcks() {
@@ -208,12 +367,9 @@ void SegmentHost::StopAcks() {
 
 void SegmentHost::Empty() {
   MutexLock lock(mu_);
-  holder_.Empty(ready_);
-  retired_.clear();
-  noted_.clear();
-  ready_acks_.clear();
-  wanted_ = ready_;
-  problem_.clear();  // another incarnation may find more memory
+  holder_.Empty();
+  unsaid_ = {};
+  for (const auto& segment : segments_) segment->extent.Restart();
 }
 
 bool SegmentHost::WaitIdle(TimePoint until) {
@@ -247,32 +403,30 @@ uint64_t SegmentHost::notes() const {
   return holder_.notes();
 }
 
-bool SegmentHost::Enter(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
-                        uint64_t birth) {
+bool SegmentHost::Enter(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
+                        uint64_t length, uint64_t birth) {
   MutexLock lock(mu_);
-  return index_ && holder_.Enter(*index_, access, first, offset, length, birth);
+  return holder_.Enter(segment, access, first, offset, length, birth);
 }
 
-bool SegmentHost::Stands(uint64_t first, uint64_t birth) {
+bool SegmentHost::Stands(uint32_t segment, uint64_t first, uint64_t birth) {
   MutexLock lock(mu_);
-  return index_ && holder_.Stands(*index_, first, birth);
+  return holder_.Stands(segment, first, birth);
 }
 
-void SegmentHost::Leave(transfer::Access access, uint64_t first, uint64_t offset, uint64_t length,
-                        uint64_t birth) {
+void SegmentHost::Leave(uint32_t segment, transfer::Access access, uint64_t first, uint64_t offset,
+                        uint64_t length, uint64_t birth) {
   MutexLock lock(mu_);
-  if (!index_) return;
   std::vector<RetireAck> acks;
-  holder_.Leave(*index_, access, first, offset, length, birth, &acks);
+  holder_.Leave(segment, access, first, offset, length, birth, &acks);
   SayRetired(&acks);
   SayLeft();
 }
 
-void SegmentHost::OthersLeft() {
+void SegmentHost::OthersLeft(uint32_t segment) {
   MutexLock lock(mu_);
-  if (!index_) return;
   std::vector<RetireAck> acks;
-  holder_.OthersLeft(*index_, &acks);
+  holder_.OthersLeft(segment, &acks);
   SayRetired(&acks);
   SayLeft();
 }
@@ -281,6 +435,7 @@ void SegmentHost::OthersLeft() {
 // processes have announced, and copies end all the time.
 void SegmentHost::SayLeft() {
   if (waiting_ > 0) left_.NotifyAll();
+  if (giving_back_) pages_due_.NotifyAll();
 }
 
 std::vector<Range> SegmentHost::Touched(uint32_t segment) {

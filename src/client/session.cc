@@ -307,6 +307,11 @@ void Session::WriteAcks(Stream* stream, uint64_t term) {
     message.Clear();
     Encode(*acks, message.mutable_acks());
     if (!stream->Write(message)) return;  // the stream broke: ReadOrders sees it too
+    if (const std::optional<kvstore::Lend> lend = host_.TakeLend()) {
+      message.Clear();
+      Encode(*lend, message.mutable_lend());
+      if (!stream->Write(message)) return;
+    }
   }
   bool goodbye = false;
   {

@@ -192,4 +192,12 @@ Status SharedMemory::Touch(uint64_t begin, uint64_t end) {
                      RoundUp(end, granule_) / granule_ * sizeof(Word));
 }
 
+void SharedMemory::GiveBack(uint64_t begin, uint64_t end) {
+  const uint64_t page = PageBytes();
+  begin = RoundUp(begin, page);
+  end = RoundDown(end, page);
+  // It can't fail for memory that is mapped so; and where it did, the pages would merely stay.
+  if (!huge_ && begin < end) (void)madvise(base_ + begin, end - begin, MADV_REMOVE);
+}
+
 }  // namespace kvstore::transfer

@@ -91,8 +91,8 @@ class HolderReignTest : public ::testing::Test {
     return said;
   }
 
-  Report EnterReign(uint64_t term, TimePoint now = kNow, uint64_t granted_below = kSize) {
-    const std::optional<Report> report = holder_->EnterReign(kSelf, term, now, granted_below);
+  Report EnterReign(uint64_t term, TimePoint now = kNow) {
+    const std::optional<Report> report = holder_->EnterReign(kSelf, term, now);
     EXPECT_TRUE(report);
     return report.value_or(Report());
   }
@@ -266,7 +266,9 @@ TEST_F(HolderReignTest, WhereNothingIsStampedAWriterOfTheTermBeforeMeetsTheNextO
 }
 
 TEST_F(HolderReignTest, MemoryThatWasNeverGrantedIsNotStamped) {
-  EnterReign(2, kNow, 2 * kGranule);
+  Holder lender;
+  lender.AddSegment(kSegment, kSize, kGranule, words_, 2 * kGranule);
+  EXPECT_TRUE(lender.EnterReign(kSelf, 2, kNow));
   EXPECT_GT(words_[1].load(), 0u);
   EXPECT_EQ(words_[2].load(), 0u);
 }
@@ -274,7 +276,7 @@ TEST_F(HolderReignTest, MemoryThatWasNeverGrantedIsNotStamped) {
 TEST_F(HolderReignTest, LowerTermsAreRefusedAndChangeNothing) {
   EnterReign(3);
   const uint64_t counter = holder_->counter();
-  EXPECT_FALSE(holder_->EnterReign(kSelf, 2, kNow, kSize));
+  EXPECT_FALSE(holder_->EnterReign(kSelf, 2, kNow));
   EXPECT_EQ(holder_->counter(), counter);
   EXPECT_EQ(holder_->term(), 3u);
   EXPECT_EQ(Retire({{1, 1}, 1}, counter, {Granules(0, 1)}, 2), "");

@@ -494,17 +494,33 @@ TEST_F(HolderTest, EmptyWithdrawsAllMemoryAndForgetsTheTerm) {
 }
 
 TEST_F(HolderTest, EmptyStampsNoMemoryThatWasNeverGranted) {
-  const uint64_t birth = holder().counter();
-  holder().Empty(2 * kGranule);
-  EXPECT_FALSE(Enter(Access::kWrite, Granules(1, 1), birth));
-  EXPECT_TRUE(Enter(Access::kWrite, Granules(2, 1), birth));
-  EXPECT_GT(holder().counter(), birth);
+  Holder lender;
+  lender.AddSegment(3, kSize, kGranule, words_, 0);
+  lender.RaiseGranted(3, 2 * kGranule);
+  const uint64_t birth = lender.counter();
+  lender.Empty();
+  EXPECT_FALSE(lender.Enter(3, Access::kWrite, kGranule, kGranule, kGranule, birth));
+  EXPECT_TRUE(lender.Enter(3, Access::kWrite, 2 * kGranule, 2 * kGranule, kGranule, birth));
+  EXPECT_GT(lender.counter(), birth);
 }
 
 TEST_F(HolderTest, EmptyingNothingStillMakesBirthsToComeNewer) {
+  Holder lender;
+  lender.AddSegment(3, kSize, kGranule, words_, 0);
+  const uint64_t birth = lender.counter();
+  lender.Empty();
+  EXPECT_GT(lender.counter(), birth);
+}
+
+TEST_F(HolderTest, WhatIsTouchedBeyondAPointIsNamed) {
   const uint64_t birth = holder().counter();
-  holder().Empty(0);
-  EXPECT_GT(holder().counter(), birth);
+  EXPECT_FALSE(holder().TouchedFrom(3, 0));
+  ASSERT_TRUE(Enter(Access::kRead, Granules(1, 1), birth));
+  EXPECT_TRUE(holder().TouchedFrom(3, 0));
+  EXPECT_TRUE(holder().TouchedFrom(3, 2 * kGranule - 1));
+  EXPECT_FALSE(holder().TouchedFrom(3, 2 * kGranule));
+  Leave(Access::kRead, Granules(1, 1), birth);
+  EXPECT_FALSE(holder().TouchedFrom(3, 0));
 }
 
 TEST_F(HolderTest, AfterEmptyRunningAccessesAreWaitedForAndOldOrdersAreClosed) {

@@ -170,10 +170,10 @@ class SegmentHostTest : public ::testing::Test {
   }
 
   bool Enter(uint64_t offset, uint64_t length, uint64_t birth) {
-    return host_->Enter(Access::kRead, offset, offset, length, birth);
+    return engine_->registered().guard->Enter(Access::kRead, offset, offset, length, birth);
   }
   void Leave(uint64_t offset, uint64_t length, uint64_t birth) {
-    host_->Leave(Access::kRead, offset, offset, length, birth);
+    engine_->registered().guard->Leave(Access::kRead, offset, offset, length, birth);
   }
 
   const std::unique_ptr<SharingEngine> engine_ = std::make_unique<SharingEngine>();
@@ -248,7 +248,7 @@ TEST_F(SegmentHostTest, TheEndOfAnAccessMakesItsMemoryFreeAtOnce) {
   Retire(birth, {0, 4096});
   const Acks withdrawn = *host_->NextAcks();
   ASSERT_EQ(withdrawn.retired.size(), 1u);
-  EXPECT_FALSE(host_->Stands(0, birth));
+  EXPECT_FALSE(engine_->registered().guard->Stands(0, birth));
 
   auto free = std::async(std::launch::async, [&] { return host_->NextAcks(); });
   Leave(0, 4096, birth);

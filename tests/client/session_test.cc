@@ -36,8 +36,20 @@ class Node {
   VerbStream& verbs() { return verbs_; }
   transfer::Engine& engine() { return *engine_; }
   Status Joined() { return session_->WaitJoined(In(seconds(10))); }
-  bool Enter(uint64_t birth) { return host_->Enter(transfer::Access::kRead, 0, 0, 4096, birth); }
-  void Leave(uint64_t birth) { host_->Leave(transfer::Access::kRead, 0, 0, 4096, birth); }
+  // An access to a granule, until Leave.
+  bool Enter(uint64_t birth, uint64_t offset = 0) {
+    const Result<transfer::PeerId> self = engine_->Open(engine_->Descriptor());
+    auto mapping = engine_->Map({.access = transfer::Access::kRead,
+                                 .peer = *self,
+                                 .region = host_->Segments().front().index,
+                                 .offset = offset,
+                                 .length = 4096,
+                                 .guard = transfer::Guard{offset, birth}},
+                                In(seconds(1)));
+    access_ = mapping.ok() ? *std::move(mapping) : nullptr;
+    return access_ != nullptr;
+  }
+  void Leave() { access_.reset(); }
 
  private:
   const std::unique_ptr<transfer::Engine> engine_;
@@ -45,6 +57,7 @@ class Node {
   const std::shared_ptr<grpc::Channel> channel_;
   VerbStream verbs_;
   const std::unique_ptr<Session> session_;
+  std::unique_ptr<transfer::Mapping> access_;
 };
 
 Orders RetireFirstGranule(uint64_t birth) {
@@ -106,7 +119,7 @@ TEST(Session, AFreeThatAnAccessDelayedIsSaidWhenItEnds) {
   ASSERT_TRUE(node.Enter(hello.counter));
   master.Send(RetireFirstGranule(hello));
   EXPECT_EQ(master.WaitForRetireAcks(1).size(), 1u);
-  node.Leave(hello.counter);
+  node.Leave();
   EXPECT_EQ(master.WaitForRetireAcks(2)[1].stage, RetireStage::kFree);
 }
 
@@ -236,7 +249,7 @@ TEST(Session, MemoryInUseIsNotLentUnderTheNextIncarnation) {
   master.EndSessions();
   master.WaitForHellos(2);
   EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(300))).ok());
-  node.Leave(birth);
+  node.Leave();
   EXPECT_TRUE(node.Joined().ok());
   EXPECT_EQ(master.WaitForHellos(3).size(), 3u);
 }
@@ -253,7 +266,6 @@ class Viewer {
     request.length = 4096;
     request.guard = transfer::Guard{0, node.host().counter()};
     auto mapping = engine_->Map(request, In(seconds(5)));
-    EXPECT_TRUE(mapping.ok()) << mapping.status();
     if (mapping.ok()) mapping_ = *std::move(mapping);
   }
 
@@ -357,8 +369,8 @@ TEST(Session, ANodeComesBackIntoTheNextReignWithWhatItHolds) {
   EXPECT_EQ(hellos[1].pool, ScriptedMaster::Greeting().pool);
   EXPECT_EQ(hellos[1].term, 1u);
   EXPECT_TRUE(node.Enter(note.birth));  // what is noted stands
-  node.Leave(note.birth);
-  EXPECT_FALSE(node.host().Enter(transfer::Access::kWrite, 4096, 4096, 4096, note.birth));
+  node.Leave();
+  EXPECT_FALSE(node.Enter(note.birth, 4096));
 }
 
 TEST(Session, WhatIsTouchedInANewReignIsReportedAndConfirmedWhenItIsLeft) {
@@ -373,7 +385,7 @@ TEST(Session, WhatIsTouchedInANewReignIsReportedAndConfirmedWhenItIsLeft) {
   const Report report = master.WaitForReports(1)[0];
   ASSERT_EQ(report.held.size(), 1u);
   EXPECT_EQ(report.held[0].ranges, std::vector<Range>{(Range{0, 4096})});
-  node.Leave(birth);
+  node.Leave();
   const RetireAck ack = master.WaitForRetireAcks(1)[0];
   EXPECT_EQ(ack.stage, RetireStage::kFree);
   EXPECT_EQ(ack.put, (PutId{node.engine().incarnation(), report.held[0].sequence}));
@@ -504,7 +516,7 @@ TEST(Session, ClosingIsBoundedWhileMemoryIsInUse) {
   const TimePoint began = BootClock::now();
   node.session().Close(In(seconds(2)));
   EXPECT_LT(BootClock::now() - began, seconds(4));
-  node.Leave(birth);
+  node.Leave();
 }
 
 TEST(Session, ClosingIsBoundedWithoutAMaster) {
