@@ -99,6 +99,10 @@ bool Exchange::KeepNew(VerbReply* reply) {
           --sending.missing;
           answer.index += sending.message.first;
           if constexpr (requires { answer.parked; }) answer.parked += before_asking;
+          const bool gone = answer.status.code() == StatusCode::kNotFound;
+          if (gone && sending.over_terms && rules_.gone_is_done_over_terms) {
+            answer.status = Status::Ok();
+          }
           return false;
         });
         return !answers.empty();
@@ -122,11 +126,15 @@ void Exchange::Send(Sending* sending) {
   const TimePoint now = channel_.clock().Now();
   request.patience = Patience(now);
   sending->epoch = channel_.epoch();
+  const uint64_t term = channel_.term();
   const bool sent = channel_.Send(request, deadline_);
   if (sent) ++sent_;
-  if (sent && !sending->reached) {
+  if (sent && sending->reached) {
+    sending->over_terms |= term != sending->term;
+  } else if (sent) {
     sending->reached = true;
     sending->asked_at = now;
+    sending->term = term;
   }
   sending->again_at = After(now, kFirstResend * (1 << std::min(sending->times, kMostDoublings)));
   ++sending->times;

@@ -24,6 +24,9 @@ struct ExchangeRules {
   bool of_one_incarnation = false;
   // The first message goes out even when the deadline has passed: no answer is needed.
   bool tell_even_late = false;
+  // not_found is OK for a message that went to masters of several terms: an earlier one may have
+  // done it, and what it remembered of that has ended with it.
+  bool gone_is_done_over_terms = false;
   // What a message without an answer may have done, for its status; empty: nothing.
   std::string_view effect{};
 };
@@ -57,6 +60,8 @@ class Exchange {
     uint32_t times = 0;          // it was sent
     bool reached = false;        // at least one sending may have arrived
     TimePoint asked_at{};        // of the first that may have arrived, or earlier
+    uint64_t term = 0;           // of the first that may have arrived
+    bool over_terms = false;     // another may have arrived in another term
     TimePoint again_at{};
     uint64_t epoch = 0;  // of the channel at the last sending
   };

@@ -45,6 +45,12 @@ bool MayYetBeGranted(const Status& answer) {
   }
 }
 
+bool HasEnded(const Status& answer) { return answer.code() == StatusCode::kAborted; }
+
+bool WasTakenBack(const Status& copied) {
+  return copied.code() == StatusCode::kAborted || copied.code() == StatusCode::kNotFound;
+}
+
 Status LostGrant() {
   return AbortedError(
       "not committed: its grant ran out before all bytes were written; begin again");

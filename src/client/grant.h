@@ -41,6 +41,14 @@ Status CheckGrant(TimePoint now, TimePoint grant_end, TimePoint deadline);
 // until the grant has run out: it is to be aborted.
 bool MayYetBeGranted(const Status& answer);
 
+// Whether the put of which the master said so is not committed and never will be: it may be begun
+// again under another id. So it is where another master reigns than the one that granted it.
+bool HasEnded(const Status& answer);
+
+// Whether a copy into a put's memory failed so because that is no longer the put's: another master
+// reigns, the grant has run out, or the holder joined the pool anew. The put may be begun again.
+bool WasTakenBack(const Status& copied);
+
 // aborted: the grant ran out too early.
 Status LostGrant();
 

@@ -75,6 +75,9 @@ class Master {
   // Tells and waits for nothing; may be lost.
   virtual void Note(NoteReads request) = 0;
 
+  // Returns at `until`: what a call that asks again lets pass.
+  virtual void Pause(TimePoint until) = 0;
+
   // How a holder is reached, if any answer has named it.
   virtual std::optional<Peer> FindPeer(Incarnation holder) const = 0;
 };

@@ -13,7 +13,8 @@ constexpr ExchangeRules kCommitting{.of_one_incarnation = true,
                                     .effect = "it may have been committed"};
 constexpr ExchangeRules kAborting{
     .of_one_incarnation = true, .tell_even_late = true, .effect = "it may have been aborted"};
-constexpr ExchangeRules kRemoving{.effect = "it may have been removed"};
+constexpr ExchangeRules kRemoving{.gone_is_done_over_terms = true,
+                                  .effect = "it may have been removed"};
 constexpr ExchangeRules kPinning{.effect = "it may have been pinned or unpinned"};
 constexpr ExchangeRules kSweeping{.effect = "some or all may have been removed"};
 
@@ -136,6 +137,11 @@ void MasterStub::Note(NoteReads request) {
     // What doesn't go out at once isn't worth a wait.
     (void)channel_.Send(message.request, channel_.clock().Now());  // lost, if it is
   }
+}
+
+void MasterStub::Pause(TimePoint until) {
+  const std::unique_ptr<Wakeup> wakeup = channel_.NewWakeup();
+  while (channel_.clock().Now() < until) wakeup->WaitUntil(until);
 }
 
 std::optional<Peer> MasterStub::FindPeer(Incarnation holder) const {

@@ -41,6 +41,7 @@ class MasterStub final : public Master {
   std::vector<ItemAnswer> Keep(Pin request, TimePoint deadline) override;
   CountAnswer Sweep(RemoveMatching request, TimePoint deadline) override;
   void Note(NoteReads request) override;
+  void Pause(TimePoint until) override;
   std::optional<Peer> FindPeer(Incarnation holder) const override;
 
   // Messages that went out so far, each sending of one counted.

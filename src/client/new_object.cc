@@ -83,7 +83,9 @@ Status ObjectInPlace::StillMine(TimePoint deadline) const {
   const bool stand = std::all_of(mappings_.begin(), mappings_.end(),
                                  [](const auto& mapping) { return mapping->Stands(); });
   if (stand) return Status::Ok();
-  return AbortedError("not committed: its memory was taken back, or its holder has left the pool");
+  return AbortedError(
+      "not committed: its memory was taken back, another master reigns, or its holder has left the "
+      "pool; create the object anew");
 }
 
 Status ObjectInPlace::Commit(uint64_t checksum, TimePoint deadline) {
@@ -92,6 +94,8 @@ Status ObjectInPlace::Commit(uint64_t checksum, TimePoint deadline) {
   request.checksums = {checksum};
   const Status answer = parts_.master.Commit(std::move(request), deadline).at(0).status;
   if (WasNotTakenUp(answer)) AbortPuts(parts_, {sequence_}, deadline);
+  // Its bytes are gone with its memory: unlike a Put it can't be begun again from here.
+  if (HasEnded(answer)) return AbortedError(answer.message() + ": create the object anew");
   return Committed(answer);
 }
 

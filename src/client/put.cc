@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "client/checksum.h"
@@ -12,6 +13,10 @@
 namespace kvstore::client {
 namespace {
 
+// Between one beginning and the next; there is none before the second.
+constexpr Duration kFirstPause = std::chrono::milliseconds(10);
+constexpr Duration kLongestPause = std::chrono::seconds(1);
+
 // One item's way through a wave.
 struct Write {
   // What the master is to hear of it.
@@ -21,9 +26,10 @@ struct Write {
     kLeave,   // it holds no memory, or bytes may still land, so that only the grant's end is safe
   };
 
-  uint32_t index = 0;                  // of the item
+  uint32_t place = 0;                  // of the item in its beginning
   Fate fate = Fate::kLeave;            // kCommit iff `status` is OK
   Status status;                       // of the item, as far as the wave has come
+  bool again = false;                  // under another put id it may succeed
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
 };
@@ -35,56 +41,84 @@ class PutCall {
       : parts_(parts),
         items_(items),
         options_(options),
-        asked_at_(parts.clock.Now()),
-        deadline_(After(asked_at_, options.timeout)),
-        first_sequence_(parts.master.NewSequences(items.size())) {}
+        deadline_(After(parts.clock.Now(), options.timeout)),
+        statuses_(items.size()) {}
 
   std::vector<Status> Run();
 
  private:
+  // Puts the items of these indices once, in waves; those that are to be begun again.
+  std::vector<uint32_t> PutOnce(std::span<const uint32_t> indices);
   StartPut Request() const;
   std::vector<Write> Plan(const std::vector<StartPutAnswer>& wave, CopyPlan* plan);
   Status PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
                   CopyPlan* plan, std::vector<CopyPlan::Span>* copies);
   void Copy(const CopyPlan& plan, std::vector<Write>* writes);
   void Commit(std::vector<Write>* writes);
-  void Abort(const std::vector<Write>& writes);
+  void Abort(std::vector<Write>* writes);
 
-  uint64_t SequenceOf(const Write& write) const { return first_sequence_ + write.index; }
+  uint64_t SequenceOf(const Write& write) const { return first_sequence_ + write.place; }
 
   const Parts& parts_;
   const std::span<const PutItem> items_;
   const PutOptions& options_;
-  const TimePoint asked_at_;  // grants count from here
   const TimePoint deadline_;
-  const uint64_t first_sequence_;
+  std::vector<Status> statuses_;
+
+  // Of the beginning under way.
+  std::vector<PutItem> begun_;  // its items
+  TimePoint asked_at_{};        // grants count from here
+  uint64_t first_sequence_ = 0;
 };
+
+// A put whose grant did not outlive its master, or that the next master never heard of, is begun
+// again. Its first id is aborted before, so that no more than one of the two is ever visible, and
+// the other does not stand in its way.
+std::vector<Status> PutCall::Run() {
+  std::vector<uint32_t> open(items_.size());
+  std::iota(open.begin(), open.end(), 0);
+  Duration pause{};
+  while (true) {
+    open = PutOnce(open);
+    const TimePoint next = After(parts_.clock.Now(), pause);
+    if (open.empty() || next >= deadline_) return std::move(statuses_);
+    parts_.master.Pause(next);
+    pause = pause == Duration::zero() ? kFirstPause : std::min(2 * pause, kLongestPause);
+  }
+}
 
 // The answers come in waves, since an item that waits for room must not hold up the others; and
 // what one wave commits may be what is evicted for the next.
-std::vector<Status> PutCall::Run() {
-  std::vector<Status> statuses(items_.size());
+std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
+  begun_.clear();
+  for (const uint32_t index : indices) begun_.push_back(items_[index]);
+  asked_at_ = parts_.clock.Now();
+  first_sequence_ = parts_.master.NewSequences(begun_.size());
+  std::vector<uint32_t> again;
   const std::unique_ptr<StartedPuts> started = parts_.master.Start(Request(), deadline_);
   while (true) {
     const std::vector<StartPutAnswer> wave = started->NextWave();
-    if (wave.empty()) return statuses;
+    if (wave.empty()) return again;
     CopyPlan plan;
     std::vector<Write> writes = Plan(wave, &plan);
     Copy(plan, &writes);
     Commit(&writes);
-    Abort(writes);
-    for (Write& write : writes) statuses[write.index] = std::move(write.status);
+    Abort(&writes);
+    for (Write& write : writes) {
+      if (write.again) again.push_back(indices[write.place]);
+      statuses_[indices[write.place]] = std::move(write.status);
+    }
   }
 }
 
 StartPut PutCall::Request() const {
   StartPut request = Asking(options_);
-  for (uint32_t i = 0; i < items_.size(); ++i) {
-    request.keys.Add(items_[i].key);
-    request.sequences.push_back(first_sequence_ + i);
-    request.sizes.push_back(SizeOf(items_[i]));
+  for (uint32_t place = 0; place < begun_.size(); ++place) {
+    request.keys.Add(begun_[place].key);
+    request.sequences.push_back(first_sequence_ + place);
+    request.sizes.push_back(SizeOf(begun_[place]));
   }
-  request.positions = PositionsOf(items_);
+  request.positions = PositionsOf(std::span<const PutItem>(begun_));
   return request;
 }
 
@@ -94,7 +128,7 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
   std::vector<Write> writes;
   for (const StartPutAnswer& answer : wave) {
     Write write;
-    write.index = answer.index;
+    write.place = answer.index;
     write.status = answer.status;
     if (answer.status.ok()) {
       write.grant_end = GrantEnd(answer, asked_at_);
@@ -102,6 +136,7 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
       write.fate = Write::Fate::kAbort;
+      write.again = HasEnded(answer.status);
     }
     writes.push_back(std::move(write));
   }
@@ -111,12 +146,12 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
 Status PutCall::PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
                          CopyPlan* plan, std::vector<CopyPlan::Span>* copies) {
   KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), grant_end, deadline_));
-  const uint64_t size = SizeOf(items_[answer.index]);
+  const uint64_t size = SizeOf(begun_[answer.index]);
   if (size == 0) return Status::Ok();
   for (const Replica& replica : answer.replicas) {
     KVSTORE_ASSIGN_OR_RETURN(const transfer::PeerId holder, peers->Open(replica.segment.holder));
     KVSTORE_ASSIGN_OR_RETURN(const CopyPlan::Span span,
-                             plan->AddWrite(items_[answer.index].pieces, size, replica, holder));
+                             plan->AddWrite(begun_[answer.index].pieces, size, replica, holder));
     copies->push_back(span);
   }
   return Status::Ok();
@@ -140,8 +175,12 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
       if (!error.ok() && write.status.ok()) {
         write.status = NotCommitted(error, until < deadline_, in_doubt);
         write.fate = Write::Fate::kAbort;
+        write.again = WasTakenBack(error);
       }
-      if (in_doubt) write.fate = Write::Fate::kLeave;
+      if (in_doubt) {
+        write.fate = Write::Fate::kLeave;
+        write.again = false;
+      }
     }
   }
 }
@@ -152,23 +191,35 @@ void PutCall::Commit(std::vector<Write>* writes) {
   for (Write& write : *writes) {
     if (write.fate != Write::Fate::kCommit) continue;
     request.sequences.push_back(SequenceOf(write));
-    request.checksums.push_back(Checksum(items_[write.index].pieces));
+    request.checksums.push_back(Checksum(begun_[write.place].pieces));
     committed.push_back(&write);
   }
   if (committed.empty()) return;
   for (const ItemAnswer& answer : parts_.master.Commit(std::move(request), deadline_)) {
     Write& write = *committed[answer.index];
     write.status = Committed(answer.status);
-    if (WasNotTakenUp(answer.status)) write.fate = Write::Fate::kAbort;
+    write.again = HasEnded(answer.status);
+    if (write.again || WasNotTakenUp(answer.status)) write.fate = Write::Fate::kAbort;
   }
 }
 
-void PutCall::Abort(const std::vector<Write>& writes) {
+// What is begun again needs the answer, whatever time it takes.
+void PutCall::Abort(std::vector<Write>* writes) {
   std::vector<uint64_t> sequences;
-  for (const Write& write : writes) {
-    if (write.fate == Write::Fate::kAbort) sequences.push_back(SequenceOf(write));
+  AbortPut request;
+  std::vector<Write*> again;
+  for (Write& write : *writes) {
+    if (write.fate != Write::Fate::kAbort) continue;
+    (write.again ? request.sequences : sequences).push_back(SequenceOf(write));
+    if (write.again) again.push_back(&write);
   }
   AbortPuts(parts_, std::move(sequences), deadline_);
+  if (again.empty()) return;
+  for (const ItemAnswer& answer : parts_.master.Abort(std::move(request), deadline_)) {
+    if (answer.status.code() == StatusCode::kFailedPrecondition) {
+      again[answer.index]->again = false;  // it is committed
+    }
+  }
 }
 
 }  // namespace

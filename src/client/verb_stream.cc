@@ -228,6 +228,11 @@ uint64_t VerbStream::epoch() const {
   return epoch_;
 }
 
+uint64_t VerbStream::term() const {
+  MutexLock lock(mu_);
+  return member_.term;
+}
+
 Status VerbStream::health() const {
   MutexLock lock(mu_);
   return health_;

@@ -38,6 +38,7 @@ class VerbStream final : public VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override EXCLUDES(mu_);
   bool Send(const VerbRequest& request, TimePoint deadline) override EXCLUDES(mu_);
   uint64_t epoch() const override EXCLUDES(mu_);
+  uint64_t term() const override EXCLUDES(mu_);
   Status health() const override EXCLUDES(mu_);
   std::unique_ptr<Wakeup> NewWakeup() override;
   const Clock& clock() const override { return Clock::Boot(); }

@@ -486,5 +486,55 @@ TEST_F(MasterStubTest, OnlyTheNewestPeersAreKept) {
   EXPECT_TRUE(stub_.FindPeer({20'000, 1}).has_value());
 }
 
+// ---- over reigns --------------------------------------------------------------------------------
+
+class RemoveOverTerms : public MasterStubTest {
+ protected:
+  // The first sending gets no answer; to the second, in `second_term`, there is no such key.
+  Status Remove(uint64_t second_term) {
+    channel_.on_send = [&, second_term](const VerbRequest& request) {
+      if (channel_.sent.size() == 1) {
+        channel_.At(milliseconds(10), [&, second_term] {
+          channel_.term_now = second_term;
+          channel_.Reconnect();
+        });
+        return;
+      }
+      channel_.Reply({request.id, std::vector<ItemAnswer>{{0, NotFoundError("no object")}}, {}});
+    };
+    return stub_.Drop({Keys(1)}, In(seconds(5)))[0].status;
+  }
+};
+
+TEST_F(RemoveOverTerms, ARemoveThatAnEarlierMasterMayHaveCarriedOutIsDone) {
+  EXPECT_EQ(Remove(2), Status::Ok());
+  EXPECT_EQ(channel_.sent.size(), 2u);
+}
+
+TEST_F(RemoveOverTerms, TheSameMasterKnowsWhatItAnswered) {
+  EXPECT_EQ(Remove(1).code(), StatusCode::kNotFound);
+}
+
+TEST_F(RemoveOverTerms, WhatNeverReachedTheEarlierMasterIsNotFoundByTheNext) {
+  channel_.drops = true;
+  channel_.on_send = nullptr;
+  channel_.At(milliseconds(10), [&] {
+    channel_.term_now = 2;
+    channel_.drops = false;
+    channel_.on_send = [&](const VerbRequest& request) {
+      channel_.Reply({request.id, std::vector<ItemAnswer>{{0, NotFoundError("no object")}}, {}});
+    };
+    channel_.Reconnect();
+  });
+  EXPECT_EQ(stub_.Drop({Keys(1)}, In(seconds(5)))[0].status.code(), StatusCode::kNotFound);
+}
+
+TEST_F(MasterStubTest, APauseLastsUntilItsEndWhateverHappens) {
+  channel_.At(milliseconds(10), [&] { channel_.Reconnect(); });
+  const TimePoint began = channel_.clock().Now();
+  stub_.Pause(In(milliseconds(50)));
+  EXPECT_EQ(Since(began), milliseconds(50));
+}
+
 }  // namespace
 }  // namespace kvstore::client

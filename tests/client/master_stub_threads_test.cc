@@ -62,6 +62,7 @@ class EchoChannel final : public VerbChannel {
     return true;
   }
   uint64_t epoch() const override { return 1; }
+  uint64_t term() const override { return 1; }
   Status health() const override { return Status::Ok(); }
   std::unique_ptr<Wakeup> NewWakeup() override { return std::make_unique<Bell>(); }
   const Clock& clock() const override { return Clock::Boot(); }

@@ -173,7 +173,10 @@ TEST_F(NewObjectTest, TheMemoryIsLetGoBeforeTheCommit) {
 TEST_F(NewObjectTest, OneThatIsGivenUpLetsGoOfItsMemoryAndIsAbortedThen) {
   Created object = Create("k", 5);
   size_t mapped = 99;
-  pool_.master.on_abort = [&] { mapped = pool_.engine.mappings; };
+  pool_.master.abort = [&](uint64_t) {
+    mapped = pool_.engine.mappings;
+    return Status::Ok();
+  };
   object = InternalError("gone");
   EXPECT_EQ(mapped, 0u);
   ASSERT_EQ(pool_.master.aborts.size(), 1u);
@@ -326,7 +329,10 @@ TEST_F(NewObjectTest, OneRangeThatCannotBeMappedGivesUpTheOthersBeforeTheAbort) 
     return request.length < 4096 ? NotFoundError("no region 1") : Status::Ok();
   };
   size_t mapped = 99;
-  pool_.master.on_abort = [&] { mapped = pool_.engine.mappings; };
+  pool_.master.abort = [&](uint64_t) {
+    mapped = pool_.engine.mappings;
+    return Status::Ok();
+  };
   const Created object = Create("k", 10'000);
   EXPECT_EQ(object.status().code(), StatusCode::kAborted);  // its holder has lost the grant
   EXPECT_EQ(mapped, 0u);

@@ -28,6 +28,7 @@ class FakeChannel final : public client::VerbChannel {
   Status health_now;
   bool drops = false;  // what it is given to send, after keeping it
   Incarnation incarnation_now{1, 1};
+  uint64_t term_now = 1;
 
   void Reply(VerbReply reply) { receiver_(std::move(reply)); }
   void At(Duration from_now, std::function<void()> event) {
@@ -50,6 +51,7 @@ class FakeChannel final : public client::VerbChannel {
     return true;
   }
   uint64_t epoch() const override { return epoch_; }
+  uint64_t term() const override { return term_now; }
   Status health() const override { return health_now; }
   std::unique_ptr<client::Wakeup> NewWakeup() override { return std::make_unique<Sleep>(*this); }
   const Clock& clock() const override { return clock_; }

@@ -65,9 +65,10 @@ std::vector<ItemAnswer> FakeMaster::Commit(CommitPut request, TimePoint deadline
 }
 
 std::vector<ItemAnswer> FakeMaster::Abort(AbortPut request, TimePoint) {
-  on_abort();
   std::vector<ItemAnswer> answers;
-  for (uint32_t i = 0; i < request.sequences.size(); ++i) answers.push_back({i, Status::Ok()});
+  for (uint32_t i = 0; i < request.sequences.size(); ++i) {
+    answers.push_back({i, abort(request.sequences[i])});
+  }
   aborts.push_back(std::move(request));
   return answers;
 }

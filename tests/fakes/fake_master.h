@@ -30,7 +30,8 @@ class FakeMaster final : public client::Master {
   Duration grant = std::chrono::seconds(30);
   std::function<void()> before_wave = [] {};  // each but the first
   std::function<Status(uint64_t sequence)> commit = [](uint64_t) { return Status::Ok(); };
-  std::function<void()> on_abort = [] {};
+  std::function<Status(uint64_t sequence)> abort = [](uint64_t) { return Status::Ok(); };
+  std::function<void(TimePoint until)> pause;
   std::function<Status(const std::string& key)> locate = [](const std::string&) {
     return Status::Ok();
   };
@@ -63,6 +64,7 @@ class FakeMaster final : public client::Master {
   std::vector<ItemAnswer> Keep(Pin, TimePoint) override { return {}; }
   CountAnswer Sweep(RemoveMatching, TimePoint) override { return {}; }
   void Note(NoteReads request) override { notes.push_back(std::move(request)); }
+  void Pause(TimePoint until) override { pause(until); }
 
  private:
   class Waves;

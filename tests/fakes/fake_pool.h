@@ -21,6 +21,7 @@ struct FakePool {
       nodes.push_back(
           std::make_unique<FakeNode>(i + 1, std::string(1, static_cast<char>('a' + i))));
     }
+    master.pause = [this](TimePoint until) { clock.AdvanceTo(until); };
   }
 
   std::vector<std::unique_ptr<FakeNode>> nodes;

@@ -46,8 +46,9 @@ std::unique_ptr<client::Wakeup> SimChannel::NewWakeup() {
   return std::make_unique<SimWakeup>(this);
 }
 
-void SimChannel::Attach(Incarnation self) {
+void SimChannel::Attach(Incarnation self, uint64_t term) {
   self_ = self;
+  term_ = term;
   health_ = Status::Ok();
   ++epoch_;
   WakeAll();

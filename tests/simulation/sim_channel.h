@@ -23,8 +23,9 @@ class SimChannel final : public client::VerbChannel {
   SimChannel(Scheduler* scheduler, Process* process, Carry carry)
       : scheduler_(scheduler), process_(process), carry_(std::move(carry)) {}
 
-  // The session has been welcomed as `self`: a stream is open, and what was sent before is lost.
-  void Attach(Incarnation self);
+  // The session has been welcomed as `self` in `term`: a stream is open, and what was sent before
+  // is lost.
+  void Attach(Incarnation self, uint64_t term);
   // The stream broke.
   void Lose(const std::string& why);
   // A reply to a request of `to` has come in.
@@ -35,6 +36,7 @@ class SimChannel final : public client::VerbChannel {
   }
   bool Send(const VerbRequest& request, TimePoint deadline) override;
   uint64_t epoch() const override { return epoch_; }
+  uint64_t term() const override { return term_; }
   Status health() const override { return health_; }
   std::unique_ptr<client::Wakeup> NewWakeup() override;
   const Clock& clock() const override { return *process_; }
@@ -53,6 +55,7 @@ class SimChannel final : public client::VerbChannel {
   std::function<void(VerbReply)> receiver_;
   Incarnation self_;
   uint64_t epoch_ = 0;
+  uint64_t term_ = 0;
   Status health_ = UnavailableError("not a member of the pool yet");
   std::vector<SimWakeup*> wakeups_;  // in the order of their making, the same in every run
   std::set<uint64_t> sent_;

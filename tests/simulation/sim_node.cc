@@ -164,7 +164,7 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
   term_ = welcome->term;
   beat_every_ = welcome->heartbeat_interval;
   holder_.EnterTerm(term_);
-  channel_.Attach(self_);
+  channel_.Attach(self_, term_);
   fabric_->transcript->Say(plan_.name, "is a member as ", Short(self_));
   Beat(++memberships_);
   if (link->broken()) scheduler_->After(kIdlePoll, process_, [this, link] { OnLinkLost(link); });
