@@ -22,6 +22,7 @@
 #include "client/put.h"
 #include "client/read_notes.h"
 #include "client/read_session.h"
+#include "client/replicator.h"
 #include "client/segment_host.h"
 #include "client/session.h"
 #include "client/tally.h"
@@ -63,6 +64,7 @@ constexpr size_t kMostLocatedByExists = 1024;
 struct Works {
   std::unique_ptr<transfer::Engine> engine;
   std::unique_ptr<SegmentHost> host;
+  std::unique_ptr<Replicator> replicator;
   std::unique_ptr<VerbStream> verbs;
   std::unique_ptr<MasterStub> master;
   std::unique_ptr<OpenPeers> peers;
@@ -156,6 +158,10 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   engine_options.ways = options.ways;
   KVSTORE_ASSIGN_OR_RETURN(works->engine, transfer::Engine::Create(engine_options));
   KVSTORE_ASSIGN_OR_RETURN(works->host, SegmentHost::Create(*works->engine, options.lend_bytes));
+  works->replicator = std::make_unique<Replicator>(
+      *works->engine, [host = works->host.get()](CopyAck ack) { host->SayCopied(std::move(ack)); });
+  works->host->OnCopies(
+      [replicator = works->replicator.get()](const Orders& orders) { replicator->Take(orders); });
 
   const std::shared_ptr<grpc::Channel> channel = OpenMasterChannel(options.master);
   works->verbs = std::make_unique<VerbStream>(channel, options.master);

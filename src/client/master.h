@@ -24,6 +24,8 @@
 //     manifest       what that memory holds, kept for the next master
 //     range_set      bytes of a segment
 //   segment_host   the memory itself: maps it, touches its pages, feeds the holder
+//   replicator     makes the copies that the master orders; one whole copy:
+//     copy_in        from another holder into memory of this node
 //   extent         pure: how much of a segment is lent, and which pages are there
 //   session        the node's stream to the master: hello, report, orders, acks, heartbeats
 //   fork_guard     makes a client unusable in a forked child

@@ -201,19 +201,29 @@ std::optional<Report> SegmentHost::EnterReign(uint64_t term) {
 }
 
 void SegmentHost::Execute(const Orders& orders) {
-  MutexLock lock(mu_);
-  std::vector<RetireAck> retired;
-  holder_.Retire(orders, &retired);
-  SayRetired(&retired);
-  std::vector<NoteAck> noted;
-  holder_.Note(orders, BootClock::now(), &noted);
-  SayNoted(&noted);
-  if (orders.term < holder_.term()) return;
-  for (const Order& order : orders.orders) {
-    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
-    if (const auto* release = std::get_if<ReleaseOrder>(&order)) OrderRelease(*release);
-    if (std::holds_alternative<LeaveOrder>(order)) BeDrained();
+  {
+    MutexLock lock(mu_);
+    std::vector<RetireAck> retired;
+    holder_.Retire(orders, &retired);
+    SayRetired(&retired);
+    std::vector<NoteAck> noted;
+    holder_.Note(orders, BootClock::now(), &noted);
+    SayNoted(&noted);
+    if (orders.term < holder_.term()) return;
+    for (const Order& order : orders.orders) {
+      if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
+      if (const auto* release = std::get_if<ReleaseOrder>(&order)) OrderRelease(*release);
+      if (std::holds_alternative<LeaveOrder>(order)) BeDrained();
+    }
   }
+  if (copier_) copier_(orders);
+}
+
+void SegmentHost::SayCopied(CopyAck ack) {
+  MutexLock lock(mu_);
+  if (!saying_) return;
+  unsaid_.copied.push_back(std::move(ack));
+  acks_due_.NotifyAll();
 }
 
 SegmentHost::Segment* SegmentHost::Find(uint32_t index) const {

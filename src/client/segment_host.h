@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "client/extent.h"
@@ -67,8 +68,12 @@ class SegmentHost final : private Outsiders {
   // One reigns that wants a report: see Holder::EnterReign. Acks of orders from before are
   // forgotten. Before any order of that term.
   std::optional<Report> EnterReign(uint64_t term) EXCLUDES(mu_);
-  // Retirements and notes at once; pages are touched later, in the host's own thread.
+  // Retirements and notes at once; pages are touched later, in the host's own thread. Copies are
+  // somebody else's: see OnCopies.
   void Execute(const Orders& orders) EXCLUDES(mu_);
+  // Who makes copies: called with orders that are not of an older term. Before the first Execute.
+  void OnCopies(std::function<void(const Orders&)> copier) { copier_ = std::move(copier); }
+  void SayCopied(CopyAck ack) EXCLUDES(mu_);
 
   // From now on acks are kept for NextAcks; what nobody has taken is forgotten. (The master repeats
   // the orders that it has no acks of.)
@@ -134,7 +139,8 @@ class SegmentHost final : private Outsiders {
 
   transfer::Engine& engine_;
   const std::function<uint64_t()> available_;
-  Mutex lending_;  // whoever changes how much is lent; taken before mu_
+  std::function<void(const Orders&)> copier_;  // empty: nobody
+  Mutex lending_;                              // whoever changes how much is lent; taken before mu_
 
   mutable Mutex mu_;
   CondVar acks_due_;
