@@ -178,7 +178,7 @@ Result<Effects> Catalog::HandleLend(TimePoint now, Incarnation node, const Lend&
 }
 
 void Catalog::HandleTally(Incarnation node, const ClientTally& tally) {
-  if (Node* const member = state_->nodes.Find(node)) member->tally = tally;
+  if (Node* const member = state_->nodes.Find(node)) state_->HandleTally(*member, tally);
 }
 
 Result<Effects> Catalog::Drain(TimePoint now, std::string_view node, bool drain) {

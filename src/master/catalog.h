@@ -10,6 +10,7 @@
 //   range_allocator       free ranges of one segment, on granules
 //   placement             which segments to try, in order
 //   node_table            members of the pool: live, suspected, gone
+//   client_totals         what clients have counted, beyond their stay
 //   events, lists         what the catalog tells of itself (below: what became of nodes and
 //   objects,
 //                         lines for operators)
@@ -27,6 +28,7 @@
 // nor protobuf (target kvstore_master_core).
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +36,7 @@
 
 #include "kvstore/clock.h"
 #include "kvstore/result.h"
+#include "master/client_totals.h"
 #include "master/limits.h"
 #include "master/standing.h"
 #include "proto/verbs.h"
@@ -132,17 +135,23 @@ struct Space {
   uint64_t unfinished = 0;
   uint64_t committed = 0;
   uint64_t retiring = 0;
-  uint64_t leased = 0;  // part of committed
-  uint64_t pinned = 0;  // part of committed; soft pins that hold now included
+  uint64_t withdrawn = 0;  // part of retiring: answered for, and something still touches it
+  uint64_t withheld = 0;   // part of retiring: free, and to go back to its node
+  uint64_t leased = 0;     // part of committed
+  uint64_t pinned = 0;     // part of committed; soft pins that hold now included
 };
+
+Space& operator+=(Space& sum, const Space& more);
 
 // Everything that is counted since the catalog began.
 struct Counters {
   uint64_t puts_granted = 0, puts_committed = 0, puts_aborted = 0, puts_expired = 0,
            puts_parked = 0;
-  uint64_t puts_refused_exists = 0, puts_refused_full = 0;
+  uint64_t puts_refused_exists = 0, puts_refused_pending = 0, puts_refused_full = 0,
+           puts_refused_objects = 0;
   uint64_t locate_hits = 0, locate_misses = 0, exists_hits = 0, exists_misses = 0;
   uint64_t leases_granted = 0, leases_refused = 0;
+  uint64_t leases_refused_full = 0, leases_refused_suspected = 0;  // why; perhaps both
   uint64_t reads_noted = 0;  // objects that were read at remembered locations
   uint64_t removed = 0, replaced = 0;
   uint64_t evicted_for_room = 0, evicted_by_watermark = 0, evicted_by_operator = 0;
@@ -182,6 +191,13 @@ struct NodeLine {
   uint64_t hits = 0, misses = 0;  // of what it asked: Locate and Exists
   ClientTally tally;              // its own counters, as it told them last
   Space space;
+};
+
+// What clients have counted, those that have left included: no number goes back.
+struct ClientReport {
+  ClientSums all;
+  std::map<std::string, ClientSums> named;  // parts of all: by name, as many as ClientTotals keeps
+  ClientSums others;                        // the rest
 };
 
 struct SegmentLine {
@@ -335,6 +351,7 @@ class Catalog {
 
   Census TakeCensus(TimePoint now) const;
   const Counters& counters() const;
+  ClientReport ReportClients() const;
   std::vector<NodeLine> ListNodes(TimePoint now) const;
   std::vector<SegmentLine> ListSegments(TimePoint now) const;
   // Up to `limit` committed objects with the prefix and a key greater than `after`, in key order.

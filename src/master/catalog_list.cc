@@ -38,6 +38,22 @@ Census Catalog::State::TakeCensus(TimePoint /*now*/) const {
   return census;
 }
 
+void Catalog::State::HandleTally(Node& node, const ClientTally& tally) {
+  Raise(&node.tally, tally);
+  if (!node.counted_before) node.counted_before = node.tally;
+}
+
+ClientReport Catalog::ReportClients() const {
+  const ClientTotals& left = state_->clients;
+  ClientReport report{left.all(), left.named(), left.others()};
+  for (const auto& [incarnation, node] : state_->nodes.all()) {
+    const ClientSums sums = node->Sums();
+    report.all += sums;
+    (node->named_client ? report.named[node->peer.name] : report.others) += sums;
+  }
+  return report;
+}
+
 std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
   std::vector<NodeLine> lines;
   for (const auto& [incarnation, node] : state_->nodes.all()) {

@@ -108,6 +108,9 @@ Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
     ++counters.nodes_joined;
     node = nodes.Add(hello.self, event.now);
     node->counter = hello.counter;
+    node->named_client = clients.Join(node->peer.name);
+    // Its own sums began under another master.
+    if (!hello.pool.IsNone()) node->counted_before.reset();
     AddSegments(event, *node, hello);
   }
   node->kept = node->kept || !hello.segments.empty();
@@ -242,6 +245,7 @@ void Catalog::State::Drop(Event& event, Node& node) {
   dropped.bytes_lost = counters.bytes_lost_with_node - before.bytes_lost_with_node;
   event.out.Add(std::move(dropped));
   nodes.NeverTakeBack(node.peer.incarnation);
+  clients.Leave(node.peer.name, node.named_client, node.Sums());
   nodes.Erase(&node);
   for (const uint64_t arrival : displaced) {
     const auto it = parked.find(arrival);

@@ -130,7 +130,7 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
       const bool overrun = other->state == ObjectState::kPending && event.now >= other->deadline;
       const bool dead = other->state != ObjectState::kCommitting && (!writer || writer->suspected);
       if (!overrun && !dead) {
-        ++counters.puts_refused_exists;
+        ++counters.puts_refused_pending;
         return AlreadyExistsError("pending: another put of the key is under way");
       }
       if (other->state == ObjectState::kParked) {
@@ -141,6 +141,7 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
     }
   }
   if (objects.size() >= limits.objects) {
+    ++counters.puts_refused_objects;
     return ResourceExhaustedError("the pool has " + std::to_string(objects.size()) +
                                   " objects, its limit; remove some");
   }

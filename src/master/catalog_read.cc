@@ -36,9 +36,11 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
       item.want_lease = verb.want_lease;
       Wait(event, asking, item);
     } else if (key && key->current) {
+      ++asking.caller.hits;
       LocateOne(event, asking.request, i, *key->current, verb.want_lease, Duration::zero());
     } else {
       ++counters.locate_misses;
+      ++asking.caller.misses;
       AnswerStatus(event, asking.request, i, WaitingVerb::kLocate, NoObject());
     }
   }
@@ -54,6 +56,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) 
     }
     const bool found = key && key->current;
     ++(found ? counters.exists_hits : counters.exists_misses);
+    ++(found ? asking.caller.hits : asking.caller.misses);
     event.out.Add(asking.request, ItemAnswer{i, found ? Status::Ok() : NoObject()});
   }
 }
@@ -115,19 +118,22 @@ void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_
 // The lease bars the object from eviction; with a suspected holder there is none, since that one
 // counts as withdrawn a lease after its suspicion began, whatever readers were told meanwhile.
 Duration Catalog::State::Lease(TimePoint now, Object& object) {
-  bool granted = limits.lease > Duration::zero();
+  bool suspected = false, full = false;
   for (const HeldReplica& replica : object.replicas) {
     if (!replica.segment) continue;
     Segment& segment = *replica.segment;
-    if (segment.node().suspected && guards.suspected_holders_get_no_lease) granted = false;
+    if (segment.node().suspected && guards.suspected_holders_get_no_lease) suspected = true;
     if (replica.standing == Standing::kLeased || !IsCommitted(replica.standing)) continue;
     ExpireLeases(segment, now);
     const uint64_t leased = segment.Bytes(Standing::kLeased) + replica.bytes;
     if (static_cast<double>(leased) >
         limits.leased_share_allowed * static_cast<double>(segment.size())) {
-      granted = false;
+      full = true;
     }
   }
+  if (suspected) ++counters.leases_refused_suspected;
+  if (full) ++counters.leases_refused_full;
+  const bool granted = limits.lease > Duration::zero() && !suspected && !full;
   ++(granted ? counters.leases_granted : counters.leases_refused);
   if (!granted) return Duration::zero();
   object.lease_end = now + limits.lease;

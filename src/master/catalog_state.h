@@ -257,6 +257,7 @@ struct Catalog::State {
   // ---- lists and invariants (catalog_list.cc, catalog_invariants.cc)
 
   Census TakeCensus(TimePoint now) const;
+  void HandleTally(Node& node, const ClientTally& tally);
   Result<ObjectDetail> Describe(TimePoint now, std::string_view key) const;
   Retention RetentionLeft(const Object& object, TimePoint now) const;
   std::string CheckInvariants() const;
@@ -286,6 +287,7 @@ struct Catalog::State {
   std::set<Incarnation> complainers;    // whose peers failed them lately
   std::map<SegmentId, TimePoint> sick;  // since when
   bool watched = false;                 // somebody wants to know what becomes of objects
+  ClientTotals clients;
 };
 
 }  // namespace kvstore::master

@@ -121,6 +121,10 @@ void Catalog::State::AnswerReaders(Event& event, KeyEntry& key) {
 
 void Catalog::State::AnswerReader(Event& event, const WaitingItem& item) {
   Object* const object = item.key->current;
+  Node* const caller = nodes.Find(item.request.caller);
+  if (caller && (item.verb == WaitingVerb::kLocate || item.verb == WaitingVerb::kExists)) {
+    ++(object ? caller->hits : caller->misses);
+  }
   switch (item.verb) {
     case WaitingVerb::kLocate:
       if (object) {

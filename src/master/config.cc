@@ -127,7 +127,7 @@ std::vector<Setting> NetworkSettings() {
           "TCP port for gRPC: nodes, clients and kvctl. 0: any free one; the ready line tells it."),
       Number(
           "metrics_port", 0, 65535, [](Config & c) -> auto& { return c.metrics_port; },
-          "TCP port for HTTP: /metrics and /health. 0: none."),
+          "TCP port for HTTP: /metrics, /health and /api/v1/, all read only. 0: none."),
       {"insecure_allow_remote", "true or false",
        "Allow listening on more than loopback although there are no credentials yet: whoever "
        "reaches the port can read, replace and remove everything.",

@@ -67,7 +67,7 @@ class NewestFirst final : public httplib::TaskQueue {
 
 class Httplib final : public HttpServer {
  public:
-  explicit Httplib(Pages pages) : pages_(std::move(pages)) {
+  explicit Httplib(Handler handler) : handler_(std::move(handler)) {
     server_.new_task_queue = [] { return new NewestFirst; };
     server_.set_payload_max_length(kMaxBodyBytes);
     server_.set_read_timeout(kTimeoutSeconds);
@@ -80,14 +80,23 @@ class Httplib final : public HttpServer {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     });
-    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(pages_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
-    });
-    server_.Get("/health", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(pages_.health(), "application/json");
-    });
-    server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
-      response.set_content("only GET /metrics and GET /health are served here\n", "text/plain");
+    server_.set_pre_routing_handler(
+        [this](const httplib::Request& request, httplib::Response& response) {
+          if (request.method != "GET" && request.method != "HEAD") {
+            return httplib::Server::HandlerResponse::Unhandled;
+          }
+          const HttpReply reply = handler_(request.target);
+          response.status = reply.status;
+          response.set_content(reply.body, reply.type.c_str());
+          return httplib::Server::HandlerResponse::Handled;
+        });
+    server_.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+      if (!response.body.empty()) return;  // a reply of the handler
+      if (response.status == 404 && !request.method.empty()) {
+        response.status = 405;
+        response.set_header("Allow", "GET, HEAD");
+      }
+      response.set_content("only GET is served here; GET / tells what\n", "text/plain");
     });
   }
 
@@ -117,7 +126,7 @@ class Httplib final : public HttpServer {
   uint16_t port() const override { return port_; }
 
  private:
-  const Pages pages_;
+  const Handler handler_;
   httplib::Server server_;
   socket_t listener_ = INVALID_SOCKET;  // the server's
   uint16_t port_ = 0;
@@ -127,8 +136,8 @@ class Httplib final : public HttpServer {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Create(const std::string& address, uint16_t port,
-                                                       Pages pages) {
-  auto server = std::make_unique<Httplib>(std::move(pages));
+                                                       Handler handler) {
+  auto server = std::make_unique<Httplib>(std::move(handler));
   KVSTORE_RETURN_IF_ERROR(server->Listen(address, port));
   return std::unique_ptr<HttpServer>(std::move(server));
 }

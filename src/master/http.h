@@ -10,18 +10,22 @@
 
 namespace kvstore::master {
 
-// GET /metrics and GET /health, for Prometheus and whoever watches over the process. The owner of
-// cpp-httplib. Small requests only, short timeouts, a few threads. Thread-safe.
+struct HttpReply {
+  int status = 200;
+  std::string type;  // "application/json"
+  std::string body;
+};
+
+// Answers GET and HEAD; every other method is refused. The owner of cpp-httplib. Small requests
+// only, short timeouts, a few threads. Thread-safe.
 class HttpServer {
  public:
-  struct Pages {
-    std::function<std::string()> metrics;  // Prometheus's text format
-    std::function<std::string()> health;   // JSON
-  };
+  // The reply to GET `target` ("/path?name=value", as sent); called by several threads at once.
+  using Handler = std::function<HttpReply(const std::string& target)>;
 
   // Listens on `address` (IPv4 or IPv6); port 0: any. unavailable: it can't, with the reason.
   static Result<std::unique_ptr<HttpServer>> Create(const std::string& address, uint16_t port,
-                                                    Pages pages);
+                                                    Handler handler);
   // Stops listening and waits for the requests that are being answered.
   virtual ~HttpServer() = default;
 

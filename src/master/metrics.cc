@@ -9,6 +9,8 @@
 #include <array>
 #include <sstream>
 
+#include "master/metrics_families.h"
+
 namespace kvstore::master {
 namespace {
 
@@ -36,15 +38,23 @@ constexpr NamedCounter kCounters[] = {
     {"kvstore_puts_parked_total", &Counters::puts_parked, "Puts that had to wait for room"},
     {"kvstore_puts_refused_exists_total", &Counters::puts_refused_exists,
      "Puts of a key that is taken"},
+    {"kvstore_puts_refused_pending_total", &Counters::puts_refused_pending,
+     "Puts of a key that another put is under way for"},
     {"kvstore_puts_refused_full_total", &Counters::puts_refused_full,
      "Puts for which there was no room"},
+    {"kvstore_puts_refused_objects_total", &Counters::puts_refused_objects,
+     "Puts refused because the pool has as many objects as it may"},
     {"kvstore_locate_hits_total", &Counters::locate_hits, "Keys located"},
     {"kvstore_locate_misses_total", &Counters::locate_misses, "Keys not found by locate"},
     {"kvstore_exists_hits_total", &Counters::exists_hits, "Keys that exists found"},
     {"kvstore_exists_misses_total", &Counters::exists_misses, "Keys that exists did not find"},
     {"kvstore_leases_granted_total", &Counters::leases_granted, "Leases given by locate"},
     {"kvstore_leases_refused_total", &Counters::leases_refused,
-     "Locates without a lease, since too much is leased or the holder is suspected"},
+     "Locates without a lease, for whatever reason"},
+    {"kvstore_leases_refused_full_total", &Counters::leases_refused_full,
+     "Of them: since too much of the holder's memory is leased"},
+    {"kvstore_leases_refused_suspected_total", &Counters::leases_refused_suspected,
+     "Of them: since a holder is suspected"},
     {"kvstore_reads_noted_total", &Counters::reads_noted,
      "Objects read at remembered locations, as their readers reported"},
     {"kvstore_removed_total", &Counters::removed, "Objects removed by name"},
@@ -69,38 +79,6 @@ constexpr NamedCounter kCounters[] = {
     {"kvstore_acks_free_total", &Counters::acks_free, "Retirements free"},
     {"kvstore_acks_ignored_total", &Counters::acks_ignored, "Acks that fitted no open order"},
 };
-
-prometheus::ClientMetric Sample(double value, MetricType type,
-                                std::vector<prometheus::ClientMetric::Label> labels = {}) {
-  prometheus::ClientMetric metric;
-  metric.label = std::move(labels);
-  if (type == MetricType::Counter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
-  }
-  return metric;
-}
-
-MetricFamily Gauge(std::string name, std::string help, double value) {
-  return {std::move(name), std::move(help), MetricType::Gauge, {Sample(value, MetricType::Gauge)}};
-}
-
-MetricFamily SpaceFamily(const Space& space) {
-  MetricFamily family{"kvstore_space_bytes",
-                      "Lent memory by what it is used for; leased is part of committed",
-                      MetricType::Gauge,
-                      {}};
-  const std::pair<const char*, uint64_t> parts[] = {
-      {"unprepared", space.unprepared}, {"free", space.free},
-      {"unfinished", space.unfinished}, {"committed", space.committed},
-      {"retiring", space.retiring},     {"leased", space.leased}};
-  for (const auto& [state, bytes] : parts) {
-    family.metric.push_back(
-        Sample(static_cast<double>(bytes), MetricType::Gauge, {{"state", state}}));
-  }
-  return family;
-}
 
 size_t ItemsOf(const VerbRequest& request) {
   return std::visit(
@@ -229,27 +207,17 @@ void Metrics::OrdersDropped(size_t count) {
   series_->orders_dropped->Increment(static_cast<double>(count));
 }
 
-std::string Metrics::Scrape(const Census& census, const Counters& counters, Duration uptime) const {
+std::string Metrics::Scrape(const Snapshot& snapshot) const {
   std::vector<MetricFamily> families = series_->registry.Collect();
   for (const NamedCounter& counter : kCounters) {
-    families.push_back(
-        {std::string(counter.name),
-         counter.help,
-         MetricType::Counter,
-         {Sample(static_cast<double>(counters.*counter.field), MetricType::Counter)}});
+    MetricFamily family{std::string(counter.name), counter.help, MetricType::Counter, {}};
+    family.metric.emplace_back().counter.value =
+        static_cast<double>(snapshot.counters.*counter.field);
+    families.push_back(std::move(family));
   }
-  const auto gauge = [&families](const char* name, const char* help, uint64_t value) {
-    families.push_back(Gauge(name, help, static_cast<double>(value)));
-  };
-  gauge("kvstore_objects", "Committed objects", census.objects);
-  gauge("kvstore_puts_unfinished", "Puts granted and not committed", census.puts_unfinished);
-  gauge("kvstore_puts_parked", "Puts waiting for room", census.puts_parked);
-  gauge("kvstore_requests_waiting", "Items waiting for something else", census.requests_waiting);
-  gauge("kvstore_nodes_live", "Members that are heard", census.nodes_live);
-  gauge("kvstore_nodes_suspected", "Members that are silent", census.nodes_suspected);
-  families.push_back(SpaceFamily(census.space));
-  families.push_back(Gauge("kvstore_uptime_seconds", "Since this master began",
-                           std::chrono::duration<double>(uptime).count()));
+  AddPool(snapshot, &families);
+  AddNodes(snapshot, &families);
+  AddClients(snapshot, &families);
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);
   return std::move(text).str();

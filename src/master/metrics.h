@@ -10,6 +10,7 @@
 
 #include "kvstore/clock.h"
 #include "master/catalog.h"
+#include "master/snapshot.h"
 #include "proto/verbs.h"
 
 namespace kvstore::master {
@@ -41,7 +42,7 @@ class Metrics {
   void OrdersDropped(size_t count);
 
   // Everything, together with the catalog's numbers.
-  std::string Scrape(const Census& census, const Counters& counters, Duration uptime) const;
+  std::string Scrape(const Snapshot& snapshot) const;
 
  private:
   struct Series;

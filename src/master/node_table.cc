@@ -45,6 +45,12 @@ Segment* Node::FindSegment(uint32_t index) const {
   return nullptr;
 }
 
+ClientSums Node::Sums() const {
+  ClientSums sums{hits, misses, {}};
+  if (counted_before) sums.tally = Difference(tally, *counted_before);
+  return sums;
+}
+
 bool Node::Lends() const {
   return std::any_of(segments.begin(), segments.end(),
                      [](const auto& segment) { return segment->size() > 0; });
@@ -132,6 +138,8 @@ Space& operator+=(Space& sum, const Space& more) {
   sum.unfinished += more.unfinished;
   sum.committed += more.committed;
   sum.retiring += more.retiring;
+  sum.withdrawn += more.withdrawn;
+  sum.withheld += more.withheld;
   sum.leased += more.leased;
   sum.pinned += more.pinned;
   return sum;

@@ -111,6 +111,10 @@ struct Node {
   std::map<SegmentId, TimePoint> failures;  // that it complained of, and when last
   uint64_t hits = 0, misses = 0;
   ClientTally tally;
+  // What it had counted when it came from an earlier reign: no part of this master's sums. None: it
+  // has not told its first tally since.
+  std::optional<ClientTally> counted_before = ClientTally();
+  bool named_client = false;  // has a place of its own in the catalog's ClientTotals
 
   // As writer.
   std::map<uint64_t, Object*> unfinished;  // by sequence: parked, pending, committing
@@ -119,6 +123,8 @@ struct Node {
 
   Segment* FindSegment(uint32_t index) const;
   bool Lends() const;
+  // What it has asked, and done under this master.
+  ClientSums Sums() const;
   // Whether it leaves orders unanswered: its last acks, and the oldest question, are older than
   // 100 ms.
   bool IsSlow(TimePoint now) const;
@@ -179,8 +185,6 @@ class NodeTable {
   Remembered<Incarnation, bool> never_again_;
   uint64_t next_order_ = 1;
 };
-
-Space& operator+=(Space& sum, const Space& more);
 
 }  // namespace kvstore::master
 

@@ -144,7 +144,9 @@ Space Segment::TakeSpace() const {
   space.leased = Bytes(Standing::kLeased);
   space.pinned = Bytes(Standing::kSoftPinned) + Bytes(Standing::kPinned);
   space.committed = Bytes(Standing::kEvictable) + space.pinned + space.leased;
-  space.retiring = Bytes(Standing::kOrdered) + Bytes(Standing::kWithdrawn) + withheld_.free_bytes();
+  space.withdrawn = Bytes(Standing::kWithdrawn);
+  space.withheld = withheld_.free_bytes();
+  space.retiring = Bytes(Standing::kOrdered) + space.withdrawn + space.withheld;
   return space;
 }
 

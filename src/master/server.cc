@@ -18,6 +18,7 @@
 
 #include "master/admin.h"
 #include "master/http.h"
+#include "master/http_api.h"
 #include "master/metrics.h"
 #include "master/service.h"
 #include "master/state_file.h"
@@ -124,8 +125,9 @@ class GrpcServer final : public Server {
     port_ = static_cast<uint16_t>(port);
     if (config_.metrics_port != 0) {
       KVSTORE_ASSIGN_OR_RETURN(http_, HttpServer::Create(config_.listen, config_.metrics_port,
-                                                         {[this] { return MetricsPage(); },
-                                                          [this] { return Health(); }}));
+                                                         [this](const std::string& target) {
+                                                           return http_api_.Answer(target);
+                                                         }));
     }
     ticker_.emplace(kTickInterval, [this] {
       switchboard_.Tick();
@@ -160,30 +162,16 @@ class GrpcServer final : public Server {
   std::string state_file() const override { return state_ ? state_->path() : ""; }
 
  private:
-  std::string MetricsPage() const {
-    return metrics_.Scrape(switchboard_.TakeCensus(), switchboard_.counters(),
-                           BootClock::now() - began_);
-  }
-
-  std::string Health() const {
-    const Census census = switchboard_.TakeCensus();
-    return "{\"status\":\"ok\",\"version\":\"" KVSTORE_VERSION "\",\"pool\":\"" +
-           switchboard_.pool().ToString() + "\",\"term\":" + std::to_string(switchboard_.term()) +
-           ",\"nodes_live\":" + std::to_string(census.nodes_live) +
-           ",\"nodes_suspected\":" + std::to_string(census.nodes_suspected) +
-           ",\"objects\":" + std::to_string(census.objects) + "}\n";
-  }
-
   const Config config_;
   const std::unique_ptr<StateFile> state_;
   UnkeptMembers unkept_;
   const size_t members_began_with_;
-  const TimePoint began_ = BootClock::now();
   Metrics metrics_;
   StreamTable streams_;
   Switchboard switchboard_;
   MasterService service_;
   AdminService admin_;
+  HttpApi http_api_{switchboard_, metrics_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Ticker> ticker_;

@@ -25,6 +25,7 @@ Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& 
       term_(reign.term),
       clock_(clock),
       members_(members),
+      began_(clock.Now()),
       event_log_(reign.term, log),
       catalog_(clock.Now(), limits, reign),
       last_tick_(clock.Now()) {
@@ -231,6 +232,19 @@ Census Switchboard::TakeCensus() const {
   return catalog_.TakeCensus(clock_.Now());
 }
 
+Snapshot Switchboard::TakeSnapshot() const {
+  MutexLock lock(mu_);
+  const TimePoint now = clock_.Now();
+  return {pool_,
+          term_,
+          now - began_,
+          catalog_.TakeCensus(now),
+          catalog_.counters(),
+          catalog_.ListNodes(now),
+          catalog_.ReportClients(),
+          catalog_.ListTasks(now)};
+}
+
 Counters Switchboard::counters() const {
   MutexLock lock(mu_);
   return catalog_.counters();
@@ -250,6 +264,16 @@ std::vector<ObjectLine> Switchboard::ListObjects(std::string_view prefix, std::s
                                                  size_t limit) const {
   MutexLock lock(mu_);
   return catalog_.ListObjects(clock_.Now(), prefix, after, limit);
+}
+
+Result<ObjectDetail> Switchboard::Describe(std::string_view key) const {
+  MutexLock lock(mu_);
+  return catalog_.Describe(clock_.Now(), key);
+}
+
+std::vector<TaskLine> Switchboard::ListTasks() const {
+  MutexLock lock(mu_);
+  return catalog_.ListTasks(clock_.Now());
 }
 
 Switchboard::Mail Switchboard::Address(Effects effects) {

@@ -14,6 +14,7 @@
 #include "master/catalog.h"
 #include "master/event_log.h"
 #include "master/members.h"
+#include "master/snapshot.h"
 #include "master/stream_table.h"
 #include "thread_annotations.h"
 
@@ -82,11 +83,14 @@ class Switchboard {
   void Tick() EXCLUDES(mu_);
 
   Census TakeCensus() const EXCLUDES(mu_);
+  Snapshot TakeSnapshot() const EXCLUDES(mu_);
   Counters counters() const EXCLUDES(mu_);
   std::vector<NodeLine> ListNodes() const EXCLUDES(mu_);
   std::vector<SegmentLine> ListSegments() const EXCLUDES(mu_);
   std::vector<ObjectLine> ListObjects(std::string_view prefix, std::string_view after,
                                       size_t limit) const EXCLUDES(mu_);
+  Result<ObjectDetail> Describe(std::string_view key) const EXCLUDES(mu_);
+  std::vector<TaskLine> ListTasks() const EXCLUDES(mu_);
 
  private:
   struct Lines {
@@ -121,6 +125,7 @@ class Switchboard {
   const uint64_t term_;
   const Clock& clock_;
   Members& members_;
+  const TimePoint began_;
   Beats beats_;
   EventLog event_log_;
 

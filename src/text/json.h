@@ -43,6 +43,7 @@ class JsonWriter {
   // "key": the text, if the key is UTF-8; else "key_base64".
   void Key(std::string_view key);
 
+  size_t size() const { return out_.size(); }  // in bytes, so far
   // The value and a line's end. Once, when all is closed.
   std::string Take();
 

@@ -46,7 +46,7 @@ owner '(google/protobuf|kvstore/v1)/' \
   "$master_grpc|$client_grpc|tools/kvctl/admin_stub\.cc|proto/codec[a-z_]*\.(h|cc)"
 owner 'xxhash' 'src/client/checksum\.cc'
 owner 'yaml-cpp/' '(src/master/config|tools/node_config)\.cc'
-owner 'prometheus/' 'src/master/metrics\.(h|cc)'
+owner 'prometheus/' 'src/master/metrics(_families)?\.(h|cc)'
 owner 'httplib' 'src/master/http\.cc'
 
 report 'only CLOCK_BOOTTIME is read' < <(

@@ -54,8 +54,11 @@ class Connection {
 class Http : public testing::Test {
  protected:
   void SetUp() override {
-    Result<std::unique_ptr<HttpServer>> server = HttpServer::Create(
-        "127.0.0.1", 0, {[] { return "kvstore_up 1\n"; }, [] { return "{\"status\":\"ok\"}\n"; }});
+    Result<std::unique_ptr<HttpServer>> server =
+        HttpServer::Create("127.0.0.1", 0, [](const std::string& target) -> HttpReply {
+          if (target.starts_with("/page")) return {200, "text/plain", "page " + target + "\n"};
+          return {404, "application/json", "{\"no\":\"page\"}"};
+        });
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -76,32 +79,36 @@ bool Holds(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST_F(Http, ServesMetricsAndHealth) {
-  const std::string metrics = Get("/metrics");
-  EXPECT_TRUE(Holds(metrics, "HTTP/1.1 200")) << metrics;
-  EXPECT_TRUE(Holds(metrics, "text/plain; version=0.0.4")) << metrics;
-  EXPECT_TRUE(Holds(metrics, "kvstore_up 1")) << metrics;
-  const std::string health = Get("/health");
-  EXPECT_TRUE(Holds(health, "HTTP/1.1 200")) << health;
-  EXPECT_TRUE(Holds(health, "application/json")) << health;
-  EXPECT_TRUE(Holds(health, "\"status\":\"ok\"")) << health;
+TEST_F(Http, GivesTheTargetAsItWasSentAndTheReplyAsItIs) {
+  const std::string page = Get("/page/a%2Fb?x=%20+1");
+  EXPECT_TRUE(Holds(page, "HTTP/1.1 200")) << page;
+  EXPECT_TRUE(Holds(page, "Content-Type: text/plain")) << page;
+  EXPECT_TRUE(Holds(page, "\r\n\r\npage /page/a%2Fb?x=%20+1\n")) << page;
+  const std::string none = Get("/../etc/passwd");
+  EXPECT_TRUE(Holds(none, "HTTP/1.1 404")) << none;
+  EXPECT_TRUE(Holds(none, "{\"no\":\"page\"}")) << none;
 }
 
-TEST_F(Http, EverythingElseIsNotFound) {
-  EXPECT_TRUE(Holds(Get("/"), "HTTP/1.1 404"));
-  EXPECT_TRUE(Holds(Get("/../etc/passwd"), "HTTP/1.1 404"));
-  EXPECT_TRUE(Holds(Ask("POST /metrics HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
-                    "HTTP/1.1 404"));
+TEST_F(Http, OnlyGetAndHeadAreServed) {
+  const std::string head = Ask("HEAD /page HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(Holds(head, "HTTP/1.1 200")) << head;
+  EXPECT_FALSE(Holds(head, "page /page")) << head;
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH"}) {
+    const std::string refused = Ask(std::string(method) +
+                                    " /page HTTP/1.1\r\nConnection: close\r\n"
+                                    "Content-Length: 0\r\n\r\n");
+    EXPECT_TRUE(Holds(refused, "HTTP/1.1 405")) << refused;
+    EXPECT_TRUE(Holds(refused, "Allow: GET, HEAD")) << refused;
+  }
 }
 
 TEST_F(Http, LargeRequestsAreRefused) {
   EXPECT_FALSE(Holds(Get("/" + std::string(100'000, 'x')), "HTTP/1.1 200"));
-  EXPECT_FALSE(Holds(Ask("GET /health HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n"),
+  EXPECT_FALSE(Holds(Ask("GET /page HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n"),
                      "HTTP/1.1 200"));
-  EXPECT_TRUE(
-      Holds(Ask("POST /health HTTP/1.1\r\nConnection: close\r\nContent-Length: 5000\r\n\r\n" +
-                std::string(5000, 'x')),
-            "HTTP/1.1 413"));
+  EXPECT_TRUE(Holds(Ask("POST /page HTTP/1.1\r\nConnection: close\r\nContent-Length: 5000\r\n\r\n" +
+                        std::string(5000, 'x')),
+                    "HTTP/1.1 413"));
 }
 
 TEST_F(Http, SilentSlowAndGarbledConnectionsDelayNobodyForLong) {
@@ -114,12 +121,12 @@ TEST_F(Http, SilentSlowAndGarbledConnectionsDelayNobodyForLong) {
     held.back().Say(std::string("\x16\x03\x01\x00\xff\x00\n\n\r\n\r\n", 11));
   }
   const TimePoint begin = BootClock::now();
-  EXPECT_TRUE(Holds(Get("/health"), "HTTP/1.1 200"));
+  EXPECT_TRUE(Holds(Get("/page"), "HTTP/1.1 200"));
   EXPECT_LT(BootClock::now() - begin, std::chrono::seconds(5));
 }
 
 TEST_F(Http, PortInUseIsAClearError) {
-  const auto second = HttpServer::Create("127.0.0.1", server_->port(), {});
+  const auto second = HttpServer::Create("127.0.0.1", server_->port(), nullptr);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(Holds(second.status().message(), "Address already in use")) << second.status();
@@ -127,7 +134,7 @@ TEST_F(Http, PortInUseIsAClearError) {
 }
 
 TEST(HttpServer, ListensOnIPv6) {
-  const auto server = HttpServer::Create("::1", 0, {});
+  const auto server = HttpServer::Create("::1", 0, nullptr);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_GT((*server)->port(), 0);
 }
