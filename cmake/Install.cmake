@@ -64,8 +64,12 @@ if(KVSTORE_WITH_TOOLS)
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore
     RENAME copyright COMPONENT programs)
-  install(FILES README.md docs/architecture.md docs/protocol.md
+  install(FILES README.md SECURITY.md docs/architecture.md docs/metrics.md docs/protocol.md
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore COMPONENT programs)
+  install(FILES packaging/grafana/kvstore.json
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/kvstore/grafana COMPONENT programs)
+  install(FILES packaging/prometheus/kvstore-alerts.yaml
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/kvstore/prometheus COMPONENT programs)
   install(FILES ${settings} DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/kvstore COMPONENT services)
   kvstore_install_units(services "\${CMAKE_INSTALL_PREFIX}"
     "\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}"

@@ -54,7 +54,9 @@ TEST_F(DebTest, ThePackagesHoldWhatTheirNamesSayAndRun) {
        {"./usr/bin/kvstore_master", "./usr/bin/kvstore_node", "./usr/bin/kvctl",
         "./etc/kvstore/master.yaml", "./etc/kvstore/node.yaml",
         "./lib/systemd/system/kvstore-master.service", "./lib/systemd/system/kvstore-node.service",
-        "./usr/share/doc/kvstore/copyright"}) {
+        "./usr/share/doc/kvstore/copyright", "./usr/share/doc/kvstore/SECURITY.md",
+        "./usr/share/kvstore/grafana/kvstore.json",
+        "./usr/share/kvstore/prometheus/kvstore-alerts.yaml"}) {
     EXPECT_TRUE(Has(programs, path)) << path << " is not among\n" << programs;
   }
   for (const char* path : {"./usr/include", "libkv", "./usr/etc", "/usr/lib/systemd", "kvdemo"}) {
@@ -112,8 +114,8 @@ TEST(ServiceFilesTest, SystemdTakesTheUnits) {
   if (access("/usr/bin/systemd-analyze", X_OK) != 0) GTEST_SKIP() << "no systemd-analyze here";
   const Folder folder;
   const std::string tree = folder.path() + "/tree";
-  Shell("DESTDIR=" + tree + " " KVSTORE_CMAKE_PATH " --install " KVSTORE_BUILD_FOLDER
-        " --component debian");
+  Shell("DESTDIR=" + tree +
+        " " KVSTORE_CMAKE_PATH " --install " KVSTORE_BUILD_FOLDER " --component debian");
   for (const std::string name : {"kvstore-master.service", "kvstore-node.service"}) {
     std::string unit = cluster::ReadFile(tree + "/lib/systemd/system/" + name);
     // Neither program need be installed on this machine.
