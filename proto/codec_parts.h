@@ -2,7 +2,7 @@
 #define KVSTORE_PROTO_CODEC_PARTS_H_
 
 // What the codec's files share: the contract's limits, and the parts that its messages have in
-// common. Only proto/codec_*.cc include this.
+// common. Only proto/codec_*.cc and the master's admin_messages.cc include this.
 
 #include <cstddef>
 #include <cstdint>

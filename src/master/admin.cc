@@ -4,72 +4,23 @@
 #include <string>
 #include <vector>
 
+#include "master/admin_messages.h"
 #include "master/metrics.h"
+#include "master/stream.h"
+#include "master/watch_stream.h"
 
 namespace kvstore::master {
 namespace {
 
-constexpr uint32_t kDefaultObjects = 1000;
-constexpr uint32_t kMaxObjects = 4096;
+constexpr uint32_t kDefaultLines = 1000;
+constexpr uint32_t kMostLines = 4096;
 constexpr size_t kMaxPrefixBytes = 1024;  // as long as a key
 constexpr size_t kReplyBytes = 1u << 20;  // then a page ends early
 
-uint64_t Microseconds(Duration d) {
-  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(d).count();
-  return us < 0 ? 0 : static_cast<uint64_t>(us);
-}
-
-void Fill(const Incarnation& from, v1::Id128* to) {
-  to->set_high(from.high);
-  to->set_low(from.low);
-}
-
-void Fill(const Space& from, v1::Space* to) {
-  to->set_size(from.size);
-  to->set_unprepared(from.unprepared);
-  to->set_free(from.free);
-  to->set_unfinished(from.unfinished);
-  to->set_committed(from.committed);
-  to->set_retiring(from.retiring);
-  to->set_leased(from.leased);
-}
-
-void Fill(const NodeLine& from, v1::Node* to) {
-  Fill(from.peer.incarnation, to->mutable_incarnation());
-  to->set_name(from.peer.name);
-  to->set_host(from.peer.host);
-  to->set_state(from.suspected ? "suspected" : "live");
-  to->set_silent_us(Microseconds(from.silent));
-  to->set_counter(from.counter);
-  to->set_segments(from.segments);
-  to->set_orders_open(from.orders_open);
-  Fill(from.space, to->mutable_space());
-}
-
-void Fill(const SegmentLine& from, v1::Segment* to) {
-  Fill(from.id.holder, to->mutable_holder());
-  to->set_node(from.node);
-  to->set_index(from.id.index);
-  to->set_granule(from.granule);
-  to->set_objects(from.objects);
-  to->set_free_ranges(from.free_ranges);
-  to->set_largest_free(from.largest_free);
-  Fill(from.space, to->mutable_space());
-}
-
-void Fill(const ObjectLine& from, v1::ObjectLine* to) {
-  to->set_key(from.key);
-  to->set_size(from.size);
-  to->set_replicas(from.replicas);
-  to->set_age_us(Microseconds(from.age));
-  to->set_lease_left_us(Microseconds(from.lease_left));
-  for (const std::string& node : from.nodes) to->add_nodes(node);
-}
-
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
-                                 const grpc::Status& status = grpc::Status::OK) {
+                                 const Status& status = Status::Ok()) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
+  reactor->Finish(ToGrpc(status));
   return reactor;
 }
 
@@ -84,13 +35,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
   Fill(switchboard_.pool(), reply->mutable_pool());
   reply->set_term(switchboard_.term());
   reply->set_uptime_us(Microseconds(BootClock::now() - began_));
-  reply->set_nodes_live(census.nodes_live);
-  reply->set_nodes_suspected(census.nodes_suspected);
-  reply->set_objects(census.objects);
-  reply->set_puts_unfinished(census.puts_unfinished);
-  reply->set_puts_parked(census.puts_parked);
-  reply->set_requests_waiting(census.requests_waiting);
-  Fill(census.space, reply->mutable_space());
+  Fill(census, reply);
   for (const auto& [name, value] : NamedCounters(switchboard_.counters())) {
     (*reply->mutable_counters())[std::string(name)] = value;
   }
@@ -105,23 +50,35 @@ grpc::ServerUnaryReactor* AdminService::ListNodes(grpc::CallbackServerContext* c
 }
 
 grpc::ServerUnaryReactor* AdminService::ListSegments(grpc::CallbackServerContext* context,
-                                                     const v1::ListSegmentsRequest*,
+                                                     const v1::ListSegmentsRequest* request,
                                                      v1::ListSegmentsReply* reply) {
-  for (const SegmentLine& segment : switchboard_.ListSegments()) {
-    Fill(segment, reply->add_segments());
+  if (request->limit() > kMostLines) {
+    return Answer(context, InvalidArgumentError("at most 4096 segments a page"));
   }
+  const uint32_t limit = request->limit() == 0 ? kDefaultLines : request->limit();
+  std::vector<SegmentLine> lines = switchboard_.ListSegments();
+  if (request->has_after_holder()) {
+    const SegmentId after{{request->after_holder().high(), request->after_holder().low()},
+                          request->after_index()};
+    std::erase_if(lines, [&](const SegmentLine& line) { return line.id <= after; });
+  }
+  std::sort(lines.begin(), lines.end(),
+            [](const SegmentLine& a, const SegmentLine& b) { return a.id < b.id; });
+  reply->set_more(lines.size() > limit);
+  lines.resize(std::min<size_t>(lines.size(), limit));
+  for (const SegmentLine& segment : lines) Fill(segment, reply->add_segments());
   return Answer(context);
 }
 
 grpc::ServerUnaryReactor* AdminService::ListObjects(grpc::CallbackServerContext* context,
                                                     const v1::ListObjectsRequest* request,
                                                     v1::ListObjectsReply* reply) {
-  if (request->limit() > kMaxObjects || request->prefix().size() > kMaxPrefixBytes ||
+  if (request->limit() > kMostLines || request->prefix().size() > kMaxPrefixBytes ||
       request->after().size() > kMaxPrefixBytes) {
-    return Answer(context, {grpc::StatusCode::INVALID_ARGUMENT,
-                            "at most 4096 objects a page, and 1024 bytes of prefix and after"});
+    return Answer(context, InvalidArgumentError(
+                               "at most 4096 objects a page, and 1024 bytes of prefix and after"));
   }
-  const uint32_t limit = request->limit() == 0 ? kDefaultObjects : request->limit();
+  const uint32_t limit = request->limit() == 0 ? kDefaultLines : request->limit();
   // One more than is shown, to know whether there is more.
   const std::vector<ObjectLine> lines =
       switchboard_.ListObjects(request->prefix(), request->after(), size_t{limit} + 1);
@@ -136,6 +93,56 @@ grpc::ServerUnaryReactor* AdminService::ListObjects(grpc::CallbackServerContext*
     bytes += object->ByteSizeLong();
   }
   return Answer(context);
+}
+
+grpc::ServerUnaryReactor* AdminService::DescribeObject(grpc::CallbackServerContext* context,
+                                                       const v1::DescribeObjectRequest* request,
+                                                       v1::DescribeObjectReply* reply) {
+  if (const Status sound = CheckKey(request->key()); !sound.ok()) return Answer(context, sound);
+  const Result<ObjectDetail> detail = switchboard_.Describe(request->key());
+  if (!detail.ok()) return Answer(context, detail.status());
+  Fill(*detail, reply);
+  return Answer(context);
+}
+
+grpc::ServerUnaryReactor* AdminService::Evict(grpc::CallbackServerContext* context,
+                                              const v1::EvictRequest* request,
+                                              v1::EvictReply* reply) {
+  const Result<EvictRequest> evict = Decode(*request);
+  if (!evict.ok()) return Answer(context, evict.status());
+  Fill(switchboard_.Evict(*evict), reply);
+  return Answer(context);
+}
+
+grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context,
+                                              const v1::DrainRequest* request, v1::DrainReply*) {
+  if (const Status sound = CheckNodeName(request->node()); !sound.ok()) {
+    return Answer(context, sound);
+  }
+  return Answer(context, switchboard_.Drain(request->node(), !request->undo()));
+}
+
+grpc::ServerUnaryReactor* AdminService::StartTask(grpc::CallbackServerContext* context,
+                                                  const v1::StartTaskRequest* request,
+                                                  v1::StartTaskReply* reply) {
+  const Result<TaskRequest> task = Decode(*request);
+  if (!task.ok()) return Answer(context, task.status());
+  const Result<uint64_t> id = switchboard_.StartTask(*task);
+  if (!id.ok()) return Answer(context, id.status());
+  reply->set_id(*id);
+  return Answer(context);
+}
+
+grpc::ServerUnaryReactor* AdminService::ListTasks(grpc::CallbackServerContext* context,
+                                                  const v1::ListTasksRequest*,
+                                                  v1::ListTasksReply* reply) {
+  for (const TaskLine& task : switchboard_.ListTasks()) Fill(task, reply->add_tasks());
+  return Answer(context);
+}
+
+grpc::ServerWriteReactor<v1::WatchReply>* AdminService::Watch(grpc::CallbackServerContext*,
+                                                              const v1::WatchRequest* request) {
+  return OpenWatch(*request, switchboard_, streams_, began_);
 }
 
 }  // namespace kvstore::master

@@ -5,15 +5,17 @@
 
 #include "kvstore/clock.h"
 #include "kvstore/v1/admin.grpc.pb.h"
+#include "master/stream_table.h"
 #include "master/switchboard.h"
 
 namespace kvstore::master {
 
-// kvstore.v1.Admin: the catalog's numbers and lists. Thread-safe; the switchboard outlives it.
+// kvstore.v1.Admin: the catalog's numbers and lists, and what operators have it do. Thread-safe;
+// switchboard and table outlive it.
 class AdminService final : public v1::Admin::CallbackService {
  public:
-  explicit AdminService(Switchboard& switchboard)
-      : switchboard_(switchboard), began_(BootClock::now()) {}
+  AdminService(Switchboard& switchboard, StreamTable& streams)
+      : switchboard_(switchboard), streams_(streams), began_(BootClock::now()) {}
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
@@ -27,9 +29,25 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* ListObjects(grpc::CallbackServerContext* context,
                                         const v1::ListObjectsRequest* request,
                                         v1::ListObjectsReply* reply) override;
+  grpc::ServerUnaryReactor* DescribeObject(grpc::CallbackServerContext* context,
+                                           const v1::DescribeObjectRequest* request,
+                                           v1::DescribeObjectReply* reply) override;
+  grpc::ServerUnaryReactor* Evict(grpc::CallbackServerContext* context,
+                                  const v1::EvictRequest* request, v1::EvictReply* reply) override;
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
+                                  const v1::DrainRequest* request, v1::DrainReply* reply) override;
+  grpc::ServerUnaryReactor* StartTask(grpc::CallbackServerContext* context,
+                                      const v1::StartTaskRequest* request,
+                                      v1::StartTaskReply* reply) override;
+  grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
+                                      const v1::ListTasksRequest* request,
+                                      v1::ListTasksReply* reply) override;
+  grpc::ServerWriteReactor<v1::WatchReply>* Watch(grpc::CallbackServerContext* context,
+                                                  const v1::WatchRequest* request) override;
 
  private:
   Switchboard& switchboard_;
+  StreamTable& streams_;
   const TimePoint began_;
 };
 

@@ -176,6 +176,7 @@ struct Census {
 
 struct NodeLine {
   Peer peer;
+  std::string software;  // its version
   bool suspected = false;
   Duration silent{};
   uint64_t counter = 0;

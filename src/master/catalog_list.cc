@@ -59,6 +59,7 @@ std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
   for (const auto& [incarnation, node] : state_->nodes.all()) {
     NodeLine line;
     line.peer = node->peer;
+    line.software = node->software;
     line.suspected = node->suspected;
     line.silent = std::max(now - node->heard, Duration::zero());
     line.counter = node->counter;

@@ -107,6 +107,7 @@ Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
   } else {
     ++counters.nodes_joined;
     node = nodes.Add(hello.self, event.now);
+    node->software = hello.software;
     node->counter = hello.counter;
     node->named_client = clients.Join(node->peer.name);
     // Its own sums began under another master.

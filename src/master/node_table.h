@@ -86,6 +86,7 @@ class Outcomes {
 // A member of the pool, as holder and as writer.
 struct Node {
   Peer peer;
+  std::string software;  // its version, for people
   uint64_t counter = 0;  // last heard: the birth of grants in its segments
   bool has_session = true;
   bool suspected = false;  // always while it has no session

@@ -101,7 +101,7 @@ class GrpcServer final : public Server {
         switchboard_(config.limits, reign, Clock::Boot(),
                      state_ ? static_cast<Members&>(*state_) : unkept_, LogOptions(config)),
         service_(switchboard_, streams_, metrics_),
-        admin_(switchboard_) {}
+        admin_(switchboard_, streams_) {}
 
   Status Begin() {
     gpr_set_log_function(ForwardLog);

@@ -29,7 +29,7 @@ Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& 
       event_log_(reign.term, log),
       catalog_(clock.Now(), limits, reign),
       last_tick_(clock.Now()) {
-  catalog_.WatchObjects(event_log_.WantsObjects());
+  catalog_.WatchObjects(ObjectsWanted());
 }
 
 void Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& session,
@@ -219,6 +219,8 @@ void Switchboard::Tick() {
     }
     const Duration elapsed = now - std::exchange(last_tick_, now);
     if (elapsed > kLongestTick) catalog_.Excuse(now, elapsed - kLongestTick);
+    feed_.Add(now, heard, {});
+    catalog_.WatchObjects(ObjectsWanted());  // watchers come and go
     mail = Address(catalog_.Tick(now));
     unstruck = TakeUnstruck(now);
   }
@@ -276,6 +278,53 @@ std::vector<TaskLine> Switchboard::ListTasks() const {
   return catalog_.ListTasks(clock_.Now());
 }
 
+Status Switchboard::Drain(std::string_view node, bool drain) {
+  Mail mail;
+  {
+    MutexLock lock(mu_);
+    Result<Effects> effects = catalog_.Drain(clock_.Now(), node, drain);
+    if (!effects.ok()) return effects.status();
+    mail = Address(*std::move(effects));
+  }
+  Deliver(std::move(mail));
+  return Status::Ok();
+}
+
+Result<uint64_t> Switchboard::StartTask(const TaskRequest& request) {
+  Mail mail;
+  Result<uint64_t> id = [&] {
+    MutexLock lock(mu_);
+    Effects effects;
+    Result<uint64_t> started = catalog_.StartTask(clock_.Now(), request, &effects);
+    mail = Address(std::move(effects));
+    return started;
+  }();
+  Deliver(std::move(mail));
+  return id;
+}
+
+EvictOutcome Switchboard::Evict(const EvictRequest& request) {
+  Mail mail;
+  EvictOutcome outcome;
+  {
+    MutexLock lock(mu_);
+    Effects effects;
+    outcome = catalog_.Evict(clock_.Now(), request, &effects);
+    mail = Address(std::move(effects));
+  }
+  Deliver(std::move(mail));
+  return outcome;
+}
+
+Result<std::shared_ptr<EventQueue>> Switchboard::Watch(const EventFilter& filter,
+                                                       std::function<void()> wake) {
+  Result<std::shared_ptr<EventQueue>> queue = feed_.Watch(filter, std::move(wake));
+  // The events that the queue gets until now are none of objects; what follows is told.
+  MutexLock lock(mu_);
+  catalog_.WatchObjects(ObjectsWanted());
+  return queue;
+}
+
 Switchboard::Mail Switchboard::Address(Effects effects) {
   Mail mail;
   for (Effects::Reply& reply : effects.replies) {
@@ -294,6 +343,9 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
       "another incarnation");
   for (const Incarnation node : effects.gone) Disconnect(node, &mail);
   mail.strike = std::move(effects.strike);
+  if (!effects.node_events.empty() || !effects.object_events.empty()) {
+    feed_.Add(clock_.Now(), effects.node_events, effects.object_events);
+  }
   mail.node_events = std::move(effects.node_events);
   mail.object_events = std::move(effects.object_events);
   return mail;
@@ -317,6 +369,7 @@ void Switchboard::Deliver(Mail mail) {
   if (!mail.node_events.empty() || !mail.object_events.empty()) {
     event_log_.Write(clock_.Now(), mail.node_events, mail.object_events);
   }
+  feed_.Wake();
   if (!mail.strike.empty()) Strike(std::move(mail.strike));
 }
 

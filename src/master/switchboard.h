@@ -12,6 +12,7 @@
 #include "kvstore/clock.h"
 #include "master/beats.h"
 #include "master/catalog.h"
+#include "master/event_feed.h"
 #include "master/event_log.h"
 #include "master/members.h"
 #include "master/snapshot.h"
@@ -39,8 +40,8 @@ class SessionPort {
 
 // The catalog under its one mutex, and which stream leads to whom. Each event: lock, ask the
 // catalog at the time that it is, look up the streams that its effects are for, unlock, send, and
-// log what has become of nodes and objects. What must be durable first is written between two
-// events, without the lock.
+// tell the log and who watches what has become of nodes and objects. What must be durable first is
+// written between two events, without the lock.
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
@@ -92,6 +93,14 @@ class Switchboard {
   Result<ObjectDetail> Describe(std::string_view key) const EXCLUDES(mu_);
   std::vector<TaskLine> ListTasks() const EXCLUDES(mu_);
 
+  Status Drain(std::string_view node, bool drain) EXCLUDES(mu_);
+  Result<uint64_t> StartTask(const TaskRequest& request) EXCLUDES(mu_);
+  EvictOutcome Evict(const EvictRequest& request) EXCLUDES(mu_);
+
+  // What happens from now on; see EventFeed::Watch.
+  Result<std::shared_ptr<EventQueue>> Watch(const EventFilter& filter, std::function<void()> wake)
+      EXCLUDES(mu_);
+
  private:
   struct Lines {
     std::shared_ptr<SessionPort> session;
@@ -117,6 +126,7 @@ class Switchboard {
   void StrikeAgain(const std::vector<Incarnation>& nodes, const Status& why) EXCLUDES(mu_);
   std::vector<Incarnation> TakeUnstruck(TimePoint now) REQUIRES(mu_);
 
+  bool ObjectsWanted() const { return event_log_.WantsObjects() || feed_.wants_objects(); }
   Mail Address(Effects effects) REQUIRES(mu_);
   void Disconnect(Incarnation node, Mail* mail) REQUIRES(mu_);
   void Deliver(Mail mail) EXCLUDES(mu_);
@@ -128,6 +138,7 @@ class Switchboard {
   const TimePoint began_;
   Beats beats_;
   EventLog event_log_;
+  EventFeed feed_;
 
   mutable Mutex mu_;
   Catalog catalog_ GUARDED_BY(mu_);
