@@ -1,5 +1,6 @@
 # What `cmake --install` and the packages (cmake/Packages.cmake) lay out, by component:
-#   programs     kvstore_master, kvstore_node, kvctl, with their settings and systemd units
+#   programs     kvstore_master, kvstore_node, kvctl, with their settings, systemd units, manual
+#                pages and shell completions
 #   debian       the same settings and units at the places that a Debian package has them
 #   runtime      the two shared libraries
 #   development  headers, links, CMake's package and pkg-config's files
@@ -64,6 +65,17 @@ if(KVSTORE_WITH_TOOLS)
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore
     RENAME copyright COMPONENT programs)
+  # Made by the programs, see tools/man.
+  set(manuals ${CMAKE_BINARY_DIR}/man)
+  install(FILES ${manuals}/kvctl.1 ${manuals}/kvstore_master.1 ${manuals}/kvstore_node.1
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
+  set(completions ${CMAKE_BINARY_DIR}/completions)
+  install(FILES ${completions}/kvctl
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT programs)
+  install(FILES ${completions}/_kvctl
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT programs)
+  install(FILES ${completions}/kvctl.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT programs)
   install(FILES README.md SECURITY.md docs/architecture.md docs/metrics.md docs/protocol.md
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore COMPONENT programs)
   install(FILES packaging/grafana/kvstore.json

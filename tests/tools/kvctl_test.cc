@@ -1,12 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "cluster/cluster.h"
-#include "tools/json_value.h"
-#include "tools/program.h"
+#include "tools/kvctl_fixture.h"
 
 namespace kvstore::cluster {
 namespace {
@@ -16,36 +12,6 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using text::JsonValue;
-
-Finished Kvctl(std::vector<std::string> words, const std::string& input = "") {
-  words.insert(words.begin(), KVSTORE_KVCTL_PATH);
-  return RunProgram(words, input);
-}
-
-// A master and one node that lends 64 MiB.
-class KvctlTest : public testing::Test {
- protected:
-  KvctlTest() : node_(master_, "lender", "64MiB") {}
-
-  void SetUp() override { ASSERT_TRUE(master_.running() && node_.running()); }
-
-  Finished Run(std::vector<std::string> words, const std::string& input = "") {
-    words.insert(words.begin(), {"--master", master_.address(), "--timeout", "20s"});
-    return Kvctl(std::move(words), input);
-  }
-
-  // The one JSON value that the verb prints; ends the test's expectations if it is none.
-  JsonValue Json(std::vector<std::string> words) {
-    words.push_back("--output=json");
-    const Finished finished = Run(std::move(words));
-    const std::optional<JsonValue> value = JsonValue::Parse(finished.out);
-    EXPECT_TRUE(value.has_value()) << finished.out << finished.err;
-    return value.value_or(JsonValue{nullptr});
-  }
-
-  MasterProcess master_;
-  NodeProcess node_;
-};
 
 TEST_F(KvctlTest, WhatWasPutIsGotByteForByte) {
   std::string value;
@@ -83,11 +49,6 @@ TEST_F(KvctlTest, ATakenKeyIsReplacedOnlyWhenAsked) {
   EXPECT_EQ(Run({"get", "key"}).out, "one");
   EXPECT_EQ(Run({"put", "--replace", "key", "-"}, "three").code, 0);
   EXPECT_EQ(Run({"get", "key"}).out, "three");
-}
-
-// Runs `script` in a shell, with $1 the program and $2 the master's address.
-Finished Shell(const std::string& script, const MasterProcess& master) {
-  return RunProgram({"/bin/sh", "-c", script, "sh", KVSTORE_KVCTL_PATH, master.address()});
 }
 
 TEST_F(KvctlTest, AnInputThatCanNotBeReadToItsEndIsNotStored) {
@@ -152,23 +113,6 @@ TEST_F(KvctlTest, AMissingObjectIsExitStatusThree) {
   EXPECT_EQ(Run({"get", "nothing"}).out, "");
 }
 
-TEST_F(KvctlTest, RemovesSeveralAndReportsTheMissingOne) {
-  Run({"put", "a", "-"}, "1");
-  Run({"put", "b", "-"}, "2");
-  const Finished removed = Run({"rm", "a", "missing", "b"});
-  EXPECT_EQ(removed.code, 3);
-  EXPECT_THAT(removed.err, HasSubstr("missing"));
-  EXPECT_EQ(Run({"get", "a"}).code, 3);
-  EXPECT_EQ(Run({"get", "b"}).code, 3);
-}
-
-TEST_F(KvctlTest, RemovalsAreReportedOneByOneToScripts) {
-  Run({"put", "a", "-"}, "1");
-  const JsonValue removed = Json({"rm", "a", "missing"});
-  EXPECT_EQ(removed["removed"][0]["status"].text(), "ok");
-  EXPECT_EQ(removed["removed"][1]["status"].text(), "not_found");
-}
-
 TEST_F(KvctlTest, ListsKeysInOrderAndByPrefix) {
   for (const char* key : {"m/2", "m/1", "n/1"}) Run({"put", key, "-"}, "abc");
   const JsonValue all = Json({"ls"});
@@ -221,32 +165,6 @@ TEST_F(KvctlTest, StatTellsSizeChecksumAndPlace) {
   EXPECT_EQ(stat["replicas"][0]["node"].text(), "lender");
   EXPECT_EQ(stat["replicas"][0]["reserved_bytes"].number(), 4096);
   EXPECT_THAT(Run({"stat", "key"}).out, ContainsRegex("replica +lender"));
-}
-
-TEST_F(KvctlTest, StatusNodesAndSegmentsAgreeOnTheMemory) {
-  Run({"put", "key", "-"}, std::string(1 << 20, 'x'));
-  const JsonValue status = Json({"status"});
-  EXPECT_EQ(status["objects"].number(), 1);
-  EXPECT_EQ(status["space_bytes"]["size"].number(), 64 << 20);
-  EXPECT_EQ(status["space_bytes"]["committed"].number(), 1 << 20);
-  EXPECT_GE(status["counters"].size(), 10u);
-
-  const JsonValue nodes = Json({"nodes"});
-  bool lender_is_live = false;
-  for (size_t i = 0; i < nodes["nodes"].size(); ++i) {
-    const JsonValue& node = nodes["nodes"][i];
-    lender_is_live |= node["name"].text() == "lender" && node["state"].text() == "live";
-  }
-  EXPECT_TRUE(lender_is_live);
-
-  const JsonValue segments = Json({"segments"});
-  ASSERT_EQ(segments["segments"].size(), 1u);
-  EXPECT_EQ(segments["segments"][0]["objects"].number(), 1);
-  EXPECT_EQ(segments["segments"][0]["space_bytes"]["committed"].number(), 1 << 20);
-
-  EXPECT_THAT(Run({"status"}).out, HasSubstr("64.0 MiB lent"));
-  EXPECT_THAT(Run({"nodes"}).out, ContainsRegex("lender +live"));
-  EXPECT_THAT(Run({"segments"}).out, ContainsRegex("lender +[0-9]+ +64.0 MiB"));
 }
 
 TEST_F(KvctlTest, PutAndGetSpeakJsonToo) {
@@ -303,104 +221,6 @@ TEST_F(KvctlTest, MoreReplicasThanNodesAreRefused) {
   const Finished refused = Run({"put", "--replicas", "2", "--timeout", "1s", "key", "-"}, "value");
   EXPECT_EQ(refused.code, 1);
   EXPECT_EQ(Run({"put", "--replicas", "9", "key", "-"}, "value").code, 2);
-}
-
-TEST(KvctlHelpTest, HelpIsNoErrorAndTellsEveryVerb) {
-  for (const char* verb : {"status", "nodes", "segments", "ls", "put", "get", "stat", "rm"}) {
-    EXPECT_THAT(Kvctl({"--help"}).out, ContainsRegex("  " + std::string(verb) + " "));
-    const Finished help = Kvctl({"help", verb});
-    EXPECT_EQ(help.code, 0);
-    EXPECT_THAT(help.out, HasSubstr("SYNOPSIS"));
-    EXPECT_EQ(Kvctl({verb, "--help"}).out, help.out);
-    EXPECT_EQ(Kvctl({"--master", "h:1", "help", verb}).out, help.out);
-  }
-  EXPECT_EQ(Kvctl({"help"}).code, 0);
-  EXPECT_EQ(Kvctl({"--version"}).out, "kvctl " + std::string(Version()) + "\n");
-}
-
-TEST(KvctlHelpTest, AWrongCommandLineIsExitStatusTwo) {
-  const std::vector<std::vector<std::string>> wrong = {
-      {},
-      {"frobnicate"},
-      {"help", "frobnicate"},
-      {"get"},
-      {"get", "a", "b"},
-      {"put", "key"},
-      {"ls", "--limit", "x"},
-      {"status", "--output", "xml"},
-      {"status", "--timeout", "soon"},
-      {"status", "--replace"},
-      {"get", "--escaped", "\\q"},
-  };
-  for (const auto& words : wrong) {
-    const Finished finished = Kvctl(words);
-    EXPECT_EQ(finished.code, 2) << (words.empty() ? "no words" : words[0]) << finished.err;
-    EXPECT_EQ(finished.out, "");
-    EXPECT_THAT(finished.err, HasSubstr("kvctl help"));
-  }
-}
-
-TEST(KvctlHelpTest, AMasterThatIsNoAddressIsRefusedByEveryVerb) {
-  for (const char* address : {"127.0.0.1:99999", "", "::1:50051", "127.0.0.1", ":50051", "h:0"}) {
-    for (const std::vector<std::string>& verb : {std::vector<std::string>{"status"},
-                                                 {"nodes"},
-                                                 {"segments"},
-                                                 {"ls"},
-                                                 {"get", "key"},
-                                                 {"stat", "key"},
-                                                 {"rm", "key"},
-                                                 {"put", "key", "/dev/null"}}) {
-      std::vector<std::string> words = {"--master=" + std::string(address)};
-      words.insert(words.end(), verb.begin(), verb.end());
-      const Finished finished = Kvctl(words);
-      EXPECT_EQ(finished.code, 2) << address << " " << verb[0];
-      EXPECT_THAT(finished.err, HasSubstr("--master is '" + std::string(address) + "'"));
-    }
-  }
-}
-
-TEST(KvctlDownTest, WithoutAMasterEveryVerbSaysSoInTime) {
-  for (const std::vector<std::string>& verb :
-       {std::vector<std::string>{"status"}, {"ls"}, {"get", "key"}, {"rm", "key"}}) {
-    std::vector<std::string> words = {"--master", "127.0.0.1:1", "--timeout", "1s"};
-    words.insert(words.end(), verb.begin(), verb.end());
-    const TimePoint begin = BootClock::now();
-    const Finished finished = Kvctl(words);
-    EXPECT_EQ(finished.code, 1);
-    EXPECT_THAT(finished.err, HasSubstr("127.0.0.1:1"));
-    EXPECT_LT(BootClock::now() - begin, seconds(8));  // 1 s, and the client's clean-up
-  }
-}
-
-TEST(KvctlDownTest, AMasterThatIsJustStartingIsWaitedFor) {
-  std::string address;
-  {
-    const MasterProcess earlier;
-    ASSERT_TRUE(earlier.running());
-    address = earlier.address();
-  }
-  ChildProcess status({KVSTORE_KVCTL_PATH, "--master", address, "--timeout", "20s", "status"});
-  const MasterProcess master({"-port", address.substr(address.rfind(':') + 1)});
-  ASSERT_TRUE(master.running());
-  EXPECT_EQ(status.WaitForExit(seconds(20)), 0) << status.output();
-}
-
-TEST(KvctlDownTest, AMasterThatNeverAnswersIsGivenUpInTime) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(listen(listener, 8), 0);
-  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  const std::string silent = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-  const TimePoint begin = BootClock::now();
-  const Finished finished = Kvctl({"--master", silent, "--timeout", "1s", "status"});
-  EXPECT_EQ(finished.code, 1);
-  EXPECT_THAT(finished.err, HasSubstr(silent));
-  EXPECT_LT(BootClock::now() - begin, seconds(8));
-  close(listener);
 }
 
 }  // namespace

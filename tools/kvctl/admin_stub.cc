@@ -2,65 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "kvstore/v1/admin.grpc.pb.h"
+#include "tools/kvctl/admin_rows.h"
 #include "tools/text/units.h"
 
 namespace kvstore::kvctl {
-namespace {
-
-Incarnation Decode(const v1::Id128& id) { return {.high = id.high(), .low = id.low()}; }
-
-Duration Microseconds(uint64_t count) {
-  return std::chrono::microseconds(std::min<uint64_t>(count, INT64_MAX / 1000));
-}
-
-Space Decode(const v1::Space& space) {
-  return {.size = space.size(),
-          .unprepared = space.unprepared(),
-          .free = space.free(),
-          .unfinished = space.unfinished(),
-          .committed = space.committed(),
-          .retiring = space.retiring(),
-          .leased = space.leased()};
-}
-
-NodeRow Decode(const v1::Node& node) {
-  return {.incarnation = Decode(node.incarnation()),
-          .name = node.name(),
-          .host = node.host(),
-          .state = node.state(),
-          .silent = Microseconds(node.silent_us()),
-          .counter = node.counter(),
-          .segments = node.segments(),
-          .orders_open = node.orders_open(),
-          .space = Decode(node.space())};
-}
-
-SegmentRow Decode(const v1::Segment& segment) {
-  return {.holder = Decode(segment.holder()),
-          .node = segment.node(),
-          .index = segment.index(),
-          .granule = segment.granule(),
-          .objects = segment.objects(),
-          .free_ranges = segment.free_ranges(),
-          .largest_free = segment.largest_free(),
-          .space = Decode(segment.space())};
-}
-
-ObjectRow Decode(const v1::ObjectLine& object) {
-  return {.key = object.key(),
-          .size = object.size(),
-          .replicas = object.replicas(),
-          .age = Microseconds(object.age_us()),
-          .lease_left = Microseconds(object.lease_left_us()),
-          .nodes = {object.nodes().begin(), object.nodes().end()}};
-}
-
-}  // namespace
-
 struct AdminStub::Channel {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Admin::Stub> stub;
@@ -74,6 +22,10 @@ AdminStub::AdminStub(const std::string& master, Duration timeout)
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+  // A master that is cut off is noticed by who only listens to it.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetMaxReceiveMessageSize(-1);  // lists of many nodes
   channel_->channel =
       grpc::CreateCustomChannel(master, grpc::InsecureChannelCredentials(), arguments);
   channel_->stub = v1::Admin::NewStub(channel_->channel);
@@ -106,62 +58,59 @@ Status Told(const grpc::Status& status, bool connected, const std::string& maste
   }
 }
 
+gpr_timespec DeadlineIn(Duration timeout) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(timeout.count(), GPR_TIMESPAN));
+}
+
 // One call with its deadline; like all verbs it waits for a master until then.
 template <typename Request, typename Reply>
-Result<Reply> Call(grpc::Channel* channel, v1::Admin::Stub* stub,
-                   grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&,
-                                                           Reply*),
-                   const Request& request, const std::string& master, Duration timeout) {
+Status Call(grpc::Channel* channel, v1::Admin::Stub* stub,
+            grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+            const Request& request, Reply* reply, const std::string& master, Duration timeout) {
   grpc::ClientContext context;
   context.set_wait_for_ready(true);
-  context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                    gpr_time_from_nanos(timeout.count(), GPR_TIMESPAN)));
-  Reply reply;
-  const grpc::Status status = (stub->*method)(&context, request, &reply);
-  if (status.ok()) return reply;
-  const bool connected = channel->GetState(false) == GRPC_CHANNEL_READY;
-  return Told(status, connected, master, timeout);
+  context.set_deadline(DeadlineIn(timeout));
+  const grpc::Status status = (stub->*method)(&context, request, reply);
+  if (status.ok()) return Status::Ok();
+  return Told(status, channel->GetState(false) == GRPC_CHANNEL_READY, master, timeout);
 }
 
 }  // namespace
 
+template <typename Request, typename Reply, typename Method>
+Status AdminStub::Ask(Method method, const Request& request, Reply* reply) {
+  return Call(channel_->channel.get(), channel_->stub.get(), method, request, reply, master_,
+              timeout_);
+}
+
 Result<PoolStatus> AdminStub::GetStatus() {
-  KVSTORE_ASSIGN_OR_RETURN(
-      const v1::GetStatusReply reply,
-      Call(channel_->channel.get(), channel_->stub.get(), &v1::Admin::Stub::GetStatus,
-           v1::GetStatusRequest(), master_, timeout_));
-  return PoolStatus{.software = reply.software(),
-                    .protocol_version = reply.protocol_version(),
-                    .pool = Decode(reply.pool()),
-                    .term = reply.term(),
-                    .uptime = Microseconds(reply.uptime_us()),
-                    .nodes_live = reply.nodes_live(),
-                    .nodes_suspected = reply.nodes_suspected(),
-                    .objects = reply.objects(),
-                    .puts_unfinished = reply.puts_unfinished(),
-                    .puts_parked = reply.puts_parked(),
-                    .requests_waiting = reply.requests_waiting(),
-                    .space = Decode(reply.space()),
-                    .counters = {reply.counters().begin(), reply.counters().end()}};
+  v1::GetStatusReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &reply));
+  return Decode(reply);
 }
 
 Result<std::vector<NodeRow>> AdminStub::ListNodes() {
-  KVSTORE_ASSIGN_OR_RETURN(
-      const v1::ListNodesReply reply,
-      Call(channel_->channel.get(), channel_->stub.get(), &v1::Admin::Stub::ListNodes,
-           v1::ListNodesRequest(), master_, timeout_));
+  v1::ListNodesReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::ListNodes, v1::ListNodesRequest(), &reply));
   std::vector<NodeRow> rows;
   for (const v1::Node& node : reply.nodes()) rows.push_back(Decode(node));
   return rows;
 }
 
 Result<std::vector<SegmentRow>> AdminStub::ListSegments() {
-  KVSTORE_ASSIGN_OR_RETURN(
-      const v1::ListSegmentsReply reply,
-      Call(channel_->channel.get(), channel_->stub.get(), &v1::Admin::Stub::ListSegments,
-           v1::ListSegmentsRequest(), master_, timeout_));
+  v1::ListSegmentsRequest request;
   std::vector<SegmentRow> rows;
-  for (const v1::Segment& segment : reply.segments()) rows.push_back(Decode(segment));
+  for (bool more = true; more;) {
+    v1::ListSegmentsReply reply;
+    KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::ListSegments, request, &reply));
+    for (const v1::Segment& segment : reply.segments()) rows.push_back(Decode(segment));
+    more = reply.more() && !reply.segments().empty();
+    if (!more) break;
+    const v1::Segment& last = *reply.segments().rbegin();
+    *request.mutable_after_holder() = last.holder();
+    request.set_after_index(last.index());
+  }
   return rows;
 }
 
@@ -171,13 +120,120 @@ Result<ObjectPage> AdminStub::ListObjects(std::string_view prefix, std::string_v
   request.set_prefix(std::string(prefix));
   request.set_after(std::string(after));
   request.set_limit(limit);
-  KVSTORE_ASSIGN_OR_RETURN(const v1::ListObjectsReply reply,
-                           Call(channel_->channel.get(), channel_->stub.get(),
-                                &v1::Admin::Stub::ListObjects, request, master_, timeout_));
+  v1::ListObjectsReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::ListObjects, request, &reply));
   ObjectPage page;
   for (const v1::ObjectLine& object : reply.objects()) page.objects.push_back(Decode(object));
   page.more = reply.more();
   return page;
+}
+
+Result<ObjectDetail> AdminStub::Describe(std::string_view key) {
+  v1::DescribeObjectRequest request;
+  request.set_key(std::string(key));
+  v1::DescribeObjectReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::DescribeObject, request, &reply));
+  return Decode(reply);
+}
+
+Result<Evicted> AdminStub::Evict(std::span<const std::string> keys) {
+  v1::EvictRequest request;
+  for (const std::string& key : keys) request.add_keys(key);
+  v1::EvictReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::Evict, request, &reply));
+  if (reply.outcomes_size() != request.keys_size()) {
+    return InternalError("the master answered " + std::to_string(reply.outcomes_size()) + " of " +
+                         std::to_string(keys.size()) + " keys; its version differs");
+  }
+  return Decode(reply);
+}
+
+Result<Evicted> AdminStub::EvictBytes(uint64_t bytes, std::string_view node) {
+  v1::EvictRequest request;
+  request.set_bytes(bytes);
+  request.set_node(std::string(node));
+  v1::EvictReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::Evict, request, &reply));
+  return Decode(reply);
+}
+
+Status AdminStub::Drain(std::string_view node, bool undo) {
+  v1::DrainRequest request;
+  request.set_node(std::string(node));
+  request.set_undo(undo);
+  v1::DrainReply reply;
+  return Ask(&v1::Admin::Stub::Drain, request, &reply);
+}
+
+Result<uint64_t> AdminStub::StartTask(std::string_view kind, std::string_view key,
+                                      std::string_view from, std::string_view to) {
+  v1::StartTaskRequest request;
+  request.set_kind(std::string(kind));
+  request.set_key(std::string(key));
+  request.set_from(std::string(from));
+  request.set_to(std::string(to));
+  v1::StartTaskReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::StartTask, request, &reply));
+  return reply.id();
+}
+
+Result<std::vector<TaskRow>> AdminStub::ListTasks() {
+  v1::ListTasksReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::ListTasks, v1::ListTasksRequest(), &reply));
+  std::vector<TaskRow> rows;
+  for (const v1::Task& task : reply.tasks()) rows.push_back(Decode(task));
+  return rows;
+}
+
+namespace {
+
+class GrpcEventStream final : public EventStream {
+ public:
+  GrpcEventStream(v1::Admin::Stub& stub, const v1::WatchRequest& request, std::string master)
+      : master_(std::move(master)), reader_(stub.Watch(&context_, request)) {}
+
+  ~GrpcEventStream() override {
+    if (ended_) return;
+    Cancel();
+    Finish();
+  }
+
+  Result<EventBatch> Next() override {
+    v1::WatchReply reply;
+    if (!ended_ && reader_->Read(&reply)) return Decode(reply);
+    if (!ended_) Finish();
+    switch (status_.error_code()) {
+      case grpc::StatusCode::OK:
+        return UnavailableError("the master at " + master_ + " has ended the stream");
+      case grpc::StatusCode::CANCELLED:
+        return CancelledError("no longer watched");
+      default:
+        return Told(status_, true, master_, Duration());
+    }
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  void Finish() {
+    status_ = reader_->Finish();
+    ended_ = true;
+  }
+
+  const std::string master_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchReply>> reader_;
+  grpc::Status status_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<EventStream> AdminStub::Watch(const WatchFilter& filter) {
+  v1::WatchRequest request;
+  request.set_prefix(filter.prefix);
+  for (const std::string& kind : filter.kinds) request.add_kinds(kind);
+  return std::make_unique<GrpcEventStream>(*channel_->stub, request, master_);
 }
 
 }  // namespace kvstore::kvctl

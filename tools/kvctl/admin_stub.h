@@ -2,67 +2,36 @@
 #define KVSTORE_TOOLS_KVCTL_ADMIN_STUB_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kvstore/clock.h"
-#include "kvstore/incarnation.h"
 #include "kvstore/result.h"
+#include "tools/kvctl/pool_rows.h"
 
 namespace kvstore::kvctl {
 
-// As in proto/kvstore/v1/admin.proto, where each field is explained; in bytes.
-struct Space {
-  uint64_t size = 0, unprepared = 0, free = 0, unfinished = 0, committed = 0, retiring = 0,
-           leased = 0;
+// Which events to watch for.
+struct WatchFilter {
+  std::string prefix;              // not empty: only of objects whose keys begin so
+  std::vector<std::string> kinds;  // empty: all
 };
 
-struct PoolStatus {
-  std::string software;
-  uint32_t protocol_version = 0;
-  Incarnation pool;
-  uint64_t term = 0;
-  Duration uptime{};
-  uint64_t nodes_live = 0, nodes_suspected = 0;
-  uint64_t objects = 0, puts_unfinished = 0, puts_parked = 0, requests_waiting = 0;
-  Space space;
-  std::map<std::string, uint64_t> counters;
+// Events as they happen. Next is confined to one thread, Cancel may be called from any.
+class EventStream {
+ public:
+  virtual ~EventStream() = default;
+  // Waits for the next. The first comes without events: watching has begun. cancelled: by Cancel;
+  // unavailable: the master is lost.
+  virtual Result<EventBatch> Next() = 0;
+  virtual void Cancel() = 0;
 };
 
-struct NodeRow {
-  Incarnation incarnation;
-  std::string name, host, state;
-  Duration silent{};
-  uint64_t counter = 0, segments = 0, orders_open = 0;
-  Space space;
-};
-
-struct SegmentRow {
-  Incarnation holder;
-  std::string node;
-  uint32_t index = 0;
-  uint64_t granule = 0, objects = 0, free_ranges = 0, largest_free = 0;
-  Space space;
-};
-
-struct ObjectRow {
-  std::string key;
-  uint64_t size = 0;
-  uint32_t replicas = 0;
-  Duration age{}, lease_left{};
-  std::vector<std::string> nodes;
-};
-
-struct ObjectPage {
-  std::vector<ObjectRow> objects;
-  bool more = false;
-};
-
-// The master's admin service; the only file of the tools that sees gRPC. unavailable: nobody
-// listened there within the timeout; deadline_exceeded: no answer within it. Thread-compatible.
+// The master's admin service. unavailable: nobody listened there within the timeout;
+// deadline_exceeded: no answer within it; else as admin.proto has it. Thread-compatible.
 class AdminStub {
  public:
   // `master` is HOST:PORT; each call may take up to `timeout`.
@@ -71,12 +40,27 @@ class AdminStub {
 
   Result<PoolStatus> GetStatus();
   Result<std::vector<NodeRow>> ListNodes();
+  // All, asked for in pages.
   Result<std::vector<SegmentRow>> ListSegments();
   // Up to `limit` (1 to 4096) objects in key order, behind `after`.
   Result<ObjectPage> ListObjects(std::string_view prefix, std::string_view after, uint32_t limit);
+  Result<ObjectDetail> Describe(std::string_view key);
+  Result<Evicted> Evict(std::span<const std::string> keys);
+  // So many bytes of the nodes of that name; empty: of all.
+  Result<Evicted> EvictBytes(uint64_t bytes, std::string_view node);
+  Status Drain(std::string_view node, bool undo);
+  // "copy" or "move"; an empty `from` names any holder. The task's id.
+  Result<uint64_t> StartTask(std::string_view kind, std::string_view key, std::string_view from,
+                             std::string_view to);
+  Result<std::vector<TaskRow>> ListTasks();
+  // Connects within the timeout, or Next fails.
+  std::unique_ptr<EventStream> Watch(const WatchFilter& filter);
 
  private:
   struct Channel;
+
+  template <typename Request, typename Reply, typename Method>
+  Status Ask(Method method, const Request& request, Reply* reply);
 
   const std::string master_;
   const Duration timeout_;

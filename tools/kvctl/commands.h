@@ -3,10 +3,25 @@
 
 // kvctl, file by file:
 //
-//   kvctl             main: reads the command line, picks the verb, maps its outcome to an exit
-//   code commands          what a verb is; the table of all verbs object_commands   put, get, stat,
-//   rm: through libkvclient pool_commands     status, nodes, segments, ls: through admin_stub help
-//   the texts of --help admin_stub        the admin service, as plain structs
+//   kvctl              main: reads the command line, picks the verb, maps its outcome to an exit
+//   code commands           what a verb is command_table      the table of all verbs and of the
+//   options that all share; help, completion
+//                      and manual are made of it, and of nothing else
+//   status_command     status
+//   pool_commands      nodes, segments, ls
+//   top_command        top; top_view is its pure part
+//   watch_command      watch
+//   object_commands    put, get, stat: through libkvclient
+//   remove_command     rm
+//   keep_commands      locate, pin, unpin, evict
+//   move_commands      drain, copy, move, tasks
+//   doctor/            doctor: what it looks at, and its checks
+//   manual_commands    completion, man; completion is its pure part
+//   help               the texts of --help
+//   membership         a member of the pool for one command
+//   interrupt          signals as something to wait for
+//   admin_stub         the admin service, as the plain structs of pool_rows
+//   input              bytes of a file
 
 #include <span>
 #include <string>
@@ -38,23 +53,47 @@ struct Command {
   std::span<const text::Option> options = {};  // besides those of all verbs
   size_t least_arguments = 0;
   size_t most_arguments = 0;
+  // For completion: what an argument may be, as "bash|zsh|fish", FILE or VERB; empty: no telling.
+  std::string_view argument_names = {};
   ExitCode (*run)(const Invocation&) = nullptr;
 };
 
-std::span<const Command> ObjectCommands();
-std::span<const Command> PoolCommands();
+struct CommandGroup {
+  std::string_view title;  // "POOL"
+  std::span<const Command> commands;
+};
+
+// All verbs, in the order in which people are shown them.
+std::span<const CommandGroup> CommandGroups();
+// Of every verb.
+std::span<const text::Option> GlobalOptions();
 // Null: no such verb.
 const Command* FindCommand(std::string_view name);
 
-// Of every verb.
-std::span<const text::Option> GlobalOptions();
+// Where the groups' verbs stand.
+std::span<const Command> StatusCommands();
+std::span<const Command> PoolCommands();
+std::span<const Command> TopCommands();
+std::span<const Command> WatchCommands();
+std::span<const Command> ObjectCommands();
+std::span<const Command> RemoveCommands();
+std::span<const Command> KeepCommands();
+std::span<const Command> MoveCommands();
+std::span<const Command> DoctorCommands();
+std::span<const Command> ManualCommands();
 
 std::string HelpText();
 std::string HelpText(const Command& command);
+// What all verbs have in common: "KEYS ...", "EXIT STATUS ...", "EXAMPLES ...".
+std::string_view KeysText();
+std::string_view ExitText();
+std::string_view ExamplesText();
 
 // "kvctl: <status>" on stderr; the exit code that it means.
 ExitCode Fail(const Status& status);
 ExitCode FailUsage(std::string_view problem);
+
+uint64_t Milliseconds(Duration duration);
 
 }  // namespace kvstore::kvctl
 

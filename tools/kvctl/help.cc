@@ -4,57 +4,54 @@
 #include "tools/kvctl/commands.h"
 
 namespace kvstore::kvctl {
-namespace {
 
-constexpr text::Option kGlobalOptions[] = {
-    {"master", "", "HOST:PORT", "the master to ask (default 127.0.0.1:50051)"},
-    {"timeout", "", "TIME", "wait so long, for a master too: 500ms, 5s, 2m (default 5s)"},
-    {"output", "", "table|json", "for people, or one JSON value for scripts (default table)"},
-    {"escaped", "", "", "keys are typed as tables show them: \\\\ and \\xNN"},
-    {"help", "h", "", "this text, or that of a verb"},
-    {"version", "", "", "print the version"},
-};
-
-constexpr std::string_view kKeysText =
-    R"(KEYS
+std::string_view KeysText() {
+  return R"(KEYS
   A key is 1 to 1024 bytes of any value. Tables show a backslash as \\ and every
   byte that is no printable UTF-8 as \xNN; with --escaped that form can be typed
   back. JSON has "key" for keys that are UTF-8 and "key_base64" for all others.
   A key that begins with '-' goes after "--".
 )";
+}
 
-constexpr std::string_view kExitText =
-    R"(EXIT STATUS
+std::string_view ExitText() {
+  return R"(EXIT STATUS
   0  done
   1  failed; the reason is on standard error
   2  the command line is wrong; nothing was done
   3  there is no such object
 )";
+}
 
-}  // namespace
-
-std::span<const text::Option> GlobalOptions() { return kGlobalOptions; }
+std::string_view ExamplesText() {
+  return R"(EXAMPLES
+  kvctl doctor
+  kvctl put greeting - <<< hello && kvctl get greeting
+  kvctl ls --prefix model/7b/ --output json | jq -r '.objects[].key'
+  kvctl --master 10.0.0.5:50051 --timeout 500ms nodes
+  kvctl watch --prefix model/7b/ --kinds committed,removed
+  kvctl drain shelf-3 --wait
+  source <(kvctl completion bash)
+)";
+}
 
 std::string HelpText() {
   std::string all =
-      "NAME\n  kvctl - look into a kvstore pool, and move single objects\n\n"
-      "SYNOPSIS\n  kvctl [OPTIONS] VERB [ARGUMENTS]\n  kvctl help VERB\n\nVERBS\n";
-  for (const auto& commands : {PoolCommands(), ObjectCommands()}) {
-    for (const Command& command : commands) {
+      "NAME\n  kvctl - look into a kvstore pool, and operate it\n\n"
+      "SYNOPSIS\n  kvctl [OPTIONS] VERB [ARGUMENTS]\n  kvctl help VERB\n";
+  std::string_view title;
+  for (const CommandGroup& group : CommandGroups()) {
+    if (group.title != title) all += "\n" + std::string(group.title) + "\n";
+    title = group.title;
+    for (const Command& command : group.commands) {
       std::string name = "  " + std::string(command.name);
-      name.resize(12, ' ');
+      name.resize(14, ' ');
       all += name + std::string(command.summary) + "\n";
     }
   }
-  all += "\nOPTIONS\n" + text::DescribeOptions(kGlobalOptions) + "\n";
-  all += std::string(kKeysText) + "\n" + std::string(kExitText) + "\n";
-  all +=
-      "EXAMPLES\n"
-      "  kvctl status\n"
-      "  kvctl put greeting - <<< hello && kvctl get greeting\n"
-      "  kvctl ls --prefix model/7b/ --output json | jq -r '.objects[].key'\n"
-      "  kvctl --master 10.0.0.5:50051 --timeout 500ms nodes\n";
-  return all;
+  all += "\nOPTIONS\n" + text::DescribeOptions(GlobalOptions()) + "\n";
+  for (const std::string_view part : {KeysText(), ExitText()}) all += std::string(part) + "\n";
+  return all + std::string(ExamplesText());
 }
 
 std::string HelpText(const Command& command) {
@@ -65,16 +62,7 @@ std::string HelpText(const Command& command) {
   std::vector<text::Option> options(command.options.begin(), command.options.end());
   options.insert(options.end(), GlobalOptions().begin(), GlobalOptions().end());
   all += "OPTIONS\n" + text::DescribeOptions(options) + "\n";
-  return all + std::string(kExitText);
-}
-
-const Command* FindCommand(std::string_view name) {
-  for (const auto& commands : {PoolCommands(), ObjectCommands()}) {
-    for (const Command& command : commands) {
-      if (command.name == name) return &command;
-    }
-  }
-  return nullptr;
+  return all + std::string(ExitText());
 }
 
 ExitCode Fail(const Status& status) {
@@ -93,6 +81,11 @@ ExitCode FailUsage(std::string_view problem) {
   std::cerr << "kvctl: " << problem << "\n  kvctl help        all verbs and options\n"
             << "  kvctl help VERB   one verb\n";
   return kUsage;
+}
+
+uint64_t Milliseconds(Duration duration) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
 }  // namespace kvstore::kvctl

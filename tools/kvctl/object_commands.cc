@@ -1,12 +1,8 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <iterator>
-#include <limits>
 #include <utility>
 
 #include "kvstore/client.h"
@@ -14,6 +10,7 @@
 #include "text/key_text.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/input.h"
+#include "tools/kvctl/membership.h"
 #include "tools/text/table.h"
 #include "tools/text/units.h"
 
@@ -24,36 +21,6 @@ using text::FormatBytes;
 using text::FormatDuration;
 using text::JsonWriter;
 using text::Table;
-
-// A member of the pool for one command, and what is left of the command's time.
-class Membership {
- public:
-  static Result<Membership> Join(const Invocation& invocation) {
-    const TimePoint end = BootClock::now() + invocation.timeout;
-    ClientOptions options;
-    options.master = invocation.master;
-    options.name = "kvctl-" + std::to_string(getpid());
-    options.connect_timeout = invocation.timeout;
-    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Connect(options));
-    return Membership(std::move(client), end);
-  }
-
-  Client& client() { return *client_; }
-  Duration left() const { return std::max(end_ - BootClock::now(), Duration(1)); }
-
- private:
-  Membership(std::unique_ptr<Client> client, TimePoint end)
-      : client_(std::move(client)), end_(end) {}
-
-  std::unique_ptr<Client> client_;
-  TimePoint end_;
-};
-
-// The key that the user means.
-Result<std::string> KeyAt(const Invocation& invocation, size_t at) {
-  const std::string& typed = invocation.line.arguments()[at];
-  return invocation.escaped ? text::Unescape(typed) : Result<std::string>(typed);
-}
 
 // With --verbose: how the bytes came or went, on standard error.
 void TellWays(const Invocation& invocation, const Client& client) {
@@ -206,15 +173,13 @@ void PrintStat(const std::string& key, const ObjectStat& stat) {
 }
 
 void WriteStat(const std::string& key, const ObjectStat& stat) {
-  constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
   JsonWriter json;
   json.BeginObject();
   json.Key(key);
   json.Member("size", stat.size);
   json.Member("checksum_xxh3", Hex(stat.checksum));
-  json.Member("age_ms", static_cast<uint64_t>(stat.age.count()) / kNanosecondsPerMillisecond);
-  json.Member("lease_left_ms",
-              static_cast<uint64_t>(stat.lease_left.count()) / kNanosecondsPerMillisecond);
+  json.Member("age_ms", Milliseconds(stat.age));
+  json.Member("lease_left_ms", Milliseconds(stat.lease_left));
   json.Name("replicas");
   json.BeginArray();
   for (const ReplicaStat& replica : stat.replicas) {
@@ -239,47 +204,6 @@ ExitCode ShowStat(const Invocation& invocation) {
   if (!stat.ok()) return Fail(stat.status());
   invocation.json ? WriteStat(*key, *stat) : PrintStat(*key, *stat);
   return kDone;
-}
-
-// ---- rm ----
-
-void WriteRemovals(std::span<const std::string> keys, std::span<const Status> statuses) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Name("removed");
-  json.BeginArray();
-  for (size_t i = 0; i < keys.size(); ++i) {
-    json.BeginObject();
-    json.Key(keys[i]);
-    json.Member("status", StatusCodeName(statuses[i].code()));
-    if (!statuses[i].ok()) json.Member("message", statuses[i].message());
-    json.EndObject();
-  }
-  json.EndArray();
-  json.EndObject();
-  std::cout << json.Take();
-}
-
-ExitCode Remove(const Invocation& invocation) {
-  std::vector<std::string> keys;
-  for (size_t i = 0; i < invocation.line.arguments().size(); ++i) {
-    Result<std::string> key = KeyAt(invocation, i);
-    if (!key.ok()) return FailUsage(key.status().message());
-    keys.push_back(*std::move(key));
-  }
-  Result<Membership> member = Membership::Join(invocation);
-  if (!member.ok()) return Fail(member.status());
-  const std::vector<std::string_view> views(keys.begin(), keys.end());
-  const std::vector<Status> statuses = member->client().Remove(views, member->left());
-  ExitCode code = kDone;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].ok()) continue;
-    std::cerr << "kvctl: " << text::Escape(keys[i]) << ": " << statuses[i].ToString() << '\n';
-    const bool only_missing = statuses[i].code() == StatusCode::kNotFound && code != kFailed;
-    code = only_missing ? kNotFound : kFailed;
-  }
-  if (invocation.json) WriteRemovals(keys, statuses);
-  return code;
 }
 
 constexpr text::Option kVerbose = {"verbose", "v", "",
@@ -308,6 +232,7 @@ constexpr Command kCommands[] = {
      .options = kPutOptions,
      .least_arguments = 2,
      .most_arguments = 2,
+     .argument_names = "FILE",
      .run = Put},
     {.name = "get",
      .synopsis = "[-o FILE] [--offset SIZE] [--length SIZE] [OPTIONS] KEY",
@@ -329,15 +254,6 @@ constexpr Command kCommands[] = {
      .least_arguments = 1,
      .most_arguments = 1,
      .run = ShowStat},
-    {.name = "rm",
-     .synopsis = "[OPTIONS] KEY...",
-     .summary = "remove objects",
-     .description =
-         "  When it is done, no get that starts later returns the objects. A key that names\n"
-         "  none is reported; the exit status is then 3, or 1 if another failed otherwise.\n",
-     .least_arguments = 1,
-     .most_arguments = std::numeric_limits<size_t>::max(),
-     .run = Remove},
 };
 
 }  // namespace

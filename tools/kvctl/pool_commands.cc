@@ -6,6 +6,8 @@
 #include "text/key_text.h"
 #include "tools/kvctl/admin_stub.h"
 #include "tools/kvctl/commands.h"
+#include "tools/kvctl/membership.h"
+#include "tools/kvctl/space_text.h"
 #include "tools/text/table.h"
 #include "tools/text/units.h"
 
@@ -21,80 +23,9 @@ using text::Table;
 constexpr uint32_t kPage = 4096;   // the largest that the master gives
 constexpr size_t kWidestKey = 72;  // characters; JSON has every key whole
 
-uint64_t Milliseconds(Duration duration) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
-void WriteSpace(JsonWriter* json, const Space& space) {
-  json->Name("space_bytes");
-  json->BeginObject();
-  json->Member("size", space.size);
-  json->Member("unprepared", space.unprepared);
-  json->Member("free", space.free);
-  json->Member("unfinished", space.unfinished);
-  json->Member("committed", space.committed);
-  json->Member("retiring", space.retiring);
-  json->Member("leased", space.leased);
-  json->EndObject();
-}
-
-void PrintStatus(const PoolStatus& status) {
-  Table table({{}, {}});
-  table.AddRow(
-      {"software", status.software + ", protocol " + std::to_string(status.protocol_version)});
-  table.AddRow({"pool", status.pool.ToString() + ", term " + std::to_string(status.term)});
-  table.AddRow({"uptime", FormatDuration(status.uptime)});
-  table.AddRow({"nodes", std::to_string(status.nodes_live) + " live, " +
-                             std::to_string(status.nodes_suspected) + " suspected"});
-  table.AddRow({"objects", std::to_string(status.objects)});
-  table.AddRow({"puts", std::to_string(status.puts_unfinished) + " unfinished, " +
-                            std::to_string(status.puts_parked) + " waiting for room"});
-  table.AddRow({"waiting", std::to_string(status.requests_waiting) + " items for something else"});
-  table.AddRow({"memory", FormatBytes(status.space.size) + " lent"});
-  table.AddRow({"  committed", FormatBytes(status.space.committed) + ", of it leased " +
-                                   FormatBytes(status.space.leased)});
-  table.AddRow({"  unfinished", FormatBytes(status.space.unfinished)});
-  table.AddRow({"  retiring", FormatBytes(status.space.retiring)});
-  table.AddRow({"  free", FormatBytes(status.space.free)});
-  table.AddRow({"  untouched", FormatBytes(status.space.unprepared)});
-  table.Print(std::cout);
-  std::cout << "\nsince it started\n";
-  Table counters({{}, {"", Align::kRight}});
-  for (const auto& [name, count] : status.counters) {
-    counters.AddRow({"  " + name, std::to_string(count)});
-  }
-  counters.Print(std::cout);
-}
-
-void WriteStatus(const PoolStatus& status) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Member("software", status.software);
-  json.Member("protocol_version", status.protocol_version);
-  json.Member("pool", status.pool.ToString());
-  json.Member("term", status.term);
-  json.Member("uptime_ms", Milliseconds(status.uptime));
-  json.Member("nodes_live", status.nodes_live);
-  json.Member("nodes_suspected", status.nodes_suspected);
-  json.Member("objects", status.objects);
-  json.Member("puts_unfinished", status.puts_unfinished);
-  json.Member("puts_parked", status.puts_parked);
-  json.Member("requests_waiting", status.requests_waiting);
-  WriteSpace(&json, status.space);
-  json.Name("counters");
-  json.BeginObject();
-  for (const auto& [name, count] : status.counters) json.Member(name, count);
-  json.EndObject();
-  json.EndObject();
-  std::cout << json.Take();
-}
-
-ExitCode ShowStatus(const Invocation& invocation) {
-  const Result<PoolStatus> status = AdminStub(invocation.master, invocation.timeout).GetStatus();
-  if (!status.ok()) return Fail(status.status());
-  invocation.json ? WriteStatus(*status) : PrintStatus(*status);
-  return kDone;
+// "live, draining"
+std::string StateOf(const NodeRow& node) {
+  return node.state + (node.sick ? ", sick" : "") + (node.draining ? ", draining" : "");
 }
 
 void PrintNodes(const std::vector<NodeRow>& nodes) {
@@ -102,18 +33,43 @@ void PrintNodes(const std::vector<NodeRow>& nodes) {
                {"STATE"},
                {"SILENT", Align::kRight},
                {"LENDS", Align::kRight},
+               {"OBJECTS", Align::kRight},
                {"COMMITTED", Align::kRight},
+               {"PINNED", Align::kRight},
                {"FREE", Align::kRight},
                {"UNTOUCHED", Align::kRight},
                {"ORDERS", Align::kRight},
+               {"NOTES", Align::kRight},
+               {"HITS", Align::kRight},
+               {"MISSES", Align::kRight},
+               {"JOINED", Align::kRight},
                {"INCARNATION"}});
   for (const NodeRow& node : nodes) {
-    table.AddRow({text::Escape(node.name), node.state, FormatDuration(node.silent),
-                  FormatBytes(node.space.size), FormatBytes(node.space.committed),
+    table.AddRow({text::Escape(node.name), StateOf(node), FormatDuration(node.silent),
+                  FormatBytes(node.space.size), std::to_string(node.objects),
+                  FormatBytes(node.space.committed), FormatBytes(node.space.pinned),
                   FormatBytes(node.space.free), FormatBytes(node.space.unprepared),
-                  std::to_string(node.orders_open), node.incarnation.ToString()});
+                  std::to_string(node.orders_open), std::to_string(node.notes_unconfirmed),
+                  std::to_string(node.hits), std::to_string(node.misses),
+                  FormatDuration(node.joined), node.incarnation.ToString()});
   }
   table.Print(std::cout);
+}
+
+void WriteTally(JsonWriter* json, const NodeTally& tally) {
+  json->Name("tally");
+  json->BeginObject();
+  json->Member("gets_ok", tally.gets_ok);
+  json->Member("gets_missed", tally.gets_missed);
+  json->Member("gets_failed", tally.gets_failed);
+  json->Member("gets_remembered", tally.gets_remembered);
+  json->Member("puts_ok", tally.puts_ok);
+  json->Member("puts_failed", tally.puts_failed);
+  json->Member("bytes_got", tally.bytes_got);
+  json->Member("bytes_put", tally.bytes_put);
+  json->Member("reads_refused", tally.reads_refused);
+  json->Member("checksum_mismatches", tally.checksum_mismatches);
+  json->EndObject();
 }
 
 void WriteNodes(const std::vector<NodeRow>& nodes) {
@@ -127,10 +83,20 @@ void WriteNodes(const std::vector<NodeRow>& nodes) {
     json.Member("incarnation", node.incarnation.ToString());
     json.Member("host", node.host);
     json.Member("state", node.state);
+    json.Member("draining", node.draining);
+    json.Member("sick", node.sick);
+    json.Member("software", node.software);
     json.Member("silent_ms", Milliseconds(node.silent));
+    json.Member("joined_ms", Milliseconds(node.joined));
     json.Member("counter", node.counter);
     json.Member("segments", node.segments);
+    json.Member("objects", node.objects);
     json.Member("orders_open", node.orders_open);
+    json.Member("notes_unconfirmed", node.notes_unconfirmed);
+    json.Member("oldest_note_ms", Milliseconds(node.oldest_note));
+    json.Member("hits", node.hits);
+    json.Member("misses", node.misses);
+    WriteTally(&json, node.tally);
     WriteSpace(&json, node.space);
     json.EndObject();
   }
@@ -153,6 +119,7 @@ void PrintSegments(const std::vector<SegmentRow>& segments) {
                {"OBJECTS", Align::kRight},
                {"COMMITTED", Align::kRight},
                {"LEASED", Align::kRight},
+               {"PINNED", Align::kRight},
                {"RETIRING", Align::kRight},
                {"FREE", Align::kRight},
                {"PIECES", Align::kRight},
@@ -160,11 +127,12 @@ void PrintSegments(const std::vector<SegmentRow>& segments) {
                {"UNTOUCHED", Align::kRight}});
   for (const SegmentRow& segment : segments) {
     const Space& space = segment.space;
-    table.AddRow(
-        {text::Escape(segment.node), std::to_string(segment.index), FormatBytes(space.size),
-         std::to_string(segment.objects), FormatBytes(space.committed), FormatBytes(space.leased),
-         FormatBytes(space.retiring), FormatBytes(space.free), std::to_string(segment.free_ranges),
-         FormatBytes(segment.largest_free), FormatBytes(space.unprepared)});
+    table.AddRow({text::Escape(segment.node), std::to_string(segment.index),
+                  FormatBytes(space.size), std::to_string(segment.objects),
+                  FormatBytes(space.committed), FormatBytes(space.leased),
+                  FormatBytes(space.pinned), FormatBytes(space.retiring), FormatBytes(space.free),
+                  std::to_string(segment.free_ranges), FormatBytes(segment.largest_free),
+                  FormatBytes(space.unprepared)});
   }
   table.Print(std::cout);
 }
@@ -261,13 +229,9 @@ ExitCode ShowObjects(const Invocation& invocation) {
   constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
   const auto limit = text::ParseNumber(invocation.line.Get("limit", "1000"), 0, kAll);
   if (!limit.ok()) return FailUsage("--limit: " + limit.status().message());
-  std::string prefix = invocation.line.Get("prefix", "");
-  if (invocation.escaped) {
-    Result<std::string> bytes = text::Unescape(prefix);
-    if (!bytes.ok()) return FailUsage("--prefix: " + bytes.status().message());
-    prefix = *std::move(bytes);
-  }
-  const Result<ObjectPage> page = List(invocation, prefix, *limit == 0 ? kAll : *limit);
+  const Result<std::string> prefix = KeyOf(invocation, invocation.line.Get("prefix", ""));
+  if (!prefix.ok()) return FailUsage("--prefix: " + prefix.status().message());
+  const Result<ObjectPage> page = List(invocation, *prefix, *limit == 0 ? kAll : *limit);
   if (!page.ok()) return Fail(page.status());
   invocation.json ? WriteObjects(*page) : PrintObjects(*page);
   return kDone;
@@ -279,22 +243,16 @@ constexpr text::Option kListOptions[] = {
 };
 
 constexpr Command kCommands[] = {
-    {.name = "status",
-     .synopsis = "[OPTIONS]",
-     .summary = "the pool as a whole: nodes, objects, memory, counters",
-     .description =
-         "  Shows what the master knows of its pool. The kinds of memory add up to what is\n"
-         "  lent: committed (objects), unfinished (granted to puts), retiring (ordered back\n"
-         "  and not yet free), free, and memory whose pages have not been touched yet.\n"
-         "  Counters run since the master started; they are those of its /metrics.\n",
-     .run = ShowStatus},
     {.name = "nodes",
      .synopsis = "[OPTIONS]",
      .summary = "the members of the pool",
      .description =
          "  One line a node, workers included. SILENT is the time since it was last heard;\n"
-         "  a suspected node gets no new objects and is gone if it stays silent. ORDERS are\n"
-         "  retirements that it has not confirmed as free; UNTOUCHED as for segments.\n",
+         "  a suspected node gets no new objects and is gone if it stays silent, a missing\n"
+         "  one has not reported since the master was started, a sick one can't be reached by\n"
+         "  its peers. ORDERS are retirements that it has not confirmed as free, NOTES those\n"
+         "  that it has not confirmed to keep; HITS and MISSES are of what it asked the\n"
+         "  master for; UNTOUCHED as for segments. The JSON also has the node's own counters.\n",
      .run = ShowNodes},
     {.name = "segments",
      .synopsis = "[OPTIONS]",

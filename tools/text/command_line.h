@@ -7,6 +7,7 @@
 //   units         "64MiB", "1.5 s"
 //   ways          "shm,tcp"
 //   table         columns for people
+//   man_page      a help text as a manual page
 //
 // src/text has what the master writes as well: keys of any bytes, and JSON.
 
