@@ -31,6 +31,18 @@ Duration Calling::AnyTimeout() {
   return random_.Between(seconds(2), seconds(4));
 }
 
+Asked Calling::AnyWishes(PutOptions* options) {
+  options->replace = random_.Chance(0.6);
+  if (world_.plan.wishes) {
+    options->durable = random_.Chance(0.4);
+    options->hard_pin = random_.Chance(0.05);
+    if (random_.Chance(0.1)) options->soft_pin = random_.Between(milliseconds(50), seconds(1));
+    if (random_.Chance(0.1)) options->ttl = random_.Between(milliseconds(100), seconds(2));
+    if (random_.Chance(0.1)) options->group = "g" + std::to_string(random_.Below(2));
+  }
+  return {options->replace, options->durable, options->hard_pin, options->ttl};
+}
+
 bool Calling::End(const Call& call, const char* what) {
   if (!node_.alive()) return false;
   // A paused process could not return in time; it does so at once when it goes on.
@@ -48,6 +60,7 @@ void Calling::EndPut(uint64_t number, const Status& status) {
   world_.checker.EndPut(number, status);
   switch (status.code()) {
     case StatusCode::kOk:
+      if (world_.checker.WasDurable(number)) Count(Event::kDurableOk);
       return Count(Event::kPutsOk);
     case StatusCode::kAlreadyExists:
       return Count(Event::kPutsRefused);

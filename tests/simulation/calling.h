@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kvstore/client.h"
 #include "simulation/world.h"
 
 namespace kvstore::simulation {
@@ -30,6 +31,8 @@ class Calling {
   Call Begin() { return {AnyTimeout(), node_.process()->Now()}; }
   // False: the process has died, so that nobody has heard the answer.
   bool End(const Call& call, const char* what);
+  // What a put asks for beyond its bytes; also into the options.
+  Asked AnyWishes(PutOptions* options);
   // Tells the checker of a put's end, and counts it.
   void EndPut(uint64_t number, const Status& status);
 

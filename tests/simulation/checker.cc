@@ -23,26 +23,39 @@ bool SaysNotCommitted(StatusCode code) {
   }
 }
 
+// A share of any duration that is more than clocks differ by.
+constexpr int64_t kClocksDiffer = 50;
+
 std::string Name(uint64_t number) { return "value " + std::to_string(number); }
 
 }  // namespace
 
-uint64_t Checker::BeginPut(const std::string& key, uint64_t size) {
+Checker::Mark Checker::Next() {
+  times_.push_back(true_now_());
+  return ++now_;
+}
+
+uint64_t Checker::BeginPut(const std::string& key, uint64_t size, const Asked& asked) {
   const uint64_t number = values_.size();
   Value& value = values_.emplace_back();
   value.key = key;
   value.size = size;
-  value.put_began = ++now_;
-  value.forgotten_before = objects_forgotten_();
+  value.asked = asked;
+  value.put_began = Next();
+  value.began = true_now_();
+  value.forgotten_before = forgotten_(key);
   keys_[key].values.push_back(number);
   return number;
 }
 
 void Checker::EndPut(uint64_t number, const Status& status) {
-  ++now_;
+  Next();
   Value& value = values_[number];
   if (status.ok()) {
     BecomesKnown(number, value.put_began);
+    if (value.asked.ttl > Duration::zero()) {
+      value.expired = true_now_() + value.asked.ttl + value.asked.ttl / kClocksDiffer + ttl_slack_;
+    }
   } else if (SaysNotCommitted(status.code())) {
     value.refused = now_;
     if (value.known != kNever) {
@@ -53,7 +66,7 @@ void Checker::EndPut(uint64_t number, const Status& status) {
 
 void Checker::EndGet(Mark begun, const std::string& key, const Status& status,
                      std::span<const std::byte> bytes) {
-  ++now_;
+  Next();
   if (status.code() == StatusCode::kNotFound) CheckMiss(begun, key);
   if (status.code() == StatusCode::kDataLoss && !data_loss_allowed_) {
     Fail("I1: a holder vouches for bytes that are not the object's: " + status.ToString());
@@ -67,7 +80,7 @@ void Checker::EndGet(Mark begun, const std::string& key, const Status& status,
 
 void Checker::EndGetOfPart(Mark begun, const std::string& key, uint64_t offset,
                            std::span<const std::byte> bytes) {
-  ++now_;
+  Next();
   // No cell, or less than one, does not say whose it is.
   if (bytes.size() < kCellBytes) return;
   const uint64_t number = FindReturned(key, offset, bytes, false);
@@ -117,6 +130,9 @@ uint64_t Checker::FindEmpty(Mark begun, const std::string& key) {
 std::string Checker::WhyNotFindable(const Value& value, Mark begun) const {
   if (value.over < begun) return "I2 (removed or replaced before the call began)";
   if (value.refused != kNever) return "I3 (its put was answered as not committed)";
+  if (value.expired > Duration::zero() && value.expired < times_[begun]) {
+    return "I6 (its time had run out before the call began)";
+  }
   return "";
 }
 
@@ -130,7 +146,7 @@ void Checker::BecomesKnown(uint64_t number, Mark begun) {
 }
 
 void Checker::EndLook(Mark begun, const std::string& key, bool found) {
-  ++now_;
+  Next();
   if (!found) {
     CheckMiss(begun, key);
     return;
@@ -148,28 +164,47 @@ void Checker::CheckMiss(Mark begun, const std::string& key) {
     const Value& value = values_[number];
     if (value.known >= begun || value.over != kNever) continue;
     ++forgotten_misses_;
-    const bool removed = history.removes_open > 0 || history.last_remove_ended > value.put_began;
-    const bool forgotten = objects_forgotten_() != value.forgotten_before;
-    // Another put of the key may have replaced it, and been removed or lost itself.
-    const bool others =
-        std::any_of(history.values.begin(), history.values.end(), [&](uint64_t other) {
-          const Value& rival = values_[other];
-          return other != number && rival.refused == kNever && rival.known > value.put_began;
-        });
-    if (!removed && !forgotten && !others) {
-      Fail("lost: '" + key + "' was not found although " + Name(number) +
-           " was put and nothing was removed, evicted or lost since");
+    if (!MayBeMissing(number, history)) {
+      Fail("I5: '" + key + "' was not found although " + Name(number) + " was put" +
+           (value.asked.durable ? " durably" : "") + (value.asked.hard_pin ? " and pinned" : "") +
+           " and nothing was removed, evicted or lost since");
     }
   }
 }
 
+bool Checker::MayBeMissing(uint64_t number, const Key& history) {
+  const Value& value = values_[number];
+  if (history.removes_open > 0 || history.last_remove_ended > value.put_began) return true;
+  // Another put of the key may have replaced it, and been removed or lost itself; or withdrawn it,
+  // and been lost with the master that it had asked to commit it.
+  const bool others =
+      std::any_of(history.values.begin(), history.values.end(), [&](uint64_t other) {
+        const Value& rival = values_[other];
+        if (other == number || rival.known <= value.put_began) return false;
+        return rival.refused == kNever || (rival.asked.replace && rival.refused > value.put_began);
+      });
+  if (others) return true;
+  const Duration ttl = value.asked.ttl;
+  if (ttl > Duration::zero() && true_now_() > value.began + ttl - ttl / kClocksDiffer) {
+    ++expired_misses_;
+    return true;
+  }
+  const Forgotten now = forgotten_(value.key);
+  const Forgotten& before = value.forgotten_before;
+  if (now.lost != before.lost) return true;
+  if (now.evicted != before.evicted && !value.asked.hard_pin) return true;
+  if (now.unconfirmed == before.unconfirmed || value.asked.durable) return false;
+  ++unconfirmed_misses_;
+  return true;
+}
+
 Checker::Mark Checker::BeginRemove(const std::string& key) {
   ++keys_[key].removes_open;
-  return ++now_;
+  return Next();
 }
 
 void Checker::EndRemove(Mark begun, const std::string& key, const Status& status) {
-  ++now_;
+  Next();
   Key& history = keys_[key];
   if (!status.ok() && status.code() != StatusCode::kNotFound) return;
   --history.removes_open;
@@ -178,6 +213,10 @@ void Checker::EndRemove(Mark begun, const std::string& key, const Status& status
     Value& value = values_[number];
     if (value.known < begun && value.over == kNever) value.over = now_;
   }
+}
+
+void Checker::MayUnpin(const std::string& key) {
+  for (const uint64_t number : keys_[key].values) values_[number].asked.hard_pin = false;
 }
 
 void Checker::Fail(const std::string& violation) {

@@ -9,9 +9,26 @@
 #include <string>
 #include <vector>
 
+#include "kvstore/clock.h"
 #include "kvstore/status.h"
 
 namespace kvstore::simulation {
+
+// What may have made the store forget an object of a key since the run began; each only grows.
+struct Forgotten {
+  uint64_t lost = 0;         // nodes that held anything, and pools
+  uint64_t evicted = 0;      // objects
+  uint64_t unconfirmed = 0;  // masters lost before the key's object was noted by all its holders
+  friend bool operator==(const Forgotten&, const Forgotten&) = default;
+};
+
+// What a put was asked for, beyond its bytes.
+struct Asked {
+  bool replace = true;
+  bool durable = false;
+  bool hard_pin = false;
+  Duration ttl{};  // 0: never expires
+};
 
 // The promises of the store, checked while it runs, from what its callers see alone. Calls are told
 // in the order in which they begin and end; `Mark` is a point in that order.
@@ -19,7 +36,9 @@ namespace kvstore::simulation {
 //   I1  an OK Get returns exactly the bytes of one put under its key
 //   I2  not of one that was removed, or replaced by a newer one, before the Get began
 //   I3  not of a put that was answered "not committed"
-//   and after an OK Put the object is found, unless something that forgets objects has happened
+//   and after an OK Put the object is found, unless something that forgets objects has happened:
+//   I5  a durable one is not forgotten with a master, a pinned one is not evicted
+//   I6  one with a TTL is not found when that has run out
 //
 // A value is *known* once its put has been answered OK or a Get has returned it. It is *over* once
 // a Remove that began later is answered, or once another value of the key, whose put (or a Get of
@@ -29,15 +48,17 @@ class Checker {
  public:
   using Mark = uint64_t;
 
-  // `objects_forgotten` grows with every eviction, lost node and end of a master.
-  explicit Checker(std::function<uint64_t()> objects_forgotten)
-      : objects_forgotten_(std::move(objects_forgotten)) {}
+  // `now` is true time. `ttl_slack`: so long an expired object may still be found, beyond what
+  // clocks differ.
+  Checker(std::function<Forgotten(const std::string& key)> forgotten, std::function<Duration()> now,
+          Duration ttl_slack)
+      : forgotten_(std::move(forgotten)), true_now_(std::move(now)), ttl_slack_(ttl_slack) {}
 
   // A new value for a put that begins; its number. Never 0.
-  uint64_t BeginPut(const std::string& key, uint64_t size);
+  uint64_t BeginPut(const std::string& key, uint64_t size, const Asked& asked = {});
   void EndPut(uint64_t number, const Status& status);
 
-  Mark Begin() { return ++now_; }
+  Mark Begin() { return Next(); }
   void EndGet(Mark begun, const std::string& key, const Status& status,
               std::span<const std::byte> bytes);
   // Cells of an object, from that byte on.
@@ -49,10 +70,14 @@ class Checker {
   Mark BeginRemove(const std::string& key);
   void EndRemove(Mark begun, const std::string& key, const Status& status);
 
+  // Somebody asks to unpin the key's object, whichever that is then.
+  void MayUnpin(const std::string& key);
+
   // Memory was corrupted on purpose, so that a Get may end with data_loss.
   void AllowDataLoss() { data_loss_allowed_ = true; }
 
   void Fail(const std::string& violation);
+  bool WasDurable(uint64_t number) const { return values_[number].asked.durable; }
   // Whether no call that begins now may find that value.
   bool IsOver(uint64_t number) const { return values_[number].over != kNever; }
 
@@ -60,6 +85,9 @@ class Checker {
   const std::string& violation() const { return violation_; }
   // Misses of objects that a put had been answered OK for; each was justified.
   uint64_t forgotten_misses() const { return forgotten_misses_; }
+  // Of these, with a master that had no confirmed note of them.
+  uint64_t unconfirmed_misses() const { return unconfirmed_misses_; }
+  uint64_t expired_misses() const { return expired_misses_; }
 
  private:
   static constexpr Mark kNever = UINT64_MAX;
@@ -71,7 +99,10 @@ class Checker {
     Mark known = kNever;
     Mark over = kNever;
     Mark refused = kNever;  // its put was answered "not committed"
-    uint64_t forgotten_before = 0;
+    Asked asked;
+    Forgotten forgotten_before;
+    Duration began{};
+    Duration expired{};  // by then, if `known` by its put's answer; 0: it is not known when
   };
   struct Key {
     std::vector<uint64_t> values;
@@ -79,6 +110,7 @@ class Checker {
     uint64_t removes_open = 0;  // or without an answer: they may still take effect
   };
 
+  Mark Next();
   // The number of the value whose bytes these are, 0 and a violation if there is none.
   uint64_t FindReturned(const std::string& key, uint64_t offset, std::span<const std::byte> bytes,
                         bool is_whole);
@@ -89,12 +121,20 @@ class Checker {
   void BecomesKnown(uint64_t number, Mark begun);
   void CheckMiss(Mark begun, const std::string& key);
 
-  const std::function<uint64_t()> objects_forgotten_;
+  // Whether an object that was known may be missing now; counts why.
+  bool MayBeMissing(uint64_t number, const Key& history);
+
+  const std::function<Forgotten(const std::string& key)> forgotten_;
+  const std::function<Duration()> true_now_;
+  const Duration ttl_slack_;
   Mark now_ = 0;
-  std::vector<Value> values_{1};  // by number
+  std::vector<Duration> times_{Duration::zero()};  // true ones, of all marks
+  std::vector<Value> values_{1};                   // by number
   std::map<std::string, Key> keys_;
   bool data_loss_allowed_ = false;
   uint64_t forgotten_misses_ = 0;
+  uint64_t unconfirmed_misses_ = 0;
+  uint64_t expired_misses_ = 0;
   std::string violation_;
 };
 

@@ -13,8 +13,8 @@ namespace {
 // Calls on one key, one after the other unless a mark says otherwise.
 class CheckerTest : public testing::Test {
  protected:
-  uint64_t Put(const Status& status = Status::Ok()) {
-    const uint64_t number = checker_.BeginPut("k", 64);
+  uint64_t Put(const Status& status = Status::Ok(), const Asked& asked = {}) {
+    const uint64_t number = checker_.BeginPut("k", 64, asked);
     checker_.EndPut(number, status);
     return number;
   }
@@ -31,13 +31,16 @@ class CheckerTest : public testing::Test {
     const Checker::Mark begun = checker_.BeginRemove("k");
     checker_.EndRemove(begun, "k", Status::Ok());
   }
+  void Miss() { checker_.EndGet(checker_.Begin(), "k", NotFoundError(""), {}); }
   // "I1", "I2", ..., or "" for none.
   std::string Violation() {
     return checker_.violation().substr(0, checker_.violation().find_first_of(": "));
   }
 
-  uint64_t forgotten_ = 0;
-  Checker checker_{[this] { return forgotten_; }};
+  Forgotten forgotten_;
+  Duration now_{};
+  Checker checker_{[this](const std::string&) { return forgotten_; }, [this] { return now_; },
+                   std::chrono::milliseconds(100)};
 };
 
 TEST_F(CheckerTest, AcceptsWhatWasPut) {
@@ -117,12 +120,55 @@ TEST_F(CheckerTest, FindsAPutAnsweredAsNotCommittedAfterItWasSeen) {
 
 TEST_F(CheckerTest, AMissNeedsAReason) {
   Put();
-  forgotten_ = 1;
+  forgotten_.evicted = 1;
   checker_.EndGet(checker_.Begin(), "k", NotFoundError(""), {});
   EXPECT_EQ(checker_.violation(), "") << "something was evicted";
   Put();
   checker_.EndGet(checker_.Begin(), "k", NotFoundError(""), {});
-  EXPECT_EQ(Violation(), "lost");
+  EXPECT_EQ(Violation(), "I5");
+}
+
+TEST_F(CheckerTest, WithAMasterOnlyWhatIsNotDurableMayBeForgotten) {
+  Put();
+  ++forgotten_.unconfirmed;
+  Miss();
+  EXPECT_EQ(Violation(), "");
+  EXPECT_EQ(checker_.unconfirmed_misses(), 1u);
+  Put(Status::Ok(), Asked{true, true, false, {}});
+  ++forgotten_.unconfirmed;
+  Miss();
+  EXPECT_EQ(Violation(), "I5");
+}
+
+TEST_F(CheckerTest, AReplacementThatFailsMayHaveWithdrawnADurableObject) {
+  Put(Status::Ok(), Asked{true, true, false, {}});
+  Put(AbortedError(""));
+  Miss();
+  EXPECT_EQ(Violation(), "");
+}
+
+TEST_F(CheckerTest, WhatIsPinnedIsNotEvicted) {
+  Put(Status::Ok(), Asked{true, false, true, {}});
+  ++forgotten_.evicted;
+  checker_.MayUnpin("k");
+  Miss();
+  EXPECT_EQ(Violation(), "");
+  Put(Status::Ok(), Asked{true, false, true, {}});
+  ++forgotten_.evicted;
+  Miss();
+  EXPECT_EQ(Violation(), "I5");
+}
+
+TEST_F(CheckerTest, AnObjectWithATtlIsFoundUntilThenAndNotLater) {
+  const uint64_t number = Put(Status::Ok(), Asked{true, false, false, std::chrono::seconds(10)});
+  now_ += std::chrono::seconds(10);
+  Get(number);
+  Miss();
+  EXPECT_EQ(Violation(), "");
+  EXPECT_EQ(checker_.expired_misses(), 1u);
+  now_ += std::chrono::seconds(1);
+  Get(number);
+  EXPECT_EQ(Violation(), "I6");
 }
 
 }  // namespace

@@ -148,4 +148,13 @@ std::string ToText(const Acks& acks) {
   return text;
 }
 
+std::string ToText(const Report& report) {
+  std::string text = "term " + std::to_string(report.term);
+  for (const NoteOrder& note : report.notes) text += GrantText(" note ", note) + " " + note.key;
+  for (const HeldMemory& held : report.held) {
+    text += " held s" + std::to_string(held.segment) + "[" + ToText(held.ranges) + "]";
+  }
+  return text + (report.last ? " last" : " more");
+}
+
 }  // namespace kvstore::simulation

@@ -31,6 +31,12 @@ namespace kvstore::simulation {
   X(kRemovesOk, "removes ok")                                                 \
   X(kRemovesMissed, "removes of nothing")                                     \
   X(kRemovesUnknown, "removes timed out")                                     \
+  X(kRemovedMatching, "removes by prefix")                                    \
+  X(kPinned, "objects pinned later")                                          \
+  X(kUnpinned, "objects unpinned")                                            \
+  X(kDurableOk, "durable puts ok")                                            \
+  X(kTtlsOver, "misses of objects whose time had run out")                    \
+  X(kForgottenUnconfirmed, "misses of objects lost with a master")            \
   X(kParked, "puts parked for room")                                          \
   X(kEvictedForRoom, "evicted for room")                                      \
   X(kEvictedByWatermark, "evicted by watermark")                              \
@@ -76,6 +82,15 @@ namespace kvstore::simulation {
   X(kPausesInPlace, "nodes paused while they touched another's memory")       \
   X(kLongPauses, "nodes paused until they were gone")                         \
   X(kMasterCrashes, "masters crashed")                                        \
+  X(kMastersDeposed, "masters deposed while they lived")                      \
+  X(kReigns, "reigns")                                                        \
+  X(kNodesKept, "nodes that kept their incarnation over a reign")             \
+  X(kReports, "reports")                                                      \
+  X(kNotesReported, "notes reported")                                         \
+  X(kHeldReported, "ranges reported as still touched")                        \
+  X(kNotesKept, "notes kept by holders")                                      \
+  X(kNotesRefused, "notes refused by holders")                                \
+  X(kOrdersRefused, "orders refused by holders")                              \
   X(kWelcomesLost, "welcomes lost with their master")                         \
   X(kMasterPauses, "masters paused")                                          \
   X(kPartitionsFromMaster, "partitions node - master")                        \

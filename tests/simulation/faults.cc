@@ -26,9 +26,10 @@ void Faults::Begin() {
   Repeat(plan.break_data, &Faults::BreakData);
   Repeat(plan.crash_master, &Faults::CrashMaster);
   Repeat(plan.pause_master, &Faults::PauseMaster);
+  Repeat(plan.supersede_master, &Faults::SupersedeMaster);
   world_.fabric.between_steps = [this](const Process* process) { StrikeBetweenSteps(process); };
   if (plan.crash_master == Duration::zero()) return;
-  world_.master.OnTaken([this](const MasterListener* node, const Hello& hello) {
+  world_.masters.OnTaken([this](const MasterListener* node, const Hello& hello) {
     // Of a node that emptied itself: all of its memory can be granted at once.
     const bool emptied = hello.pool.IsNone() && hello.counter > 1;
     if (emptied && !ended_ && random_.Chance(0.2)) LoseWelcome(node->place());
@@ -49,7 +50,8 @@ void Faults::EndAll() {
   Say("all faults end");
   world_.network.MendAll();
   world_.network.Calm();
-  if (!world_.master.alive()) world_.master.Begin();
+  if (!world_.masters.alive()) world_.masters.Begin();
+  for (SimMaster* deposed : world_.masters.Deposed()) EndDeposed(deposed);
   for (size_t slot = 0; slot < world_.slots.size(); ++slot) {
     if (!world_.slots[slot]->alive()) RestartNode(slot);
   }
@@ -160,12 +162,40 @@ void Faults::BreakData() {
 }
 
 void Faults::CrashMaster() {
-  if (!world_.master.alive()) return;
+  if (!world_.masters.alive()) return;
   world_.counts.Add(Event::kMasterCrashes);
-  world_.master.Crash();
+  world_.masters.Crash();
   scheduler()->After(random_.Between(milliseconds(10), seconds(1)), nullptr, [this] {
-    if (!world_.master.alive()) world_.master.Begin();
+    if (!world_.masters.alive()) world_.masters.Begin();
   });
+}
+
+// Nobody who knows better goes by its word once the next one listens; that is for the lock of the
+// state file to see to. Whatever it says to holders is refused by its term alone.
+void Faults::SupersedeMaster() {
+  if (!world_.masters.alive() || !world_.masters.Deposed().empty()) return;
+  SimMaster* const old = &world_.masters.last();
+  world_.counts.Add(Event::kMastersDeposed);
+  if (random_.Chance(0.7)) {
+    old->process()->PauseUntil(scheduler()->now() + random_.Between(milliseconds(50), seconds(2)));
+  }
+  world_.masters.Supersede();
+  Say(old->name() + " is deposed");
+  for (size_t slot = 0; slot < world_.slots.size(); ++slot) {
+    scheduler()->After(random_.Between(Duration(0), kCertain), nullptr,
+                       [this, slot, old] { world_.slots[slot]->LeaveMaster(old); });
+  }
+  scheduler()->At(world_.masters.last().listens_from(), nullptr, [this, old] {
+    for (SimNode* node : world_.slots) node->LeaveMaster(old);
+  });
+  scheduler()->After(random_.Between(milliseconds(300), seconds(4)), nullptr,
+                     [this, old] { EndDeposed(old); });
+}
+
+void Faults::EndDeposed(SimMaster* master) {
+  if (!master->alive()) return;
+  for (SimNode* node : world_.slots) node->LeaveMaster(master);
+  master->Crash();
 }
 
 void Faults::LoseWelcome(Place place) {
@@ -184,8 +214,8 @@ void Faults::LoseWelcome(Place place) {
 void Faults::PauseMaster() {
   world_.counts.Add(Event::kMasterPauses);
   Say("pause of the master");
-  world_.master.process()->PauseUntil(scheduler()->now() +
-                                      random_.Between(milliseconds(5), milliseconds(800)));
+  world_.masters.last().process()->PauseUntil(scheduler()->now() +
+                                              random_.Between(milliseconds(5), milliseconds(800)));
 }
 
 }  // namespace kvstore::simulation

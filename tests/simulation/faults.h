@@ -35,6 +35,8 @@ class Faults {
   // The welcome to that node does not arrive while the master lives, which is not for long.
   void LoseWelcome(Place place);
   void PauseMaster();
+  void SupersedeMaster();
+  void EndDeposed(SimMaster* master);
 
   size_t AnySlot() { return random_.Below(world_.slots.size()); }
   Scheduler* scheduler() { return &world_.scheduler; }

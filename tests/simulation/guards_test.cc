@@ -80,16 +80,16 @@ TEST_P(GuardTest, IsMissedWhenItIsOff) {
 INSTANTIATE_TEST_SUITE_P(
     All, GuardTest,
     testing::Values(
-        GuardCase{"reuse_after_free_ack", {5}}, GuardCase{"commit_waits_for_withdrawal", {3}},
-        GuardCase{"remove_waits_for_withdrawal", {3}}, GuardCase{"gone_after_longest_lease", {343}},
-        GuardCase{"gone_never_returns", {4}}, GuardCase{"suspected_holders_get_no_lease", {22}},
-        GuardCase{"check_birth_on_enter", {1}}, GuardCase{"free_waits_for_accesses", {5}},
-        GuardCase{"free_waits_for_outsiders", {16}}, GuardCase{"orders_name_the_birth", {1}},
-        GuardCase{"verify_checksum", {30}},
-        GuardCase{"remembered_locations_end_with_their_lease", {20}},
-        GuardCase{"announce_before_word", {136}}, GuardCase{"check_word_after_read", {9}},
-        GuardCase{"ledger_outlives_socket", {61}},
-        GuardCase{"unanswered_hello_is_not_repeated", {2754, 3196, 3825}}),
+        GuardCase{"reuse_after_free_ack", {5}}, GuardCase{"commit_waits_for_withdrawal", {35}},
+        GuardCase{"remove_waits_for_withdrawal", {5}},
+        GuardCase{"gone_after_longest_lease", {1217}}, GuardCase{"gone_never_returns", {4}},
+        GuardCase{"suspected_holders_get_no_lease", {2298}}, GuardCase{"check_birth_on_enter", {5}},
+        GuardCase{"free_waits_for_accesses", {5}}, GuardCase{"free_waits_for_outsiders", {5}},
+        GuardCase{"orders_name_the_birth", {105}}, GuardCase{"verify_checksum", {72}},
+        GuardCase{"remembered_locations_end_with_their_lease", {181}},
+        GuardCase{"announce_before_word", {168}}, GuardCase{"check_word_after_read", {1}},
+        GuardCase{"ledger_outlives_socket", {9}},
+        GuardCase{"unanswered_hello_is_not_repeated", {829}}),
     [](const testing::TestParamInfo<GuardCase>& test) { return std::string(test.param.guard); });
 
 }  // namespace

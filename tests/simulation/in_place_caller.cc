@@ -92,10 +92,10 @@ void InPlaceCaller::Create() {
   const std::string key = AnyKey();
   const uint64_t size = AnySize();
   PutOptions options;
-  options.replace = random_.Chance(0.6);
+  const Asked asked = AnyWishes(&options);
   const Call call = Begin();
   options.timeout = call.timeout;
-  const uint64_t number = world_.checker.BeginPut(key, size);
+  const uint64_t number = world_.checker.BeginPut(key, size, asked);
   Say("create ", key, " value ", number, " ", size, " B", options.replace ? " replace" : "");
   const CreateItem item{key, size};
   auto created = client::CreateObjects(node_.parts(), {&item, 1}, options);

@@ -62,7 +62,7 @@ FaultPlan DrawFaults(Random* random) {
   maybe(0.5, &faults.cut_nodes, seconds(1));
   maybe(0.5, &faults.break_session, milliseconds(800));
   maybe(0.6, &faults.break_data, milliseconds(150));
-  maybe(0.2, &faults.crash_master, seconds(3));
+  maybe(0.4, &faults.crash_master, seconds(3));
   maybe(0.3, &faults.pause_master, seconds(1));
   return faults;
 }
@@ -84,10 +84,14 @@ RunPlan DrawPlan(Random* random) {
     if (random->Chance(0.6)) plan.network.duplication = 0.1;
     plan.network.slow = random->Chance(0.5) ? 0.02 : 0.15;
   }
-  // A new master waits for no lease of the old one until membership is durable.
-  if (plan.faults.crash_master == Duration::zero()) {
-    plan.remembers_locations = random->Chance(0.9);
+  plan.succession.keeps_pool = random->Chance(0.75);
+  plan.succession.leases_change = random->Chance(0.3);
+  // Two masters at once are of one pool: its terms tell them apart.
+  if (plan.succession.keeps_pool && plan.faults.crash_master > Duration::zero() &&
+      random->Chance(0.4)) {
+    plan.faults.supersede_master = random->Between(seconds(1), seconds(4));
   }
+  plan.remembers_locations = random->Chance(0.9);
   plan.verify_checksums = random->Chance(0.5);
   if (plan.verify_checksums && random->Chance(0.3)) plan.flips = 0.01;
   plan.shares_memory = random->Chance(0.7);

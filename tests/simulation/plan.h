@@ -20,6 +20,7 @@ struct AllGuards {
   client::ReadGuards read;
   SharedGuards shared;
   SessionGuards session;
+  DiskGuards disk;
 };
 
 // Mean time between two faults of a kind; zero: it does not happen in this run.
@@ -34,6 +35,7 @@ struct FaultPlan {
   Duration break_data{};
   Duration crash_master{};
   Duration pause_master{};
+  Duration supersede_master{};
 };
 
 // What one run is like. Runs differ widely (each leaves out some of the faults, so that others get
@@ -45,12 +47,14 @@ struct RunPlan {
   uint64_t largest_value = kDefaultGranule;  // bytes
   Duration thinking{};                       // at most, between two calls of a thread
   Duration length{};                         // of the time with calls and faults
+  bool wishes = false;                       // puts that are durable, pinned, for a time, in groups
   bool remembers_locations = false;
   bool verify_checksums = true;
   double flips = 0.0;
   bool shares_memory = false;  // processes of one host copy in place; else all by TCP
   NetworkOptions network;
   FaultPlan faults;
+  SuccessionPlan succession;
   master::Limits limits;
 };
 

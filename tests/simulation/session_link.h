@@ -6,14 +6,17 @@
 
 namespace kvstore::simulation {
 
-// One session stream between a node and the master. What is on it when it breaks may still arrive,
+class SimMaster;
+
+// One session stream between a node and a master. What is on it when it breaks may still arrive,
 // late and twice: orders and acks have to bear that. Lives as long as the run.
 struct SessionLink {
-  SessionLink(Network* network, Place node_place, Process* node_process, Process* master,
-              Incarnation incarnation)
-      : node(incarnation),
+  SessionLink(Network* network, Place node_place, Process* node_process, SimMaster* at,
+              Process* master_process, Incarnation incarnation)
+      : master(at),
+        node(incarnation),
         place(node_place),
-        up(network, node_place, kMasterPlace, master),
+        up(network, node_place, kMasterPlace, master_process),
         down(network, kMasterPlace, node_place, node_process) {}
 
   void Break() {
@@ -22,6 +25,7 @@ struct SessionLink {
   }
   bool broken() const { return up.broken(); }
 
+  SimMaster* const master;
   const Incarnation node;  // who the node was when it opened the stream
   const Place place;
   Pipe up;

@@ -64,8 +64,8 @@ void SimChannel::WakeAll() {
   for (SimWakeup* wakeup : wakeups_) wakeup->Notify();
 }
 
-void SimChannel::Deliver(Incarnation to, VerbReply reply) {
-  if (to == self_ && health_.ok()) receiver_(std::move(reply));
+void SimChannel::Deliver(Incarnation to, uint64_t term, VerbReply reply) {
+  if (to == self_ && term == term_ && health_.ok()) receiver_(std::move(reply));
 }
 
 bool SimChannel::Send(const VerbRequest& request, TimePoint /*deadline*/) {

@@ -28,8 +28,8 @@ class SimChannel final : public client::VerbChannel {
   void Attach(Incarnation self, uint64_t term);
   // The stream broke.
   void Lose(const std::string& why);
-  // A reply to a request of `to` has come in.
-  void Deliver(Incarnation to, VerbReply reply);
+  // A reply to a request of `to` has come in, from the master of that term.
+  void Deliver(Incarnation to, uint64_t term, VerbReply reply);
 
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
@@ -54,8 +54,8 @@ class SimChannel final : public client::VerbChannel {
   const Carry carry_;
   std::function<void(VerbReply)> receiver_;
   Incarnation self_;
-  uint64_t epoch_ = 0;
   uint64_t term_ = 0;
+  uint64_t epoch_ = 0;
   Status health_ = UnavailableError("not a member of the pool yet");
   std::vector<SimWakeup*> wakeups_;  // in the order of their making, the same in every run
   std::set<uint64_t> sent_;

@@ -4,18 +4,21 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <utility>
-#include <vector>
+#include <set>
+#include <string>
 
 #include "master/catalog.h"
 #include "simulation/checker.h"
+#include "simulation/disk.h"
 #include "simulation/events.h"
 #include "simulation/session_link.h"
 #include "simulation/transcript.h"
 
 namespace kvstore::simulation {
 
-// What the master says to a node's process; the receiving end of a link, and of replies.
+class SimMaster;
+
+// What a master says to a node's process; the receiving end of a link, and of replies.
 class MasterListener {
  public:
   virtual ~MasterListener() = default;
@@ -23,46 +26,67 @@ class MasterListener {
   virtual Place place() const = 0;
   virtual void OnWelcome(SessionLink* link, const Result<Welcome>& welcome) = 0;
   virtual void OnOrders(SessionLink* link, const Orders& orders) = 0;
-  virtual void OnReply(Incarnation to, const VerbReply& reply) = 0;
+  // In that master's term.
+  virtual void OnReply(Incarnation to, uint64_t term, const VerbReply& reply) = 0;
   // The stream has ended, as this end comes to know.
   virtual void OnLinkLost(SessionLink* link) = 0;
-  // A beat of that incarnation came to a master that does not know it.
-  virtual void OnStranger(Incarnation who) = 0;
+  // A beat of that incarnation was answered; it was sent when the node's clock showed `asked_at`.
+  virtual void OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatReply& reply) = 0;
 };
 
-// The master's process: the product's catalog, and in place of service, session and ticker the
-// least that feeds it. A crash loses the catalog; the next life begins with an empty one, under a
-// new pool, as the product's does.
+// What all masters of a run share.
+struct MasterWorld {
+  Network* network = nullptr;
+  Transcript* transcript = nullptr;
+  EventCounts* counts = nullptr;
+  Checker* checker = nullptr;
+  master::Guards guards;
+  // Filled in by the succession.
+  Disk* disk = nullptr;
+  DiskGuards disk_guards{};
+  std::set<Incarnation>* lenders = nullptr;  // all that ever lent memory
+  // Called for every hello that a master has taken in, before its welcome arrives.
+  std::function<void(MasterListener* node, const Hello& hello)> taken{};
+
+  Scheduler* scheduler() const { return network->scheduler(); }
+};
+
+// One life of a master's process: the product's catalog, and in place of service, session, ticker
+// and state file the least that feeds it. Lives, as an object, as long as the run.
 class SimMaster {
  public:
-  SimMaster(Network* network, Transcript* transcript, EventCounts* counts, Checker* checker,
-            const master::Limits& limits, const master::Guards& guards);
+  // Listens to nobody before `quiet` is over.
+  SimMaster(MasterWorld* world, const master::Limits& limits, const master::Reign& reign,
+            Process* process, Duration quiet);
 
-  // Its life now, or the last one.
   Process* process() const { return process_; }
   bool alive() const { return !process_->dead(); }
   const master::Catalog& catalog() const { return *catalog_; }
   TimePoint Now() const { return process_->Now(); }
+  uint64_t term() const { return catalog_->term(); }
+  const std::string& name() const { return process_->name(); }
+  // Another reigns, as this one may not know.
+  bool deposed() const { return deposed_; }
+  void Depose() { deposed_ = true; }
+  // It listens to nobody before.
+  Instant listens_from() const { return listens_from_; }
 
-  void Begin();
   void Crash();
-
-  // Called for every hello that the master has taken in, before its welcome arrives.
-  void OnTaken(std::function<void(MasterListener* node, const Hello& hello)> observer) {
-    taken_ = std::move(observer);
-  }
 
   // Arrivals, in the master's life.
   void OnHello(SessionLink* link, MasterListener* node, const Hello& hello);
+  void OnReport(SessionLink* link, const Report& report);
   void OnAcks(SessionLink* link, const Acks& acks);
   void OnGoodbye(SessionLink* link);
   void OnLinkLost(SessionLink* link);
-  void OnHeartbeat(MasterListener* node, Incarnation who);
+  void OnHeartbeat(MasterListener* node, Incarnation who, TimePoint asked_at);
   void OnVerb(Incarnation caller, const VerbRequest& request);
+  // What an operator asks for.
+  void Operate(const std::function<master::Effects(master::Catalog*, TimePoint)>& operation);
 
-  // Grows whenever objects may have been forgotten: evicted, lost with a node or with a master.
-  uint64_t objects_forgotten() const;
-  // Adds what the catalogs of all lives have counted.
+  // Members that are gone or have left, and lent memory.
+  uint64_t lenders_lost() const { return lenders_lost_; }
+  // Adds what its catalog has counted.
   void CountInto(EventCounts* counts) const;
 
  private:
@@ -71,28 +95,29 @@ class SimMaster {
     MasterListener* node = nullptr;
   };
 
+  void TakeIn(SessionLink* link, MasterListener* node, const Hello& hello);
+  void Strike(Incarnation node);
   void Tick();
   // The master ends a stream; the node finds out.
   void End(const Session& session);
   void Dispatch(const master::Effects& effects);
   void CheckCatalog();
   void CountWait(Incarnation caller, const VerbRequest& request, const master::Effects& effects);
+  void CountEvents(const master::Effects& effects);
+  template <typename... Parts>
+  void Say(const Parts&... parts) {
+    world_.transcript->Say(name(), parts...);
+  }
 
-  Network* const network_;
-  Scheduler* const scheduler_;
-  Transcript* const transcript_;
-  EventCounts* const counts_;
-  Checker* const checker_;
-  const master::Limits limits_;
-  const master::Guards guards_;
-
-  Process* process_ = nullptr;
+  MasterWorld& world_;
+  Process* const process_;
+  const Instant listens_from_;
   std::unique_ptr<master::Catalog> catalog_;
-  std::vector<master::Counters> earlier_;    // of the catalogs that are lost
-  std::map<Incarnation, Session> sessions_;  // of this life; kept for replies when a link ends
-  std::function<void(MasterListener*, const Hello&)> taken_;
+  std::map<Incarnation, Session> sessions_;  // kept for replies when a link ends
+  TimePoint last_tick_;
   uint64_t ticks_ = 0;
-  uint64_t lives_ = 0;
+  uint64_t lenders_lost_ = 0;
+  bool deposed_ = false;
 };
 
 }  // namespace kvstore::simulation

@@ -1,6 +1,8 @@
 #include "simulation/sim_node.h"
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
 #include <utility>
 
 #include "simulation/describe.h"
@@ -34,14 +36,14 @@ class SimNode::SegmentGuard final : public transfer::RegionGuard {
   }
   void Leave(Access access, uint64_t first, uint64_t offset, uint64_t length,
              uint64_t birth) override {
-    std::vector<RetireAck> acks;
-    node_->holder_.Leave(index_, access, first, offset, length, birth, &acks);
-    node_->SayRetired(std::move(acks), {});
+    Acks acks;
+    node_->holder_.Leave(index_, access, first, offset, length, birth, &acks.retired);
+    node_->Say(std::move(acks));
   }
   void OthersLeft() override {
-    std::vector<RetireAck> acks;
-    node_->holder_.OthersLeft(index_, &acks);
-    node_->SayRetired(std::move(acks), {});
+    Acks acks;
+    node_->holder_.OthersLeft(index_, &acks.retired);
+    node_->Say(std::move(acks));
   }
 
  private:
@@ -60,13 +62,13 @@ struct SimNode::Segment {
   uint64_t ready = 0;  // bytes whose pages have been touched
 };
 
-SimNode::SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
+SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
                  const client::HolderGuards& holder_guards, const SessionGuards& session_guards,
                  bool remembers_locations)
     : plan_(plan),
       fabric_(fabric),
       scheduler_(fabric->scheduler()),
-      master_(master),
+      masters_(masters),
       process_(scheduler_->NewProcess(plan.name)),
       guards_(session_guards),
       remembers_(remembers_locations),
@@ -75,7 +77,7 @@ SimNode::SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
       holder_(holder_guards, this),
       channel_(scheduler_, process_,
                [this](Incarnation from, const VerbRequest& request) {
-                 SimMaster* to = master_;
+                 SimMaster* to = verbs_to_;
                  fabric_->network->Send(plan_.place, kMasterPlace, to->process(),
                                         [to, from, request] { to->OnVerb(from, request); });
                }),
@@ -115,6 +117,14 @@ std::vector<Range> SimNode::Touched(uint32_t segment) {
   return touched;
 }
 
+std::vector<LentSegment> SimNode::Lent() const {
+  std::vector<LentSegment> lent;
+  for (const auto& segment : segments_) {
+    lent.push_back({segment->index, segment->memory.size(), plan_.granule, segment->ready});
+  }
+  return lent;
+}
+
 Hello SimNode::MakeHello() const {
   Hello hello;
   hello.software = "simulated";
@@ -122,10 +132,7 @@ Hello SimNode::MakeHello() const {
   hello.term = term_;
   hello.self = {self_, plan_.name, plan_.host, engine_.Descriptor()};
   hello.counter = holder_.counter();
-  for (const auto& segment : segments_) {
-    hello.segments.push_back(
-        {segment->index, segment->memory.size(), plan_.granule, segment->ready});
-  }
+  hello.segments = Lent();
   return hello;
 }
 
@@ -133,16 +140,18 @@ Hello SimNode::MakeHello() const {
 
 void SimNode::Connect() {
   stage_ = Stage::kGreeting;
-  if (!master_->alive()) {
+  SimMaster* const master = &masters_->last();
+  if (!master->alive() || scheduler_->now() < master->listens_from()) {
     link_ = nullptr;
     scheduler_->After(kReconnectAfter, process_, [this] { Connect(); });
     return;
   }
-  links_.push_back(std::make_unique<SessionLink>(fabric_->network, plan_.place, process_,
-                                                 master_->process(), self_));
+  links_.push_back(std::make_unique<SessionLink>(fabric_->network, plan_.place, process_, master,
+                                                 master->process(), self_));
   SessionLink* link = links_.back().get();
   link_ = link;
-  link->up.Send([this, link, hello = MakeHello()] { master_->OnHello(link, this, hello); });
+  hello_at_ = process_->Now();
+  link->up.Send([this, link, hello = MakeHello()] { link->master->OnHello(link, this, hello); });
   scheduler_->After(kHelloTimeout, process_, [this, link] {
     if (link_ == link && stage_ == Stage::kGreeting) OnLinkLost(link);
   });
@@ -152,28 +161,75 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
   if (link != link_ || stage_ != Stage::kGreeting) return;
   if (!welcome.ok()) {
     link->Break();
-    if (welcome.status().code() == StatusCode::kFailedPrecondition) {
-      BecomeAnother();
-    } else {
-      scheduler_->After(kReconnectAfter, process_, [this] { Connect(); });
-    }
-    return;
+    const std::string& why = welcome.status().message();
+    if (why.starts_with("pool") || why.starts_with("gone")) return BecomeAnother();
+    return Away();
   }
+  if (guards_.deposed_masters_are_left && welcome->term < term_) {
+    fabric_->transcript->Say(plan_.name, "leaves a deposed master of term ", welcome->term);
+    link->Break();
+    return Away();
+  }
+  if (!segments_.empty() && welcome->term > term_ && term_ != 0) ++times_kept_;
   stage_ = Stage::kMember;
   pool_ = welcome->pool;
   term_ = welcome->term;
   beat_every_ = welcome->heartbeat_interval;
-  holder_.EnterTerm(term_);
+  if (welcome->wants_report) {
+    Report(link);
+  } else {
+    holder_.EnterTerm(term_);
+  }
+  verbs_to_ = link->master;
+  certain_until_ = hello_at_ + kCertain;
   channel_.Attach(self_, term_);
-  fabric_->transcript->Say(plan_.name, "is a member as ", Short(self_));
+  fabric_->transcript->Say(plan_.name, "is a member as ", Short(self_), " in term ", term_);
   Beat(++memberships_);
   if (link->broken()) scheduler_->After(kIdlePoll, process_, [this, link] { OnLinkLost(link); });
 }
 
+// In parts of a few lines each, so that streams break in the midst of it.
+void SimNode::Report(SessionLink* link) {
+  std::optional<kvstore::Report> report = holder_.EnterReign(self_, term_, process_->Now());
+  if (!report) return;
+  report->segments = Lent();
+  Random& random = scheduler_->random();
+  std::vector<kvstore::Report> parts(1);
+  const auto next = [&]() -> kvstore::Report& {
+    if (random.Chance(0.4)) parts.emplace_back();
+    return parts.back();
+  };
+  // A holder tells its notes in no order; here a seed has to mean the same run everywhere.
+  std::sort(report->notes.begin(), report->notes.end(), [](const NoteOrder& a, const NoteOrder& b) {
+    return std::tie(a.segment, a.put) < std::tie(b.segment, b.put);
+  });
+  for (NoteOrder& note : report->notes) next().notes.push_back(std::move(note));
+  for (HeldMemory& held : report->held) next().held.push_back(std::move(held));
+  fabric_->counts->Add(Event::kNotesReported, report->notes.size());
+  fabric_->counts->Add(Event::kHeldReported, report->held.size());
+  parts.back().segments = std::move(report->segments);
+  parts.back().last = true;
+  for (kvstore::Report& part : parts) {
+    part.term = report->term;
+    part.counter = report->counter;
+    link->up.Send([link, part = std::move(part)] { link->master->OnReport(link, part); });
+  }
+}
+
+void SimNode::Away() {
+  stage_ = Stage::kAway;
+  scheduler_->After(kReconnectAfter, process_, [this] {
+    if (stage_ == Stage::kAway) Connect();
+  });
+}
+
 void SimNode::Beat(uint64_t membership) {
   if (stage_ != Stage::kMember || membership != memberships_) return;
-  fabric_->network->Send(plan_.place, kMasterPlace, master_->process(),
-                         [this, who = self_] { master_->OnHeartbeat(this, who); });
+  SimMaster* const to = link_->master;
+  fabric_->network->Send(plan_.place, kMasterPlace, to->process(),
+                         [this, to, who = self_, asked_at = process_->Now()] {
+                           to->OnHeartbeat(this, who, asked_at);
+                         });
   // What was read at remembered locations is told now and then.
   NoteReads notes = notes_.Take();
   fabric_->counts->Add(Event::kReadsNoted, notes.puts.size());
@@ -181,25 +237,30 @@ void SimNode::Beat(uint64_t membership) {
   scheduler_->After(beat_every_, process_, [this, membership] { Beat(membership); });
 }
 
-void SimNode::OnStranger(Incarnation who) {
-  if (who == self_ && stage_ == Stage::kMember) OnLinkLost(link_);
+void SimNode::OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatReply& reply) {
+  if (who != self_ || stage_ != Stage::kMember || reply.term != term_) return;
+  if (reply.unknown) return OnLinkLost(link_);
+  certain_until_ = std::max(certain_until_, asked_at + kCertain);
 }
 
 void SimNode::OnLinkLost(SessionLink* link) {
   if (link != link_ || (stage_ != Stage::kMember && stage_ != Stage::kGreeting)) return;
   fabric_->transcript->Say(plan_.name, "lost its session");
   link->Break();
-  if (!master_->alive()) channel_.Lose("the master has ended");
+  if (!link->master->alive()) channel_.Lose("the master has ended");
   // A master that this node can't name may have taken it in, and grant its memory.
   const bool may_be_taken = stage_ == Stage::kGreeting && pool_.IsNone();
-  if (may_be_taken && guards_.unanswered_hello_is_not_repeated) {
-    BecomeAnother();
-    return;
-  }
-  stage_ = Stage::kAway;
-  scheduler_->After(kReconnectAfter, process_, [this] {
-    if (stage_ == Stage::kAway) Connect();
-  });
+  if (may_be_taken && guards_.unanswered_hello_is_not_repeated) return BecomeAnother();
+  Away();
+}
+
+void SimNode::LeaveMaster(const SimMaster* master) {
+  if (verbs_to_ == master) channel_.Lose("the master is another one");
+  if (link_ == nullptr || link_->master != master) return;
+  if (stage_ != Stage::kMember && stage_ != Stage::kGreeting) return;
+  fabric_->transcript->Say(plan_.name, "leaves ", master->name());
+  if (stage_ == Stage::kGreeting && pool_.IsNone()) return BecomeAnother();
+  Away();
 }
 
 void SimNode::BreakSession() {
@@ -215,7 +276,8 @@ void SimNode::TellBothEnds(SessionLink* link) {
                    fabric_->network->IsCut(kMasterPlace, plan_.place);
   const Duration known_after = cut ? kSilenceIsLoss : 4 * fabric_->network->Latency();
   scheduler_->After(known_after, process_, [this, link] { OnLinkLost(link); });
-  scheduler_->After(known_after, master_->process(), [this, link] { master_->OnLinkLost(link); });
+  scheduler_->After(known_after, link->master->process(),
+                    [link] { link->master->OnLinkLost(link); });
 }
 
 // A node that is refused, or does not know whether it was taken in, empties itself and comes as
@@ -226,6 +288,7 @@ void SimNode::BecomeAnother() {
   self_ = NewIncarnation();
   pool_ = {};
   term_ = 0;
+  certain_until_ = TimePoint::min();
   fabric_->transcript->Say(plan_.name, "empties itself, becomes ", Short(self_));
   holder_.Empty();
   engine_.Rename(self_);
@@ -248,7 +311,7 @@ void SimNode::AwaitIdle() {
   } else if (stage_ == Stage::kEmptying) {
     Connect();
   } else {
-    link_->up.Send([master = master_, link = link_] { master->OnGoodbye(link); });
+    link_->up.Send([link = link_] { link->master->OnGoodbye(link); });
     // It waits a little for the goodbye to be on its way.
     scheduler_->After(milliseconds(50), process_, [this] { Crash(); });
   }
@@ -267,12 +330,13 @@ void SimNode::Crash() {
 // ---- orders
 
 void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
-  std::vector<RetireAck> retired;
-  holder_.Retire(orders, &retired);
+  Acks acks;
+  holder_.Retire(orders, &acks.retired);
+  holder_.Note(orders, process_->Now(), &acks.noted);
   for (const Order& order : orders.orders) {
     if (const auto* prepare = std::get_if<PrepareOrder>(&order)) Prepare(*prepare);
   }
-  SayRetired(std::move(retired), {});
+  Say(std::move(acks));
 }
 
 // Touching pages takes a while, in a thread of its own.
@@ -283,18 +347,23 @@ void SimNode::Prepare(const PrepareOrder& order) {
     Segment& segment = *segments_[order.segment];
     const uint64_t limit = std::min<uint64_t>(order.limit, segment.memory.size());
     segment.ready = std::max(segment.ready, limit);
-    SayRetired({}, {{order.segment, segment.ready, ""}});
+    Acks acks;
+    acks.ready.push_back({order.segment, segment.ready, ""});
+    Say(std::move(acks));
   });
 }
 
-void SimNode::SayRetired(std::vector<RetireAck> retired, std::vector<ReadyAck> ready) {
-  if (stage_ != Stage::kMember || (retired.empty() && ready.empty())) return;
-  Acks acks{term_, holder_.counter(), std::move(retired), std::move(ready)};
-  link_->up.Send(
-      [master = master_, link = link_, acks = std::move(acks)] { master->OnAcks(link, acks); });
+void SimNode::Say(Acks acks) {
+  const bool nothing = acks.retired.empty() && acks.ready.empty() && acks.noted.empty();
+  if (stage_ != Stage::kMember || nothing) return;
+  acks.term = term_;
+  acks.counter = holder_.counter();
+  link_->up.Send([link = link_, acks = std::move(acks)] { link->master->OnAcks(link, acks); });
 }
 
-void SimNode::OnReply(Incarnation to, const VerbReply& reply) { channel_.Deliver(to, reply); }
+void SimNode::OnReply(Incarnation to, uint64_t term, const VerbReply& reply) {
+  channel_.Deliver(to, term, reply);
+}
 
 void SimNode::Add(const client::GetCounters& met) {
   get_counters_.refused += met.refused;
@@ -310,6 +379,10 @@ void SimNode::CountInto(EventCounts* counts) const {
   counts->Add(Event::kFreeDelayedByOutsiders, holder_.counters().free_delayed_by_outsiders);
   counts->Add(Event::kVerbsRepeated, channel_.repeated());
   counts->Add(Event::kNodesEmptied, times_emptied_);
+  counts->Add(Event::kNodesKept, times_kept_);
+  counts->Add(Event::kNotesKept, holder_.counters().notes_kept);
+  counts->Add(Event::kNotesRefused, holder_.counters().notes_refused);
+  counts->Add(Event::kOrdersRefused, holder_.counters().orders_refused);
   counts->Add(Event::kChecksumsWrong, get_counters_.checksum_mismatches);
   counts->Add(Event::kOtherReplicas, get_counters_.other_replicas);
   counts->Add(Event::kReadsRemembered, get_counters_.remembered);

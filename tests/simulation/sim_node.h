@@ -15,7 +15,7 @@
 #include "simulation/fabric.h"
 #include "simulation/sim_channel.h"
 #include "simulation/sim_engine.h"
-#include "simulation/sim_master.h"
+#include "simulation/succession.h"
 
 namespace kvstore::simulation {
 
@@ -33,6 +33,8 @@ struct NodePlan {
 struct SessionGuards {
   // A hello that got no answer is followed by that of another incarnation.
   bool unanswered_hello_is_not_repeated = true;
+  bool deposed_masters_are_left = true;  // the welcome of an older term is none
+  bool locations_need_certainty = true;  // remembered ones, after a beat was answered
 };
 
 // One life of one node's process: the product's holder, and its client logic above the seams; the
@@ -40,7 +42,7 @@ struct SessionGuards {
 // run.
 class SimNode final : public MasterListener, private client::Outsiders {
  public:
-  SimNode(const NodePlan& plan, Fabric* fabric, SimMaster* master,
+  SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
           const client::HolderGuards& holder_guards, const SessionGuards& session_guards,
           bool remembers_locations);
   ~SimNode() override;
@@ -52,14 +54,14 @@ class SimNode final : public MasterListener, private client::Outsiders {
             engine_,
             *process_,
             Peer{engine_.incarnation(), plan_.name, plan_.host, ""},
-            remembers_ ? &locations_ : nullptr,
+            IsCertain() ? &locations_ : nullptr,
             &peers_,
             &notes_};
   }
   // Whether it remembers locations, and one of that key now.
   bool remembers() const { return remembers_; }
   bool Remembers(const std::string& key) {
-    return remembers_ && locations_.Find(key, engine_.incarnation(), process_->Now()) != nullptr;
+    return IsCertain() && locations_.Find(key, engine_.incarnation(), process_->Now()) != nullptr;
   }
   Process* process() const override { return process_; }
   Place place() const override { return plan_.place; }
@@ -77,15 +79,17 @@ class SimNode final : public MasterListener, private client::Outsiders {
   void BeginLeave();
   // Its session stream breaks; both ends find out, each in its time.
   void BreakSession();
+  // It finds that its master is another one now, in a way that the old one does not notice.
+  void LeaveMaster(const SimMaster* master);
   SimEngine& engine() { return engine_; }
 
   // ---- from the master
 
   void OnWelcome(SessionLink* link, const Result<Welcome>& welcome) override;
   void OnOrders(SessionLink* link, const Orders& orders) override;
-  void OnReply(Incarnation to, const VerbReply& reply) override;
+  void OnReply(Incarnation to, uint64_t term, const VerbReply& reply) override;
   void OnLinkLost(SessionLink* link) override;
-  void OnStranger(Incarnation who) override;
+  void OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatReply& reply) override;
 
   // Nothing touches the memory that it lends, neither here nor in another process.
   bool idle() const { return holder_.idle(); }
@@ -103,7 +107,12 @@ class SimNode final : public MasterListener, private client::Outsiders {
 
   Incarnation NewIncarnation();
   void LendSegments();
+  std::vector<LentSegment> Lent() const;
   Hello MakeHello() const;
+  // Remembered locations count only while no other master can have answered anybody.
+  bool IsCertain() const {
+    return remembers_ && (!guards_.locations_need_certainty || process_->Now() < certain_until_);
+  }
 
   std::vector<Range> Touched(uint32_t segment) override;
 
@@ -112,13 +121,16 @@ class SimNode final : public MasterListener, private client::Outsiders {
   void Beat(uint64_t membership);
   void BecomeAnother();
   void AwaitIdle();
-  void SayRetired(std::vector<RetireAck> retired, std::vector<ReadyAck> ready);
+  void Report(SessionLink* link);
+  void Away();
+  // Adds term and counter, and sends them unless there is nothing to say.
+  void Say(Acks acks);
   void Prepare(const PrepareOrder& order);
 
   const NodePlan plan_;
   Fabric* const fabric_;
   Scheduler* const scheduler_;
-  SimMaster* const master_;
+  Succession* const masters_;
   Process* const process_;
   const SessionGuards guards_;
   const bool remembers_;
@@ -130,6 +142,9 @@ class SimNode final : public MasterListener, private client::Outsiders {
   uint64_t memberships_ = 0;  // so that a beat of an earlier one stops
   Duration beat_every_{};
   SessionLink* link_ = nullptr;
+  SimMaster* verbs_to_ = nullptr;  // whose member it was last
+  TimePoint hello_at_{};
+  TimePoint certain_until_ = TimePoint::min();
   std::vector<std::unique_ptr<SessionLink>> links_;  // all of this life
 
   SimEngine engine_;
@@ -142,6 +157,7 @@ class SimNode final : public MasterListener, private client::Outsiders {
   client::ReadNotes notes_;
   client::GetCounters get_counters_;
   uint64_t times_emptied_ = 0;
+  uint64_t times_kept_ = 0;  // its memory was, over a new reign
 };
 
 }  // namespace kvstore::simulation

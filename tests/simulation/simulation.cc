@@ -70,7 +70,7 @@ std::string Course::Unrest() const {
     if (!node->is_member()) unrest << node->plan().name << " is no member; ";
     if (!node->idle()) unrest << node->plan().name << "'s memory is being touched; ";
   }
-  const master::Census census = world_.master.catalog().TakeCensus(world_.master.Now());
+  const master::Census census = world_.masters.catalog().TakeCensus(world_.masters.Now());
   const master::Space& space = census.space;
   if (census.nodes_live != world_.slots.size() || census.nodes_suspected > 0) {
     unrest << census.nodes_live << " nodes live, " << census.nodes_suspected << " suspected; ";
@@ -98,14 +98,16 @@ void Course::ReadAll() {
   if (!Wait(seconds(60), [&read] { return read; })) {
     world_.checker.Fail("I8: the last Gets have not ended");
   }
-  const std::string broken = world_.master.catalog().CheckInvariants();
+  const std::string broken = world_.masters.catalog().CheckInvariants();
   if (!broken.empty()) world_.checker.Fail("I4: " + broken);
 }
 
 void Course::End() {
   world_.stopping = true;
-  world_.master.CountInto(&world_.counts);
+  world_.masters.CountInto(&world_.counts);
   world_.counts.Add(Event::kForgottenMisses, world_.checker.forgotten_misses());
+  world_.counts.Add(Event::kForgottenUnconfirmed, world_.checker.unconfirmed_misses());
+  world_.counts.Add(Event::kTtlsOver, world_.checker.expired_misses());
   for (const auto& node : world_.nodes) {
     node->CountInto(&world_.counts);
     world_.scheduler.Kill(node->process());
@@ -153,12 +155,22 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(holder, free_waits_for_outsiders),
     KVSTORE_GUARD_(holder, orders_name_the_birth),
     KVSTORE_GUARD_(holder, older_terms_are_refused),
+    KVSTORE_GUARD_(holder, note_refused_when_retired),
+    KVSTORE_GUARD_(holder, stamp_unnamed_on_reign),
+    KVSTORE_GUARD_(holder, hold_touched_on_reign),
     KVSTORE_GUARD_(read, verify_checksum),
     KVSTORE_GUARD_(read, remembered_locations_end_with_their_lease),
     KVSTORE_GUARD_(shared, announce_before_word),
     KVSTORE_GUARD_(shared, check_word_after_read),
     KVSTORE_GUARD_(shared, ledger_outlives_socket),
     KVSTORE_GUARD_(session, unanswered_hello_is_not_repeated),
+    KVSTORE_GUARD_(session, deposed_masters_are_left),
+    KVSTORE_GUARD_(session, locations_need_certainty),
+    KVSTORE_GUARD_(disk, members_are_admitted_first),
+    KVSTORE_GUARD_(disk, members_are_struck_first),
+    KVSTORE_GUARD_(disk, terms_are_written_first),
+    KVSTORE_GUARD_(disk, longest_lease_is_remembered),
+    KVSTORE_GUARD_(disk, deposed_masters_write_nothing),
 };
 #undef KVSTORE_GUARD_
 

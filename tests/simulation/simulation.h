@@ -11,6 +11,7 @@
 //   faults       crashes, pauses, cuts
 //   checker      the promises
 //   sim_master, sim_node     processes: the product's parts, and the least around them
+//   succession, disk         masters that follow each other, and what the next one knows
 //   sim_channel, session_link                      messages to and from the master
 //   sim_engine, connection, frame, sim_batch, fabric   the transfer layer: bytes over time
 //   shared_link, in_place_copy, sim_mapping            and by shared memory

@@ -16,6 +16,7 @@
 
 namespace kvstore::simulation {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
@@ -63,6 +64,8 @@ class Caller : private Calling {
   void Exists();
   void WaitExists();
   void Remove();
+  void RemoveMatching();
+  void Pin();
 
   InPlaceCaller in_place_;
 };
@@ -75,6 +78,8 @@ void Caller::AnyCall() {
   if (kind < 79) return in_place_.View();
   if (kind < 84) return Exists();
   if (kind < 88) return WaitExists();
+  if (kind < 89 && world_.plan.wishes) return RemoveMatching();
+  if (kind < 91 && world_.plan.wishes) return Pin();
   return Remove();
 }
 
@@ -91,8 +96,8 @@ void Caller::Put() {
   std::vector<uint64_t> numbers(count);
   std::vector<PutItem> items;
   PutOptions options;
-  options.replace = random_.Chance(0.6);
-  options.replicas = random_.Chance(0.3) ? 2 : 1;
+  const Asked asked = AnyWishes(&options);
+  options.replicas = random_.Chance(0.3) ? random_.Between(2, 3) : 1;
   if (random_.Chance(0.4)) options.placement = Placement::kSpread;
   if (random_.Chance(0.1)) options.preferred_nodes = {"n1"};
   const Call call = Begin();
@@ -100,12 +105,15 @@ void Caller::Put() {
   for (size_t i = 0; i < count; ++i) {
     keys[i] = AnyKey();
     values[i].resize(AnySize());
-    numbers[i] = world_.checker.BeginPut(keys[i], values[i].size());
+    numbers[i] = world_.checker.BeginPut(keys[i], values[i].size(), asked);
     FillWithValue(numbers[i], values[i]);
     pieces[i] = Cut<ConstPiece>(&random_, values[i].data(), values[i].size());
-    items.push_back({keys[i], pieces[i]});
+    items.push_back({keys[i], pieces[i], static_cast<uint32_t>(random_.Below(3))});
     Say("put ", keys[i], " value ", numbers[i], " ", values[i].size(), " B",
-        options.replace ? " replace" : "", options.replicas > 1 ? " x2" : "");
+        options.replace ? " replace" : "", options.replicas > 1 ? " x" : "",
+        options.replicas > 1 ? std::to_string(options.replicas) : "",
+        options.durable ? " durable" : "", options.hard_pin ? " pinned" : "",
+        options.ttl > Duration::zero() ? " for a time" : "");
   }
   const std::vector<Status> statuses = client::PutObjects(node_.parts(), items, options);
   if (!End(call, "a Put")) return;
@@ -230,6 +238,43 @@ void Caller::Remove() {
                                                  : Event::kRemovesUnknown);
 }
 
+// One that is answered has removed all that was there when it began.
+void Caller::RemoveMatching() {
+  const std::string prefix = AnyKey().substr(0, random_.Chance(0.2) ? 1 : 2);
+  std::vector<std::pair<std::string, Checker::Mark>> removals;
+  const Call call = Begin();
+  for (size_t i = 0; i < world_.plan.keys; ++i) {
+    const std::string key = world_.KeyName(i);
+    if (key.starts_with(prefix)) removals.emplace_back(key, world_.checker.BeginRemove(key));
+  }
+  Say("remove ", prefix, "*");
+  const Status status =
+      node_.parts().master.Sweep(kvstore::RemoveMatching{prefix}, call.deadline()).status;
+  if (!End(call, "a RemoveMatching")) return;
+  Say("remove ", prefix, "* -> ", status);
+  // Only its OK says anything of single keys.
+  if (!status.ok()) return;
+  for (const auto& [key, begun] : removals) world_.checker.EndRemove(begun, key, status);
+  Count(Event::kRemovedMatching);
+}
+
+void Caller::Pin() {
+  const std::string key = AnyKey();
+  kvstore::Pin request;
+  request.keys.Add(key);
+  const uint64_t kind = random_.Below(4);
+  request.hard = kind == 0;
+  if (kind == 1) request.soft = random_.Between(milliseconds(50), seconds(1));
+  if (!request.hard) world_.checker.MayUnpin(key);
+  const Call call = Begin();
+  Say(kind < 2 ? "pin " : "unpin ", key);
+  const Status status =
+      node_.parts().master.Keep(std::move(request), call.deadline()).front().status;
+  if (!End(call, "a Pin")) return;
+  Say(kind < 2 ? "pin " : "unpin ", key, " -> ", status);
+  if (status.ok()) Count(kind < 2 ? Event::kPinned : Event::kUnpinned);
+}
+
 }  // namespace
 
 void RunWorkload(World* world, SimNode* node, size_t thread) {
@@ -245,15 +290,15 @@ void RunWorkload(World* world, SimNode* node, size_t thread) {
 
 void ReadEverything(World* world, SimNode* node) {
   ++world->threads_running;
-  const master::Catalog& catalog = world->master.catalog();
+  const master::Catalog& catalog = world->masters.catalog();
   for (size_t key = 0; key < world->plan.keys; ++key) {
     const std::string name = world->KeyName(key);
-    const auto listed = catalog.ListObjects(world->master.Now(), name, "", 1);
+    const auto listed = catalog.ListObjects(world->masters.Now(), name, "", 1);
     const bool expected = !listed.empty() && listed.front().key == name;
     std::vector<std::byte> buffer(std::max(kCellBytes, world->plan.largest_value));
     const transfer::Piece piece{buffer.data(), buffer.size()};
     const GetItem item{name, {&piece, 1}};
-    const uint64_t forgotten_before = world->master.objects_forgotten();
+    const Forgotten forgotten_before = world->masters.ForgottenOf(name);
     const Checker::Mark begun = world->checker.Begin();
     const GetResult result = client::GetObjects(node->parts(), {&item, 1}, seconds(10),
                                                 world->guards.read, node->get_counters())
@@ -261,7 +306,7 @@ void ReadEverything(World* world, SimNode* node) {
     world->transcript.Say(node->plan().name, "at the end, get ", name, " -> ", result.status);
     world->checker.EndGet(begun, name, result.status,
                           std::span(buffer).first(result.status.ok() ? result.size : 0));
-    const bool forgotten = world->master.objects_forgotten() != forgotten_before;
+    const bool forgotten = world->masters.ForgottenOf(name) != forgotten_before;
     if (result.status.ok() != expected && !forgotten) {
       world->checker.Fail("at the end, in peace, a Get of '" + name + "' (which the catalog " +
                           (expected ? "lists" : "does not list") + ") ended " +

@@ -21,8 +21,10 @@ World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
       transcript(scheduler, trace),
       network(&scheduler, plan.nodes.size() + 1, plan.network),
       fabric{&network, &transcript, &counts, plan.flips, plan.shares_memory, guards.shared},
-      checker([this] { return master.objects_forgotten(); }),
-      master(&network, &transcript, &counts, &checker, plan.limits, guards.catalog),
+      checker([this](const std::string& key) { return masters.ForgottenOf(key); },
+              [this] { return scheduler.now(); }, plan.limits.lease),
+      masters({&network, &transcript, &counts, &checker, guards.catalog}, guards.disk,
+              plan.succession, plan.limits),
       slots(plan.nodes.size(), nullptr) {
   if (plan.flips > 0) checker.AllowDataLoss();
   for (size_t slot = 0; slot < slots.size(); ++slot) StartNode(slot);
@@ -30,7 +32,7 @@ World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
 
 void World::StartNode(size_t slot) {
   const NodePlan& node_plan = plan.nodes[slot];
-  nodes.push_back(std::make_unique<SimNode>(node_plan, &fabric, &master, guards.holder,
+  nodes.push_back(std::make_unique<SimNode>(node_plan, &fabric, &masters, guards.holder,
                                             guards.session, plan.remembers_locations));
   SimNode* node = nodes.back().get();
   slots[slot] = node;

@@ -7,8 +7,8 @@
 
 #include "simulation/checker.h"
 #include "simulation/plan.h"
-#include "simulation/sim_master.h"
 #include "simulation/sim_node.h"
+#include "simulation/succession.h"
 #include "simulation/transcript.h"
 
 namespace kvstore::simulation {
@@ -29,7 +29,7 @@ struct World {
   Network network;
   Fabric fabric;
   Checker checker;
-  SimMaster master;
+  Succession masters;
   std::vector<std::unique_ptr<SimNode>> nodes;  // all lives
   std::vector<SimNode*> slots;                  // the last life of each
   bool stopping = false;                        // threads end after the call that they are in
