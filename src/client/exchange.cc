@@ -61,6 +61,7 @@ std::vector<VerbReply> Exchange::Receive() {
     // puts.
     if (rules_.of_one_incarnation && channel_.incarnation() != incarnation_) end_ = End::kRejoined;
     if (end_ != End::kNone) return {};
+    term_ = channel_.term();
     std::vector<VerbReply> replies = TakeNew();
     if (!replies.empty() || std::all_of(sendings_.begin(), sendings_.end(), answered)) {
       return replies;
@@ -126,15 +127,14 @@ void Exchange::Send(Sending* sending) {
   const TimePoint now = channel_.clock().Now();
   request.patience = Patience(now);
   sending->epoch = channel_.epoch();
-  const uint64_t term = channel_.term();
   const bool sent = channel_.Send(request, deadline_);
   if (sent) ++sent_;
-  if (sent && sending->reached) {
-    sending->over_terms |= term != sending->term;
-  } else if (sent) {
+  // Another master's answer counts from when that one was asked.
+  if (sent && (!sending->reached || sending->term != term_)) {
+    sending->over_terms = sending->reached;
     sending->reached = true;
     sending->asked_at = now;
-    sending->term = term;
+    sending->term = term_;
   }
   sending->again_at = After(now, kFirstResend * (1 << std::min(sending->times, kMostDoublings)));
   ++sending->times;

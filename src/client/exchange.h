@@ -59,9 +59,9 @@ class Exchange {
     uint32_t missing = 0;        // items not answered
     uint32_t times = 0;          // it was sent
     bool reached = false;        // at least one sending may have arrived
-    TimePoint asked_at{};        // of the first that may have arrived, or earlier
-    uint64_t term = 0;           // of the first that may have arrived
-    bool over_terms = false;     // another may have arrived in another term
+    TimePoint asked_at{};        // of the first that may have arrived in `term`, or earlier
+    uint64_t term = 0;           // the last in which one may have arrived
+    bool over_terms = false;     // and one in an earlier term
     TimePoint again_at{};
     uint64_t epoch = 0;  // of the channel at the last sending
   };
@@ -84,6 +84,7 @@ class Exchange {
   const TimePoint started_at_;
   const TimePoint deadline_;
   const Incarnation incarnation_;
+  uint64_t term_ = 0;  // replies that have not been taken yet are of this one or a later
   std::atomic<uint64_t>& sent_;
   std::vector<Sending> sendings_;
   End end_ = End::kNone;

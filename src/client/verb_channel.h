@@ -38,7 +38,8 @@ class VerbChannel {
   // waiting calls send again at once; they are notified of the change.
   virtual uint64_t epoch() const = 0;
 
-  // Of the master to whom messages go now; 0: there was none yet.
+  // Of the master to whom messages go now; 0: there was none yet. Replies of earlier masters are
+  // not delivered any more.
   virtual uint64_t term() const = 0;
 
   // Why the master can't be reached just now; OK when it can, as far as is known.

@@ -529,6 +529,30 @@ TEST_F(RemoveOverTerms, WhatNeverReachedTheEarlierMasterIsNotFoundByTheNext) {
   EXPECT_EQ(stub_.Drop({Keys(1)}, In(seconds(5)))[0].status.code(), StatusCode::kNotFound);
 }
 
+// The next master's grant may be short, and must not seem to be over.
+TEST_F(MasterStubTest, AnAnswerOfTheNextMasterCountsFromWhenThatWasAsked) {
+  channel_.on_send = [&](const VerbRequest& request) {
+    if (channel_.term_now == 2) channel_.Reply(Granted(request));
+  };
+  channel_.At(seconds(20), [&] {
+    channel_.term_now = 2;
+    channel_.Reconnect();
+  });
+  const auto started = stub_.Start(Puts(1), In(seconds(30)));
+  const std::vector<StartPutAnswer> wave = started->NextWave();
+  ASSERT_EQ(wave.size(), 1u);
+  EXPECT_EQ(wave[0].parked, seconds(20));
+}
+
+TEST_F(MasterStubTest, AnAnswerOfTheSameMasterCountsFromWhenItWasFirstAsked) {
+  channel_.on_send = [&](const VerbRequest& request) {
+    if (channel_.epoch() == 2) channel_.Reply(Granted(request));
+  };
+  channel_.At(seconds(20), [&] { channel_.Reconnect(); });
+  const auto started = stub_.Start(Puts(1), In(seconds(30)));
+  EXPECT_EQ(started->NextWave().at(0).parked, Duration::zero());
+}
+
 TEST_F(MasterStubTest, APauseLastsUntilItsEndWhateverHappens) {
   channel_.At(milliseconds(10), [&] { channel_.Reconnect(); });
   const TimePoint began = channel_.clock().Now();
