@@ -38,7 +38,11 @@ std::string_view ExamplesText() {
 std::string HelpText() {
   std::string all =
       "NAME\n  kvctl - look into a kvstore pool, and operate it\n\n"
-      "SYNOPSIS\n  kvctl [OPTIONS] VERB [ARGUMENTS]\n  kvctl help VERB\n";
+      "SYNOPSIS\n  kvctl [OPTIONS] VERB [ARGUMENTS]\n  kvctl help VERB\n\n"
+      "DESCRIPTION\n"
+      "  Asks the master of a pool, and for objects and data ports its nodes, and prints\n"
+      "  what they say. A verb that puts, gets, pins or removes joins the pool while it\n"
+      "  runs, lending no memory.\n";
   std::string_view title;
   for (const CommandGroup& group : CommandGroups()) {
     if (group.title != title) all += "\n" + std::string(group.title) + "\n";
