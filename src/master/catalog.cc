@@ -82,6 +82,7 @@ Effects Catalog::Handle(TimePoint now, Incarnation caller, const VerbRequest& re
         state_->Do(event, Asking{*node, name, patience}, verb);
       },
       request.verb);
+  state_->OrderByPosition(event);
   return event.out.Take(state_->nodes);
 }
 
@@ -89,6 +90,7 @@ Effects Catalog::HandleAcks(TimePoint now, Incarnation node, const Acks& acks) {
   Event event{now, Outbox(state_->term)};
   if (Node* const member = state_->FindMember(node)) {
     state_->HandleAcks(event, *member, acks);
+    state_->OrderByPosition(event);
   } else {
     state_->counters.acks_ignored += acks.retired.size() + acks.ready.size() + acks.noted.size() +
                                      acks.copied.size() + acks.released.size();

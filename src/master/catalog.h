@@ -89,13 +89,14 @@ struct ObjectEvent {
     kEvictedForRoom,
     kEvictedByWatermark,
     kEvictedByOperator,
-    kExpired,      // its TTL ran out
-    kLost,         // with its last holder
-    kPutAborted,   // by its writer, or the writer is lost
-    kPutExpired,   // its grant ran out
-    kCopied,       // another replica stands, on `node`
-    kMoved,        // and one less, elsewhere
-    kReplicaLost,  // with `node`; others are left
+    kEvictedWithGroup,  // another of its group was evicted
+    kExpired,           // its TTL ran out
+    kLost,              // with its last holder
+    kPutAborted,        // by its writer, or the writer is lost
+    kPutExpired,        // its grant ran out
+    kCopied,            // another replica stands, on `node`
+    kMoved,             // and one less, elsewhere
+    kReplicaLost,       // with `node`; others are left
     kPinned,
     kUnpinned,
   };
@@ -155,8 +156,12 @@ struct Counters {
   uint64_t reads_noted = 0;  // objects that were read at remembered locations
   uint64_t removed = 0, replaced = 0;
   uint64_t evicted_for_room = 0, evicted_by_watermark = 0, evicted_by_operator = 0;
-  uint64_t expired = 0;         // objects whose TTL ran out
-  uint64_t lost_with_node = 0;  // objects whose last holder left or is gone
+  uint64_t evicted_with_group = 0;          // because another of the group was
+  uint64_t bytes_evicted = 0;               // their sizes, of all four
+  uint64_t soft_pins_broken = 0;            // of these objects: their soft pin still held
+  uint64_t pins_set = 0, pins_refused = 0;  // by puts and Pin; refused: too much is pinned
+  uint64_t expired = 0;                     // objects whose TTL ran out
+  uint64_t lost_with_node = 0;              // objects whose last holder left or is gone
   uint64_t bytes_lost_with_node = 0;
   uint64_t nodes_joined = 0, nodes_suspected = 0, nodes_gone = 0, nodes_left = 0;
   uint64_t orders_sent = 0, orders_resent = 0, acks_withdrawn = 0, acks_free = 0, acks_ignored = 0;

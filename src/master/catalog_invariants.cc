@@ -1,6 +1,7 @@
 // What must hold between any two events, checked from the data alone.
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "master/catalog_state.h"
@@ -41,17 +42,20 @@ void CheckTiling(const Segment& segment, Findings* findings) {
                      Name(segment.id()) + ": memory below its limit is withheld");
     ranges.push_back(range);
   }
+  uint64_t hard_pinned = 0;
   for (size_t s = 0; s < kStandings; ++s) {
     const auto standing = static_cast<Standing>(s);
     uint64_t bytes = 0;
     for (const HeldReplica* r = segment.First(standing); r; r = r->next) {
       bytes += r->bytes;
+      if (r->object->hard_pin && !IsRetiring(standing)) hard_pinned += r->bytes;
       findings->Expect(r->standing == standing && r->segment == &segment,
                        Name(segment.id()) + ": a replica is in the wrong list");
       if (r->bytes > 0) ranges.insert(ranges.end(), r->ranges.begin(), r->ranges.end());
     }
     findings->Expect(bytes == segment.Bytes(standing), Name(segment.id()) + ": a sum is wrong");
   }
+  findings->Expect(hard_pinned == segment.hard_pinned(), Name(segment.id()) + ": pins miscounted");
   std::sort(ranges.begin(), ranges.end());
   uint64_t end = 0;
   for (const Range& range : ranges) {
@@ -129,6 +133,16 @@ void CheckReplicas(const Object& object, const NodeTable& nodes, Findings* findi
                    Name(object) + ": its replicas are miscounted");
 }
 
+// How long a complete object is kept stands where it says, and where it is looked for.
+void CheckKept(const HeldReplica& replica, Findings* findings) {
+  const Object& object = *replica.object;
+  const bool fits = replica.standing == Standing::kPinned       ? object.hard_pin
+                    : replica.standing == Standing::kSoftPinned ? object.soft_pin_end > TimePoint{}
+                                                                : !object.hard_pin;
+  findings->Expect(fits,
+                   Name(object) + " stands as " + std::string(StandingName(replica.standing)));
+}
+
 void CheckObject(const Object& object, const NodeTable& nodes, Findings* findings) {
   CheckReplicas(object, nodes, findings);
   const Node* const writer = nodes.Find(object.id.writer);
@@ -146,6 +160,9 @@ void CheckObject(const Object& object, const NodeTable& nodes, Findings* finding
     case ObjectState::kComplete:
       findings->Expect(key && key->current == &object, Name(object) + " can't be found");
       findings->Expect(object.not_free > 0, Name(object) + " lies nowhere");
+      for (const HeldReplica& replica : object.replicas) {
+        if (replica.segment && IsCommitted(replica.standing)) CheckKept(replica, findings);
+      }
       break;
     case ObjectState::kRetiring:
       findings->Expect(object.not_free > 0, Name(object) + " should be gone");
@@ -157,6 +174,21 @@ void CheckObject(const Object& object, const NodeTable& nodes, Findings* finding
     findings->Expect(item->object == &object && item->list == &object.waiting,
                      Name(object) + ": a waiting item is in the wrong list");
   }
+}
+
+void CheckGroup(const std::string& name, const Group& group, Findings* findings) {
+  findings->Expect(!group.members.empty() && group.name == name, "an empty group is kept");
+  std::array<size_t, kStandings> replicas{};
+  for (size_t i = 0; i < group.members.size(); ++i) {
+    const Object& member = *group.members[i];
+    findings->Expect(member.group == &group && member.group_place == i,
+                     Name(member) + " is lost to its group");
+    findings->Expect(member.state != ObjectState::kRetiring, Name(member) + " is in a group");
+    for (const HeldReplica& replica : member.replicas) {
+      if (replica.segment) ++replicas[static_cast<size_t>(replica.standing)];
+    }
+  }
+  findings->Expect(replicas == group.replicas, "a group's standings are miscounted");
 }
 
 void CheckKey(const std::string& name, const KeyEntry& key, Findings* findings) {
@@ -194,10 +226,18 @@ std::string Catalog::State::CheckInvariants() const {
   uint64_t seen_complete = 0;
   uint64_t seen_parked = 0;
   uint64_t seen_pending = 0;
+  uint64_t seen_pinned = 0;
+  uint64_t seen_expiring = 0;
   size_t seen_waiting = 0;
   for (const auto& [id, object] : objects) {
     CheckObject(object, nodes, &findings);
     seen_complete += object.state == ObjectState::kComplete;
+    if (object.state == ObjectState::kComplete) {
+      seen_pinned += object.hard_pin;
+      seen_expiring += expiries.contains({object.expires, id});
+      findings.Expect(object.expires == TimePoint::max() || expiries.contains({object.expires, id}),
+                      Name(object) + " never expires");
+    }
     seen_pending += object.state == ObjectState::kPending;
     seen_waiting += object.waiting.size();
     const Node* const writer = nodes.Find(id.writer);
@@ -217,6 +257,25 @@ std::string Catalog::State::CheckInvariants() const {
     }
   }
   findings.Expect(seen_complete == complete, "complete objects are miscounted");
+  findings.Expect(seen_pinned == hard_pinned, "hard pins are miscounted");
+  findings.Expect(seen_expiring == expiries.size(), "a stranger is to expire");
+  for (const auto& [end, put] : soft_pins) {
+    const auto pinned = objects.find(put);
+    findings.Expect(pinned != objects.end() && pinned->second.soft_pin_end == end,
+                    "a stranger is pinned");
+  }
+  for (const auto& [name, group] : groups.all()) CheckGroup(name, group, &findings);
+  for (const auto& [request, sweep] : sweeps) {
+    seen_waiting += sweep.waiting.size();
+    findings.Expect(!sweep.puts.empty(), "an ended sweep is kept");
+    if (sweep.puts.empty()) continue;
+    const auto last = objects.find(sweep.puts.back());
+    findings.Expect(last != objects.end() && last->second.key, "a sweep waits for nothing");
+    const auto [begin, end] = swept.equal_range(sweep.puts.back());
+    findings.Expect(std::any_of(begin, end, [&](const auto& it) { return it.second == request; }),
+                    "a sweep is not woken");
+  }
+  findings.Expect(swept.size() == sweeps.size(), "a sweep waits twice");
   findings.Expect(seen_parked == parked.size(), "parked puts are miscounted");
   findings.Expect(seen_pending == grants_by_end.size(), "grants are miscounted");
   for (const auto& [name, key] : keys) {

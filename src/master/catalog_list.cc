@@ -33,6 +33,7 @@ Census Catalog::State::TakeCensus(TimePoint /*now*/) const {
     census.puts_unfinished += node->unfinished.size();
   }
   census.puts_unfinished -= census.puts_parked;
+  census.objects_pinned = hard_pinned;
   census.requests_waiting = waiting.requests();
   census.space = nodes.TotalSpace();
   return census;
@@ -102,7 +103,8 @@ std::vector<ObjectLine> Catalog::ListObjects(TimePoint now, std::string_view pre
                                              std::string_view after, size_t limit) const {
   std::vector<const KeyEntry*> entries;
   for (const auto& [key, entry] : state_->keys) {
-    if (entry.current && key > after && std::string_view(key).substr(0, prefix.size()) == prefix) {
+    if (entry.current && entry.current->expires > now && key > after &&
+        std::string_view(key).substr(0, prefix.size()) == prefix) {
       entries.push_back(&entry);
     }
   }
@@ -126,7 +128,9 @@ void Catalog::State::Tell(Event& event, ObjectEvent::What what, const Object& ob
 
 Result<ObjectDetail> Catalog::State::Describe(TimePoint now, std::string_view name) const {
   const auto found = keys.find(name);
-  if (found == keys.end() || !found->second.current) return NotFoundError("no such object");
+  if (found == keys.end() || !found->second.current || found->second.current->expires <= now) {
+    return NotFoundError("no such object");
+  }
   const Object& object = *found->second.current;
   ObjectDetail detail;
   detail.line = LineOf(now, found->second);
@@ -134,14 +138,20 @@ Result<ObjectDetail> Catalog::State::Describe(TimePoint now, std::string_view na
   detail.checksum = object.checksum;
   detail.replicas_wanted = object.replicas_wanted;
   detail.retention = RetentionLeft(object, now);
-  detail.durable = true;
+  detail.durable = IsNoted(object);
   for (const HeldReplica& replica : object.replicas) {
     if (!replica.segment) continue;
-    detail.durable = detail.durable && (replica.noted || !IsCommitted(replica.standing));
     detail.replicas.push_back({replica.segment->id(), replica.segment->node().peer.name,
                                replica.birth, replica.ranges, replica.standing, replica.noted});
   }
   return detail;
+}
+
+bool Catalog::State::IsNoted(const Object& object) {
+  return std::all_of(object.replicas.begin(), object.replicas.end(),
+                     [](const HeldReplica& replica) {
+                       return !replica.segment || replica.noted || !IsCommitted(replica.standing);
+                     });
 }
 
 Retention Catalog::State::RetentionLeft(const Object& object, TimePoint now) const {
@@ -152,7 +162,7 @@ Retention Catalog::State::RetentionLeft(const Object& object, TimePoint now) con
   if (object.expires != TimePoint::max()) {
     left.ttl = std::max<Duration>(object.expires - now, std::chrono::microseconds(1));
   }
-  left.group = object.group;
+  if (object.group) left.group = object.group->name;
   left.position = object.position;
   return left;
 }

@@ -232,6 +232,7 @@ void Catalog::State::Drop(Event& event, Node& node) {
     waiting.Remove(item);
     if (key) ForgetIfEmpty(*key);
   }
+  ForgetSweepsOf(node.peer.incarnation);
   AbortPutsOf(event, node, /*committing=*/true);
   const std::set<uint64_t> displaced = ParkedOn(node);
   for (const uint64_t arrival : displaced) LeaveQueues(*parked.at(arrival));

@@ -31,14 +31,15 @@ Status BeginAgain(const std::string& why) {
 
 void Catalog::State::Do(Event& event, const Asking& asking, const StartPut& verb) {
   const size_t count = std::max({verb.keys.size(), verb.sequences.size(), verb.sizes.size()});
-  const bool agree =
-      verb.sequences.size() == verb.keys.size() && verb.sizes.size() == verb.keys.size();
+  const bool agree = verb.sequences.size() == verb.keys.size() &&
+                     verb.sizes.size() == verb.keys.size() &&
+                     (verb.positions.empty() || verb.positions.size() == verb.keys.size());
   for (uint32_t i = 0; i < count; ++i) {
     if (agree) {
       StartOne(event, asking, verb, i);
     } else {
       AnswerStatus(event, asking.request, i, WaitingVerb::kStartPut,
-                   InvalidArgumentError("keys, sequences and sizes differ in number"));
+                   InvalidArgumentError("keys, sequences, sizes and positions differ in number"));
     }
   }
 }
@@ -117,10 +118,8 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
     return InvalidArgumentError("a put has 1 to " + std::to_string(limits.replicas) +
                                 " replicas, not " + std::to_string(verb.replicas));
   }
-  if (verb.durable || verb.retention != Retention() || !verb.positions.empty()) {
-    return UnimplementedError("this master keeps no put durable, pinned, for a time or in groups");
-  }
-  if (KeyEntry* key = FindKey(name)) {
+  if (verb.durable) return UnimplementedError("this master keeps no put durable");
+  if (KeyEntry* key = FindKey(event, name)) {
     if (key->current && !verb.replace) {
       ++counters.puts_refused_exists;
       return AlreadyExistsError("the key is taken; remove it or put with replace");
@@ -157,6 +156,9 @@ Object& Catalog::State::AddObject(Event& event, const Asking& asking, const Star
   object.replicas_wanted = verb.replicas;
   object.placement = verb.placement;
   object.preferred_nodes = verb.preferred_nodes;
+  object.durable = verb.durable;
+  SetRetention(object, verb.retention);
+  if (!verb.positions.empty()) object.position = verb.positions[index];
   object.arrival = next_arrival++;
   object.asked = event.now;
   object.grant_wanted = event.now + asking.patience + kGrantBeyondPatience;
@@ -171,6 +173,7 @@ bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segme
   for (Segment* segment : segments) {
     const uint64_t bytes = segment->free().Footprint(object.size);
     if (!segment->free().CanAllocate(bytes, limits.ranges_per_replica)) return false;
+    if (object.hard_pin && !MayPin(*segment, bytes)) return false;
   }
   object.replicas.clear();
   for (Segment* segment : segments) {
@@ -301,6 +304,8 @@ void Catalog::State::Complete(Event& event, Object& object) {
   nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
   ++complete;
   ++counters.puts_committed;
+  BeginKeeping(event.now, object);
+  NoteUse(event, object);
   Tell(event, ObjectEvent::What::kCommitted, object);
   for (HeldReplica& replica : object.replicas) {
     if (replica.segment) replica.segment->Move(&replica, Resting(object, event.now));

@@ -1,5 +1,5 @@
-// Locate, Exists, WaitExists, Stat: what is committed, and NoteReads: what of it was read. Remove:
-// that it no longer is.
+// Locate, Exists, WaitExists, Stat: what is committed, and NoteReads: what of it was read. Pin:
+// that it is to stay. Remove: that it no longer is.
 
 #include <algorithm>
 #include <string>
@@ -29,7 +29,7 @@ WaitingItem Reader(uint32_t index, WaitingVerb verb, KeyEntry& key) {
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    KeyEntry* const key = FindKey(verb.keys[i]);
+    KeyEntry* const key = FindKey(event, verb.keys[i]);
     if (key && IsSettling(*key)) {
       if (waiting.Contains(asking.request, i)) continue;
       WaitingItem item = Reader(i, WaitingVerb::kLocate, *key);
@@ -48,7 +48,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    KeyEntry* const key = FindKey(verb.keys[i]);
+    KeyEntry* const key = FindKey(event, verb.keys[i]);
     if (key && IsSettling(*key)) {
       if (waiting.Contains(asking.request, i)) continue;
       Wait(event, asking, Reader(i, WaitingVerb::kExists, *key));
@@ -64,6 +64,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) 
 void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
     if (waiting.Contains(asking.request, i)) continue;
+    FindKey(event, verb.keys[i]);
     KeyEntry& key = FindOrAddKey(verb.keys[i]);
     if (key.current) {
       event.out.Add(asking.request, ItemAnswer{i, Status::Ok()});
@@ -75,7 +76,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& ve
 
 void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    KeyEntry* const key = FindKey(verb.keys[i]);
+    KeyEntry* const key = FindKey(event, verb.keys[i]);
     if (key && IsSettling(*key)) {
       if (waiting.Contains(asking.request, i)) continue;
       Wait(event, asking, Reader(i, WaitingVerb::kStat, *key));
@@ -83,6 +84,23 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& ve
       StatOne(event, asking.request, i, *key->current);
     } else {
       AnswerStatus(event, asking.request, i, WaitingVerb::kStat, NoObject());
+    }
+  }
+}
+
+void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    KeyEntry* const key = FindKey(event, verb.keys[i]);
+    if (key && IsSettling(*key)) {
+      if (waiting.Contains(asking.request, i)) continue;
+      WaitingItem item = Reader(i, WaitingVerb::kPin, *key);
+      item.hard = verb.hard;
+      item.soft = verb.soft;
+      Wait(event, asking, item);
+    } else {
+      const bool found = key && key->current;
+      AnswerStatus(event, asking.request, i, WaitingVerb::kPin,
+                   found ? PinOne(event, *key->current, verb.hard, verb.soft) : NoObject());
     }
   }
 }
@@ -96,7 +114,7 @@ void Catalog::State::Do(Event& event, const Asking& /*asking*/, const NoteReads&
     Object* const object = Find(put);
     if (!object || object->state != ObjectState::kComplete) continue;  // late, or never heard of
     ++counters.reads_noted;
-    Touch(event.now, *object);
+    Touch(event, *object);
   }
 }
 
@@ -111,7 +129,7 @@ void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_
   answer.replicas = Replicas(object);
   answer.lease = want_lease ? Lease(event.now, object) : Duration::zero();
   answer.parked = parked_for;
-  Touch(event.now, object);
+  Touch(event, object);
   event.out.Add(request, std::move(answer));
 }
 
@@ -123,7 +141,9 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
     if (!replica.segment) continue;
     Segment& segment = *replica.segment;
     if (segment.node().suspected && guards.suspected_holders_get_no_lease) suspected = true;
-    if (replica.standing == Standing::kLeased || !IsCommitted(replica.standing)) continue;
+    const bool counts = IsCommitted(replica.standing) && replica.standing != Standing::kLeased &&
+                        replica.standing != Standing::kPinned;
+    if (!counts) continue;
     ExpireLeases(segment, now);
     const uint64_t leased = segment.Bytes(Standing::kLeased) + replica.bytes;
     if (static_cast<double>(leased) >
@@ -141,15 +161,18 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     replica.segment->Move(&replica, object.hard_pin ? Standing::kPinned : Standing::kLeased);
   }
-  return limits.lease;
+  // No longer than the object lives: what is remembered so may be read without asking here.
+  return std::min(limits.lease, object.expires - now);
 }
 
-void Catalog::State::Touch(TimePoint now, Object& object) {
+void Catalog::State::Touch(Event& event, Object& object) {
   for (HeldReplica& replica : object.replicas) {
     if (replica.segment && IsCommitted(replica.standing) && replica.standing != Standing::kLeased) {
-      replica.segment->Move(&replica, Resting(object, now));
+      replica.segment->Move(&replica, Resting(object, event.now));
     }
   }
+  object.used = event.now;
+  NoteUse(event, object);
 }
 
 void Catalog::State::StatOne(Event& event, const RequestName& request, uint32_t index,
@@ -160,8 +183,11 @@ void Catalog::State::StatOne(Event& event, const RequestName& request, uint32_t 
   answer.size = object.size;
   answer.checksum = object.checksum;
   answer.age = event.now - object.committed;
-  answer.lease_left = std::max(object.lease_end - event.now, Duration::zero());
+  answer.lease_left =
+      std::max(std::min(object.lease_end, object.expires) - event.now, Duration::zero());
   answer.replicas = Replicas(object);
+  answer.durable = IsNoted(object);
+  answer.retention = RetentionLeft(object, event.now);
   event.out.Add(request, std::move(answer));
 }
 
@@ -199,7 +225,7 @@ void Catalog::State::RemoveOne(Event& event, const Asking& asking, uint32_t inde
   if (const std::optional<bool> found = caller.removes.Find(item_name)) {
     return answer(*found ? Status::Ok() : NoObject());
   }
-  KeyEntry* key = FindKey(name);
+  KeyEntry* key = FindKey(event, name);
   const bool found = key && key->current;
   if (found && waiting.IsFull()) {
     return answer(ResourceExhaustedError(std::to_string(waiting.size()) +

@@ -41,6 +41,8 @@ ObjectEvent::What EventOf(const Object& object, Cause cause) {
       return What::kEvictedByWatermark;
     case Cause::kEvictedByOperator:
       return What::kEvictedByOperator;
+    case Cause::kEvictedWithGroup:
+      return What::kEvictedWithGroup;
     case Cause::kTtl:
       return What::kExpired;
   }
@@ -54,6 +56,7 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   Node* const writer = nodes.Find(object.id.writer);
   CountRetired(object, cause);
   Tell(event, EventOf(object, cause), object);
+  EndKeeping(object);
   if (object.state == ObjectState::kComplete) {
     --complete;
     key.current = nullptr;
@@ -116,6 +119,9 @@ void Catalog::State::CountRetired(const Object& object, Cause cause) {
     case Cause::kEvictedByOperator:
       ++counters.evicted_by_operator;
       break;
+    case Cause::kEvictedWithGroup:
+      ++counters.evicted_with_group;
+      break;
     case Cause::kTtl:
       ++counters.expired;
       break;
@@ -160,6 +166,7 @@ void Catalog::State::LeaveKey(Event& event, Object& object) {
   KeyEntry& key = *object.key;
   object.key = nullptr;
   std::erase(key.leaving, &object);
+  AdvanceSweeps(event, object.id);
   if (key.leaving.empty()) AnswerRemovers(event, key);
   CompleteIfClear(event, key);
   ForgetIfEmpty(key);

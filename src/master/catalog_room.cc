@@ -1,4 +1,4 @@
-// Finding room for a put, and making it: pages, eviction, and the queues of parked puts.
+// Finding room for a put, and making it: pages, and the queues of parked puts.
 
 #include <algorithm>
 #include <functional>
@@ -10,8 +10,7 @@
 namespace kvstore::master {
 namespace {
 
-constexpr size_t kVictimsPassedOver = 64;  // per call, whose other holders are silent or slow
-constexpr size_t kParkedRetried = 128;     // per event, of the longest parked; and of the others
+constexpr size_t kParkedRetried = 128;  // per event, of the longest parked; and of the others
 
 bool IsOnNodeOf(const std::vector<Segment*>& segments, const Segment& candidate) {
   return std::any_of(segments.begin(), segments.end(), [&candidate](const Segment* segment) {
@@ -102,7 +101,7 @@ Room Catalog::State::FindFreeRoom(const Object& object) const {
   const auto has_it_free = [&](const Segment& segment) {
     if (object.size > segment.Available()) return false;
     const uint64_t bytes = segment.free().Footprint(object.size);
-    return bytes <= segment.Available() &&
+    return bytes <= segment.Available() && PinFits(object, segment) &&
            segment.free().CanAllocate(bytes, limits.ranges_per_replica);
   };
   // First where the low watermark stays free: else the writer's own segment would evict for ever
@@ -120,18 +119,23 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
   if (room.segments.size() == object.replicas_wanted) return room;
   room.now = false;
   const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
-  // Where pages or victims are to be had at once, and only then where others must finish first.
-  Choose(candidates, object.replicas_wanted, &room.segments, [&](Segment& segment) {
-    if (object.size > segment.limit()) return false;
+  const auto can_make_it = [&](Segment& segment, bool soft_pins_too) {
+    if (object.size > segment.limit() || !PinFits(object, segment)) return false;
     ExpireLeases(segment, event.now);
     const uint64_t wanted = segment.claimed() + segment.free().Footprint(object.size);
     uint64_t room_made =
         segment.free().free_bytes() + segment.Unprepared() + segment.Bytes(Standing::kOrdered);
-    if (!segment.node().IsSlow(event.now)) room_made += segment.Bytes(Standing::kEvictable);
+    if (!segment.node().IsSlow(event.now)) room_made += segment.Evictable(soft_pins_too);
     return wanted <= room_made;
-  });
+  };
+  // Where pages or victims are to be had at once, without soft pins and then with them; and only
+  // then where others must finish first.
+  for (const bool soft_pins_too : {false, true}) {
+    Choose(candidates, object.replicas_wanted, &room.segments,
+           [&](Segment& segment) { return can_make_it(segment, soft_pins_too); });
+  }
   Choose(candidates, object.replicas_wanted, &room.segments, [&](const Segment& segment) {
-    return object.size <= segment.limit() &&
+    return object.size <= segment.limit() && PinFits(object, segment) &&
            segment.free().Footprint(object.size) <= segment.Reachable();
   });
   return room;
@@ -150,6 +154,10 @@ bool Catalog::State::FitsOnceWell(const Object& object) const {
                });
       });
   return static_cast<size_t>(fitting) >= object.replicas_wanted;
+}
+
+bool Catalog::State::PinFits(const Object& object, const Segment& segment) const {
+  return !object.hard_pin || MayPin(segment, segment.free().Footprint(object.size));
 }
 
 void Catalog::State::Park(Event& event, Object& object, std::vector<Segment*> segments) {
@@ -172,6 +180,7 @@ void Catalog::State::LeaveQueues(Object& object) {
 void Catalog::State::EndParked(Event& event, Object& object, const Status& status) {
   LeaveQueues(object);
   AnswerAll(event, object.waiting, status);
+  EndKeeping(object);
   parked.erase(object.arrival);
   Node& writer = *nodes.Find(object.id.writer);
   writer.unfinished.erase(object.id.sequence);
@@ -231,31 +240,6 @@ void Catalog::State::AskForPages(Event& event, Segment& segment, uint64_t free_w
   }
 }
 
-void Catalog::State::Evict(Event& event, Segment& segment, uint64_t missing, Cause cause) {
-  if (missing == 0) return;
-  ExpireLeases(segment, event.now);
-  size_t passed_over = 0;
-  while (missing > 0) {
-    HeldReplica* const victim = segment.First(Standing::kEvictable);
-    if (!victim) return;
-    if (!YieldsVictims(*victim->object, event.now)) {
-      if (++passed_over > kVictimsPassedOver || segment.node().IsSlow(event.now)) return;
-      segment.Move(victim, Standing::kEvictable);
-      continue;
-    }
-    missing -= std::min(missing, victim->bytes);
-    Retire(event, *victim->object, cause);
-  }
-}
-
-bool Catalog::State::YieldsVictims(const Object& object, TimePoint now) const {
-  return std::none_of(
-      object.replicas.begin(), object.replicas.end(), [now](const HeldReplica& replica) {
-        return replica.segment && (replica.segment->node().suspected ||
-                                   replica.segment->node().IsSlow(now) || replica.segment->sick());
-      });
-}
-
 void Catalog::State::ServeQueue(Event& event, Segment& segment) {
   std::vector<Segment*> to_serve = {&segment};
   while (!to_serve.empty()) {
@@ -292,11 +276,13 @@ void Catalog::State::RetryParked(Event& event) {
     if (room.segments.size() == object->replicas_wanted && Grant(event, *object, room.segments)) {
       continue;
     }
-    // Others took leases there, or view in place what was evicted for it: views last.
+    // Others took leases there, or pinned too much, or view in place what was evicted for it: views
+    // last.
     const bool stuck = std::any_of(
-        object->targets.begin(), object->targets.end(), [object](const Segment* target) {
+        object->targets.begin(), object->targets.end(), [this, object](const Segment* target) {
           return target->free().Footprint(object->size) + target->Bytes(Standing::kWithdrawn) >
-                 target->Reachable();
+                     target->Reachable() ||
+                 !PinFits(*object, *target);
         });
     if (stuck || object->targets.empty()) Replan(event, *object);
   }
@@ -313,30 +299,58 @@ uint64_t Catalog::State::LowWatermark(const Segment& segment) const {
   return static_cast<uint64_t>(limits.free_share_wanted * static_cast<double>(segment.limit()));
 }
 
-Status Catalog::State::NoRoom(const Object& object) const {
+// resource_exhausted: hard pins leave too little of too many nodes to be pinned.
+Status Catalog::State::NoPin(const Object& object, const std::vector<const Node*>& allowed) {
+  if (!object.hard_pin) return Status::Ok();
+  uint64_t pinned = 0;
+  const auto fits =
+      static_cast<uint64_t>(std::count_if(allowed.begin(), allowed.end(), [&](const Node* node) {
+        bool any = false;
+        for (const auto& segment : node->segments) {
+          pinned += segment->hard_pinned();
+          any = any || PinFits(object, *segment);
+        }
+        return any && LivesAndLends(*node);
+      }));
+  if (fits >= object.replicas_wanted) return Status::Ok();
+  ++counters.pins_refused;
+  const uint64_t size = SpaceOf(allowed).size;
+  const auto most = static_cast<uint64_t>(limits.pinned_share_allowed * static_cast<double>(size));
+  return ResourceExhaustedError(
+      "too much is pinned: " + std::to_string(object.replicas_wanted) + " x " +
+      BytesText(object.size) + " to be pinned; of " + BytesText(size) + LentWhere(object) +
+      ", at most " + BytesText(most) + " may be (pinned_share_allowed, of each segment), " +
+      BytesText(pinned) + " are; unpin others, pin softly, or " + MoreMemory(object));
+}
+
+Status Catalog::State::NoRoom(const Object& object) {
   std::vector<const Node*> allowed;
   for (const auto& [incarnation, node] : nodes.all()) {
     if (Allows(object, nodes.Find(object.id.writer), *node)) allowed.push_back(node.get());
   }
   KVSTORE_RETURN_IF_ERROR(TooFew(object, allowed));
   KVSTORE_RETURN_IF_ERROR(TooLarge(object, allowed));
+  KVSTORE_RETURN_IF_ERROR(NoPin(object, allowed));
   uint64_t withdrawn = 0;
   uint64_t coming = 0;
+  uint64_t pinned = 0;
   for (const Node* node : allowed) {
     for (const auto& segment : node->segments) {
       withdrawn += segment->Bytes(Standing::kWithdrawn);
       coming += segment->Coming();
+      pinned += segment->Bytes(Standing::kPinned);
     }
   }
   const Space space = SpaceOf(allowed);
   return ResourceExhaustedError(
       "no room: " + std::to_string(object.replicas_wanted) + " x " + BytesText(object.size) +
-      " needed; of " + BytesText(space.size) + LentWhere(object) + ", " + BytesText(space.leased) +
-      " are leased, " + BytesText(space.unfinished) + " unfinished, " +
+      " needed; of " + BytesText(space.size) + LentWhere(object) + ", " + BytesText(pinned) +
+      " are pinned, " + BytesText(space.leased) + " leased, " + BytesText(space.unfinished) +
+      " unfinished, " +
       (withdrawn > 0 ? BytesText(withdrawn) + " withdrawn but still being read, " : "") +
       BytesText(coming) + " coming; " +
       (space.leased > 0 ? "retry when leases have ended" : "retry later") +
-      ", put smaller objects or " + MoreMemory(object));
+      (pinned > 0 ? ", unpin others" : "") + ", put smaller objects or " + MoreMemory(object));
 }
 
 }  // namespace kvstore::master

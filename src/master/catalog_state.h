@@ -5,11 +5,13 @@
 //
 //   catalog.cc             the public class; which verb goes where
 //   catalog_put.cc         StartPut, CommitPut, AbortPut: the life of a put until it is visible
-//   catalog_room.cc        finding room, parking, eviction, pages
+//   catalog_room.cc        finding room, parking, pages
+//   catalog_evict.cc       what is evicted: for room, to keep some ready, on request
 //   catalog_retire.cc      the one door by which memory comes back, and the acks
 //   catalog_read.cc        Locate, Exists, WaitExists, Stat, NoteReads, Remove
 //   catalog_wait.cc        items that are answered later
-//   catalog_keep.cc        how long objects are kept: pins, TTL, groups; eviction on request
+//   catalog_keep.cc        how long objects are kept: pins, TTL, groups, their order of use
+//   catalog_sweep.cc       RemoveMatching
 //   catalog_notes.cc       what holders keep for the next master
 //   catalog_reign.cc       a new reign: reports, and what waits for them
 //   catalog_copies.cc      replicas made again, copied and moved
@@ -29,6 +31,7 @@
 #include <vector>
 
 #include "master/catalog.h"
+#include "master/group.h"
 #include "master/node_table.h"
 #include "master/object.h"
 #include "master/outbox.h"
@@ -41,6 +44,8 @@ namespace kvstore::master {
 struct Event {
   TimePoint now;
   Outbox out;
+  std::vector<PutId> used{};  // objects that were touched or became visible, in order
+  bool in_chain = false;      // some of them have a position
 };
 
 // Whose request is being handled.
@@ -67,11 +72,19 @@ enum class Cause : uint8_t {
   kEvictedForRoom,
   kEvictedByWatermark,
   kEvictedByOperator,
+  kEvictedWithGroup,
   kTtl,
 };
 
 // For an event about the node as it is.
 NodeEvent AboutNode(NodeEvent::What what, const Node& node);
+
+// A RemoveMatching of which something is not withdrawn everywhere yet.
+struct Sweep {
+  uint64_t count = 0;       // objects that it removed
+  std::vector<PutId> puts;  // of which the last one is not withdrawn, the others perhaps
+  WaitList waiting;
+};
 
 struct Catalog::State {
   State(const Limits& limits_in, const Reign& reign, const Guards& guards_in)
@@ -136,16 +149,31 @@ struct Catalog::State {
   // Keeps the low watermark free, or coming.
   void KeepReady(Event& event, Segment& segment);
   void AskForPages(Event& event, Segment& segment, uint64_t free_wanted);
-  void Evict(Event& event, Segment& segment, uint64_t missing, Cause cause);
   // Grants to the head of the queue while that has its room.
   void ServeQueue(Event& event, Segment& segment);
   // The longest parked puts, and in turn some of the others, take room that has come up anywhere.
   void RetryParked(Event& event);
   void ExpireLeases(Segment& segment, TimePoint now);
-  bool YieldsVictims(const Object& object, TimePoint now) const;
   uint64_t LowWatermark(const Segment& segment) const;
   // Why the put gets no room, with numbers of the nodes that its placement allows.
-  Status NoRoom(const Object& object) const;
+  Status NoRoom(const Object& object);
+  Status NoPin(const Object& object, const std::vector<const Node*>& allowed);
+  // Whether the segment may have the put, as far as hard pins are concerned.
+  bool PinFits(const Object& object, const Segment& segment) const;
+
+  // ---- eviction (catalog_evict.cc)
+
+  // So many more bytes of the segment, if there are victims. Costs O(1) per object that is evicted,
+  // and looks at a bounded number of others.
+  void Evict(Event& event, Segment& segment, uint64_t missing, Cause cause);
+  // Whether the object may be evicted now, with all of its group. `soft`: soft pins are respected.
+  // `in_vain` counts what was looked at if not.
+  bool Yields(const Object& object, TimePoint now, bool soft, size_t* in_vain) const;
+  bool YieldsVictims(const Object& object, TimePoint now) const;
+  // It, and all of its group. May destroy them.
+  void EvictWithGroup(Event& event, Object& object, Cause cause);
+  EvictOutcome EvictOnRequest(Event& event, const EvictRequest& request);
+  Status EvictByName(Event& event, std::string_view key);
 
   // ---- the door (catalog_retire.cc)
 
@@ -171,7 +199,7 @@ struct Catalog::State {
   void LocateOne(Event& event, const RequestName& request, uint32_t index, Object& object,
                  bool want_lease, Duration parked);
   Duration Lease(TimePoint now, Object& object);
-  void Touch(TimePoint now, Object& object);
+  void Touch(Event& event, Object& object);
   void StatOne(Event& event, const RequestName& request, uint32_t index, const Object& object);
   void RemoveOne(Event& event, const Asking& asking, uint32_t index, std::string_view key);
   std::vector<Replica> Replicas(const Object& object) const;
@@ -187,6 +215,10 @@ struct Catalog::State {
                     Status status);
   // The item has waited for too long; says for what.
   void AnswerOverdue(Event& event, const WaitingItem& item);
+  // The name of a node that has not withdrawn the retiring object.
+  static std::string SlowestHolder(const Object& object);
+  // One that has not confirmed a withdrawal that the key waits for.
+  static std::string SlowestHolder(const KeyEntry& key);
   void AnswerReader(Event& event, const WaitingItem& item);
   void AnswerAll(Event& event, WaitList& list, const Status& status);
   // Readers that need not wait any more are answered.
@@ -194,13 +226,42 @@ struct Catalog::State {
   void AnswerRemovers(Event& event, KeyEntry& key);
   void ForgetIfEmpty(KeyEntry& key);
   KeyEntry* FindKey(std::string_view key);
+  // After what has expired under the key is given up.
+  KeyEntry* FindKey(Event& event, std::string_view key);
   KeyEntry& FindOrAddKey(std::string_view key);
 
   // ---- how long objects are kept (catalog_keep.cc)
 
   // The standing of a committed replica of the object that is not leased.
   Standing Resting(const Object& object, TimePoint now) const;
-  EvictOutcome EvictOnRequest(Event& event, const EvictRequest& request);
+  // What a put asks for; its durations count from BeginKeeping.
+  void SetRetention(Object& object, const Retention& retention);
+  // It is complete.
+  void BeginKeeping(TimePoint now, Object& object);
+  // It is complete no longer, or never will be.
+  void EndKeeping(Object& object);
+  // `soft`: from now; 0: none.
+  Status PinOne(Event& event, Object& object, bool hard, Duration soft);
+  void SetPins(TimePoint now, Object& object, bool hard, Duration soft);
+  // Whether so many more bytes of the segment may be pinned.
+  bool MayPin(const Segment& segment, uint64_t bytes) const;
+  Status TooMuchPinned(const Segment& segment, uint64_t bytes) const;
+  void Expire(Event& event);
+  void EndSoftPins(TimePoint now);
+  void NoteUse(Event& event, const Object& object);
+  // What one event used is evicted tail first: of higher positions before lower ones.
+  void OrderByPosition(Event& event);
+
+  // ---- removal by prefix (catalog_sweep.cc)
+
+  // Retires what has the prefix. O(all keys). Answered, if all of it is withdrawn.
+  void BeginSweep(Event& event, const Asking& asking, std::string_view prefix);
+  // Answers it if nothing is left to be withdrawn, which ends it; else it waits for the next put.
+  void Advance(Event& event, const RequestName& request);
+  // The put is withdrawn everywhere.
+  void AdvanceSweeps(Event& event, const PutId& put);
+  void ForgetSweepsOf(Incarnation caller);
+  Status StillSweeping(const RequestName& request, const std::string& waited) const;
 
   // ---- the new reign (catalog_reign.cc)
 
@@ -260,6 +321,8 @@ struct Catalog::State {
   void HandleTally(Node& node, const ClientTally& tally);
   Result<ObjectDetail> Describe(TimePoint now, std::string_view key) const;
   Retention RetentionLeft(const Object& object, TimePoint now) const;
+  // Whether every holder has noted it as it is now.
+  static bool IsNoted(const Object& object);
   std::string CheckInvariants() const;
 
   // Tells who watches what has become of the object, which still has its key. `where`: the node
@@ -284,9 +347,15 @@ struct Catalog::State {
   uint64_t next_arrival = 1;
   uint64_t retry_next = 0;  // arrival from which RetryParked goes on, past the oldest
   WaitingItems waiting;
-  std::set<Incarnation> complainers;    // whose peers failed them lately
-  std::map<SegmentId, TimePoint> sick;  // since when
-  bool watched = false;                 // somebody wants to know what becomes of objects
+  Groups groups;
+  std::set<std::pair<TimePoint, PutId>> expiries;   // complete objects with a TTL
+  std::set<std::pair<TimePoint, PutId>> soft_pins;  // complete objects, by the end of their pin
+  uint64_t hard_pinned = 0;                         // complete objects
+  std::map<RequestName, Sweep> sweeps;
+  std::multimap<PutId, RequestName> swept;  // by the put that each sweep waits for
+  std::set<Incarnation> complainers;        // whose peers failed them lately
+  std::map<SegmentId, TimePoint> sick;      // since when
+  bool watched = false;                     // somebody wants to know what becomes of objects
   ClientTotals clients;
 };
 

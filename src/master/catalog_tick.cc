@@ -12,6 +12,8 @@ void Catalog::State::Tick(Event& event) {
   RankYoung(event.now);
   EndGrants(event);
   EndPatience(event);
+  Expire(event);
+  EndSoftPins(event.now);
   for (const auto& [incarnation, node] : nodes.all()) {
     for (const auto& segment : node->segments) ExpireLeases(*segment, event.now);
     if (node->suspected) continue;

@@ -19,19 +19,20 @@ std::string Milliseconds(Duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
 }
 
-// The name of a node that has not confirmed a withdrawal that the key waits for.
-std::string SlowestHolder(const KeyEntry& key) {
-  for (const Object* object : key.leaving) {
-    for (const HeldReplica& replica : object->replicas) {
-      if (replica.segment && replica.standing == Standing::kOrdered) {
-        return replica.segment->node().peer.name;
-      }
+}  // namespace
+
+std::string Catalog::State::SlowestHolder(const Object& object) {
+  for (const HeldReplica& replica : object.replicas) {
+    if (replica.segment && replica.standing == Standing::kOrdered) {
+      return replica.segment->node().peer.name;
     }
   }
   return "unknown";
 }
 
-}  // namespace
+std::string Catalog::State::SlowestHolder(const KeyEntry& key) {
+  return key.leaving.empty() ? "unknown" : SlowestHolder(*key.leaving.front());
+}
 
 bool Catalog::State::Wait(Event& event, const Asking& asking, WaitingItem item) {
   item.request = asking.request;
@@ -63,8 +64,11 @@ void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint
     case WaitingVerb::kCommitPut:
     case WaitingVerb::kExists:
     case WaitingVerb::kWaitExists:
+    case WaitingVerb::kPin:
     case WaitingVerb::kRemove:
       return AddStatus<ItemAnswer>(event, request, index, std::move(status));
+    case WaitingVerb::kSweep:
+      return AddStatus<CountAnswer>(event, request, index, std::move(status));
   }
 }
 
@@ -84,6 +88,7 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
       break;
     case WaitingVerb::kLocate:
     case WaitingVerb::kExists:
+    case WaitingVerb::kPin:
     case WaitingVerb::kStat:
       status =
           DeadlineExceededError("not known after " + waited + ": node " + SlowestHolder(*item.key) +
@@ -96,6 +101,9 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
       status = DeadlineExceededError("no longer found, but after " + waited + " node " +
                                      SlowestHolder(*item.key) +
                                      " has not confirmed that it refuses old locations; ask again");
+      break;
+    case WaitingVerb::kSweep:
+      status = StillSweeping(item.request, waited);
       break;
   }
   AnswerStatus(event, item.request, item.index, item.verb, std::move(status));
@@ -136,6 +144,10 @@ void Catalog::State::AnswerReader(Event& event, const WaitingItem& item) {
     case WaitingVerb::kStat:
       if (object) return StatOne(event, item.request, item.index, *object);
       break;
+    case WaitingVerb::kPin:
+      if (!object) break;
+      return AnswerStatus(event, item.request, item.index, item.verb,
+                          PinOne(event, *object, item.hard, item.soft));
     case WaitingVerb::kExists:
       ++(object ? counters.exists_hits : counters.exists_misses);
       break;

@@ -229,6 +229,9 @@ std::vector<Setting> CatalogSettings() {
       Share(
           "leased_share_allowed", [](Config & c) -> auto& { return c.limits.leased_share_allowed; },
           "Share of each segment that leases may keep from eviction."),
+      Share(
+          "pinned_share_allowed", [](Config & c) -> auto& { return c.limits.pinned_share_allowed; },
+          "Share of each segment that hard pins may keep from eviction."),
       Number(
           "prepare_step_bytes", 4096, uint64_t{1} << 40,
           [](Config & c) -> auto& { return c.limits.prepare_step; },

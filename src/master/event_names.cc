@@ -40,6 +40,8 @@ std::string_view EventName(ObjectEvent::What what) {
       return "evicted_by_watermark";
     case ObjectEvent::What::kEvictedByOperator:
       return "evicted_by_operator";
+    case ObjectEvent::What::kEvictedWithGroup:
+      return "evicted_with_group";
     case ObjectEvent::What::kExpired:
       return "expired";
     case ObjectEvent::What::kLost:

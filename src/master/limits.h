@@ -22,6 +22,7 @@ struct Limits {
   Duration slow_start = std::chrono::seconds(30);  // a lender's free memory counts in full after
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
+  double pinned_share_allowed = 0.5;  // of each segment: beyond it nothing more is pinned hard
   uint64_t prepare_step = 64u << 20;  // bytes of pages asked for at a time
   uint32_t replicas = 8;
   size_t ranges_per_replica = 16;

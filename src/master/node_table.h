@@ -121,6 +121,7 @@ struct Node {
   std::map<uint64_t, Object*> unfinished;  // by sequence: parked, pending, committing
   Outcomes outcomes;
   Remembered<std::pair<uint64_t, uint32_t>, bool> removes;  // (request, index) -> found
+  Remembered<uint64_t, uint64_t> sweeps;                    // request -> objects removed
 
   Segment* FindSegment(uint32_t index) const;
   bool Lends() const;

@@ -40,6 +40,8 @@ std::string_view StandingName(Standing standing) {
       return "unfinished";
     case Standing::kEvictable:
       return "evictable";
+    case Standing::kUnpinned:
+      return "unpinned";
     case Standing::kSoftPinned:
       return "soft-pinned";
     case Standing::kPinned:

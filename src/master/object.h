@@ -18,6 +18,7 @@
 namespace kvstore::master {
 
 class Segment;
+struct Group;
 struct KeyEntry;
 struct Object;
 
@@ -94,10 +95,13 @@ struct Object {
   // How long it is kept; see Retention.
   bool durable = false;
   bool hard_pin = false;
+  uint32_t position = 0;
+  uint32_t group_place = 0;  // of this in the group's members
+  Group* group = nullptr;    // null: none
+  // Before the commit these two are as long after TimePoint{} as they will be after the commit.
   TimePoint soft_pin_end{};  // not after now: none
   TimePoint expires = TimePoint::max();
-  std::string group;
-  uint32_t position = 0;
+  TimePoint used{};  // complete: when it was committed, or touched last
 
   std::list<HeldReplica> replicas;  // at fixed places
   size_t not_withdrawn = 0;         // replicas whose holder may still vouch for them

@@ -1,7 +1,9 @@
 #include "master/segment.h"
 
 #include <algorithm>
+#include <tuple>
 
+#include "master/group.h"
 #include "master/node_table.h"
 
 namespace kvstore::master {
@@ -25,30 +27,69 @@ bool Segment::Grant(HeldReplica* replica, uint64_t bytes, size_t max_ranges, uin
   replica->segment = this;
   replica->birth = birth;
   replica->bytes = bytes;
-  replica->standing = Standing::kUnfinished;
-  Of(Standing::kUnfinished).replicas.PushBack(replica);
-  Of(Standing::kUnfinished).bytes += bytes;
+  Enter(replica, Standing::kUnfinished);
   return true;
 }
 
 void Segment::Move(HeldReplica* replica, Standing to) {
+  Leave(replica);
+  Enter(replica, to);
+}
+
+void Segment::Enter(HeldReplica* replica, Standing standing) {
+  replica->standing = standing;
+  Of(standing).replicas.PushBack(replica);
+  if (standing == Standing::kUnpinned) unpinned_.insert(replica);
+  Count(*replica);
+}
+
+void Segment::Leave(HeldReplica* replica) {
+  Discount(*replica);
+  if (replica->standing == Standing::kUnpinned) unpinned_.erase(replica);
   Of(replica->standing).replicas.Remove(replica);
-  Of(replica->standing).bytes -= replica->bytes;
-  replica->standing = to;
-  Of(to).replicas.PushBack(replica);
-  Of(to).bytes += replica->bytes;
+}
+
+void Segment::Count(const HeldReplica& replica) {
+  Of(replica.standing).bytes += replica.bytes;
+  if (replica.object->hard_pin && !IsRetiring(replica.standing)) hard_pinned_ += replica.bytes;
+  if (Group* const group = replica.object->group) {
+    ++group->replicas[static_cast<size_t>(replica.standing)];
+  }
+}
+
+void Segment::Discount(const HeldReplica& replica) {
+  Of(replica.standing).bytes -= replica.bytes;
+  if (replica.object->hard_pin && !IsRetiring(replica.standing)) hard_pinned_ -= replica.bytes;
+  if (Group* const group = replica.object->group) {
+    --group->replicas[static_cast<size_t>(replica.standing)];
+  }
+}
+
+bool Segment::ColderFirst::operator()(const HeldReplica* a, const HeldReplica* b) const {
+  const auto turn = [](const Object& object) {
+    return std::tuple(object.used, ~object.position, object.id);
+  };
+  return turn(*a->object) < turn(*b->object);
+}
+
+HeldReplica* Segment::Coldest() const {
+  HeldReplica* const evictable = First(Standing::kEvictable);
+  if (unpinned_.empty()) return evictable;
+  HeldReplica* const unpinned = *unpinned_.begin();
+  return !evictable || ColderFirst()(unpinned, evictable) ? unpinned : evictable;
 }
 
 void Segment::FreeMemory(HeldReplica* replica) {
   if (replica->bytes == 0) return;
-  Of(replica->standing).bytes -= replica->bytes;
+  Discount(*replica);
   replica->bytes = 0;
+  Count(*replica);
   for (const Range& range : replica->ranges) Free(range);
 }
 
 void Segment::Release(HeldReplica* replica) {
   FreeMemory(replica);
-  Of(replica->standing).replicas.Remove(replica);
+  Leave(replica);
   replica->segment = nullptr;
 }
 
@@ -143,7 +184,8 @@ Space Segment::TakeSpace() const {
   space.unfinished = Bytes(Standing::kUnfinished);
   space.leased = Bytes(Standing::kLeased);
   space.pinned = Bytes(Standing::kSoftPinned) + Bytes(Standing::kPinned);
-  space.committed = Bytes(Standing::kEvictable) + space.pinned + space.leased;
+  space.committed =
+      Bytes(Standing::kEvictable) + Bytes(Standing::kUnpinned) + space.pinned + space.leased;
   space.withdrawn = Bytes(Standing::kWithdrawn);
   space.withheld = withheld_.free_bytes();
   space.retiring = Bytes(Standing::kOrdered) + space.withdrawn + space.withheld;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "kvstore/clock.h"
@@ -47,11 +48,32 @@ class Segment {
   void FreeMemory(HeldReplica* replica);
   // Forgets the replica; its memory is free.
   void Release(HeldReplica* replica);
+  // `change` changes the object's group or hard pin, on which sums over its replicas depend.
+  template <typename Change>
+  static void Reclassify(Object* object, const Change& change) {
+    for (const HeldReplica& replica : object->replicas) {
+      if (replica.segment) replica.segment->Discount(replica);
+    }
+    change();
+    for (const HeldReplica& replica : object->replicas) {
+      if (replica.segment) replica.segment->Count(replica);
+    }
+  }
 
   HeldReplica* First(Standing standing) const { return Of(standing).replicas.front(); }
   const Chain<HeldReplica>& List(Standing standing) const { return Of(standing).replicas; }
   uint64_t Bytes(Standing standing) const { return Of(standing).bytes; }
   size_t objects() const;  // committed
+
+  // The one that is to be evicted first, of those that no pin keeps; null: none.
+  HeldReplica* Coldest() const;
+  // Bytes of replicas that may be evicted to make room.
+  uint64_t Evictable(bool soft_pins_too) const {
+    return Bytes(Standing::kEvictable) + Bytes(Standing::kUnpinned) +
+           (soft_pins_too ? Bytes(Standing::kSoftPinned) : 0);
+  }
+  // Of hard-pinned objects, unfinished ones included.
+  uint64_t hard_pinned() const { return hard_pinned_; }
 
   // ---- pages
 
@@ -122,6 +144,17 @@ class Segment {
     uint64_t bytes = 0;  // sum over `replicas`
   };
   void Free(Range range);
+  // From cold to warm; of one call, the tail of a chain before its head.
+  struct ColderFirst {
+    bool operator()(const HeldReplica* a, const HeldReplica* b) const;
+  };
+
+  // The replica's part in all sums.
+  void Count(const HeldReplica& replica);
+  void Discount(const HeldReplica& replica);
+  void Enter(HeldReplica* replica, Standing standing);
+  void Leave(HeldReplica* replica);
+
   Held& Of(Standing s) { return held_[static_cast<size_t>(s)]; }
   const Held& Of(Standing s) const { return held_[static_cast<size_t>(s)]; }
 
@@ -139,6 +172,9 @@ class Segment {
   RangeAllocator free_;      // below the limit
   RangeAllocator withheld_;  // beyond it
   std::array<Held, kStandings> held_;
+  // All of kUnpinned. An object's `used` and `position` don't change while it is in here.
+  std::set<HeldReplica*, ColderFirst> unpinned_;
+  uint64_t hard_pinned_ = 0;
   std::map<uint64_t, Object*> queue_;  // by arrival
   uint64_t claimed_ = 0;               // sum of the footprints of queue_
 };

@@ -11,13 +11,14 @@ namespace kvstore::master {
 enum class Standing : uint8_t {
   kUnfinished,  // of a pending or committing put, or being filled by a copy
   kEvictable,   // committed; the list runs from cold to warm
+  kUnpinned,    // committed, evictable since its pin ended: in its turn by its last use
   kSoftPinned,  // committed; evicted, from cold to warm, only where nothing is evictable
   kPinned,      // committed; never evicted
   kLeased,      // committed; the list runs in the order in which the leases end
   kOrdered,     // retiring, the holder has not answered; in the order in which orders were sent
   kWithdrawn,   // retiring, withdrawn but not free: something still touches the memory
 };
-inline constexpr size_t kStandings = 7;
+inline constexpr size_t kStandings = 8;
 
 inline bool IsCommitted(Standing standing) {
   return standing >= Standing::kEvictable && standing <= Standing::kLeased;

@@ -30,7 +30,9 @@ enum class WaitingVerb : uint8_t {
   kExists,
   kStat,
   kWaitExists,  // for a commit
-  kRemove,      // for the withdrawal of what was removed
+  kPin,         // as kCommitPut
+  kRemove,      // for the withdrawal of what was removed; so does kSweep
+  kSweep,
 };
 
 // One item that is answered later.
@@ -43,8 +45,10 @@ struct WaitingItem {
   TimePoint since{};
   TimePoint deadline{};  // then it is answered with what it waits for
 
+  bool hard = false;         // kPin
+  Duration soft{};           // kPin
   Object* object = nullptr;  // kStartPut, kCommitPut
-  KeyEntry* key = nullptr;   // all others
+  KeyEntry* key = nullptr;   // all others but kSweep
   WaitList* list = nullptr;  // of `object` or `key`: what is answered together
   uint64_t serial = 0;       // order of arrival; unique
 

@@ -43,7 +43,7 @@ class World {
 
   void Step() {
     now_ += milliseconds(Pick(8) == 0 ? Pick(200) : Pick(5));
-    switch (Pick(20)) {
+    switch (Pick(22)) {
       case 0:
         return Collect(WithStrikes(&catalog_, now_, catalog_.Tick(now_)));
       case 1:
@@ -77,6 +77,11 @@ class World {
         }
         if (Pick(8) == 0) catalog_.Excuse(now_, milliseconds(Pick(300)));
         return;
+      case 20:
+        return Ask(Pin{Keys(), Pick(2) == 0, milliseconds(Pick(3) * 300)});
+      case 21:
+        return Pick(3) ? Evict()
+                       : Ask(RemoveMatching{Pick(4) ? "k" + std::to_string(Pick(10)) : ""});
       default:
         return ChangeMembers();
     }
@@ -194,6 +199,12 @@ class World {
         removing_[{request.id, i}] = found_[std::string(remove->keys[i])];
       }
     }
+    if (const auto* sweep = std::get_if<RemoveMatching>(&request.verb)) {
+      for (const auto& [key, puts] : found_) {
+        if (key.starts_with(sweep->prefix))
+          removing_[{request.id, 0}].insert(puts.begin(), puts.end());
+      }
+    }
     Collect(catalog_.Handle(now_, name, request));
     if (Pick(6) == 0) Collect(catalog_.Handle(now_, name, request));
     const auto old = asked_.find(last_request_ - std::min<uint64_t>(last_request_, Pick(40)));
@@ -219,12 +230,37 @@ class World {
     constexpr Placement kPlacements[] = {Placement::kLocalFirst, Placement::kSpread,
                                          Placement::kThisHost};
     put.placement = kPlacements[Pick(3)];
+    if (Pick(2) == 0) put.retention = AnyRetention();
+    if (Pick(2) == 0) {
+      for (size_t i = 0; i < put.keys.size(); ++i) put.positions.push_back(Pick(4));
+    }
     if (Pick(4) == 0) put.preferred_nodes = {"n" + std::to_string(1 + Pick(5))};
     VerbRequest request;
     request.id = ++last_request_;
     request.patience = milliseconds(Pick(4) * 400);
     request.verb = put;
     Send(writer, request);
+  }
+
+  Retention AnyRetention() {
+    Retention retention;
+    retention.hard_pin = Pick(6) == 0;
+    retention.soft_pin = milliseconds(Pick(3) * 400);
+    if (Pick(2) == 0) retention.ttl = milliseconds(100 + Pick(1000));
+    if (Pick(2) == 0) retention.group = "g" + std::to_string(Pick(3));
+    return retention;
+  }
+
+  void Evict() {
+    EvictRequest request;
+    if (Pick(2) == 0) {
+      request.keys = {"k" + std::to_string(Pick(10))};
+    } else {
+      request.bytes = Pick(10 * kGranule);
+    }
+    Effects effects;
+    catalog_.Evict(now_, request, &effects);
+    Collect(effects);
   }
 
   // Of anybody, in any state, and some that never began.
@@ -342,6 +378,8 @@ class World {
     for (const Effects::Reply& reply : effects.replies) {
       const auto* items = std::get_if<std::vector<ItemAnswer>>(&reply.reply.answers);
       if (items) NoteRemoved(reply.reply.id, *items);
+      const auto* counts = std::get_if<std::vector<CountAnswer>>(&reply.reply.answers);
+      if (counts) NoteRemoved(reply.reply.id, *counts);
     }
   }
 
@@ -373,8 +411,9 @@ class World {
   }
 
   // What had been located when a Remove was asked for is never located after its answer.
-  void NoteRemoved(uint64_t request, const std::vector<ItemAnswer>& answers) {
-    for (const ItemAnswer& answer : answers) {
+  template <typename Answer>
+  void NoteRemoved(uint64_t request, const std::vector<Answer>& answers) {
+    for (const Answer& answer : answers) {
       const auto removing = removing_.find({request, answer.index});
       const StatusCode code = answer.status.code();
       if (removing == removing_.end()) continue;
@@ -448,6 +487,7 @@ TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComes
   }
   EXPECT_GT(world.counters().puts_committed, 20u);
   EXPECT_GT(world.counters().reads_noted, 0u);
+  EXPECT_GT(world.counters().pins_set, 0u);
   world.Settle();
   ASSERT_EQ(world.Check(), "");
   const Census census = world.census();

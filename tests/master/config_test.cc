@@ -208,6 +208,7 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--order_resend_ms=13",
                                       "--free_share_wanted=0.25",
                                       "--leased_share_allowed=0.5",
+                                      "--pinned_share_allowed=0.25",
                                       "--prepare_step_bytes=8192",
                                       "--max_segments_per_node=2",
                                       "--max_replicas=3",

@@ -39,10 +39,12 @@ class PlacementTest : public testing::Test {
 
   void Take(Node* node, uint64_t granules) {
     replicas_.push_back(std::make_unique<HeldReplica>());
+    replicas_.back()->object = &object_;
     ASSERT_TRUE(node->segments[0]->Grant(replicas_.back().get(), granules * kGranule, 1, 1));
     nodes_.NoteSpace(node->segments[0].get());
   }
 
+  Object object_;
   NodeTable nodes_;
   std::vector<std::unique_ptr<HeldReplica>> replicas_;
 };

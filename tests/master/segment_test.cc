@@ -11,6 +11,13 @@ constexpr uint64_t kGranule = 4096;
 
 class SegmentTest : public testing::Test {
  protected:
+  static HeldReplica Of(Object& object) {
+    HeldReplica replica;
+    replica.object = &object;
+    return replica;
+  }
+
+  Object object_;
   Node node_;
   Segment segment_{&node_, {0, 16 * kGranule, kGranule, 8 * kGranule}, SegmentId{{1, 1}, 0}};
 };
@@ -23,7 +30,7 @@ TEST_F(SegmentTest, OnlyPreparedMemoryIsFree) {
 }
 
 TEST_F(SegmentTest, AGrantCarriesTheBirthAndIsUnfinished) {
-  HeldReplica replica;
+  HeldReplica replica = Of(object_);
   ASSERT_TRUE(segment_.Grant(&replica, 3 * kGranule, 1, /*birth=*/7));
   EXPECT_EQ(replica.birth, 7u);
   EXPECT_EQ(replica.segment, &segment_);
@@ -33,14 +40,14 @@ TEST_F(SegmentTest, AGrantCarriesTheBirthAndIsUnfinished) {
 }
 
 TEST_F(SegmentTest, MoreThanIsFreeIsNotGranted) {
-  HeldReplica replica;
+  HeldReplica replica = Of(object_);
   EXPECT_FALSE(segment_.Grant(&replica, 9 * kGranule, 8, /*birth=*/1));
   EXPECT_EQ(segment_.free().free_bytes(), 8 * kGranule);
 }
 
 TEST_F(SegmentTest, MovingKeepsTheSumsAndTheOrderOfArrival) {
-  HeldReplica a;
-  HeldReplica b;
+  HeldReplica a = Of(object_);
+  HeldReplica b = Of(object_);
   ASSERT_TRUE(segment_.Grant(&a, kGranule, 1, 1));
   ASSERT_TRUE(segment_.Grant(&b, 2 * kGranule, 1, 1));
   segment_.Move(&a, Standing::kEvictable);
@@ -56,7 +63,7 @@ TEST_F(SegmentTest, MovingKeepsTheSumsAndTheOrderOfArrival) {
 }
 
 TEST_F(SegmentTest, OrderedMemoryAndAskedPagesAreComing) {
-  HeldReplica replica;
+  HeldReplica replica = Of(object_);
   ASSERT_TRUE(segment_.Grant(&replica, kGranule, 1, 1));
   segment_.AskForPages(12 * kGranule, TimePoint{});
   segment_.Move(&replica, Standing::kOrdered);
@@ -89,7 +96,7 @@ TEST_F(SegmentTest, WhatIsClaimedIsNotAvailable) {
 }
 
 TEST_F(SegmentTest, LeasedMemoryIsOutOfReach) {
-  HeldReplica replica;
+  HeldReplica replica = Of(object_);
   ASSERT_TRUE(segment_.Grant(&replica, 2 * kGranule, 1, 1));
   segment_.Move(&replica, Standing::kLeased);
   EXPECT_EQ(segment_.Reachable(), 14 * kGranule);

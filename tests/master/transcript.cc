@@ -33,6 +33,16 @@ KeyBatch Keys(const std::vector<std::string>& names) {
   return keys;
 }
 
+std::string RetentionText(const Retention& kept) {
+  std::string text;
+  if (kept.hard_pin) text += ", pinned";
+  if (kept.soft_pin > Duration::zero()) text += ", soft-pinned for " + TimeText(kept.soft_pin);
+  if (kept.ttl > Duration::zero()) text += ", expires in " + TimeText(kept.ttl);
+  if (!kept.group.empty()) text += ", group " + kept.group;
+  if (kept.position > 0) text += ", position " + std::to_string(kept.position);
+  return text;
+}
+
 std::string SpaceText(const Space& space) {
   return "size " + Granules(space.size) + ", unprepared " + Granules(space.unprepared) + ", free " +
          Granules(space.free) + ", unfinished " + Granules(space.unfinished) + ", committed " +
@@ -83,6 +93,8 @@ void Transcript::Execute(const std::string& line) {
     catalog_->Excuse(now_, ParseTime(command.Argument(0)));
   } else if (verb == "watch") {
     catalog_->WatchObjects(command.Argument(0) == "on");
+  } else if (verb == "evict") {
+    Evict(command);
   } else if (verb == "withdrawn" || verb == "free" || verb == "ready") {
     Acknowledge(command);
   } else if (verb == "census" || verb == "nodes" || verb == "segments" || verb == "objects" ||
@@ -105,6 +117,7 @@ void Transcript::NewCatalog(const Command& command) {
   limits.slow_start = command.Time("slow", Duration::zero());
   limits.free_share_wanted = std::stod(command.Option("watermark", "0"));
   limits.leased_share_allowed = std::stod(command.Option("leased", "0.8"));
+  limits.pinned_share_allowed = std::stod(command.Option("pinned", "0.5"));
   limits.prepare_step = command.Number("step", 1) * kDefaultGranule;
   limits.waiting_items = command.Number("waiting", limits.waiting_items);
   limits.outcomes_kept_per_writer = command.Number("outcomes", limits.outcomes_kept_per_writer);
@@ -186,6 +199,18 @@ void Transcript::Acknowledge(const Command& command) {
   Show(catalog_->HandleAcks(now_, holder.hello.self.incarnation, acks));
 }
 
+void Transcript::Evict(const Command& command) {
+  EvictRequest request;
+  request.keys = command.arguments();
+  request.bytes = command.Number("granules", 0) * kDefaultGranule;
+  request.node = command.Option("node", "");
+  Effects effects;
+  const EvictOutcome outcome = catalog_->Evict(now_, request, &effects);
+  Line("evicted " + std::to_string(outcome.objects) + " objects, " + Granules(outcome.bytes));
+  for (const Status& status : outcome.statuses) Line(status.ToString());
+  Show(effects);
+}
+
 void Transcript::Ask(const Command& command) {
   Show(catalog_->Handle(now_, Named(command.Argument(0)), Request(command)));
 }
@@ -221,6 +246,10 @@ VerbRequest Transcript::Request(const Command& command) {
       verb.segments.push_back({Named(parts.at(0)), static_cast<uint32_t>(std::stoul(parts.at(1)))});
     }
     request.verb = verb;
+  } else if (command.verb() == "pin") {
+    request.verb = Pin{Keys(items), command.Has("hard"), command.Time("soft", Duration::zero())};
+  } else if (command.verb() == "sweep") {
+    request.verb = RemoveMatching{command.Option("prefix", "")};
   } else if (command.verb() == "note") {
     NoteReads verb;
     for (const std::string& item : items) verb.puts.push_back(ParsePut(item));
@@ -235,13 +264,21 @@ StartPut Transcript::Put(const Command& command) const {
   StartPut verb;
   for (const std::string& item : command.ArgumentsFrom(1)) {
     const std::vector<std::string> parts = Split(item, ':');
-    if (parts.size() != 3) command.Fail("an item is SEQUENCE:KEY:SIZE");
+    if (parts.size() < 3) command.Fail("an item is SEQUENCE:KEY:SIZE[:POSITION]");
     verb.sequences.push_back(std::stoull(parts[0]));
     verb.keys.Add(parts[1]);
     verb.sizes.push_back(ParseSize(parts[2]));
+    if (parts.size() > 3) {
+      verb.positions.push_back(static_cast<uint32_t>(std::stoul(parts[3])));
+    }
   }
   verb.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
   verb.replace = command.Has("replace");
+  verb.durable = command.Has("durable");
+  verb.retention.hard_pin = command.Has("hard");
+  verb.retention.soft_pin = command.Time("soft", Duration::zero());
+  verb.retention.ttl = command.Time("ttl", Duration::zero());
+  verb.retention.group = command.Option("group", "");
   if (command.Has("spread")) verb.placement = Placement::kSpread;
   if (command.Has("here")) verb.placement = Placement::kThisHost;
   verb.preferred_nodes = Split(command.Option("prefer", ""), ',');
@@ -295,16 +332,30 @@ void Transcript::List(const Command& command) {
     }
   } else {
     const Counters& c = catalog_->counters();
-    const std::map<std::string, uint64_t> counters = {
-        {"granted", c.puts_granted},      {"committed", c.puts_committed},
-        {"aborted", c.puts_aborted},      {"expired", c.puts_expired},
-        {"parked", c.puts_parked},        {"refused_full", c.puts_refused_full},
-        {"removed", c.removed},           {"replaced", c.replaced},
-        {"for_room", c.evicted_for_room}, {"by_watermark", c.evicted_by_watermark},
-        {"lost", c.lost_with_node},       {"ignored", c.acks_ignored},
-        {"resent", c.orders_resent},      {"no_lease", c.leases_refused},
-        {"withdrawn", c.acks_withdrawn},  {"free", c.acks_free},
-        {"noted", c.reads_noted}};
+    const std::map<std::string, uint64_t> counters = {{"granted", c.puts_granted},
+                                                      {"committed", c.puts_committed},
+                                                      {"aborted", c.puts_aborted},
+                                                      {"expired", c.puts_expired},
+                                                      {"parked", c.puts_parked},
+                                                      {"refused_full", c.puts_refused_full},
+                                                      {"removed", c.removed},
+                                                      {"replaced", c.replaced},
+                                                      {"for_room", c.evicted_for_room},
+                                                      {"by_watermark", c.evicted_by_watermark},
+                                                      {"lost", c.lost_with_node},
+                                                      {"ignored", c.acks_ignored},
+                                                      {"resent", c.orders_resent},
+                                                      {"no_lease", c.leases_refused},
+                                                      {"withdrawn", c.acks_withdrawn},
+                                                      {"free", c.acks_free},
+                                                      {"noted", c.reads_noted},
+                                                      {"by_operator", c.evicted_by_operator},
+                                                      {"with_group", c.evicted_with_group},
+                                                      {"bytes_evicted", c.bytes_evicted},
+                                                      {"pins_broken", c.soft_pins_broken},
+                                                      {"pins_set", c.pins_set},
+                                                      {"pins_refused", c.pins_refused},
+                                                      {"ttl", c.expired}};
     for (const std::string& name : command.arguments()) {
       if (!counters.contains(name)) command.Fail("no such counter");
       Line(name + " " + std::to_string(counters.at(name)));
@@ -350,11 +401,12 @@ void Transcript::ShowReply(const Effects::Reply& reply) {
     for (const CountAnswer& a : *counts) Line(start(a) + " " + std::to_string(a.count));
   } else {
     for (const StatAnswer& a : std::get<std::vector<StatAnswer>>(reply.reply.answers)) {
-      Line(start(a) + (a.status.ok()
-                           ? " " + PutText(a.put) + " size " + std::to_string(a.size) + " sum " +
-                                 std::to_string(a.checksum) + " age " + TimeText(a.age) +
-                                 ", lease left " + TimeText(a.lease_left) + ReplicasText(a.replicas)
-                           : ""));
+      Line(start(a) +
+           (a.status.ok()
+                ? " " + PutText(a.put) + " size " + std::to_string(a.size) + " sum " +
+                      std::to_string(a.checksum) + " age " + TimeText(a.age) + ", lease left " +
+                      TimeText(a.lease_left) + RetentionText(a.retention) + ReplicasText(a.replicas)
+                : ""));
     }
   }
   std::string peers;

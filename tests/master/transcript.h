@@ -62,6 +62,7 @@ class Transcript {
   void NewCatalog(const Command& command);
   void SetGuards(const Command& command);
   void Join(const Command& command);
+  void Evict(const Command& command);
   void Ask(const Command& command);
   void Acknowledge(const Command& command);
   void List(const Command& command);

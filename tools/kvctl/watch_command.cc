@@ -169,8 +169,8 @@ constexpr Command kCommands[] = {
          "  Kinds of nodes: node_suspected, node_trusted, node_left, node_gone,\n"
          "  node_reported, node_sick, node_well, node_draining, node_drained. Of objects and\n"
          "  puts: committed, removed, replaced, evicted_for_room, evicted_by_watermark,\n"
-         "  evicted_by_operator, expired, lost, put_aborted, put_expired, copied, moved,\n"
-         "  replica_lost, pinned, unpinned.\n",
+         "  evicted_by_operator, evicted_with_group, expired, lost, put_aborted,\n"
+         "  put_expired, copied, moved, replica_lost, pinned, unpinned.\n",
      .options = kOptions,
      .run = WatchPool},
 };
