@@ -236,6 +236,15 @@ uint64_t kvclient_results_checksum(const kvclient_results* results, uint64_t ind
 int64_t kvclient_results_age_ns(const kvclient_results* results, uint64_t index);  // since commit
 int64_t kvclient_results_lease_left_ns(const kvclient_results* results, uint64_t index);
 uint64_t kvclient_results_replica_count(const kvclient_results* results, uint64_t index);
+int kvclient_results_durable(const kvclient_results* results, uint64_t index);  // as it is now
+int kvclient_results_hard_pin(const kvclient_results* results, uint64_t index);
+// What is left. 0: not soft-pinned; never expires.
+int64_t kvclient_results_soft_pin_left_ns(const kvclient_results* results, uint64_t index);
+int64_t kvclient_results_ttl_left_ns(const kvclient_results* results, uint64_t index);
+// Null and 0: in none. Lives as long as the results.
+const void* kvclient_results_group(const kvclient_results* results, uint64_t index,
+                                   uint64_t* size);
+uint32_t kvclient_results_position(const kvclient_results* results, uint64_t index);
 // The name of the holder. Null: no such replica. Lives as long as the results.
 const char* kvclient_results_replica_node(const kvclient_results* results, uint64_t index,
                                           uint64_t replica);
@@ -268,9 +277,28 @@ kvclient_code kvclient_put_options_set_placement(kvclient_put_options* options, 
 // Tried before the placement, in the order of the calls; unknown names are ignored.
 kvclient_code kvclient_put_options_add_preferred_node(kvclient_put_options* options,
                                                       const char* name);
+// Not 0: answered only when every holder keeps a note of it, so that no loss of the master loses it.
+// Default 0: a master that is lost takes along what it answered in its last 100 ms, or so.
+kvclient_code kvclient_put_options_set_durable(kvclient_put_options* options, int durable);
+// Not 0: never evicted. A segment may be pinned in part only: KVCLIENT_RESOURCE_EXHAUSTED beyond
+// that. Default 0.
+kvclient_code kvclient_put_options_set_hard_pin(kvclient_put_options* options, int pin);
+// For so long, from the commit on, it is evicted only where nothing else may be. Default 0: not.
+kvclient_code kvclient_put_options_set_soft_pin_ms(kvclient_put_options* options, int64_t pin_ms);
+// It expires so long after the commit, pinned or not. Default 0: never.
+kvclient_code kvclient_put_options_set_ttl_ms(kvclient_put_options* options, int64_t ttl_ms);
+// Objects of one group, at most 255 bytes of any values, are evicted together; while one of them is
+// leased, pinned or unfinished none is. Default: none, as with a size of 0.
+kvclient_code kvclient_put_options_set_group(kvclient_put_options* options, const void* group,
+                                             uint64_t size);
+// Of each item its index in a chain of prefixes: of objects put, or used, in one call those of
+// higher positions are evicted first. As many as the call has items, or none (default: all are 0);
+// else that call is KVCLIENT_INVALID_ARGUMENT.
+kvclient_code kvclient_put_options_set_positions(kvclient_put_options* options,
+                                                 const uint32_t* positions, uint64_t count);
 
 // `options` null: all defaults. After OK every get, exists or stat that starts later, on any
-// machine, sees the object until it is removed, evicted or its holders die.
+// machine, sees the object until it is removed, expires, is evicted or its holders die.
 // KVCLIENT_ALREADY_EXISTS: the key is taken. KVCLIENT_RESOURCE_EXHAUSTED: no room, nothing may be
 // evicted. KVCLIENT_DEADLINE_EXCEEDED: may or may not have been committed. KVCLIENT_ABORTED,
 // KVCLIENT_UNAVAILABLE: not committed.
@@ -302,6 +330,19 @@ kvclient_code kvclient_remove(kvclient* client, const kvclient_key* keys, uint64
 // Size, checksum, age, lease and replicas, without reading the object.
 kvclient_code kvclient_stat(kvclient* client, const kvclient_key* keys, uint64_t count,
                             int64_t timeout_ms, kvclient_results** results);
+
+// Pins anew: hard (not 0), and softly for so long from now (0: not). Neither: unpins. The time to
+// live and the group stay as they are. KVCLIENT_NOT_FOUND; KVCLIENT_RESOURCE_EXHAUSTED: too much is
+// pinned. The same again does no harm.
+kvclient_code kvclient_pin(kvclient* client, const kvclient_key* keys, uint64_t count, int hard,
+                           int64_t soft_ms, int64_t timeout_ms, kvclient_results** results);
+
+// Removes all objects whose key begins with these bytes, at most 1024; all with a size of 0.
+// `removed`, if not null, gets their number. After OK no get that starts later returns any of them;
+// what is committed meanwhile may stay. KVCLIENT_DEADLINE_EXCEEDED: no longer found, but a holder
+// has not confirmed it; or the master has not answered.
+kvclient_code kvclient_remove_matching(kvclient* client, const void* prefix, uint64_t prefix_size,
+                                       int64_t timeout_ms, uint64_t* removed);
 
 // ---- sessions: located once, read part by part -----------------------------------------------
 

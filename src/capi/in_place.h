@@ -37,7 +37,7 @@ auto* PiecesOf(const Handle* handle, uint64_t* piece_count) {
   return some ? handle->pieces.data() : nullptr;
 }
 
-// A handle each for what `open(client, items)` made, or null where it made none.
+// A handle each for what `open(client, &items)` made, or null where it made none.
 template <typename Handle, typename CItem, typename Open>
 kvclient_code OpenMany(kvclient* client, const CItem* items, uint64_t count, Handle** opened,
                        kvclient_results** wanted, const Open& open) noexcept {
@@ -46,9 +46,9 @@ kvclient_code OpenMany(kvclient* client, const CItem* items, uint64_t count, Han
     KVSTORE_RETURN_IF_ERROR(CheckArray(opened, count, "the array for what is opened"));
     std::fill_n(opened, count, nullptr);
     KVSTORE_RETURN_IF_ERROR(CheckClient(client));
-    KVSTORE_ASSIGN_OR_RETURN(const auto read, Read(items, count));
+    KVSTORE_ASSIGN_OR_RETURN(auto read, Read(items, count));
     std::vector<std::unique_ptr<Handle>> handles(count);
-    auto made = open(*client->client, read);
+    KVSTORE_ASSIGN_OR_RETURN(auto made, open(*client->client, &read));
     for (uint64_t i = 0; i < count; ++i) {
       results->statuses.push_back(made[i].status());
       if (made[i].ok()) handles[i] = std::make_unique<Handle>(*client, *std::move(made[i]));

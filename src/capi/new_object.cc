@@ -6,6 +6,9 @@ struct kvclient_new_object : kvstore::capi::InPlace<kvstore::NewObject, kvclient
 };
 
 using kvstore::Client;
+using kvstore::CreateItem;
+using kvstore::NewObject;
+using kvstore::Result;
 using kvstore::Status;
 using kvstore::capi::FromMilliseconds;
 
@@ -13,10 +16,11 @@ kvclient_code kvclient_create_objects(kvclient* client, const kvclient_create_it
                                       uint64_t count, const kvclient_put_options* options,
                                       kvclient_new_object** objects, kvclient_results** results) {
   return kvstore::capi::OpenMany(client, items, count, objects, results,
-                                 [&](Client& member, const std::vector<kvstore::CreateItem>& read) {
-                                   const kvstore::PutOptions defaults;
-                                   return member.Create(
-                                       read, options == nullptr ? defaults : options->values);
+                                 [&](Client& member, std::vector<CreateItem>* read)
+                                     -> Result<std::vector<Result<std::unique_ptr<NewObject>>>> {
+                                   KVSTORE_ASSIGN_OR_RETURN(const kvstore::PutOptions asked,
+                                                            kvstore::capi::Apply(options, read));
+                                   return member.Create(*read, asked);
                                  });
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "capi/guard.h"
 #include "kvstore/client.h"
@@ -14,6 +16,7 @@ struct kvclient_options {
 
 struct kvclient_put_options {
   kvstore::PutOptions values;
+  std::vector<uint32_t> positions;  // of the items; none: all are 0
 };
 
 namespace kvstore::capi {
@@ -52,6 +55,20 @@ kvclient_code SetText(Options* options, std::string Values::*field, const char* 
     values.*field = text;
     return Status::Ok();
   });
+}
+
+// What a put is asked for with these options, null for the defaults; its items get their positions.
+// invalid_argument: there are not as many of those as items.
+template <typename Item>
+Result<PutOptions> Apply(const kvclient_put_options* options, std::vector<Item>* items) {
+  if (options == nullptr) return PutOptions();
+  const std::vector<uint32_t>& positions = options->positions;
+  if (!positions.empty() && positions.size() != items->size()) {
+    return InvalidArgumentError("there are " + std::to_string(positions.size()) +
+                                " positions for " + std::to_string(items->size()) + " items");
+  }
+  for (size_t i = 0; i < positions.size(); ++i) (*items)[i].position = positions[i];
+  return options->values;
 }
 
 // Makes a handle with all defaults.

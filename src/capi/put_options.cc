@@ -1,3 +1,6 @@
+#include <string>
+
+#include "capi/items.h"
 #include "capi/option_handles.h"
 
 namespace {
@@ -6,6 +9,7 @@ using kvstore::Placement;
 using kvstore::PutOptions;
 using kvstore::Status;
 using kvstore::capi::Change;
+using kvstore::capi::CheckArray;
 using kvstore::capi::CheckGiven;
 using kvstore::capi::FromMilliseconds;
 using kvstore::capi::Set;
@@ -52,6 +56,40 @@ kvclient_code kvclient_put_options_add_preferred_node(kvclient_put_options* opti
   return Change(options, [&](PutOptions& values) -> Status {
     KVSTORE_RETURN_IF_ERROR(CheckGiven(name, "name"));
     values.preferred_nodes.emplace_back(name);
+    return Status::Ok();
+  });
+}
+
+kvclient_code kvclient_put_options_set_durable(kvclient_put_options* options, int durable) {
+  return Set(options, &PutOptions::durable, durable != 0);
+}
+
+kvclient_code kvclient_put_options_set_hard_pin(kvclient_put_options* options, int pin) {
+  return Set(options, &PutOptions::hard_pin, pin != 0);
+}
+
+kvclient_code kvclient_put_options_set_soft_pin_ms(kvclient_put_options* options, int64_t pin_ms) {
+  return Set(options, &PutOptions::soft_pin, FromMilliseconds(pin_ms));
+}
+
+kvclient_code kvclient_put_options_set_ttl_ms(kvclient_put_options* options, int64_t ttl_ms) {
+  return Set(options, &PutOptions::ttl, FromMilliseconds(ttl_ms));
+}
+
+kvclient_code kvclient_put_options_set_group(kvclient_put_options* options, const void* group,
+                                             uint64_t size) {
+  return Change(options, [&](PutOptions& values) -> Status {
+    KVSTORE_RETURN_IF_ERROR(CheckArray(group, size, "group"));
+    values.group = size == 0 ? "" : std::string(static_cast<const char*>(group), size);
+    return Status::Ok();
+  });
+}
+
+kvclient_code kvclient_put_options_set_positions(kvclient_put_options* options,
+                                                 const uint32_t* positions, uint64_t count) {
+  return Change(options, [&](PutOptions&) -> Status {
+    KVSTORE_RETURN_IF_ERROR(CheckArray(positions, count, "positions"));
+    options->positions.assign(positions, positions + count);
     return Status::Ok();
   });
 }

@@ -92,6 +92,39 @@ int64_t kvclient_results_lease_left_ns(const kvclient_results* results, uint64_t
   return stat == nullptr ? 0 : stat->lease_left.count();
 }
 
+int kvclient_results_durable(const kvclient_results* results, uint64_t index) {
+  const kvstore::ObjectStat* const stat = StatAt(results, index);
+  return stat != nullptr && stat->durable ? 1 : 0;
+}
+
+int kvclient_results_hard_pin(const kvclient_results* results, uint64_t index) {
+  const kvstore::ObjectStat* const stat = StatAt(results, index);
+  return stat != nullptr && stat->retention.hard_pin ? 1 : 0;
+}
+
+int64_t kvclient_results_soft_pin_left_ns(const kvclient_results* results, uint64_t index) {
+  const kvstore::ObjectStat* const stat = StatAt(results, index);
+  return stat == nullptr ? 0 : stat->retention.soft_pin.count();
+}
+
+int64_t kvclient_results_ttl_left_ns(const kvclient_results* results, uint64_t index) {
+  const kvstore::ObjectStat* const stat = StatAt(results, index);
+  return stat == nullptr ? 0 : stat->retention.ttl.count();
+}
+
+const void* kvclient_results_group(const kvclient_results* results, uint64_t index,
+                                   uint64_t* size) {
+  const kvstore::ObjectStat* const stat = StatAt(results, index);
+  const bool some = stat != nullptr && !stat->retention.group.empty();
+  if (size != nullptr) *size = some ? stat->retention.group.size() : 0;
+  return some ? stat->retention.group.data() : nullptr;
+}
+
+uint32_t kvclient_results_position(const kvclient_results* results, uint64_t index) {
+  const kvstore::ObjectStat* const stat = StatAt(results, index);
+  return stat == nullptr ? 0 : stat->retention.position;
+}
+
 uint64_t kvclient_results_replica_count(const kvclient_results* results, uint64_t index) {
   const kvstore::ObjectStat* const stat = StatAt(results, index);
   return stat == nullptr ? 0 : stat->replicas.size();

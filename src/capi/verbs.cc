@@ -45,12 +45,15 @@ void TakeEach(std::vector<Result<T>> answers, Results* results, const Keep& keep
 
 kvclient_code kvclient_put(kvclient* client, const kvclient_put_item* items, uint64_t count,
                            const kvclient_put_options* options, kvclient_results** results) {
-  return Run(client, items, count, results,
-             [&](Client& member, const kvstore::capi::PutItems& read, Results* answers) {
-               const kvstore::PutOptions defaults;
-               (*answers)->statuses =
-                   member.Put(read.items, options == nullptr ? defaults : options->values);
-             });
+  return Guarded([&]() -> Status {
+    Results answers(results);
+    KVSTORE_RETURN_IF_ERROR(kvstore::capi::CheckClient(client));
+    KVSTORE_ASSIGN_OR_RETURN(auto read, kvstore::capi::Read(items, count));
+    KVSTORE_ASSIGN_OR_RETURN(const kvstore::PutOptions asked,
+                             kvstore::capi::Apply(options, &read.items));
+    answers->statuses = client->client->Put(read.items, asked);
+    return answers.HandOver();
+  });
 }
 
 kvclient_code kvclient_get(kvclient* client, const kvclient_get_item* items, uint64_t count,
@@ -91,5 +94,27 @@ kvclient_code kvclient_stat(kvclient* client, const kvclient_key* keys, uint64_t
                (*answers)->sizes.push_back(stat.size);
                (*answers)->stats.push_back(std::move(stat));
              });
+  });
+}
+
+kvclient_code kvclient_pin(kvclient* client, const kvclient_key* keys, uint64_t count, int hard,
+                           int64_t soft_ms, int64_t timeout_ms, kvclient_results** results) {
+  return Run(client, keys, count, results, [&](Client& member, const Keys& read, Results* answers) {
+    const kvstore::PinOptions options{.hard = hard != 0, .soft = FromMilliseconds(soft_ms)};
+    (*answers)->statuses = member.Pin(read, options, FromMilliseconds(timeout_ms));
+  });
+}
+
+kvclient_code kvclient_remove_matching(kvclient* client, const void* prefix, uint64_t prefix_size,
+                                       int64_t timeout_ms, uint64_t* removed) {
+  if (removed != nullptr) *removed = 0;
+  return Guarded([&]() -> Status {
+    KVSTORE_RETURN_IF_ERROR(kvstore::capi::CheckClient(client));
+    KVSTORE_RETURN_IF_ERROR(kvstore::capi::CheckArray(prefix, prefix_size, "prefix"));
+    const std::string_view begins(static_cast<const char*>(prefix), prefix_size);
+    KVSTORE_ASSIGN_OR_RETURN(const uint64_t count,
+                             client->client->RemoveMatching(begins, FromMilliseconds(timeout_ms)));
+    if (removed != nullptr) *removed = count;
+    return Status::Ok();
   });
 }

@@ -6,6 +6,8 @@ struct kvclient_view : kvstore::capi::InPlace<kvstore::ObjectView, kvclient_cons
 };
 
 using kvstore::Client;
+using kvstore::ObjectView;
+using kvstore::Result;
 using kvstore::Status;
 using kvstore::capi::FromMilliseconds;
 
@@ -13,8 +15,9 @@ kvclient_code kvclient_open_views(kvclient* client, const kvclient_key* keys, ui
                                   int64_t timeout_ms, kvclient_view** views,
                                   kvclient_results** results) {
   return kvstore::capi::OpenMany(client, keys, count, views, results,
-                                 [&](Client& member, const std::vector<std::string_view>& read) {
-                                   return member.View(read, FromMilliseconds(timeout_ms));
+                                 [&](Client& member, std::vector<std::string_view>* read)
+                                     -> Result<std::vector<Result<std::unique_ptr<ObjectView>>>> {
+                                   return member.View(*read, FromMilliseconds(timeout_ms));
                                  });
 }
 

@@ -90,6 +90,10 @@ TEST(CapiOptionsTest, SettersRefuseNullAndNonsense) {
     EXPECT_EQ(kvclient_put_options_set_placement(put.get(), placement), KVCLIENT_INVALID_ARGUMENT);
   }
   EXPECT_EQ(kvclient_put_options_add_preferred_node(put.get(), nullptr), KVCLIENT_INVALID_ARGUMENT);
+  EXPECT_EQ(kvclient_put_options_set_group(put.get(), nullptr, 1), KVCLIENT_INVALID_ARGUMENT);
+  EXPECT_EQ(kvclient_put_options_set_group(put.get(), nullptr, 0), KVCLIENT_OK);
+  EXPECT_EQ(kvclient_put_options_set_positions(put.get(), nullptr, 1), KVCLIENT_INVALID_ARGUMENT);
+  EXPECT_EQ(kvclient_put_options_set_durable(nullptr, 1), KVCLIENT_INVALID_ARGUMENT);
   kvclient_options_free(nullptr);
   kvclient_put_options_free(nullptr);
 }
@@ -151,6 +155,59 @@ TEST_F(CapiOptionsInPoolTest, PutOptionsArrive) {
 
   EXPECT_EQ(kvclient_put_options_set_timeout_ms(options.get(), 0), KVCLIENT_OK);
   EXPECT_EQ(Put(one.get(), "late", "z", options.get()), KVCLIENT_INVALID_ARGUMENT);
+}
+
+TEST_F(CapiOptionsInPoolTest, HowLongAnObjectIsKeptArrives) {
+  const Owned<kvclient> one = Connect(kMiB, "one");
+  const std::string group("g\0", 2);  // any bytes
+  const uint32_t position = 7;
+  Owned<kvclient_put_options> options;
+  ASSERT_EQ(kvclient_put_options_create(Into(options)), KVCLIENT_OK);
+  kvclient_put_options_set_hard_pin(options.get(), 1);
+  kvclient_put_options_set_soft_pin_ms(options.get(), 1'000'000);
+  kvclient_put_options_set_ttl_ms(options.get(), 2'000'000);
+  kvclient_put_options_set_group(options.get(), group.data(), group.size());
+  kvclient_put_options_set_positions(options.get(), &position, 1);
+  ASSERT_EQ(Put(one.get(), "kept", "x", options.get()), KVCLIENT_OK) << kvclient_last_error();
+  ASSERT_EQ(Put(one.get(), "plain", "x"), KVCLIENT_OK);
+
+  const kvclient_key keys[] = {kvclient_text_key("kept"), kvclient_text_key("plain")};
+  Owned<kvclient_results> stat;
+  ASSERT_EQ(kvclient_stat(one.get(), keys, 2, kPatienceMs, Into(stat)), KVCLIENT_OK);
+  EXPECT_EQ(kvclient_results_hard_pin(stat.get(), 0), 1);
+  EXPECT_GT(kvclient_results_soft_pin_left_ns(stat.get(), 0), 0);
+  EXPECT_GT(kvclient_results_ttl_left_ns(stat.get(), 0),
+            kvclient_results_soft_pin_left_ns(stat.get(), 0));
+  EXPECT_EQ(kvclient_results_position(stat.get(), 0), 7u);
+  uint64_t size = 0;
+  const void* const name = kvclient_results_group(stat.get(), 0, &size);
+  ASSERT_NE(name, nullptr);
+  EXPECT_EQ(std::string(static_cast<const char*>(name), size), group);
+
+  for (const uint64_t other : {1, 2}) {  // one that nothing keeps, and none
+    EXPECT_EQ(kvclient_results_hard_pin(stat.get(), other), 0);
+    EXPECT_EQ(kvclient_results_soft_pin_left_ns(stat.get(), other), 0);
+    EXPECT_EQ(kvclient_results_ttl_left_ns(stat.get(), other), 0);
+    EXPECT_EQ(kvclient_results_position(stat.get(), other), 0u);
+    EXPECT_EQ(kvclient_results_group(stat.get(), other, &size), nullptr);
+    EXPECT_EQ(size, 0u);
+  }
+}
+
+TEST_F(CapiOptionsInPoolTest, PositionsAreAsManyAsItems) {
+  const Owned<kvclient> one = Connect(kMiB, "one");
+  const uint32_t positions[] = {1, 2};
+  Owned<kvclient_put_options> options;
+  ASSERT_EQ(kvclient_put_options_create(Into(options)), KVCLIENT_OK);
+  kvclient_put_options_set_positions(options.get(), positions, 2);
+  EXPECT_EQ(Put(one.get(), "k", "x", options.get()), KVCLIENT_INVALID_ARGUMENT);
+  EXPECT_STREQ(kvclient_last_error(), "there are 2 positions for 1 items");
+  const kvclient_create_item item{kvclient_text_key("k"), 1};
+  kvclient_new_object* object = nullptr;
+  EXPECT_EQ(kvclient_create_objects(one.get(), &item, 1, options.get(), &object, nullptr),
+            KVCLIENT_INVALID_ARGUMENT);
+  kvclient_put_options_set_positions(options.get(), nullptr, 0);
+  EXPECT_EQ(Put(one.get(), "k", "x", options.get()), KVCLIENT_OK);
 }
 
 }  // namespace

@@ -105,6 +105,43 @@ TEST_F(CapiVerbsTest, StatDescribesTheObject) {
   EXPECT_EQ(kvclient_results_replica_node(r, 1, 1), nullptr);
 }
 
+TEST_F(CapiVerbsTest, PinsAndUnpins) {
+  ASSERT_EQ(Put(client_.get(), "a", "x"), KVCLIENT_OK);
+  const std::array<kvclient_key, 2> keys{kvclient_text_key("a"), kvclient_text_key("missing")};
+  Owned<kvclient_results> results;
+  EXPECT_EQ(kvclient_pin(client_.get(), keys.data(), 2, 1, 0, kPatienceMs, Into(results)),
+            KVCLIENT_NOT_FOUND);
+  EXPECT_EQ(kvclient_results_code(results.get(), 0), KVCLIENT_OK);
+  const auto pinned = [&] {
+    EXPECT_EQ(kvclient_stat(client_.get(), keys.data(), 1, kPatienceMs, Into(results)),
+              KVCLIENT_OK);
+    return std::pair(kvclient_results_hard_pin(results.get(), 0),
+                     kvclient_results_soft_pin_left_ns(results.get(), 0) > 0);
+  };
+  EXPECT_EQ(pinned(), std::pair(1, false));
+  EXPECT_EQ(kvclient_pin(client_.get(), keys.data(), 1, 0, 1'000'000, kPatienceMs, nullptr),
+            KVCLIENT_OK);
+  EXPECT_EQ(pinned(), std::pair(0, true));
+  EXPECT_EQ(kvclient_pin(client_.get(), keys.data(), 1, 0, 0, kPatienceMs, nullptr), KVCLIENT_OK);
+  EXPECT_EQ(pinned(), std::pair(0, false));
+  EXPECT_EQ(kvclient_pin(client_.get(), keys.data(), 1, 0, -1, kPatienceMs, nullptr),
+            KVCLIENT_INVALID_ARGUMENT);
+}
+
+TEST_F(CapiVerbsTest, RemovesByPrefix) {
+  for (const char* key : {"x/1", "x/2", "y"}) ASSERT_EQ(Put(client_.get(), key, "v"), KVCLIENT_OK);
+  uint64_t removed = 9;
+  EXPECT_EQ(kvclient_remove_matching(client_.get(), nullptr, 1, kPatienceMs, &removed),
+            KVCLIENT_INVALID_ARGUMENT);
+  EXPECT_EQ(removed, 0u);
+  EXPECT_EQ(kvclient_remove_matching(client_.get(), "x/", 2, kPatienceMs, &removed), KVCLIENT_OK);
+  EXPECT_EQ(removed, 2u);
+  EXPECT_EQ(Get(client_.get(), "x/1"), "not_found");
+  EXPECT_EQ(Get(client_.get(), "y"), "v");
+  EXPECT_EQ(kvclient_remove_matching(client_.get(), nullptr, 0, kPatienceMs, nullptr), KVCLIENT_OK);
+  EXPECT_EQ(Get(client_.get(), "y"), "not_found");
+}
+
 TEST_F(CapiVerbsTest, CountersCountWhatWasDone) {
   ASSERT_EQ(Put(client_.get(), "key", "value"), KVCLIENT_OK);
   EXPECT_EQ(Get(client_.get(), "key"), "value");

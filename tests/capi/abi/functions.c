@@ -91,3 +91,22 @@ kvclient_code kvclient_new_object_seal(kvclient_new_object* object, int64_t time
 void kvclient_new_object_free(kvclient_new_object* object);
 kvclient_code kvclient_counter(const kvclient* client, const char* name, uint64_t* value);
 const char* kvclient_counter_name(uint32_t index);
+kvclient_code kvclient_put_options_set_durable(kvclient_put_options* options, int durable);
+kvclient_code kvclient_put_options_set_hard_pin(kvclient_put_options* options, int pin);
+kvclient_code kvclient_put_options_set_soft_pin_ms(kvclient_put_options* options, int64_t pin_ms);
+kvclient_code kvclient_put_options_set_ttl_ms(kvclient_put_options* options, int64_t ttl_ms);
+kvclient_code kvclient_put_options_set_group(kvclient_put_options* options, const void* group,
+                                             uint64_t size);
+kvclient_code kvclient_put_options_set_positions(kvclient_put_options* options,
+                                                 const uint32_t* positions, uint64_t count);
+kvclient_code kvclient_pin(kvclient* client, const kvclient_key* keys, uint64_t count, int hard,
+                           int64_t soft_ms, int64_t timeout_ms, kvclient_results** results);
+kvclient_code kvclient_remove_matching(kvclient* client, const void* prefix, uint64_t prefix_size,
+                                       int64_t timeout_ms, uint64_t* removed);
+int kvclient_results_durable(const kvclient_results* results, uint64_t index);
+int kvclient_results_hard_pin(const kvclient_results* results, uint64_t index);
+int64_t kvclient_results_soft_pin_left_ns(const kvclient_results* results, uint64_t index);
+int64_t kvclient_results_ttl_left_ns(const kvclient_results* results, uint64_t index);
+const void* kvclient_results_group(const kvclient_results* results, uint64_t index,
+                                   uint64_t* size);
+uint32_t kvclient_results_position(const kvclient_results* results, uint64_t index);
