@@ -51,6 +51,21 @@ TEST_F(KvctlTest, ATakenKeyIsReplacedOnlyWhenAsked) {
   EXPECT_EQ(Run({"get", "key"}).out, "three");
 }
 
+TEST_F(KvctlTest, PutSaysHowLongTheObjectIsToBeKept) {
+  EXPECT_EQ(Run({"put", "--ttl", "1ms", "key", "-"}, "gone").code, 0);
+  EXPECT_EQ(Run({"get", "key"}).code, 3);
+  EXPECT_EQ(Run({"put", "--pin", "--soft-pin=1h", "--group", "g", "key", "-"}, "kept").code, 0);
+  EXPECT_EQ(Run({"get", "key"}).out, "kept");
+  const Finished half = Run({"put", "--pin", "large", "-"}, std::string(32 << 20, 'x'));
+  EXPECT_EQ(half.code, 1);
+  EXPECT_THAT(half.err, HasSubstr("too much is pinned"));
+  EXPECT_THAT(Run({"put", "--group", std::string(256, 'g'), "k", "-"}, "x").err,
+              HasSubstr("group has 256 bytes"));
+  const Finished refused = Run({"put", "--ttl", "soon", "k", "-"}, "x");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--ttl: "));
+}
+
 TEST_F(KvctlTest, AnInputThatCanNotBeReadToItsEndIsNotStored) {
   const std::pair<const char*, const char*> inputs[] = {
       {R"(exec "$1" --master "$2" put key - <&-)", "Bad file descriptor"},

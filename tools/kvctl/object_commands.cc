@@ -41,11 +41,32 @@ std::string Hex(uint64_t number) { return Incarnation{0, number}.ToString().subs
 
 // ---- put ----
 
+// What the flags say of how long the object is to be kept.
+Status ReadKeeping(const Invocation& invocation, PutOptions* options) {
+  options->durable = invocation.line.Has("durable");
+  options->hard_pin = invocation.line.Has("pin");
+  options->group = invocation.line.Get("group", "");
+  for (const auto& [name, duration] :
+       {std::pair("ttl", &options->ttl), std::pair("soft-pin", &options->soft_pin)}) {
+    if (!invocation.line.Has(name)) continue;
+    const Result<Duration> read = text::ParseDuration(invocation.line.Get(name, ""));
+    if (!read.ok()) {
+      return InvalidArgumentError("--" + std::string(name) + ": " + read.status().message());
+    }
+    *duration = *read;
+  }
+  return Status::Ok();
+}
+
 ExitCode Put(const Invocation& invocation) {
   const Result<std::string> key = KeyAt(invocation, 0);
   if (!key.ok()) return FailUsage(key.status().message());
   const auto replicas = text::ParseNumber(invocation.line.Get("replicas", "1"), 1, kMaxReplicas);
   if (!replicas.ok()) return FailUsage("--replicas: " + replicas.status().message());
+  PutOptions options;
+  if (const Status kept = ReadKeeping(invocation, &options); !kept.ok()) {
+    return FailUsage(kept.message());
+  }
   const Result<std::string> value = ReadInput(invocation.line.arguments()[1]);
   if (!value.ok()) {
     std::cerr << "kvctl: " << value.status().message() << '\n';
@@ -53,7 +74,6 @@ ExitCode Put(const Invocation& invocation) {
   }
   Result<Membership> member = Membership::Join(invocation);
   if (!member.ok()) return Fail(member.status());
-  PutOptions options;
   options.timeout = member->left();
   options.replace = invocation.line.Has("replace");
   options.replicas = static_cast<uint32_t>(*replicas);
@@ -212,6 +232,11 @@ constexpr text::Option kVerbose = {"verbose", "v", "",
 constexpr text::Option kPutOptions[] = {
     {"replace", "", "", "an object under the key is replaced instead of refused"},
     {"replicas", "", "N", "copies on distinct nodes, 1 to 8 (default 1)"},
+    {"durable", "", "", "done only when no loss of the master can lose the object"},
+    {"ttl", "", "TIME", "then it expires (default never)"},
+    {"pin", "", "", "never evict it"},
+    {"soft-pin", "", "TIME", "for so long evict it only where nothing else may be"},
+    {"group", "", "NAME", "evict it together with all others of that group"},
     kVerbose,
 };
 constexpr text::Option kGetOptions[] = {
