@@ -335,6 +335,10 @@ struct Acks {
   std::vector<NoteAck> noted{};
   std::vector<CopyAck> copied{};
   std::vector<ReleaseAck> released{};
+
+  bool IsEmpty() const {
+    return retired.empty() && ready.empty() && noted.empty() && copied.empty() && released.empty();
+  }
 };
 
 // ---- session

@@ -29,6 +29,8 @@ constexpr uint64_t kFewBytes = 1 << 20;
 constexpr Duration kLeaveTime = std::chrono::seconds(8);
 // Signals within this time of the first mean the same: timeout(1) sends two at once.
 constexpr Duration kSameSignal = std::chrono::milliseconds(500);
+// How often it looks whether the master has had it drained.
+constexpr Duration kLook = std::chrono::milliseconds(250);
 
 // Turns SIGTERM, SIGINT and SIGHUP into a word to the main thread. Made before any other thread,
 // since those inherit that they don't take these signals.
@@ -47,7 +49,8 @@ class Signals {
 
   // Until then there is nothing to be left behind, and a signal ends the process at once.
   void HoldForCleanUp() { joined_ = true; }
-  void AwaitFirst() { first_.get_future().wait(); }
+  // Whether the first has come, now or within the time.
+  bool AwaitFirst(Duration time) { return came_.wait_for(time) == std::future_status::ready; }
 
  private:
   void Watch() {
@@ -79,6 +82,7 @@ class Signals {
   sigset_t set_;
   std::atomic<bool> joined_{false};
   std::promise<void> first_;
+  const std::future<void> came_ = first_.get_future();
 };
 
 ClientOptions OptionsFor(const NodeConfig& config) {
@@ -145,7 +149,12 @@ int Run(const NodeConfig& config) {
   std::cout << "kvstore_node '" << text::Escape((*client)->name())
             << "' ready: " << DescribeLending((*client)->lending(), config) << ", incarnation "
             << (*client)->incarnation().ToString() << std::endl;
-  signals->AwaitFirst();
+  while (!signals->AwaitFirst(kLook)) {
+    if (!(*client)->lending().drained) continue;
+    std::cout << "kvstore_node '" << text::Escape((*client)->name())
+              << "' was drained: it holds nothing any more and leaves the pool" << std::endl;
+    break;
+  }
   client->reset();
   return 0;
 }

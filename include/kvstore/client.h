@@ -217,8 +217,10 @@ struct ClientCounters {
 
 // What a client lends and how others reach it, for people to read.
 struct Lending {
-  uint64_t bytes = 0;       // whole granules
-  bool huge_pages = false;  // of the kernel's reserve
+  uint64_t bytes = 0;         // whole granules; more than is wanted while the pool empties the rest
+  uint64_t wanted_bytes = 0;  // as lend_bytes or Lend have it
+  bool drained = false;       // an operator had it emptied, and wants it to leave; it lends nothing
+  bool huge_pages = false;    // of the kernel's reserve
   transfer::Reach reach;
 };
 
@@ -314,6 +316,16 @@ class Client {
   // has, and serves nobody meanwhile: well below a second per million keys.
   virtual Result<uint64_t> RemoveMatching(std::string_view prefix,
                                           Duration timeout = std::chrono::seconds(30)) = 0;
+
+  // Lends so much to the pool from now on (rounded up to whole granules), in place of what it lent.
+  // More comes as pages are touched; less, when the master has moved or given up what lies beyond
+  // it: then those pages go back to the machine (but for huge pages of the kernel's reserve).
+  // Returns at once; lending() tells how far it is. invalid_argument: without an address to listen
+  // on peers could not reach it; resource_exhausted: so much can't be mapped, or would take more
+  // than 64 segments (each growth beyond what was ever lent takes one).
+  virtual Status Lend(uint64_t bytes) = 0;
+  // Whether lending().drained, now or within the timeout.
+  virtual bool WaitDrained(Duration timeout) = 0;
 
   // Forms for one object.
   Status Put(std::string_view key, std::string_view value, const PutOptions& options = {});

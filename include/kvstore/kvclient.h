@@ -212,6 +212,10 @@ kvclient_code kvclient_register_memory(kvclient* client, void* base, uint64_t si
 // Returns when no copy touches it any more. KVCLIENT_NOT_FOUND: not registered at this address.
 kvclient_code kvclient_unregister_memory(kvclient* client, void* base);
 
+// Lends so many bytes to the pool from now on, in place of what it lent; returns at once, see
+// Client::Lend in kvstore/client.h.
+kvclient_code kvclient_lend(kvclient* client, uint64_t bytes);
+
 // ---- results ---------------------------------------------------------------------------------
 
 // The last parameter of every call of many items. Null: nobody wants them. Else it gets one handle

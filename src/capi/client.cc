@@ -87,3 +87,10 @@ kvclient_code kvclient_unregister_memory(kvclient* client, void* base) {
     return client->client->UnregisterMemory(base);
   });
 }
+
+kvclient_code kvclient_lend(kvclient* client, uint64_t bytes) {
+  return Guarded([&]() -> Status {
+    KVSTORE_RETURN_IF_ERROR(CheckClient(client));
+    return client->client->Lend(bytes);
+  });
+}

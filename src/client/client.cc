@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/client_options.h"
+#include "client/failures.h"
 #include "client/fork_guard.h"
 #include "client/get.h"
 #include "client/handed_out.h"
@@ -35,6 +36,9 @@ namespace {
 
 // For leaving the pool; the rest of the destructor's 5 s is the engine's.
 constexpr Duration kLeaveTime = std::chrono::milliseconds(3500);
+// How often at most the master is told what was read without asking it, and who was not reached.
+constexpr Duration kBetweenNotes = std::chrono::milliseconds(500);
+constexpr Duration kBetweenComplaints = std::chrono::milliseconds(100);
 
 KeyBatch Pack(std::span<const std::string_view> keys) {
   KeyBatch batch;
@@ -69,7 +73,9 @@ struct Works {
   std::unique_ptr<MasterStub> master;
   std::unique_ptr<OpenPeers> peers;
   ReadNotes notes;
-  std::unique_ptr<NoteSender> note_sender;
+  Failures failures;
+  std::unique_ptr<NoteSender<PutId>> note_sender;
+  std::unique_ptr<NoteSender<SegmentId>> complainer;
   std::unique_ptr<Session> session;
 };
 
@@ -107,6 +113,8 @@ class Member final : public Client {
   ClientCounters counters() const override;
   transfer::WayCounters counters(transfer::Way way) const override;
   Lending lending() const override;
+  Status Lend(uint64_t bytes) override;
+  bool WaitDrained(Duration timeout) override;
 
  protected:
   uint64_t SizeHint(std::string_view key) const override;
@@ -117,12 +125,14 @@ class Member final : public Client {
         host_(HostIdentity(options)),
         read_guards_{.verify_checksum = options.verify_checksums},
         remembers_(options.remember_locations > 0),
+        listens_(!options.listen.empty()),
         locations_(options.remember_locations) {}
 
   Parts PartsNow() const;
   // Null while another master may reign already, of another pool, whose answers know nothing of
   // the leases of this one.
   Locations* WhileCertain(Locations* locations) const;
+  ClientTally TallyOf(const Works& works) const;
   Status CheckCall(Duration timeout) const;
   ObjectStat Describe(const StatAnswer& answer) const;
   std::vector<Result<bool>> AskExists(std::span<const std::string_view> keys, TimePoint deadline);
@@ -136,6 +146,7 @@ class Member final : public Client {
   const std::string host_;
   const ReadGuards read_guards_;
   const bool remembers_;  // locations, so that it pays to bring some
+  const bool listens_;    // so that peers reach what is lent
   mutable Locations locations_;
   std::unique_ptr<Works> works_;  // set by Join, whole
   Tally tally_;
@@ -167,12 +178,19 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   works->verbs = std::make_unique<VerbStream>(channel, options.master);
   works->master = std::make_unique<MasterStub>(*works->verbs);
   works->peers = std::make_unique<OpenPeers>(*works->master, *works->engine);
-  works->note_sender = std::make_unique<NoteSender>(
-      works->notes,
-      [master = works->master.get()](NoteReads notes) { master->Note(std::move(notes)); });
+  MasterStub* const master = works->master.get();
+  works->note_sender = std::make_unique<NoteSender<PutId>>(
+      works->notes, [master](std::vector<PutId> puts) { master->Note({std::move(puts)}); },
+      kBetweenNotes);
+  works->complainer = std::make_unique<NoteSender<SegmentId>>(
+      works->failures.untold(),
+      [master](std::vector<SegmentId> segments) { master->Complain({std::move(segments)}); },
+      kBetweenComplaints);
   works->session = std::make_unique<Session>(
-      channel, SessionOptions{options.master, member->name_, member->host_}, *works->engine,
-      *works->host, *works->verbs);
+      channel,
+      SessionOptions{options.master, member->name_, member->host_,
+                     [&counting = *member, &all = *works] { return counting.TallyOf(all); }},
+      *works->engine, *works->host, *works->verbs);
   KVSTORE_RETURN_IF_ERROR(works->session->WaitJoined(until));
   member->works_ = std::move(works);
   return std::unique_ptr<Client>(std::move(member));
@@ -198,7 +216,8 @@ Parts Member::PartsNow() const {
                Peer{works_->engine->incarnation(), name_, host_, ""},
                WhileCertain(&locations_),
                works_->peers.get(),
-               &works_->notes};
+               &works_->notes,
+               &works_->failures};
 }
 
 Locations* Member::WhileCertain(Locations* locations) const {
@@ -461,7 +480,48 @@ transfer::WayCounters Member::counters(transfer::Way way) const {
 Lending Member::lending() const {
   if (fork_guard_.InChild()) return {};
   const SegmentHost::Lent lent = works_->host->lent();
-  return {.bytes = lent.bytes, .huge_pages = lent.huge_pages, .reach = works_->engine->reach()};
+  return {.bytes = lent.bytes,
+          .wanted_bytes = lent.wished,
+          .drained = lent.drained,
+          .huge_pages = lent.huge_pages,
+          .reach = works_->engine->reach()};
+}
+
+Status Member::Lend(uint64_t bytes) {
+  KVSTORE_RETURN_IF_ERROR(fork_guard_.Check());
+  if (bytes > 0 && !listens_) {
+    return InvalidArgumentError(
+        "memory can't be lent without ClientOptions::listen: peers could not reach it");
+  }
+  return works_->host->Lend(bytes);
+}
+
+bool Member::WaitDrained(Duration timeout) {
+  return !fork_guard_.InChild() && works_->host->WaitDrained(After(BootClock::now(), timeout));
+}
+
+ClientTally Member::TallyOf(const Works& works) const {
+  const ClientCounters counted = tally_.Read();
+  const HolderCounters held = works.host->counters();
+  ClientTally tally;
+  tally.gets_ok = counted.gets_ok;
+  tally.gets_missed = counted.gets_missed;
+  tally.gets_failed = counted.gets_failed;
+  tally.gets_remembered = counted.gets_remembered;
+  tally.puts_ok = counted.puts_ok;
+  tally.puts_failed = counted.puts_failed;
+  tally.bytes_got = counted.bytes_got;
+  tally.bytes_put = counted.bytes_put;
+  tally.reads_refused = counted.reads_refused;
+  tally.checksum_mismatches = counted.checksum_mismatches;
+  tally.entries_refused = held.refused_on_enter;
+  tally.accesses_refused = held.refused_after;
+  for (const transfer::Way way :
+       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp}) {
+    const transfer::WayCounters moved = works.engine->counters(way);
+    tally.bytes_by_way.push_back(moved.bytes_read + moved.bytes_written);
+  }
+  return tally;
 }
 
 ClientCounters Member::counters() const {

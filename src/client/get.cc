@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "client/checksum.h"
 #include "client/copy_plan.h"
+#include "client/failures.h"
 #include "client/locate.h"
 #include "client/open_peers.h"
 #include "client/read_notes.h"
@@ -29,14 +31,18 @@ struct Reading {
   // What can't be read of an object of that size. A remembered size is told only once the word has
   // said that the location still stands.
   Status misfit;
-  transfer::Stretch part;   // of the object: what is read; of a misfit nothing
-  size_t next = 0;          // of the location's replicas: the one to read
-  bool read_again = false;  // it gave bytes that don't match the checksum, once
+  transfer::Stretch part;       // of the object: what is read; of a misfit nothing
+  std::vector<size_t> order;    // of the location's replicas; empty: as they are
+  size_t next = 0;              // of these: the one to read
+  transfer::PeerId holder = 0;  // of that one, once it has been opened
+  bool read_again = false;      // it gave bytes that don't match the checksum, once
   bool located_anew = false;
   Status first_error;
   CopyPlan::Span copies;
 
   bool Exhausted() const { return !location || next == location->replicas.size(); }
+  bool IsLast() const { return !location || next + 1 >= location->replicas.size(); }
+  const Replica& Next() const { return location->replicas[order.empty() ? next : order[next]]; }
   bool IsWhole() const { return part.offset == 0 && part.length == location->size; }
 
   void Answer(Status status, uint64_t bytes = 0) {
@@ -52,6 +58,21 @@ struct Reading {
 };
 
 using Readings = std::vector<Reading*>;
+
+// The holder of a replica gets so long, and a second per so many bytes, before another is asked
+// that may do better; at most half of the time that is left.
+constexpr Duration kPatience = std::chrono::milliseconds(500);
+constexpr uint64_t kSlowestBytesPerSecond = 64u << 20;
+// Who had less time than this to answer is not said to be out of reach.
+constexpr Duration kFairTime = std::chrono::milliseconds(250);
+
+// Copies that were planned together.
+struct Wave {
+  CopyPlan plan;
+  Readings readings;
+  std::unique_ptr<transfer::Batch> batch;  // null: there is nothing to copy
+  Duration time{};                         // that it was given
+};
 
 uint64_t CapacityOf(const GetItem& item) {
   uint64_t capacity = 0;
@@ -97,9 +118,15 @@ class GetCall {
   void Locate(const Readings& readings);
   void LocateAnew(const Readings& readings);
   void Accept(Located found, Reading* reading) const;
-  static void Use(std::shared_ptr<const Location> location, Reading* reading);
+  void Use(std::shared_ptr<const Location> location, Reading* reading) const;
   void Read(const Readings& readings);
-  void PlanItem(Reading* reading, CopyPlan* plan);
+  void ReadInTurns(Readings readings);
+  Readings OpenHolders(const Readings& readings);
+  bool OpenHolder(Reading* reading) const;
+  Wave Plan(const Readings& readings, TimePoint until) const;
+  TimePoint ShareFor(const Readings& readings) const;
+  void Finish(const Wave& wave, std::span<const transfer::Completion> all);
+  void Finish(const Wave& wave);
   void Judge(const Status& copied, Reading* reading);
   void Fail(Status error, Reading* reading) const;
   void Publish(Reading* reading);
@@ -202,55 +229,127 @@ void GetCall::Accept(Located found, Reading* reading) const {
   if (!reading->misfit.ok()) reading->Answer(reading->misfit, reading->location->size);
 }
 
-void GetCall::Use(std::shared_ptr<const Location> location, Reading* reading) {
+void GetCall::Use(std::shared_ptr<const Location> location, Reading* reading) const {
   const Result<transfer::Stretch> part = PartOf(*reading->item, location->size);
   reading->misfit = part.status();
   reading->part = part.ok() ? *part : transfer::Stretch{};
   reading->location = std::move(location);
   reading->next = 0;
+  reading->order.clear();
+  if (parts_.failures != nullptr) {
+    reading->order = parts_.failures->Order(reading->location->replicas, parts_.clock.Now());
+  }
 }
 
 void GetCall::Read(const Readings& readings) {
-  CopyPlan plan;
-  Readings planned;
-  planned.reserve(readings.size());
-  for (Reading* reading : readings) {
-    PlanItem(reading, &plan);
-    if (!reading->answered && !reading->Exhausted()) planned.push_back(reading);
-  }
-  const std::vector<transfer::Completion> all = plan.copies().empty()
-                                                    ? std::vector<transfer::Completion>{}
-                                                    : parts_.engine.Run(plan.copies(), deadline_);
-  for (Reading* reading : planned) {
-    const CopyPlan::Span& span = reading->copies;
-    Judge(transfer::FirstError(std::span(all).subspan(span.begin, span.end - span.begin)), reading);
-  }
+  const Readings open = OpenHolders(readings);
+  const auto is_last = [](const Reading* r) { return r->IsLast(); };
+  if (!std::all_of(open.begin(), open.end(), is_last)) return ReadInTurns(open);
+  const Wave wave = Plan(open, deadline_);
+  Finish(wave, wave.plan.copies().empty() ? std::vector<transfer::Completion>{}
+                                          : parts_.engine.Run(wave.plan.copies(), deadline_));
 }
 
-// Plans the copies from the next replica that can be reached; none may be left.
-void GetCall::PlanItem(Reading* reading, CopyPlan* plan) {
+// Where there is another replica, a holder that hangs must not use up the time in which that could
+// be read: it gets a share. Each holder's copies are a batch of their own, so that none is held up
+// by another. Those that are read from their last replica may take what time there is, meanwhile.
+void GetCall::ReadInTurns(Readings readings) {
+  std::vector<Wave> last;
+  const auto start = [&](const Readings& some, TimePoint until) {
+    Wave wave = Plan(some, until);
+    if (!wave.plan.copies().empty()) wave.batch = parts_.engine.Submit(wave.plan.copies(), until);
+    return wave;
+  };
+  while (!readings.empty()) {
+    std::map<transfer::PeerId, Readings> patient;
+    std::map<transfer::PeerId, Readings> hurried;
+    for (Reading* reading : readings) {
+      (reading->IsLast() ? patient : hurried)[reading->holder].push_back(reading);
+    }
+    std::vector<Wave> first;
+    for (const auto& [holder, some] : hurried) first.push_back(start(some, ShareFor(some)));
+    for (const auto& [holder, some] : patient) last.push_back(start(some, deadline_));
+    for (const Wave& wave : first) Finish(wave);
+    Readings left;
+    for (const auto& [holder, some] : hurried) left.insert(left.end(), some.begin(), some.end());
+    readings = OpenHolders(Open(left, [](const Reading& r) { return !r.Exhausted(); }));
+  }
+  for (const Wave& wave : last) Finish(wave);
+}
+
+TimePoint GetCall::ShareFor(const Readings& readings) const {
+  uint64_t bytes = 0;
+  for (const Reading* reading : readings) bytes += reading->part.length;
+  const TimePoint now = parts_.clock.Now();
+  const auto transfer = std::chrono::seconds(bytes / kSlowestBytesPerSecond);
+  return now + std::min<Duration>((deadline_ - now) / 2, kPatience + transfer);
+}
+
+// Those of whose replicas one is left whose holder can be opened; the others may be answered.
+Readings GetCall::OpenHolders(const Readings& readings) {
+  Readings open;
+  open.reserve(readings.size());
+  for (Reading* reading : readings) {
+    if (OpenHolder(reading)) open.push_back(reading);
+  }
+  return open;
+}
+
+bool GetCall::OpenHolder(Reading* reading) const {
   if (parts_.clock.Now() >= deadline_) {
     const Status& before = reading->first_error;
-    return reading->Answer(DeadlineExceededError(
+    reading->Answer(DeadlineExceededError(
         "not read in time" + (before.ok() ? "" : "; before that, " + before.ToString())));
+    return false;
   }
   reading->copies = {};
   // A fresh location and the checksum of nothing are enough.
-  if (reading->location->size == 0 && !reading->remembered) return;
+  if (reading->location->size == 0 && !reading->remembered) return true;
   while (!reading->Exhausted()) {
-    const Replica& replica = reading->location->replicas[reading->next];
-    Result<transfer::PeerId> holder = peers_->Open(replica.segment.holder);
-    if (!holder.ok()) {
-      Fail(holder.status(), reading);
-      continue;
+    const Result<transfer::PeerId> holder = peers_->Open(reading->Next().segment.holder);
+    if (holder.ok()) {
+      reading->holder = *holder;
+      return true;
     }
-    Result<CopyPlan::Span> copies =
-        plan->AddRead(reading->item->pieces, reading->part, replica, *holder);
-    if (copies.ok()) {
+    Fail(holder.status(), reading);
+  }
+  return false;
+}
+
+Wave GetCall::Plan(const Readings& readings, TimePoint until) const {
+  Wave wave;
+  wave.time = until - parts_.clock.Now();
+  wave.readings.reserve(readings.size());
+  for (Reading* reading : readings) {
+    if (reading->location->size > 0 || reading->remembered) {
+      Result<CopyPlan::Span> copies =
+          wave.plan.AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder);
+      if (!copies.ok()) {
+        Fail(copies.status(), reading);
+        continue;
+      }
       reading->copies = *copies;
-      return;
     }
-    Fail(copies.status(), reading);
+    wave.readings.push_back(reading);
+  }
+  return wave;
+}
+
+void GetCall::Finish(const Wave& wave) {
+  if (wave.batch == nullptr) return Finish(wave, {});
+  while (!wave.batch->Wait(TimePoint::max())) continue;
+  Finish(wave, wave.batch->completions());
+}
+
+void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all) {
+  for (Reading* reading : wave.readings) {
+    const CopyPlan::Span& span = reading->copies;
+    const auto copies = all.subspan(span.begin, span.end - span.begin);
+    if (parts_.failures != nullptr && wave.time >= kFairTime &&
+        std::any_of(copies.begin(), copies.end(), MetNobody)) {
+      parts_.failures->Add(reading->Next().segment, parts_.clock.Now());
+    }
+    Judge(transfer::FirstError(copies), reading);
   }
 }
 

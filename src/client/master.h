@@ -9,7 +9,9 @@
 //   object_view    objects in place, read only
 //   locate         asks the master where objects lie
 //   locations      what is remembered of that, so that the next Get asks nobody
-//   read_notes     which remembered objects were read; note_sender tells the master
+//   read_notes     which remembered objects were read
+//   failures       which holders could not be reached
+//   gathered       what the master is told now and then; note_sender tells it
 //   copy_plan      pure: user buffers x ranges -> copies
 //   checksum       XXH3 over scatter lists; owner of xxhash
 //   open_peers     the holders that copies go to or come from
@@ -76,6 +78,7 @@ class Master {
   virtual CountAnswer Sweep(RemoveMatching request, TimePoint deadline) = 0;
   // Tells and waits for nothing; may be lost.
   virtual void Note(NoteReads request) = 0;
+  virtual void Complain(ReportFailures request) = 0;
 
   // Returns at `until`: what a call that asks again lets pass.
   virtual void Pause(TimePoint until) = 0;

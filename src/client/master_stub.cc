@@ -131,8 +131,12 @@ CountAnswer MasterStub::Sweep(RemoveMatching request, TimePoint deadline) {
   return AskAll<CountAnswer>(std::move(request), kSweeping, deadline).at(0);
 }
 
-void MasterStub::Note(NoteReads request) {
-  for (Message& message : CutBatch(std::move(request))) {
+void MasterStub::Note(NoteReads request) { Tell(std::move(request)); }
+
+void MasterStub::Complain(ReportFailures request) { Tell(std::move(request)); }
+
+void MasterStub::Tell(Verb batch) {
+  for (Message& message : CutBatch(std::move(batch))) {
     message.request.id = next_request_.fetch_add(1);
     // What doesn't go out at once isn't worth a wait.
     (void)channel_.Send(message.request, channel_.clock().Now());  // lost, if it is

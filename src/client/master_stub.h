@@ -41,6 +41,7 @@ class MasterStub final : public Master {
   std::vector<ItemAnswer> Keep(Pin request, TimePoint deadline) override;
   CountAnswer Sweep(RemoveMatching request, TimePoint deadline) override;
   void Note(NoteReads request) override;
+  void Complain(ReportFailures request) override;
   void Pause(TimePoint until) override;
   std::optional<Peer> FindPeer(Incarnation holder) const override;
 
@@ -48,6 +49,8 @@ class MasterStub final : public Master {
   uint64_t messages_sent() const { return sent_; }
 
  private:
+  // Sends what is never answered.
+  void Tell(Verb batch);
   std::unique_ptr<Exchange> Begin(Verb batch, const ExchangeRules& rules, TimePoint deadline);
   template <typename Answer>
   std::vector<Answer> AskAll(Verb batch, const ExchangeRules& rules, TimePoint deadline);

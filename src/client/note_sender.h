@@ -3,28 +3,39 @@
 
 #include <functional>
 #include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
-#include "client/read_notes.h"
+#include "client/gathered.h"
 #include "kvstore/clock.h"
 
 namespace kvstore::client {
 
-// Tells the master what was noted, at most once per `every`, and nothing when there is nothing.
+// Tells the master what was gathered, at most once per `every`, and nothing when there is nothing.
+template <typename Item>
 class NoteSender {
  public:
+  using Tell = std::function<void(std::vector<Item>)>;
+
   // `notes` outlives it; `tell` is called on a thread of its own, and should not take long.
-  NoteSender(ReadNotes& notes, std::function<void(NoteReads)> tell,
-             Duration every = std::chrono::milliseconds(500));
+  NoteSender(Gathered<Item>& notes, std::type_identity_t<Tell> tell, Duration every)
+      : notes_(notes), tell_(std::move(tell)), every_(every), thread_([this] { Run(); }) {}
   // At once; what was not told yet is not told.
-  ~NoteSender();
+  ~NoteSender() {
+    notes_.Close();
+    thread_.join();
+  }
   NoteSender(const NoteSender&) = delete;
   NoteSender& operator=(const NoteSender&) = delete;
 
  private:
-  void Run();
+  void Run() {
+    while (notes_.AwaitSome() && notes_.Gather(BootClock::now() + every_)) tell_(notes_.Take());
+  }
 
-  ReadNotes& notes_;
-  const std::function<void(NoteReads)> tell_;
+  Gathered<Item>& notes_;
+  const Tell tell_;
   const Duration every_;
   std::thread thread_;
 };

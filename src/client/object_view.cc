@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/checksum.h"
+#include "client/failures.h"
 #include "client/locate.h"
 #include "client/open_peers.h"
 #include "client/read_notes.h"
@@ -185,6 +186,9 @@ Viewed ViewCall::Map(const Replica& replica, const std::shared_ptr<const Locatio
       ++counters_.refused;
       return UnavailableError(
           "the object was moved, replaced or removed while it was mapped; try again");
+    }
+    if (code == StatusCode::kUnavailable && parts_.failures != nullptr) {
+      parts_.failures->Add(replica.segment, parts_.clock.Now());
     }
     if (!mapping.ok()) return mapping.status();
     mappings.push_back(*std::move(mapping));

@@ -8,6 +8,7 @@
 
 namespace kvstore::client {
 
+class Failures;
 class Locations;
 class OpenPeers;
 class ReadNotes;
@@ -21,10 +22,11 @@ struct Parts {
   // not used.
   Peer self{};
   // What outlives a call, so that the next costs less. Null: nothing is remembered, so that every
-  // Get asks the master; each call opens its peers; reads are not reported.
+  // Get asks the master; each call opens its peers; reads and failures are not reported.
   Locations* locations = nullptr;
   OpenPeers* peers = nullptr;
   ReadNotes* notes = nullptr;
+  Failures* failures = nullptr;
 };
 
 // `when` + `delay`, or the end of time where that would overflow.

@@ -7,6 +7,7 @@
 
 #include "client/checksum.h"
 #include "client/copy_plan.h"
+#include "client/failures.h"
 #include "client/grant.h"
 #include "client/open_peers.h"
 
@@ -32,6 +33,7 @@ struct Write {
   bool again = false;                  // under another put id it may succeed
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
+  std::vector<SegmentId> segments;     // of the replicas
 };
 
 // One call of PutObjects. Confined to the thread that makes it.
@@ -132,6 +134,7 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
     write.status = answer.status;
     if (answer.status.ok()) {
       write.grant_end = GrantEnd(answer, asked_at_);
+      for (const Replica& replica : answer.replicas) write.segments.push_back(replica.segment);
       write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
@@ -171,6 +174,11 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
       const bool in_doubt = std::any_of(completions.begin(), completions.end(), [](const auto& c) {
         return c.outcome == transfer::Outcome::kInDoubt;
       });
+      const size_t replica = static_cast<size_t>(&span - write.copies.data());
+      if (parts_.failures != nullptr &&
+          std::any_of(completions.begin(), completions.end(), MetNobody)) {
+        parts_.failures->Add(write.segments[replica], parts_.clock.Now());
+      }
       const Status error = transfer::FirstError(completions);
       if (!error.ok() && write.status.ok()) {
         write.status = NotCommitted(error, until < deadline_, in_doubt);

@@ -17,11 +17,6 @@ constexpr size_t kMostUnsaid = 16 * SegmentHost::kMaxAcks;
 
 constexpr uint64_t kGranule = kDefaultGranule;
 
-bool IsEmpty(const Acks& acks) {
-  return acks.retired.empty() && acks.ready.empty() && acks.noted.empty() && acks.copied.empty() &&
-         acks.released.empty();
-}
-
 // Takes up to `limit` from the front.
 template <typename T>
 std::vector<T> TakeSome(std::vector<T>* from, size_t limit) {
@@ -343,7 +338,7 @@ void SegmentHost::StartAcks() {
 
 std::optional<Acks> SegmentHost::NextAcks(TimePoint until) {
   MutexLock lock(mu_);
-  while (saying_ && !lend_due_ && IsEmpty(unsaid_) && BootClock::now() < until) {
+  while (saying_ && !lend_due_ && unsaid_.IsEmpty() && BootClock::now() < until) {
     acks_due_.WaitUntil(mu_, until);
   }
   if (!saying_) return std::nullopt;

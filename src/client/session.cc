@@ -25,6 +25,7 @@ constexpr Duration kRefusedPause = seconds(5);
 constexpr Duration kIdleSoon = seconds(1);
 constexpr Duration kBetweenWords = seconds(10);
 constexpr Duration kClosingIsSeenWithin = milliseconds(500);
+constexpr Duration kBetweenTallies = seconds(1);
 // Of the time for closing: kept for the goodbye itself.
 constexpr Duration kGoodbyeTime = milliseconds(1500);
 
@@ -302,14 +303,26 @@ bool Session::WriteReport(Stream* stream, Report report) {
 
 void Session::WriteAcks(Stream* stream, uint64_t term) {
   v1::NodeMessage message;
-  while (std::optional<Acks> acks = host_.NextAcks()) {
-    acks->term = term;
-    message.Clear();
-    Encode(*acks, message.mutable_acks());
-    if (!stream->Write(message)) return;  // the stream broke: ReadOrders sees it too
+  TimePoint tally_at = options_.tally ? BootClock::now() : TimePoint::max();
+  ClientTally told;
+  while (std::optional<Acks> acks = host_.NextAcks(tally_at)) {
+    if (!acks->IsEmpty()) {
+      acks->term = term;
+      message.Clear();
+      Encode(*acks, message.mutable_acks());
+      if (!stream->Write(message)) return;  // the stream broke: ReadOrders sees it too
+    }
     if (const std::optional<kvstore::Lend> lend = host_.TakeLend()) {
       message.Clear();
       Encode(*lend, message.mutable_lend());
+      if (!stream->Write(message)) return;
+    }
+    if (BootClock::now() < tally_at) continue;
+    tally_at = BootClock::now() + kBetweenTallies;
+    if (ClientTally tally = options_.tally(); tally != told) {
+      told = std::move(tally);
+      message.Clear();
+      Encode(told, message.mutable_tally());
       if (!stream->Write(message)) return;
     }
   }

@@ -2,6 +2,7 @@
 #define KVSTORE_SRC_CLIENT_SESSION_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ struct SessionOptions {
   std::string master;  // as the channel was opened, for messages
   std::string name;    // of the node
   std::string host;    // as HostIdentity has it
+  // What the client has counted; empty: the master is told none of it.
+  std::function<ClientTally()> tally{};
 };
 
 // Keeps this process a member of the master's pool: says hello, reports what its memory holds to a

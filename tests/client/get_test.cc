@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "client/failures.h"
 #include "client/locations.h"
 #include "client/put.h"
 #include "client/read_notes.h"
@@ -476,13 +477,13 @@ TEST_F(GetTest, PartsOfOneObjectAreServedByOneLocate) {
 
 TEST_F(GetTest, ASecondGetAsksTheMasterNothingAndIsNoted) {
   PutAndRemember("k", Value(5000));
-  EXPECT_TRUE(notes_.Take().puts.empty());
+  EXPECT_TRUE(notes_.Take().empty());
   const auto got = Get({"k", "k"});
   EXPECT_EQ(got[0].value, Value(5000));
   EXPECT_EQ(got[1].value, Value(5000));
   EXPECT_TRUE(pool_.master.finds.empty());
   EXPECT_EQ(counters_.remembered, 2u);
-  EXPECT_THAT(notes_.Take().puts, ElementsAre(pool_.master.objects["k"].put));
+  EXPECT_THAT(notes_.Take(), ElementsAre(pool_.master.objects["k"].put));
 }
 
 TEST_F(GetTest, OnlyWhatIsNotRememberedIsAskedFor) {
@@ -704,6 +705,43 @@ TEST_F(GetTest, AfterTheDeadlineNothingMoreIsTriedAndTheReasonIsKept) {
 TEST_F(GetTest, ATimeoutWithoutEndDoesNotOverflow) {
   Put("k", "value");
   EXPECT_EQ(Get({"k"}, 100, Duration::max())[0].value, "value");
+}
+
+// ---- holders that can't be reached --------------------------------------------------------------
+
+TEST_F(GetTest, AHolderThatHangsGetsAShareOfTheTimeWhereAnotherReplicaIs) {
+  Put("k", Value(5000), 2);
+  Fail(0, DeadlineExceededError("hangs"));
+  const TimePoint now = pool_.clock.Now();
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  ASSERT_EQ(pool_.engine.deadlines.size(), 2u);
+  EXPECT_EQ(pool_.engine.deadlines[0], now + std::chrono::milliseconds(500));
+  EXPECT_EQ(pool_.engine.deadlines[1], now + seconds(10));
+}
+
+TEST_F(GetTest, AHolderThatCouldNotBeReachedIsReadLastForAWhileAndComplainedOf) {
+  Failures failures;
+  pool_.parts.failures = &failures;
+  Put("k", Value(5000), 2);
+  Fail(0, UnavailableError("gone"));
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_THAT(failures.untold().Take(), ElementsAre(pool_.master.objects["k"].replicas[0].segment));
+  pool_.engine.copies = 0;
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_EQ(pool_.engine.copies, 1u);
+  pool_.clock.Advance(Failures::kReadLastFor);
+  pool_.engine.copies = 0;
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_EQ(pool_.engine.copies, 2u) << "it is tried again";
+}
+
+TEST_F(GetTest, ARefusalByTheWordIsNothingToComplainOf) {
+  Failures failures;
+  pool_.parts.failures = &failures;
+  Put("k", Value(5000), 2);
+  pool_.nodes[0]->Retire(pool_.master.objects["k"].replicas[0]);
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_THAT(failures.untold().Take(), ::testing::IsEmpty());
 }
 
 }  // namespace

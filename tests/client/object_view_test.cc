@@ -166,12 +166,12 @@ TEST_F(ObjectViewTest, EachKeyHasItsOwnAnswerAndOneNamedTwiceTwoViews) {
 TEST_F(ObjectViewTest, ARememberedObjectIsSeenWithoutAskingTheMaster) {
   Put("k", "value");
   { const Viewed first = ViewOne("k"); }
-  EXPECT_TRUE(notes_.Take().puts.empty());
+  EXPECT_TRUE(notes_.Take().empty());
   const Viewed view = ViewOne("k");
   EXPECT_EQ(BytesOf(**view), "value");
   EXPECT_EQ(pool_.master.finds.size(), 1u);
   EXPECT_EQ(counters_.remembered, 1u);
-  EXPECT_EQ(notes_.Take().puts, std::vector<PutId>{pool_.master.objects["k"].put});
+  EXPECT_EQ(notes_.Take(), std::vector<PutId>{pool_.master.objects["k"].put});
   pool_.clock.Advance(seconds(5));
   EXPECT_TRUE(ViewOne("k").ok());
   EXPECT_EQ(pool_.master.finds.size(), 2u);

@@ -21,16 +21,16 @@ PutId Put(uint64_t sequence) { return {{9, 9}, sequence}; }
 TEST(ReadNotesTest, EachPutIsNotedOnceUntilItIsTaken) {
   ReadNotes notes;
   for (const uint64_t sequence : {1, 2, 1, 1}) notes.Add(Put(sequence));
-  EXPECT_THAT(notes.Take().puts, UnorderedElementsAre(Put(1), Put(2)));
-  EXPECT_THAT(notes.Take().puts, IsEmpty());
+  EXPECT_THAT(notes.Take(), UnorderedElementsAre(Put(1), Put(2)));
+  EXPECT_THAT(notes.Take(), IsEmpty());
   notes.Add(Put(1));
-  EXPECT_THAT(notes.Take().puts, UnorderedElementsAre(Put(1)));
+  EXPECT_THAT(notes.Take(), UnorderedElementsAre(Put(1)));
 }
 
 TEST(ReadNotesTest, WhatFindsNoRoomIsNotNoted) {
   ReadNotes notes;
   for (uint64_t i = 0; i < ReadNotes::kMostKept + 10; ++i) notes.Add(Put(i));
-  EXPECT_EQ(notes.Take().puts.size(), ReadNotes::kMostKept);
+  EXPECT_EQ(notes.Take().size(), ReadNotes::kMostKept);
 }
 
 TEST(ReadNotesTest, ClosingEndsEveryWait) {
@@ -44,10 +44,10 @@ TEST(ReadNotesTest, ClosingEndsEveryWait) {
 // What a sender has told so far.
 class Told {
  public:
-  void Tell(NoteReads notes) {
+  void Tell(const std::vector<PutId>& notes) {
     MutexLock lock(mu_);
     times_.push_back(BootClock::now());
-    puts_.insert(puts_.end(), notes.puts.begin(), notes.puts.end());
+    puts_.insert(puts_.end(), notes.begin(), notes.end());
     changed_.NotifyAll();
   }
   // Whether there were so many tellings within 10 s.
@@ -78,7 +78,7 @@ TEST(NoteSenderTest, TellsWhatGatheredAndNotMoreOftenThanItShould) {
   ReadNotes notes;
   const TimePoint began = BootClock::now();
   NoteSender sender(
-      notes, [&](NoteReads some) { told.Tell(std::move(some)); }, milliseconds(50));
+      notes, [&](std::vector<PutId> some) { told.Tell(std::move(some)); }, milliseconds(50));
   for (size_t round = 1; round <= 3; ++round) {
     for (int i = 0; i < 100; ++i) notes.Add(Put(round));
     ASSERT_TRUE(told.Await(round));
@@ -98,7 +98,7 @@ TEST(NoteSenderTest, EndsAtOnceAndTellsNothingWhereThereIsNothing) {
     ReadNotes notes;
     if (noted) notes.Add(Put(1));
     const NoteSender sender(
-        notes, [&](NoteReads some) { told.Tell(std::move(some)); }, std::chrono::hours(1));
+        notes, [&](std::vector<PutId> some) { told.Tell(std::move(some)); }, std::chrono::hours(1));
   }
   EXPECT_LT(BootClock::now() - began, seconds(10));
   EXPECT_THAT(told.times(), IsEmpty());

@@ -1,6 +1,7 @@
 #include "fakes/fake_engine.h"
 
 #include <cstring>
+#include <utility>
 
 namespace kvstore::testing {
 
@@ -93,8 +94,25 @@ Result<transfer::RegionId> FakeEngine::Register(void*, uint64_t, const transfer:
 
 Status FakeEngine::Unregister(transfer::RegionId) { return UnimplementedError("fake"); }
 
-std::unique_ptr<transfer::Batch> FakeEngine::Submit(std::span<const Copy>, TimePoint) {
-  return nullptr;
+namespace {
+
+// Final from the start.
+class EndedBatch final : public transfer::Batch {
+ public:
+  explicit EndedBatch(std::vector<Completion> completions) : completions_(std::move(completions)) {}
+  bool Wait(TimePoint) override { return true; }
+  void Cancel() override {}
+  const std::vector<Completion>& completions() const override { return completions_; }
+
+ private:
+  const std::vector<Completion> completions_;
+};
+
+}  // namespace
+
+std::unique_ptr<transfer::Batch> FakeEngine::Submit(std::span<const Copy> batch,
+                                                    TimePoint deadline) {
+  return std::make_unique<EndedBatch>(Run(batch, deadline));
 }
 
 }  // namespace kvstore::testing

@@ -27,7 +27,7 @@ class FakeEngine final : public transfer::Engine {
   // Not OK: that is what becomes of the mapping.
   std::function<Status(const transfer::MapRequest&)> instead_of_mapping;
 
-  std::vector<TimePoint> deadlines;  // of Run, in order
+  std::vector<TimePoint> deadlines;  // of Run and Submit, in order
   size_t copies = 0;                 // in all
   size_t mappings = 0;               // alive
 

@@ -64,6 +64,7 @@ class FakeMaster final : public client::Master {
   std::vector<ItemAnswer> Keep(Pin, TimePoint) override { return {}; }
   CountAnswer Sweep(RemoveMatching, TimePoint) override { return {}; }
   void Note(NoteReads request) override { notes.push_back(std::move(request)); }
+  void Complain(ReportFailures) override {}
   void Pause(TimePoint until) override { pause(until); }
 
  private:

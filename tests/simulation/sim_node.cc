@@ -231,7 +231,7 @@ void SimNode::Beat(uint64_t membership) {
                            to->OnHeartbeat(this, who, asked_at);
                          });
   // What was read at remembered locations is told now and then.
-  NoteReads notes = notes_.Take();
+  NoteReads notes{notes_.Take()};
   fabric_->counts->Add(Event::kReadsNoted, notes.puts.size());
   if (!notes.puts.empty()) stub_.Note(std::move(notes));
   scheduler_->After(beat_every_, process_, [this, membership] { Beat(membership); });

@@ -56,6 +56,8 @@ TEST(CxxAbiTest, TheClientsCallsStayInTheirSlots) {
   using Pins = std::vector<Status> (Client::*)(Keys, const PinOptions&, Duration);
   EXPECT_EQ(SlotOf(static_cast<Pins>(&Client::Pin)), 18u);
   EXPECT_EQ(SlotOf(&Client::RemoveMatching), 19u);
+  EXPECT_EQ(SlotOf(&Client::Lend), 20u);
+  EXPECT_EQ(SlotOf(&Client::WaitDrained), 21u);
 }
 
 TEST(CxxAbiTest, WhatAClientHandsOutStaysInItsSlots) {

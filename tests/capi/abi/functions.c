@@ -27,6 +27,7 @@ kvclient_code kvclient_incarnation(const kvclient* client, uint64_t* high, uint6
 kvclient_code kvclient_register_memory(kvclient* client, void* base, uint64_t size, int kind,
                                        int device);
 kvclient_code kvclient_unregister_memory(kvclient* client, void* base);
+kvclient_code kvclient_lend(kvclient* client, uint64_t bytes);
 void kvclient_results_free(kvclient_results* results);
 uint64_t kvclient_results_count(const kvclient_results* results);
 kvclient_code kvclient_results_code(const kvclient_results* results, uint64_t index);

@@ -1,0 +1,37 @@
+#include "client/failures.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace kvstore::client {
+
+void Failures::Add(const SegmentId& segment, TimePoint now) {
+  untold_.Add(segment);
+  MutexLock lock(mu_);
+  if (until_.size() >= kMostKept) {
+    std::erase_if(until_, [now](const auto& entry) { return entry.second <= now; });
+  }
+  if (until_.size() >= kMostKept) until_.clear();
+  until_[segment.holder] = now + kReadLastFor;
+  any_ = true;
+}
+
+std::vector<size_t> Failures::Order(std::span<const Replica> replicas, TimePoint now) const {
+  if (replicas.size() < 2 || !any_) return {};
+  std::vector<size_t> order(replicas.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  MutexLock lock(mu_);
+  std::stable_partition(order.begin(), order.end(), [&](size_t i) {
+    const auto found = until_.find(replicas[i].segment.holder);
+    return found == until_.end() || found->second <= now;
+  });
+  return order;
+}
+
+bool MetNobody(const transfer::Completion& completion) {
+  const StatusCode code = completion.status.code();
+  return code == StatusCode::kUnavailable ||
+         (code == StatusCode::kDeadlineExceeded && completion.way != transfer::Way::kAutomatic);
+}
+
+}  // namespace kvstore::client
