@@ -163,6 +163,8 @@ struct Counters {
   uint64_t expired = 0;                     // objects whose TTL ran out
   uint64_t lost_with_node = 0;              // objects whose last holder left or is gone
   uint64_t bytes_lost_with_node = 0;
+  uint64_t copies_started = 0, copies_made = 0, copies_failed = 0;
+  uint64_t replicas_given_up = 0;  // moved away, or one too many where memory is emptied
   uint64_t nodes_joined = 0, nodes_suspected = 0, nodes_gone = 0, nodes_left = 0;
   uint64_t orders_sent = 0, orders_resent = 0, acks_withdrawn = 0, acks_free = 0, acks_ignored = 0;
 };

@@ -111,10 +111,12 @@ void CheckNode(const Node& node, Findings* findings) {
   }
 }
 
-void CheckReplicas(const Object& object, const NodeTable& nodes, Findings* findings) {
+void CheckReplicas(const Object& object, const NodeTable& nodes, bool one_grant_per_node,
+                   Findings* findings) {
   size_t not_withdrawn = 0;
   size_t not_free = 0;
   std::set<Incarnation> holders;
+  std::set<Incarnation> every_holder;
   for (const HeldReplica& replica : object.replicas) {
     if (!replica.segment) continue;
     ++not_free;
@@ -123,6 +125,8 @@ void CheckReplicas(const Object& object, const NodeTable& nodes, Findings* findi
     findings->Expect(IsRetiring(replica.standing) || holders.insert(holder).second,
                      Name(object) + " has two replicas on a node");
     findings->Expect(nodes.Find(holder) != nullptr, Name(object) + " lies on no member");
+    findings->Expect(!one_grant_per_node || every_holder.insert(holder).second,
+                     Name(object) + " has two grants on a node");
     // A complete object may have replicas that a copy fills, or that have been moved away.
     const bool fits = object.state == ObjectState::kComplete ||
                       (IsRetiring(replica.standing) == (object.state == ObjectState::kRetiring) &&
@@ -143,8 +147,9 @@ void CheckKept(const HeldReplica& replica, Findings* findings) {
                    Name(object) + " stands as " + std::string(StandingName(replica.standing)));
 }
 
-void CheckObject(const Object& object, const NodeTable& nodes, Findings* findings) {
-  CheckReplicas(object, nodes, findings);
+void CheckObject(const Object& object, const NodeTable& nodes, bool one_grant_per_node,
+                 Findings* findings) {
+  CheckReplicas(object, nodes, one_grant_per_node, findings);
   const Node* const writer = nodes.Find(object.id.writer);
   const KeyEntry* const key = object.key;
   switch (object.state) {
@@ -159,7 +164,11 @@ void CheckObject(const Object& object, const NodeTable& nodes, Findings* finding
       break;
     case ObjectState::kComplete:
       findings->Expect(key && key->current == &object, Name(object) + " can't be found");
-      findings->Expect(object.not_free > 0, Name(object) + " lies nowhere");
+      findings->Expect(std::any_of(object.replicas.begin(), object.replicas.end(),
+                                   [](const HeldReplica& replica) {
+                                     return replica.segment && IsCommitted(replica.standing);
+                                   }),
+                       Name(object) + " lies nowhere");
       for (const HeldReplica& replica : object.replicas) {
         if (replica.segment && IsCommitted(replica.standing)) CheckKept(replica, findings);
       }
@@ -218,10 +227,52 @@ void CheckKey(const std::string& name, const KeyEntry& key, Findings* findings) 
   }
 }
 
+void CheckPlacement(const NodeTable& nodes, const std::map<SegmentId, TimePoint>& sick,
+                    Findings* findings) {
+  size_t taking = 0;
+  for (const auto& [incarnation, node] : nodes.all()) {
+    for (const auto& segment : node->segments) {
+      taking += segment->TakesNew();
+      findings->Expect(segment->sick() == sick.contains(segment->id()),
+                       Name(segment->id()) + ": whether it is sick is not known");
+    }
+  }
+  for (const auto& [order, segment] : nodes.by_free_share().order()) {
+    findings->Expect(segment->TakesNew(), Name(segment->id()) + " is placed in");
+  }
+  findings->Expect(nodes.by_free_share().order().size() == taking, "placement misses segments");
+}
+
 }  // namespace
+
+// What fills is of a copy that runs, and what is wanted elsewhere has work.
+void Catalog::State::CheckCopies(const Object& object, std::string* broken) const {
+  const auto expect = [&](bool holds, const char* what) {
+    if (!holds) *broken += Name(object) + what + "\n";
+  };
+  const CopyWork* const work = copies.Find(object.id);
+  const RunningCopy* const copy = copies.Running(object.id);
+  if (object.state != ObjectState::kComplete) return expect(!work, " wants copies");
+  size_t filling = 0;
+  for (const HeldReplica& replica : object.replicas) {
+    if (!replica.segment || replica.standing != Standing::kUnfinished) continue;
+    ++filling;
+    expect(copy && copy->filled == &replica && copy->to == replica.segment->id(),
+           " has a replica that nobody fills");
+  }
+  expect(filling == (copy ? 1 : 0), " has lost what a copy fills");
+  const bool lacking = Serving(object) < object.replicas_wanted;
+  expect(work || (!lacking && !IsEmptying(object)), " lies where it should not, or too rarely");
+  expect(!work || work->lacking == lacking, " is wrong about what it lacks");
+  const TaskTable::Task* const task = work && work->task != 0 ? tasks.Find(work->task) : nullptr;
+  expect(!work || work->task == 0 || task, " has a task that is not known");
+}
 
 std::string Catalog::State::CheckInvariants() const {
   Findings findings;
+  CheckPlacement(nodes, sick, &findings);
+  uint64_t seen_lacking = 0;
+  size_t seen_works = 0;
   for (const auto& [incarnation, node] : nodes.all()) CheckNode(*node, &findings);
   uint64_t seen_complete = 0;
   uint64_t seen_parked = 0;
@@ -230,13 +281,20 @@ std::string Catalog::State::CheckInvariants() const {
   uint64_t seen_expiring = 0;
   size_t seen_waiting = 0;
   for (const auto& [id, object] : objects) {
-    CheckObject(object, nodes, &findings);
+    CheckObject(object, nodes, guards.copies_go_where_none_is, &findings);
     seen_complete += object.state == ObjectState::kComplete;
     if (object.state == ObjectState::kComplete) {
       seen_pinned += object.hard_pin;
       seen_expiring += expiries.contains({object.expires, id});
       findings.Expect(object.expires == TimePoint::max() || expiries.contains({object.expires, id}),
                       Name(object) + " never expires");
+    }
+    std::string broken;
+    CheckCopies(object, &broken);
+    findings.Expect(broken.empty(), broken);
+    if (const CopyWork* const work = copies.Find(id)) {
+      ++seen_works;
+      seen_lacking += work->lacking;
     }
     seen_pending += object.state == ObjectState::kPending;
     seen_waiting += object.waiting.size();
@@ -276,6 +334,8 @@ std::string Catalog::State::CheckInvariants() const {
                     "a sweep is not woken");
   }
   findings.Expect(swept.size() == sweeps.size(), "a sweep waits twice");
+  findings.Expect(seen_works == copies.size() && seen_lacking == copies.lacking(),
+                  "objects that want copies are miscounted");
   findings.Expect(seen_parked == parked.size(), "parked puts are miscounted");
   findings.Expect(seen_pending == grants_by_end.size(), "grants are miscounted");
   for (const auto& [name, key] : keys) {

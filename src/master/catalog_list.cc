@@ -35,6 +35,8 @@ Census Catalog::State::TakeCensus(TimePoint /*now*/) const {
   census.puts_unfinished -= census.puts_parked;
   census.objects_pinned = hard_pinned;
   census.requests_waiting = waiting.requests();
+  census.objects_lacking = copies.lacking();
+  census.copies_running = copies.running().size();
   census.space = nodes.TotalSpace();
   return census;
 }
@@ -65,6 +67,7 @@ std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
     line.silent = std::max(now - node->heard, Duration::zero());
     line.counter = node->counter;
     line.segments = node->segments.size();
+    line.draining = node->draining;
     line.joined = now - node->joined;
     line.hits = node->hits;
     line.misses = node->misses;

@@ -12,31 +12,6 @@ namespace {
 constexpr uint64_t kSmallestGranule = 4096;
 constexpr uint64_t kLargestSegment = uint64_t{1} << 56;
 
-Status CheckSegments(const Hello& hello, const Limits& limits) {
-  if (hello.segments.size() > limits.segments_per_node) {
-    return ResourceExhaustedError("a node lends at most " +
-                                  std::to_string(limits.segments_per_node) + " segments, not " +
-                                  std::to_string(hello.segments.size()));
-  }
-  std::set<uint32_t> seen;
-  for (const LentSegment& lent : hello.segments) {
-    const std::string name = "segment " + std::to_string(lent.index);
-    const bool power_of_two = (lent.granule & (lent.granule - 1)) == 0;
-    if (lent.granule < kSmallestGranule || !power_of_two) {
-      return InvalidArgumentError(name + ": a granule is a power of two from 4096 up, not " +
-                                  std::to_string(lent.granule));
-    }
-    if (lent.size == 0 || lent.size % lent.granule != 0 || lent.size > kLargestSegment) {
-      return InvalidArgumentError(name + ": a size is whole granules, at most 64 PiB, not " +
-                                  std::to_string(lent.size) + " bytes");
-    }
-    if (!seen.insert(lent.index).second) {
-      return InvalidArgumentError(name + " is named twice");
-    }
-  }
-  return Status::Ok();
-}
-
 // Parked puts for which room is being made on this node.
 std::set<uint64_t> ParkedOn(const Node& node) {
   std::set<uint64_t> arrivals;
@@ -61,6 +36,31 @@ NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
 Node* Catalog::State::FindMember(Incarnation incarnation) const {
   Node* const node = nodes.Find(incarnation);
   return node && !node->striking ? node : nullptr;
+}
+
+Status Catalog::State::CheckLent(const std::vector<LentSegment>& segments, uint64_t least) const {
+  if (segments.size() > limits.segments_per_node) {
+    return ResourceExhaustedError("a node lends at most " +
+                                  std::to_string(limits.segments_per_node) + " segments, not " +
+                                  std::to_string(segments.size()));
+  }
+  std::set<uint32_t> seen;
+  for (const LentSegment& lent : segments) {
+    const std::string name = "segment " + std::to_string(lent.index);
+    const bool power_of_two = (lent.granule & (lent.granule - 1)) == 0;
+    if (lent.granule < kSmallestGranule || !power_of_two) {
+      return InvalidArgumentError(name + ": a granule is a power of two from 4096 up, not " +
+                                  std::to_string(lent.granule));
+    }
+    if (lent.size < least || lent.size % lent.granule != 0 || lent.size > kLargestSegment) {
+      return InvalidArgumentError(name + ": a size is whole granules, at most 64 PiB, not " +
+                                  std::to_string(lent.size) + " bytes");
+    }
+    if (!seen.insert(lent.index).second) {
+      return InvalidArgumentError(name + " is named twice");
+    }
+  }
+  return Status::Ok();
 }
 
 Status Catalog::State::CheckHello(const Hello& hello) const {
@@ -96,7 +96,7 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
     return ResourceExhaustedError("the pool has " + std::to_string(nodes.size()) +
                                   " nodes, its limit");
   }
-  return CheckSegments(hello, limits);
+  return CheckLent(hello.segments, /*least=*/1);
 }
 
 Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
@@ -146,12 +146,11 @@ void Catalog::State::AddSegments(Event& event, Node& node, const Hello& hello) {
     Segment* segment = node.FindSegment(lent.index);
     if (segment) {
       // The acks of the last session may have been lost.
-      segment->Ready(lent.ready, /*ends=*/false);
-      nodes.NoteSpace(segment);
+      Resize(event, *segment, lent);
     } else {
       segment = nodes.AddSegment(&node, lent);
     }
-    KeepReady(event, *segment);
+    if (segment->TakesNew()) KeepReady(event, *segment);
   }
 }
 
@@ -182,6 +181,7 @@ void Catalog::State::Suspect(Event& event, Node& node) {
   NodeEvent suspected = AboutNode(NodeEvent::What::kSuspected, node);
   suspected.lasted = event.now - node.heard;
   event.out.Add(std::move(suspected));
+  AbandonCopies(event, node, /*as_source_too=*/true);
   for (const uint64_t arrival : ParkedOn(node)) {
     const auto it = parked.find(arrival);
     if (it != parked.end()) Replan(event, *it->second);
@@ -218,6 +218,7 @@ void Catalog::State::Strike(Event& event, Node& node, NodeEvent::What what) {
   if (!node.kept) return Drop(event, node);
   node.has_session = false;
   nodes.Suspect(&node, event.now);
+  AbandonCopies(event, node, /*as_source_too=*/true);
   event.out.AddStrike(node.peer.incarnation);
 }
 

@@ -310,6 +310,7 @@ void Catalog::State::Complete(Event& event, Object& object) {
   for (HeldReplica& replica : object.replicas) {
     if (replica.segment) replica.segment->Move(&replica, Resting(object, event.now));
   }
+  Review(event, object);
   AnswerAll(event, object.waiting, Status::Ok());
   AnswerReaders(event, key);
   // What was unfinished may be evicted now; parked puts may have waited for that.

@@ -153,16 +153,22 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
   }
   if (suspected) ++counters.leases_refused_suspected;
   if (full) ++counters.leases_refused_full;
-  const bool granted = limits.lease > Duration::zero() && !suspected && !full;
+  // Without leases, memory that is to be emptied becomes so in a bounded time.
+  const bool granted =
+      limits.lease > Duration::zero() && !suspected && !full && !IsEmptying(object);
   ++(granted ? counters.leases_granted : counters.leases_refused);
   if (!granted) return Duration::zero();
+  HoldLease(now, object);
+  // No longer than the object lives: what is remembered so may be read without asking here.
+  return std::min(limits.lease, object.expires - now);
+}
+
+void Catalog::State::HoldLease(TimePoint now, Object& object) {
   object.lease_end = now + limits.lease;
   for (HeldReplica& replica : object.replicas) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     replica.segment->Move(&replica, object.hard_pin ? Standing::kPinned : Standing::kLeased);
   }
-  // No longer than the object lives: what is remembered so may be read without asking here.
-  return std::min(limits.lease, object.expires - now);
 }
 
 void Catalog::State::Touch(Event& event, Object& object) {
@@ -191,8 +197,9 @@ void Catalog::State::StatOne(Event& event, const RequestName& request, uint32_t 
   event.out.Add(request, std::move(answer));
 }
 
-bool Catalog::State::Serves(const Object& object, const HeldReplica& replica) {
-  return object.state != ObjectState::kComplete || IsCommitted(replica.standing);
+bool Catalog::State::Serves(const Object& object, const HeldReplica& replica) const {
+  return object.state != ObjectState::kComplete || IsCommitted(replica.standing) ||
+         (replica.standing == Standing::kUnfinished && !guards.copies_serve_when_filled);
 }
 
 std::vector<Replica> Catalog::State::Replicas(const Object& object) const {

@@ -58,6 +58,7 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   Tell(event, EventOf(object, cause), object);
   EndKeeping(object);
   if (object.state == ObjectState::kComplete) {
+    ForgetCopies(object);
     --complete;
     key.current = nullptr;
     key.leaving.push_back(&object);
@@ -73,7 +74,7 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
     writer->outcomes.Add(object.id.sequence, object.outcome, limits.outcomes_kept_per_writer);
   }
   for (HeldReplica& replica : object.replicas) {
-    if (replica.segment) OrderRetirement(event, replica);
+    if (replica.segment && !IsRetiring(replica.standing)) OrderRetirement(event, replica);
   }
   if (writer && !object.was_visible) {
     AnswerAll(event, object.waiting, EndedCommit(*writer, object.id.sequence));
@@ -158,7 +159,11 @@ void Catalog::State::Freed(HeldReplica& replica) {
   segment->Release(&replica);
   nodes.NoteSpace(segment);
   Object& object = *replica.object;
-  if (--object.not_free == 0) objects.erase(PutId(object.id));
+  if (--object.not_free == 0) {
+    objects.erase(PutId(object.id));
+  } else if (object.state == ObjectState::kComplete) {
+    object.replicas.remove_if([&](const HeldReplica& each) { return &each == &replica; });
+  }
 }
 
 void Catalog::State::LeaveKey(Event& event, Object& object) {
@@ -183,22 +188,41 @@ void Catalog::State::Lose(Event& event, HeldReplica& replica) {
       // Its writer can't finish this copy. Retired, the replica is lost in the next round.
       Retire(event, object, Cause::kHoldersLost);
       return;
+    case ObjectState::kComplete:
+      return LoseOne(event, replica);
     default:
-      const Segment* const segment = replica.segment;
       replica.segment->Release(&replica);
       --object.not_free;
-      if (--object.not_withdrawn == 0) {
-        Retire(event, object, Cause::kHoldersLost);
-      } else if (object.was_visible) {
-        Tell(event, ObjectEvent::What::kReplicaLost, object, segment);
-      }
+      if (--object.not_withdrawn == 0) Retire(event, object, Cause::kHoldersLost);
       return;
   }
 }
 
+void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
+  Object& object = *replica.object;
+  if (IsRetiring(replica.standing)) {
+    if (replica.standing == Standing::kOrdered) Withdrawn(event, replica);
+    return Freed(replica);
+  }
+  const bool served = IsCommitted(replica.standing);
+  const Segment* const segment = replica.segment;
+  if (!served) {
+    ++counters.copies_failed;
+    copies.End(object.id, event.now);
+  }
+  replica.segment->Release(&replica);
+  --object.not_free;
+  --object.not_withdrawn;
+  object.replicas.remove_if([&](const HeldReplica& each) { return &each == &replica; });
+  if (Serving(object) == 0) return Retire(event, object, Cause::kHoldersLost);
+  if (served) Tell(event, ObjectEvent::What::kReplicaLost, object, segment);
+  Review(event, object);
+}
+
 void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
   if (acks.term != term && guards.other_terms_are_ignored) {
-    counters.acks_ignored += acks.retired.size() + acks.ready.size();
+    counters.acks_ignored +=
+        acks.retired.size() + acks.ready.size() + acks.copied.size() + acks.released.size();
     return;
   }
   // Before any memory is free: the counter is not below any stamp in it.
@@ -218,20 +242,28 @@ void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
     segment->Ready(ack.limit, /*ends=*/!ack.problem.empty());
     nodes.NoteSpace(segment);
   }
+  for (const CopyAck& ack : acks.copied) {
+    if (!HandleCopied(event, node, ack)) ++counters.acks_ignored;
+  }
+  for (const ReleaseAck& ack : acks.released) {
+    if (!HandleReleased(event, node, ack)) ++counters.acks_ignored;
+  }
   for (const auto& segment : node.segments) {
     ServeQueue(event, *segment);
     MakeRoom(event, *segment);
   }
+  // Copies that have ended make way for the next.
+  if (!acks.copied.empty()) RunCopies(event);
 }
 
 bool Catalog::State::HandleAck(Event& event, Node& node, const RetireAck& ack) {
   Object* const object = Find(ack.put);
-  if (!object || object->state != ObjectState::kRetiring) return false;
+  if (!object) return false;
   const SegmentId segment{node.peer.incarnation, ack.segment};
   const auto replica = std::find_if(
       object->replicas.begin(), object->replicas.end(), [&](const HeldReplica& candidate) {
-        return candidate.segment && candidate.segment->id() == segment &&
-               candidate.birth == ack.birth;
+        return candidate.segment && IsRetiring(candidate.standing) &&
+               candidate.segment->id() == segment && candidate.birth == ack.birth;
       });
   if (replica == object->replicas.end()) return false;
   const bool news = replica->standing == Standing::kOrdered;

@@ -31,11 +31,13 @@
 #include <vector>
 
 #include "master/catalog.h"
+#include "master/copy_queue.h"
 #include "master/group.h"
 #include "master/node_table.h"
 #include "master/object.h"
 #include "master/outbox.h"
 #include "master/segment.h"
+#include "master/task_table.h"
 #include "master/waiting.h"
 
 namespace kvstore::master {
@@ -188,6 +190,8 @@ struct Catalog::State {
   void Freed(HeldReplica& replica);
   // The holder of the replica is no member any more.
   void Lose(Event& event, HeldReplica& replica);
+  // So for one of a complete object.
+  void LoseOne(Event& event, HeldReplica& replica);
   // No holder vouches for the retiring object any more.
   void LeaveKey(Event& event, Object& object);
   void HandleAcks(Event& event, Node& node, const Acks& acks);
@@ -204,7 +208,9 @@ struct Catalog::State {
   void RemoveOne(Event& event, const Asking& asking, uint32_t index, std::string_view key);
   std::vector<Replica> Replicas(const Object& object) const;
   // Whether the replica may be located: not while a copy fills it, or it is being withdrawn.
-  static bool Serves(const Object& object, const HeldReplica& replica);
+  bool Serves(const Object& object, const HeldReplica& replica) const;
+  // All its replicas are leased from now on.
+  void HoldLease(TimePoint now, Object& object);
 
   // ---- waiting (catalog_wait.cc)
 
@@ -267,16 +273,64 @@ struct Catalog::State {
 
   void BeginReign(TimePoint now, const Reign& reign);
   Status HandleReport(Event& event, Node& node, const Report& report);
+  // Whether members of the last reign are still waited for.
+  bool Gathering() const { return false; }
 
   // ---- copies (catalog_copies.cc)
 
+  // What comes of an object that wants a replica elsewhere, when its turn has come.
+  enum class CopyStep : uint8_t { kNotNeeded, kStarted, kBusy, kNoSource, kNoRoom, kObjectGone };
+  struct CopyTarget {
+    Segment* segment = nullptr;  // null: none has room now
+    bool looked = false;         // there are nodes that might take it
+    bool busy = false;           // some of them will, soon
+  };
+  struct Stock;
+
+  // To be called when the object's replicas, or what is wanted of them, may have changed: from here
+  // on it is seen to that they become as many as wanted, outside of memory that is emptied.
+  void Review(Event& event, Object& object);
+  static size_t Serving(const Object& object);
+  // Whether a replica that serves lies in memory that is to be emptied.
+  static bool IsEmptying(const Object& object);
+  static Stock TakeStock(Object& object);
+  // Begins what is due, as far as the limits allow.
+  void RunCopies(Event& event);
+  // Orders of copies that run are sent again; those that run for too long are abandoned.
+  void TendCopies(Event& event);
+  CopyStep Advance(Event& event, Object& object, CopyWork& work);
+  // On a node of that name; empty: on any.
+  HeldReplica* FindSource(Object& object, std::string_view name, bool* busy);
+  CopyTarget FindTarget(Event& event, const Object& object, std::string_view name, bool spare);
+  bool MayTakeCopy(const Object& object, const Node& node) const;
+  // Whether there are nodes that might take it, were they not suspected or sick.
+  bool MayBeAbleLater(const Object& object) const;
+  bool StartCopy(Event& event, Object& object, const HeldReplica& source, Segment& segment);
+  void SendCopy(Event& event, HeldReplica& filled, const Replica& from);
+  bool HandleCopied(Event& event, const Node& node, const CopyAck& ack);
+  // Its copy that runs comes to nothing; another try follows.
+  void Abandon(Event& event, Object& object, const Status& status);
+  void AbandonCopies(Event& event, const Node& node, bool as_source_too);
+  void Failed(Event& event, Object& object, const Status& status);
+  // Retires this replica alone; others serve.
+  void GiveUp(Event& event, HeldReplica& replica);
+  void ForgetCopies(const Object& object);
+
+  // ---- tasks (catalog_tasks.cc)
+
   Result<uint64_t> StartTask(Event& event, const TaskRequest& request);
+  Status CheckTask(const TaskRequest& request, const Object& object) const;
   std::vector<TaskLine> ListTasks(TimePoint now) const;
 
   // ---- memory that is emptied (catalog_vacate.cc)
 
   Status HandleLend(Event& event, Node& node, const Lend& lend);
+  void Resize(Event& event, Segment& segment, const LentSegment& lent);
+  void ReviewAll(Event& event, const Segment& segment);
+  bool HandleReleased(Event& event, const Node& node, const ReleaseAck& ack);
   Status Drain(Event& event, std::string_view node, bool drain);
+  // Orders what follows when memory has been emptied; again where that is not confirmed.
+  void Vacate(Event& event, Node& node);
 
   // ---- what placement goes by (catalog_sick.cc)
 
@@ -291,6 +345,7 @@ struct Catalog::State {
   // Null also for one that is being struck.
   Node* FindMember(Incarnation incarnation) const;
   Status CheckHello(const Hello& hello) const;
+  Status CheckLent(const std::vector<LentSegment>& segments, uint64_t least) const;
   Result<Welcome> Join(Event& event, const Hello& hello);
   void Rejoin(Event& event, Node& node, const Hello& hello);
   void AddSegments(Event& event, Node& node, const Hello& hello);
@@ -324,6 +379,7 @@ struct Catalog::State {
   // Whether every holder has noted it as it is now.
   static bool IsNoted(const Object& object);
   std::string CheckInvariants() const;
+  void CheckCopies(const Object& object, std::string* broken) const;
 
   // Tells who watches what has become of the object, which still has its key. `where`: the node
   // that is meant, or null.
@@ -353,9 +409,12 @@ struct Catalog::State {
   uint64_t hard_pinned = 0;                         // complete objects
   std::map<RequestName, Sweep> sweeps;
   std::multimap<PutId, RequestName> swept;  // by the put that each sweep waits for
-  std::set<Incarnation> complainers;        // whose peers failed them lately
-  std::map<SegmentId, TimePoint> sick;      // since when
-  bool watched = false;                     // somebody wants to know what becomes of objects
+  CopyQueue copies;                         // of objects that are kComplete
+  ByteBudget copy_budget;
+  TaskTable tasks;
+  std::set<Incarnation> complainers;    // whose peers failed them lately
+  std::map<SegmentId, TimePoint> sick;  // since when
+  bool watched = false;                 // somebody wants to know what becomes of objects
   ClientTotals clients;
 };
 

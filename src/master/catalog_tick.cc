@@ -24,8 +24,10 @@ void Catalog::State::Tick(Event& event) {
       KeepReady(event, *segment);
     }
     ResendOrders(event, *node, event.now - limits.order_resend_after);
+    Vacate(event, *node);
   }
   RetryParked(event);
+  RunCopies(event);
 }
 
 void Catalog::State::Excuse(TimePoint now, Duration unheard) {

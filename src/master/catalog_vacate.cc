@@ -1,15 +1,152 @@
 // Memory that is emptied: drains, and segments that grow and shrink.
 
+#include <algorithm>
+#include <string>
+
 #include "master/catalog_state.h"
 
 namespace kvstore::master {
+namespace {
 
-Status Catalog::State::HandleLend(Event& /*event*/, Node& /*node*/, const Lend& /*lend*/) {
-  return UnimplementedError("segments that grow and shrink");
+bool IsEmpty(const Node& node) {
+  return std::all_of(node.segments.begin(), node.segments.end(), [](const auto& segment) {
+    for (size_t i = 0; i < kStandings; ++i) {
+      if (!segment->List(static_cast<Standing>(i)).empty()) return false;
+    }
+    return true;
+  });
 }
 
-Status Catalog::State::Drain(Event& /*event*/, std::string_view /*node*/, bool /*drain*/) {
-  return UnimplementedError("drains");
+}  // namespace
+
+Status Catalog::State::HandleLend(Event& event, Node& node, const Lend& lend) {
+  KVSTORE_RETURN_IF_ERROR(CheckLent(lend.segments, /*least=*/0));
+  size_t added = 0;
+  for (const LentSegment& lent : lend.segments) {
+    const Segment* const known = node.FindSegment(lent.index);
+    const std::string name = "segment " + std::to_string(lent.index);
+    if (known && known->granule() != lent.granule) {
+      return InvalidArgumentError(name + ": its granule is " + std::to_string(known->granule()) +
+                                  ", not " + std::to_string(lent.granule));
+    }
+    if (!known) ++added;
+  }
+  if (node.segments.size() + added > limits.segments_per_node) {
+    return ResourceExhaustedError("a node lends at most " +
+                                  std::to_string(limits.segments_per_node) + " segments, not " +
+                                  std::to_string(node.segments.size() + added));
+  }
+  for (const LentSegment& lent : lend.segments) {
+    if (Segment* const known = node.FindSegment(lent.index)) {
+      Resize(event, *known, lent);
+    } else {
+      nodes.AddSegment(&node, lent);
+    }
+  }
+  RankYoung(event.now);
+  for (const auto& segment : node.segments) {
+    if (segment->TakesNew()) KeepReady(event, *segment);
+  }
+  RetryParked(event);
+  return Status::Ok();
+}
+
+void Catalog::State::Resize(Event& event, Segment& segment, const LentSegment& lent) {
+  if (segment.release_sent) {
+    // Its node may be giving those pages away right now: nothing there is granted before it says
+    // so.
+    segment.wished = lent;
+    return;
+  }
+  segment.Limit(lent.size);
+  if (lent.size > segment.size()) segment.Grow(lent.size, lent.ready);
+  segment.Ready(lent.ready, /*ends=*/false);
+  nodes.NoteSpace(&segment);
+  if (!segment.IsShrinking()) return;
+  ReplanQueue(event, segment);
+  ReviewAll(event, segment);
+}
+
+void Catalog::State::ReviewAll(Event& event, const Segment& segment) {
+  for (size_t i = 0; i < kStandings; ++i) {
+    if (!IsCommitted(static_cast<Standing>(i))) continue;
+    for (const HeldReplica* each = segment.First(static_cast<Standing>(i)); each;
+         each = each->next) {
+      Review(event, *each->object);
+    }
+  }
+}
+
+bool Catalog::State::HandleReleased(Event& event, const Node& node, const ReleaseAck& ack) {
+  Segment* const segment = node.FindSegment(ack.segment);
+  if (!segment || !segment->release_sent || ack.limit < segment->limit()) return false;
+  segment->release_sent.reset();
+  if (ack.limit == segment->limit()) {
+    segment->End();
+  } else {
+    segment->Limit(segment->size());  // it wishes for more by now, and has given nothing away
+  }
+  nodes.NoteSpace(segment);
+  if (segment->wished) Resize(event, *segment, *std::exchange(segment->wished, std::nullopt));
+  return true;
+}
+
+Status Catalog::State::Drain(Event& event, std::string_view name, bool drain) {
+  std::vector<Node*> meant;
+  if (const std::vector<Node*>* const named = nodes.Named(name)) {
+    std::copy_if(named->begin(), named->end(), std::back_inserter(meant),
+                 [](const Node* node) { return !node->striking; });
+  }
+  if (meant.empty()) return NotFoundError("no node has the name '" + std::string(name) + "'");
+  std::erase_if(meant, [](const Node* node) { return !node->Lends(); });
+  if (meant.empty())
+    return FailedPreconditionError("the node lends nothing: it can just be stopped");
+  const bool others = std::any_of(nodes.all().begin(), nodes.all().end(), [&](const auto& member) {
+    const Node& node = *member.second;
+    return node.Lends() && !node.draining && !node.striking && node.peer.name != name;
+  });
+  if (drain && !others) {
+    return FailedPreconditionError(
+        "no other node lends memory that its objects could move to; add one, or stop this one");
+  }
+  for (Node* node : meant) {
+    if (node->draining == drain) continue;
+    node->draining = drain;
+    node->leave_sent.reset();
+    for (const auto& segment : node->segments) nodes.NoteSpace(segment.get());
+    if (!drain) continue;
+    event.out.Add(AboutNode(NodeEvent::What::kDraining, *node));
+    AbandonCopies(event, *node, /*as_source_too=*/false);
+    for (const auto& segment : node->segments) {
+      ReplanQueue(event, *segment);
+      ReviewAll(event, *segment);
+    }
+  }
+  RetryParked(event);
+  return Status::Ok();
+}
+
+void Catalog::State::Vacate(Event& event, Node& node) {
+  const auto is_due = [&](const std::optional<TimePoint>& sent) {
+    return !sent || event.now - *sent >= limits.order_resend_after;
+  };
+  for (const auto& segment : node.segments) {
+    if (!segment->IsShrinking() || !segment->IsEmptied() || !is_due(segment->release_sent))
+      continue;
+    ++(segment->release_sent ? counters.orders_resent : counters.orders_sent);
+    segment->release_sent = event.now;
+    event.out.Add(node.peer.incarnation, ReleaseOrder{segment->id().index, segment->limit()});
+  }
+  if (!node.draining) return;
+  if (!node.Lends()) {
+    node.draining = false;  // it went on as a mere client: what it lends later counts again
+    for (const auto& segment : node.segments) nodes.NoteSpace(segment.get());
+  } else if (IsEmpty(node) && is_due(node.leave_sent)) {
+    if (!node.leave_sent) event.out.Add(AboutNode(NodeEvent::What::kDrained, node));
+    ++(node.leave_sent ? counters.orders_resent : counters.orders_sent);
+    node.leave_sent = event.now;
+    event.out.Add(node.peer.incarnation, LeaveOrder{});
+  }
 }
 
 }  // namespace kvstore::master

@@ -237,6 +237,15 @@ std::vector<Setting> CatalogSettings() {
           [](Config & c) -> auto& { return c.limits.prepare_step; },
           "Memory that a node is asked to make ready at a time, as the pool fills."),
       Number(
+          "repair_bytes_per_second", 4096, uint64_t{1} << 50,
+          [](Config & c) -> auto& { return c.limits.repair_bytes_per_second; },
+          "Bytes per second, in all, that nodes copy to make lost replicas again, and to empty "
+          "nodes that are drained."),
+      Number(
+          "copies_in_flight", 1, 65'536,
+          [](Config & c) -> auto& { return c.limits.copies_in_flight; },
+          "Such copies at a time, in all."),
+      Number(
           "max_objects", 1, 1'000'000'000, [](Config & c) -> auto& { return c.limits.objects; },
           "Objects at most, unfinished ones included."),
       Number(

@@ -10,6 +10,11 @@ CopyWork* CopyQueue::Find(const PutId& put) {
   return it == works_.end() ? nullptr : &it->second;
 }
 
+const CopyWork* CopyQueue::Find(const PutId& put) const {
+  const auto it = works_.find(put);
+  return it == works_.end() ? nullptr : &it->second;
+}
+
 CopyWork& CopyQueue::Want(const PutId& put, TimePoint now) {
   const auto [it, added] = works_.try_emplace(put);
   if (added) {

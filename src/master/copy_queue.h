@@ -29,6 +29,7 @@ struct RunningCopy {
   SegmentId to;  // where that lies
   Replica from;
   TimePoint started{};
+  uint64_t task = 0;  // it is made for; 0: none
 };
 
 // Which objects want replicas elsewhere, in the order in which they are due, and which copies run:
@@ -37,6 +38,7 @@ class CopyQueue {
  public:
   bool empty() const { return works_.empty(); }
   CopyWork* Find(const PutId& put);
+  const CopyWork* Find(const PutId& put) const;
   // The object's work, due now where it is new.
   CopyWork& Want(const PutId& put, TimePoint now);
   void SetLacking(CopyWork* work, bool lacking);

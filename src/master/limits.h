@@ -20,6 +20,11 @@ struct Limits {
   Duration order_resend_after = std::chrono::seconds(1);
   Duration sick_for = std::chrono::seconds(5);     // after the last complaint of its peers
   Duration slow_start = std::chrono::seconds(30);  // a lender's free memory counts in full after
+  uint64_t repair_bytes_per_second = uint64_t{1} << 30;  // copies of replicas, in all
+  size_t copies_in_flight = 64;
+  size_t copies_per_node = 8;                       // in flight: read from it, or filled by it
+  Duration longest_copy = std::chrono::minutes(1);  // then it is tried elsewhere
+  size_t tasks_kept = 1000;                         // that have ended
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
   double pinned_share_allowed = 0.5;  // of each segment: beyond it nothing more is pinned hard
@@ -43,6 +48,8 @@ struct Guards {
   bool gone_never_returns = true;              // rule 8
   bool expired_grants_are_refused = true;      // rule 7: a commit after the grant's deadline
   bool suspected_holders_get_no_lease = true;  // rule 8: else readers remember what a removal skips
+  bool copies_go_where_none_is = true;         // rule 2: one put's grants on a node, one at a time
+  bool copies_serve_when_filled = true;        // rule 5: what a copy fills is not located
   bool other_terms_are_ignored = true;         // terms: acks of another master's orders
 };
 

@@ -95,7 +95,10 @@ void Transcript::Execute(const std::string& line) {
     catalog_->WatchObjects(command.Argument(0) == "on");
   } else if (verb == "evict") {
     Evict(command);
-  } else if (verb == "withdrawn" || verb == "free" || verb == "ready") {
+  } else if (verb == "lend" || verb == "drain" || verb == "task" || verb == "tasks") {
+    Operate(command);
+  } else if (verb == "withdrawn" || verb == "free" || verb == "ready" || verb == "copied" ||
+             verb == "released") {
     Acknowledge(command);
   } else if (verb == "census" || verb == "nodes" || verb == "segments" || verb == "objects" ||
              verb == "counters") {
@@ -113,6 +116,12 @@ void Transcript::NewCatalog(const Command& command) {
   limits.abort_writer_after = command.Time("abort", limits.abort_writer_after);
   limits.suspect_after = command.Time("suspect", limits.suspect_after);
   limits.order_resend_after = command.Time("resend", limits.order_resend_after);
+  limits.repair_bytes_per_second =
+      command.Number("rate", limits.repair_bytes_per_second / kDefaultGranule) * kDefaultGranule;
+  limits.copies_in_flight = command.Number("copies", limits.copies_in_flight);
+  limits.copies_per_node = command.Number("per_node", limits.copies_per_node);
+  limits.longest_copy = command.Time("copy", limits.longest_copy);
+  limits.tasks_kept = command.Number("tasks", limits.tasks_kept);
   limits.sick_for = command.Time("sick", limits.sick_for);
   limits.slow_start = command.Time("slow", Duration::zero());
   limits.free_share_wanted = std::stod(command.Option("watermark", "0"));
@@ -141,6 +150,8 @@ void Transcript::SetGuards(const Command& command) {
       {"gone_never_returns", &Guards::gone_never_returns},
       {"expired_grants_are_refused", &Guards::expired_grants_are_refused},
       {"suspected_holders_get_no_lease", &Guards::suspected_holders_get_no_lease},
+      {"copies_go_where_none_is", &Guards::copies_go_where_none_is},
+      {"copies_serve_when_filled", &Guards::copies_serve_when_filled},
       {"other_terms_are_ignored", &Guards::other_terms_are_ignored}};
   for (const std::string& name : Split(command.Option("off", ""), ',')) {
     if (!names.contains(name)) command.Fail("no such guard");
@@ -182,6 +193,11 @@ void Transcript::Acknowledge(const Command& command) {
   if (command.verb() == "ready") {
     acks.ready.push_back({static_cast<uint32_t>(std::stoul(command.Argument(1))),
                           ParseSize(command.Argument(2)), command.Option("problem", "")});
+  } else if (command.verb() == "released") {
+    acks.released.push_back(
+        {static_cast<uint32_t>(std::stoul(command.Argument(1))), ParseSize(command.Argument(2))});
+  } else if (command.verb() == "copied") {
+    acks.copied = Copied(command);
   } else {
     ++holder.hello.counter;
     for (const std::string& put : command.ArgumentsFrom(1)) {
@@ -209,6 +225,58 @@ void Transcript::Evict(const Command& command) {
   Line("evicted " + std::to_string(outcome.objects) + " objects, " + Granules(outcome.bytes));
   for (const Status& status : outcome.statuses) Line(status.ToString());
   Show(effects);
+}
+
+std::vector<CopyAck> Transcript::Copied(const Command& command) {
+  std::vector<CopyAck> acks;
+  for (const std::string& put : command.ArgumentsFrom(1)) {
+    const CopyOrder& order = holders_.at(command.Argument(0)).copies.at(ParsePut(put));
+    acks.push_back(
+        {order.put, order.segment, command.Number("birth", order.birth),
+         command.Has("problem") ? UnavailableError(command.Option("problem", "")) : Status::Ok()});
+  }
+  return acks;
+}
+
+void Transcript::Operate(const Command& command) {
+  const auto show = [this](const Result<Effects>& effects) {
+    if (effects.ok()) {
+      Show(WithStrikes(catalog_.get(), now_, *effects));
+    } else {
+      Line("refused " + effects.status().ToString());
+    }
+  };
+  if (command.verb() == "lend") {
+    Lend lend;
+    for (const std::string& item : command.ArgumentsFrom(1)) {
+      const std::vector<std::string> parts = Split(item, ':');
+      const uint64_t size = ParseSize(parts.at(1));
+      lend.segments.push_back({static_cast<uint32_t>(std::stoul(parts.at(0))), size,
+                               command.Number("granule", kDefaultGranule),
+                               ParseSize(command.Option("ready", parts.at(1)))});
+    }
+    show(catalog_->HandleLend(now_, Named(command.Argument(0)), lend));
+  } else if (command.verb() == "drain") {
+    show(catalog_->Drain(now_, command.Argument(0), !command.Has("off")));
+  } else if (command.verb() == "task") {
+    const std::string& from = command.Argument(2);
+    Effects effects;
+    const Result<uint64_t> id = catalog_->StartTask(
+        now_,
+        {command.Argument(0) == "move" ? TaskRequest::Kind::kMove : TaskRequest::Kind::kCopy,
+         command.Argument(1), from == "any" ? "" : from, command.Argument(3)},
+        &effects);
+    Line(id.ok() ? "task " + std::to_string(*id) : "refused " + id.status().ToString());
+    Show(effects);
+  } else {
+    for (const TaskLine& task : catalog_->ListTasks(now_)) {
+      const char* const kStates[] = {"waiting", "running", "done", "failed"};
+      Line("task " + std::to_string(task.id) + " " + task.request.key + " to " + task.request.to +
+           " " + kStates[static_cast<size_t>(task.state)] +
+           (task.status.ok() ? "" : " " + task.status.ToString()) + ", " +
+           std::to_string(task.size) + " bytes, age " + TimeText(task.age));
+    }
+  }
 }
 
 void Transcript::Ask(const Command& command) {
@@ -305,7 +373,9 @@ void Transcript::List(const Command& command) {
          std::to_string(census.puts_unfinished) + ", parked " + std::to_string(census.puts_parked) +
          ", waiting " + std::to_string(census.requests_waiting) + ", live " +
          std::to_string(census.nodes_live) + ", suspected " +
-         std::to_string(census.nodes_suspected));
+         std::to_string(census.nodes_suspected) +
+         (census.objects_lacking ? ", lacking " + std::to_string(census.objects_lacking) : "") +
+         (census.copies_running ? ", copies " + std::to_string(census.copies_running) : ""));
     Line(SpaceText(census.space));
   } else if (command.verb() == "nodes") {
     for (const NodeLine& node : catalog_->ListNodes(now_)) {
@@ -355,7 +425,11 @@ void Transcript::List(const Command& command) {
                                                       {"pins_broken", c.soft_pins_broken},
                                                       {"pins_set", c.pins_set},
                                                       {"pins_refused", c.pins_refused},
-                                                      {"ttl", c.expired}};
+                                                      {"ttl", c.expired},
+                                                      {"copies", c.copies_started},
+                                                      {"copied", c.copies_made},
+                                                      {"copies_failed", c.copies_failed},
+                                                      {"given_up", c.replicas_given_up}};
     for (const std::string& name : command.arguments()) {
       if (!counters.contains(name)) command.Fail("no such counter");
       Line(name + " " + std::to_string(counters.at(name)));
@@ -367,6 +441,9 @@ void Transcript::Show(const Effects& effects) {
   for (const Effects::Reply& reply : effects.replies) ShowReply(reply);
   for (const Effects::OrdersTo& to : effects.orders) {
     for (const Order& order : to.orders.orders) ShowOrder(NameOf(to.node), order);
+    std::string sources;
+    for (const Peer& peer : to.orders.peers) sources += " " + peer.name;
+    if (!sources.empty()) Line("   sources" + sources);
   }
   for (const NodeEvent& event : effects.node_events) ShowNode(event);
   for (const ObjectEvent& event : effects.object_events) {
@@ -450,6 +527,16 @@ void Transcript::ShowOrder(const std::string& node, const Order& order) {
     if (holders_.contains(node)) {
       holders_[node].orders[{retire->put, retire->segment}] = *retire;
     }
+  } else if (const auto* copy = std::get_if<CopyOrder>(&order)) {
+    Line("=> " + node + " copy " + PutText(copy->put) + " from" + ReplicasText({copy->from}) +
+         " into " + std::to_string(copy->segment) + RangesText(copy->ranges) + " birth " +
+         std::to_string(copy->birth));
+    if (holders_.contains(node)) holders_[node].copies[copy->put] = *copy;
+  } else if (const auto* release = std::get_if<ReleaseOrder>(&order)) {
+    Line("=> " + node + " release " + std::to_string(release->segment) + " from " +
+         Granules(release->limit));
+  } else if (std::holds_alternative<LeaveOrder>(order)) {
+    Line("=> " + node + " leave");
   } else {
     const auto& prepare = std::get<PrepareOrder>(order);
     Line("=> " + node + " prepare " + std::to_string(prepare.segment) + " up to " +

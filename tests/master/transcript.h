@@ -27,6 +27,12 @@
 //   note NODE PUT...
 //   fail NODE HOLDER/SEGMENT...     NODE could not reach these
 //          all verbs: patience=10s request=ID (the next number)
+//   lend NODE SEGMENT:SIZE... ready=SIZE  it wishes to lend so much there
+//   drain NODE off=yes
+//   task copy|move KEY FROM TO      FROM: "any" for whichever
+//   tasks
+//   copied NODE PUT... problem=WORD birth= term=
+//   released NODE SEGMENT GRANULES
 //   withdrawn|free NODE PUT... ; counter= term= birth=
 //   ready NODE SEGMENT GRANULES problem=WORD
 //   watch on|off                    object events are shown: `* NAME KEY PUT`
@@ -56,6 +62,7 @@ class Transcript {
   struct Holder {
     Hello hello;
     std::map<std::pair<PutId, uint32_t>, RetireOrder> orders;  // the last for each
+    std::map<PutId, CopyOrder> copies;                         // the last for each
   };
 
   void Execute(const std::string& line);
@@ -65,7 +72,9 @@ class Transcript {
   void Evict(const Command& command);
   void Ask(const Command& command);
   void Acknowledge(const Command& command);
+  std::vector<CopyAck> Copied(const Command& command);
   void List(const Command& command);
+  void Operate(const Command& command);
 
   VerbRequest Request(const Command& command);
   StartPut Put(const Command& command) const;
