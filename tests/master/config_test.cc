@@ -210,6 +210,8 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--leased_share_allowed=0.5",
                                       "--pinned_share_allowed=0.25",
                                       "--prepare_step_bytes=8192",
+                                      "--repair_bytes_per_second=1000000",
+                                      "--copies_in_flight=3",
                                       "--max_segments_per_node=2",
                                       "--max_replicas=3",
                                       "--max_ranges_per_replica=4",
