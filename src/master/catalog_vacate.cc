@@ -79,15 +79,17 @@ void Catalog::State::ReviewAll(Event& event, const Segment& segment) {
 
 bool Catalog::State::HandleReleased(Event& event, const Node& node, const ReleaseAck& ack) {
   Segment* const segment = node.FindSegment(ack.segment);
-  if (!segment || !segment->release_sent || ack.limit < segment->limit()) return false;
+  if (!segment || !segment->release_sent || ack.limit != segment->limit()) return false;
   segment->release_sent.reset();
-  if (ack.limit == segment->limit()) {
-    segment->End();
-  } else {
-    segment->Limit(segment->size());  // it wishes for more by now, and has given nothing away
-  }
+  segment->End();
   nodes.NoteSpace(segment);
-  if (segment->wished) Resize(event, *segment, *std::exchange(segment->wished, std::nullopt));
+  if (segment->wished) {
+    LentSegment wished = *std::exchange(segment->wished, std::nullopt);
+    // Pages that were there when it wished may be gone by now. Nothing beyond the limit is granted
+    // before they have been asked for again: an order said twice may still be on its way.
+    wished.ready = std::min(wished.ready, ack.limit);
+    Resize(event, *segment, wished);
+  }
   return true;
 }
 

@@ -30,8 +30,6 @@ struct FakeNode {
   bool has_session = true;
   std::map<std::pair<PutId, uint32_t>, RetireOrder> open;  // not yet confirmed as free
   std::map<uint32_t, uint64_t> to_prepare;
-  std::map<uint32_t, uint64_t>
-      lent;  // by segment: what has not been released; `segments` is the wish
   std::map<uint32_t, uint64_t> to_release;
   std::map<PutId, CopyOrder> to_copy;
   std::vector<Acks> sent;  // for repetition
@@ -158,7 +156,6 @@ class World {
       node.segments.push_back({i, granules * kGranule, kGranule, Pick(5) * kGranule});
     }
     if (number == 1) node.segments = {{0, 24 * kGranule, kGranule, 4 * kGranule}};
-    for (const LentSegment& segment : node.segments) node.lent[segment.index] = segment.size;
     Rejoin(nodes_[node.peer.incarnation] = node);
   }
 
@@ -230,23 +227,16 @@ class World {
         LentSegment& segment = node.segments[Pick(static_cast<uint32_t>(node.segments.size()))];
         segment.size = (Pick(4) == 0 ? 0 : 4 + Pick(24)) * kGranule;
         segment.ready = std::min(segment.size, segment.ready);
-        if (!node.to_release.contains(segment.index)) {
-          node.lent[segment.index] = std::max(node.lent[segment.index], segment.size);
-        }
         const Result<Effects> lent = catalog_.HandleLend(now_, node.peer.incarnation, {{segment}});
         if (!lent.ok()) problem_ = lent.status().ToString();
         if (lent.ok()) Collect(*lent);
     }
   }
 
-  // The node gives back what the order names, unless it has changed its mind.
   ReleaseAck Release(FakeNode& node, uint32_t index, uint64_t limit) {
-    uint64_t wish = 0;
-    for (const LentSegment& segment : node.segments) {
-      if (segment.index == index) wish = segment.size;
+    for (LentSegment& segment : node.segments) {
+      if (segment.index == index) segment.ready = std::min(segment.ready, limit);
     }
-    if (wish > limit) return {index, std::max(node.lent[index], wish)};
-    node.lent[index] = limit;
     for (const auto& [owner, replica] : owners_) {
       if (owner.second != SegmentId{node.peer.incarnation, index}) continue;
       for (const Range& range : replica.ranges) {
@@ -466,6 +456,10 @@ class World {
           node->second.open[{retire->put, retire->segment}] = *retire;
         } else if (const auto* prepare = std::get_if<PrepareOrder>(&order)) {
           node->second.to_prepare[prepare->segment] = prepare->limit;
+          // Pages that are asked for again are none to be given back.
+          std::erase_if(node->second.to_release, [&](const auto& release) {
+            return release.first == prepare->segment && release.second < prepare->limit;
+          });
         } else if (const auto* copy = std::get_if<CopyOrder>(&order)) {
           node->second.to_copy[copy->put] = *copy;
           OwnOne(copy->put, {{to.node, copy->segment}, copy->birth, copy->ranges});
