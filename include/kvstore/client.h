@@ -241,6 +241,9 @@ class Client {
   // says "pending" when by an unfinished put). resource_exhausted: no room and nothing may be
   // evicted, or too much is pinned.
   // deadline_exceeded: it may or may not have been committed. aborted, unavailable: not committed.
+  // A put whose master is lost is begun again with the next one. Where the answer to its commit was
+  // lost with the master, and it is not durable, what was put may so be seen by others, be removed
+  // by them, and be there again, all before this call returns.
   virtual std::vector<Status> Put(std::span<const PutItem> items,
                                   const PutOptions& options = {}) = 0;
 

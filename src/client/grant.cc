@@ -70,6 +70,20 @@ Status Committed(const Status& answer) {
   return DeadlineExceededError("it may have been committed: " + answer.message());
 }
 
+Status PerhapsCommitted(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kAborted:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kUnavailable:
+      return DeadlineExceededError(
+          "it may have been committed for a while, before its master was lost; it was begun "
+          "again: " +
+          status.message());
+    default:
+      return status;
+  }
+}
+
 bool WasNotTakenUp(const Status& answer) { return answer.code() == StatusCode::kResourceExhausted; }
 
 void AbortPuts(const Parts& parts, std::vector<uint64_t> sequences, TimePoint deadline) {

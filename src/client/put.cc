@@ -31,6 +31,7 @@ struct Write {
   Fate fate = Fate::kLeave;            // kCommit iff `status` is OK
   Status status;                       // of the item, as far as the wave has come
   bool again = false;                  // under another put id it may succeed
+  bool in_question = false;            // it was to be committed, and perhaps an earlier master did
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
   std::vector<SegmentId> segments;     // of the replicas
@@ -44,7 +45,8 @@ class PutCall {
         items_(items),
         options_(options),
         deadline_(After(parts.clock.Now(), options.timeout)),
-        statuses_(items.size()) {}
+        statuses_(items.size()),
+        in_question_(items.size()) {}
 
   std::vector<Status> Run();
 
@@ -66,6 +68,9 @@ class PutCall {
   const PutOptions& options_;
   const TimePoint deadline_;
   std::vector<Status> statuses_;
+  // Once it was to be committed and the master knew nothing of it, another master may have
+  // committed it before: others may have seen it.
+  std::vector<bool> in_question_;
 
   // Of the beginning under way.
   std::vector<PutItem> begun_;  // its items
@@ -107,8 +112,10 @@ std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
     Commit(&writes);
     Abort(&writes);
     for (Write& write : writes) {
-      if (write.again) again.push_back(indices[write.place]);
-      statuses_[indices[write.place]] = std::move(write.status);
+      const uint32_t index = indices[write.place];
+      if (write.again) again.push_back(index);
+      in_question_[index] = in_question_[index] || write.in_question;
+      statuses_[index] = in_question_[index] ? PerhapsCommitted(write.status) : write.status;
     }
   }
 }
@@ -206,7 +213,7 @@ void PutCall::Commit(std::vector<Write>* writes) {
   for (const ItemAnswer& answer : parts_.master.Commit(std::move(request), deadline_)) {
     Write& write = *committed[answer.index];
     write.status = Committed(answer.status);
-    write.again = HasEnded(answer.status);
+    write.again = write.in_question = HasEnded(answer.status);
     if (write.again || WasNotTakenUp(answer.status)) write.fate = Write::Fate::kAbort;
   }
 }
@@ -226,6 +233,7 @@ void PutCall::Abort(std::vector<Write>* writes) {
   for (const ItemAnswer& answer : parts_.master.Abort(std::move(request), deadline_)) {
     if (answer.status.code() == StatusCode::kFailedPrecondition) {
       again[answer.index]->again = false;  // it is committed
+      again[answer.index]->status = Status::Ok();
     }
   }
 }

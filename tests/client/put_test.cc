@@ -433,10 +433,17 @@ TEST_F(PutTest, WhatMayHaveBeenCommittedIsNotBegunAgain) {
   EXPECT_THAT(pool_.master.started.sequences, ElementsAre(1));
 }
 
+TEST_F(PutTest, WhatAnEarlierMasterMayHaveCommittedIsNeverSaidNotToBe) {
+  pool_.master.commit = [](uint64_t) { return AbortedError("not committed here; begin again"); };
+  const Status status = Put("k", "value", {.timeout = seconds(5)});
+  EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(status.message(), HasSubstr("may have been committed for a while"));
+}
+
 TEST_F(PutTest, WhatTurnsOutToBeCommittedIsNotBegunAgain) {
   pool_.master.commit = [](uint64_t) { return AbortedError("not committed here"); };
   pool_.master.abort = [](uint64_t) { return FailedPreconditionError("committed"); };
-  EXPECT_EQ(Put("k", "value").code(), StatusCode::kAborted);
+  EXPECT_EQ(Put("k", "value"), Status::Ok());
   EXPECT_THAT(pool_.master.started.sequences, ElementsAre(1));
 }
 
