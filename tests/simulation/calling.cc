@@ -34,7 +34,6 @@ Duration Calling::AnyTimeout() {
 Asked Calling::AnyWishes(PutOptions* options) {
   options->replace = random_.Chance(0.6);
   if (world_.plan.wishes) {
-    options->durable = random_.Chance(0.4);
     options->hard_pin = random_.Chance(0.05);
     if (random_.Chance(0.1)) options->soft_pin = random_.Between(milliseconds(50), seconds(1));
     if (random_.Chance(0.1)) options->ttl = random_.Between(milliseconds(100), seconds(2));

@@ -51,6 +51,7 @@ uint64_t Checker::BeginPut(const std::string& key, uint64_t size, const Asked& a
 void Checker::EndPut(uint64_t number, const Status& status) {
   Next();
   Value& value = values_[number];
+  value.ended = now_;
   if (status.ok()) {
     BecomesKnown(number, value.put_began);
     if (value.asked.ttl > Duration::zero()) {
@@ -58,7 +59,7 @@ void Checker::EndPut(uint64_t number, const Status& status) {
     }
   } else if (SaysNotCommitted(status.code())) {
     value.refused = now_;
-    if (value.known != kNever) {
+    if (value.known != kNever && !MayBeBegunAgain(value)) {
       Fail("I3: " + Name(number) + " had been returned when its put ended " + status.ToString());
     }
   }
@@ -90,8 +91,12 @@ void Checker::EndGetOfPart(Mark begun, const std::string& key, uint64_t offset,
 
 void Checker::EndRead(Mark begun, const std::string& key, uint64_t number) {
   if (number == 0) return;
-  const std::string why = WhyNotFindable(values_[number], begun);
-  if (!why.empty()) Fail(why + ": a Get of '" + key + "' returned " + Name(number));
+  Value& value = values_[number];
+  const std::string why = WhyNotFindable(value, begun);
+  if (!why.empty()) return Fail(why + ": a Get of '" + key + "' returned " + Name(number));
+  if (value.over >= begun) return;
+  ++came_back_;
+  value.over = kNever;
 }
 
 uint64_t Checker::FindReturned(const std::string& key, uint64_t offset,
@@ -128,12 +133,21 @@ uint64_t Checker::FindEmpty(Mark begun, const std::string& key) {
 }
 
 std::string Checker::WhyNotFindable(const Value& value, Mark begun) const {
-  if (value.over < begun) return "I2 (removed or replaced before the call began)";
+  if (value.over < begun && !MayComeBack(value))
+    return "I2 (removed or replaced before the call began)";
   if (value.refused != kNever) return "I3 (its put was answered as not committed)";
   if (value.expired > Duration::zero() && value.expired < times_[begun]) {
     return "I6 (its time had run out before the call began)";
   }
   return "";
+}
+
+bool Checker::MayBeBegunAgain(const Value& value) const {
+  return forgotten_(value.key).masters != value.forgotten_before.masters;
+}
+
+bool Checker::MayComeBack(const Value& value) const {
+  return value.ended > value.over && MayBeBegunAgain(value);
 }
 
 void Checker::BecomesKnown(uint64_t number, Mark begun) {
@@ -153,7 +167,8 @@ void Checker::EndLook(Mark begun, const std::string& key, bool found) {
   }
   const auto& values = keys_[key].values;
   const bool findable = std::any_of(values.begin(), values.end(), [&](uint64_t number) {
-    return values_[number].over >= begun && values_[number].refused >= begun;
+    const Value& value = values_[number];
+    return (value.over >= begun || MayComeBack(value)) && value.refused >= begun;
   });
   if (!findable) Fail("I2: '" + key + "' was said to exist after all its values were over");
 }
@@ -180,7 +195,9 @@ bool Checker::MayBeMissing(uint64_t number, const Key& history) {
   const bool others =
       std::any_of(history.values.begin(), history.values.end(), [&](uint64_t other) {
         const Value& rival = values_[other];
-        if (other == number || rival.known <= value.put_began) return false;
+        if (other == number) return false;
+        if (rival.ended > value.put_began && MayBeBegunAgain(rival)) return true;
+        if (rival.known <= value.put_began) return false;
         return rival.refused == kNever || (rival.asked.replace && rival.refused > value.put_began);
       });
   if (others) return true;

@@ -19,6 +19,7 @@ struct Forgotten {
   uint64_t lost = 0;         // nodes that held anything, and pools
   uint64_t evicted = 0;      // objects
   uint64_t unconfirmed = 0;  // masters lost before the key's object was noted by all its holders
+  uint64_t masters = 0;      // lost; of itself it makes nobody forget anything
   friend bool operator==(const Forgotten&, const Forgotten&) = default;
 };
 
@@ -39,6 +40,10 @@ struct Asked {
 //   and after an OK Put the object is found, unless something that forgets objects has happened:
 //   I5  a durable one is not forgotten with a master, a pinned one is not evicted
 //   I6  one with a TTL is not found when that has run out
+//
+// A Put that is begun again, since the next master does not know what became of it, may take effect
+// twice: over the end of a master, what is put by a call that goes on may come back, or be answered
+// "not committed" although it had been seen.
 //
 // A value is *known* once its put has been answered OK or a Get has returned it. It is *over* once
 // a Remove that began later is answered, or once another value of the key, whose put (or a Get of
@@ -88,6 +93,7 @@ class Checker {
   // Of these, with a master that had no confirmed note of them.
   uint64_t unconfirmed_misses() const { return unconfirmed_misses_; }
   uint64_t expired_misses() const { return expired_misses_; }
+  uint64_t came_back() const { return came_back_; }
 
  private:
   static constexpr Mark kNever = UINT64_MAX;
@@ -98,6 +104,7 @@ class Checker {
     Mark put_began = 0;
     Mark known = kNever;
     Mark over = kNever;
+    Mark ended = kNever;    // its put's call
     Mark refused = kNever;  // its put was answered "not committed"
     Asked asked;
     Forgotten forgotten_before;
@@ -116,6 +123,10 @@ class Checker {
                         bool is_whole);
   uint64_t FindEmpty(Mark begun, const std::string& key);
   void EndRead(Mark begun, const std::string& key, uint64_t number);
+  // Whether a master was lost since its put began.
+  bool MayBeBegunAgain(const Value& value) const;
+  // Whether the value, which was over, may be there again: see above.
+  bool MayComeBack(const Value& value) const;
   // Why a call that began then may not find the value now; empty: it may.
   std::string WhyNotFindable(const Value& value, Mark begun) const;
   void BecomesKnown(uint64_t number, Mark begun);
@@ -135,6 +146,7 @@ class Checker {
   uint64_t forgotten_misses_ = 0;
   uint64_t unconfirmed_misses_ = 0;
   uint64_t expired_misses_ = 0;
+  uint64_t came_back_ = 0;
   std::string violation_;
 };
 

@@ -35,6 +35,7 @@ namespace kvstore::simulation {
   X(kPinned, "objects pinned later")                                          \
   X(kUnpinned, "objects unpinned")                                            \
   X(kDurableOk, "durable puts ok")                                            \
+  X(kCameBack, "values put twice, over the end of a master")                  \
   X(kTtlsOver, "misses of objects whose time had run out")                    \
   X(kForgottenUnconfirmed, "misses of objects lost with a master")            \
   X(kParked, "puts parked for room")                                          \
@@ -88,6 +89,12 @@ namespace kvstore::simulation {
   X(kReports, "reports")                                                      \
   X(kNotesReported, "notes reported")                                         \
   X(kHeldReported, "ranges reported as still touched")                        \
+  X(kCopiesMade, "replicas copied")                                           \
+  X(kMoved, "replicas moved")                                                 \
+  X(kDrains, "drains begun")                                                  \
+  X(kDrained, "nodes drained")                                                \
+  X(kTasks, "tasks begun")                                                    \
+  X(kEvictedByOperator, "evicted by an operator")                             \
   X(kNotesKept, "notes kept by holders")                                      \
   X(kNotesRefused, "notes refused by holders")                                \
   X(kOrdersRefused, "orders refused by holders")                              \

@@ -27,6 +27,7 @@ void Faults::Begin() {
   Repeat(plan.crash_master, &Faults::CrashMaster);
   Repeat(plan.pause_master, &Faults::PauseMaster);
   Repeat(plan.supersede_master, &Faults::SupersedeMaster);
+  Repeat(plan.operate, &Faults::Operate);
   world_.fabric.between_steps = [this](const Process* process) { StrikeBetweenSteps(process); };
   if (plan.crash_master == Duration::zero()) return;
   world_.masters.OnTaken([this](const MasterListener* node, const Hello& hello) {
@@ -52,9 +53,18 @@ void Faults::EndAll() {
   world_.network.Calm();
   if (!world_.masters.alive()) world_.masters.Begin();
   for (SimMaster* deposed : world_.masters.Deposed()) EndDeposed(deposed);
+  for (const NodePlan& node : world_.plan.nodes) SetDrain(node.name, false);
+  Revive();
+}
+
+// Also those that leave later, as they were told while they were drained.
+void Faults::Revive() {
   for (size_t slot = 0; slot < world_.slots.size(); ++slot) {
     if (!world_.slots[slot]->alive()) RestartNode(slot);
   }
+  scheduler()->After(milliseconds(500), nullptr, [this] {
+    if (!over_) Revive();
+  });
 }
 
 void Faults::Crash(size_t slot) {
@@ -196,6 +206,60 @@ void Faults::EndDeposed(SimMaster* master) {
   if (!master->alive()) return;
   for (SimNode* node : world_.slots) node->LeaveMaster(master);
   master->Crash();
+}
+
+void Faults::Operate() {
+  if (!world_.masters.alive()) return;
+  const uint64_t kind = random_.Below(10);
+  if (kind < 3) return Drain();
+  if (kind < 8) return BeginTask();
+  return Evict();
+}
+
+void Faults::Drain() {
+  const size_t slot = AnySlot();
+  const std::string name = world_.plan.nodes[slot].name;
+  SetDrain(name, true);
+  scheduler()->After(random_.Between(milliseconds(100), seconds(2)), nullptr, [this, slot, name] {
+    if (!ended_) SetDrain(name, false);
+    RestartNode(slot);
+  });
+}
+
+void Faults::SetDrain(const std::string& name, bool on) {
+  if (!world_.masters.alive()) return;
+  Say(name + (on ? " is to be drained" : " is not to be drained any more"));
+  world_.masters.last().Operate([&](master::Catalog* catalog, TimePoint now) {
+    Result<master::Effects> effects = catalog->Drain(now, name, on);
+    return effects.ok() ? *std::move(effects) : master::Effects();
+  });
+}
+
+void Faults::BeginTask() {
+  master::TaskRequest request;
+  using Kind = master::TaskRequest::Kind;
+  request.kind = random_.Chance(0.5) ? Kind::kCopy : Kind::kMove;
+  request.key = world_.KeyName(random_.Below(world_.plan.keys));
+  request.to = world_.plan.nodes[AnySlot()].name;
+  world_.masters.last().Operate([&](master::Catalog* catalog, TimePoint now) {
+    master::Effects effects;
+    const auto described = catalog->Describe(now, request.key);
+    if (described.ok() && !described->replicas.empty()) {
+      request.from = described->replicas.front().node;
+    }
+    if (catalog->StartTask(now, request, &effects).ok()) world_.counts.Add(Event::kTasks);
+    return effects;
+  });
+}
+
+void Faults::Evict() {
+  world_.masters.last().Operate([&](master::Catalog* catalog, TimePoint now) {
+    master::Effects effects;
+    master::EvictRequest request;
+    request.bytes = world_.plan.granule * random_.Between(1, 8);
+    (void)catalog->Evict(now, request, &effects);
+    return effects;
+  });
 }
 
 void Faults::LoseWelcome(Place place) {

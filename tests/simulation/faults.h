@@ -1,6 +1,8 @@
 #ifndef KVSTORE_TESTS_SIMULATION_FAULTS_H_
 #define KVSTORE_TESTS_SIMULATION_FAULTS_H_
 
+#include <string>
+
 #include "simulation/world.h"
 
 namespace kvstore::simulation {
@@ -14,6 +16,8 @@ class Faults {
   void Begin();
   // No more of them; what is cut is mended, who is down comes back.
   void EndAll();
+  // The run is over: nobody comes back any more.
+  void Stop() { over_ = true; }
 
  private:
   void Repeat(Duration mean, void (Faults::*fault)());
@@ -36,6 +40,13 @@ class Faults {
   void LoseWelcome(Place place);
   void PauseMaster();
   void SupersedeMaster();
+  // What operators do.
+  void Operate();
+  void Drain();
+  void SetDrain(const std::string& name, bool on);
+  void Revive();
+  void BeginTask();
+  void Evict();
   void EndDeposed(SimMaster* master);
 
   size_t AnySlot() { return random_.Below(world_.slots.size()); }
@@ -45,6 +56,7 @@ class Faults {
   World& world_;
   Random& random_;
   bool ended_ = false;
+  bool over_ = false;
 };
 
 }  // namespace kvstore::simulation

@@ -64,6 +64,7 @@ FaultPlan DrawFaults(Random* random) {
   maybe(0.6, &faults.break_data, milliseconds(150));
   maybe(0.4, &faults.crash_master, seconds(3));
   maybe(0.3, &faults.pause_master, seconds(1));
+  maybe(0.5, &faults.operate, milliseconds(400));
   return faults;
 }
 
@@ -91,6 +92,7 @@ RunPlan DrawPlan(Random* random) {
       random->Chance(0.4)) {
     plan.faults.supersede_master = random->Between(seconds(1), seconds(4));
   }
+  plan.wishes = random->Chance(0.7);
   plan.remembers_locations = random->Chance(0.9);
   plan.verify_checksums = random->Chance(0.5);
   if (plan.verify_checksums && random->Chance(0.3)) plan.flips = 0.01;

@@ -36,6 +36,7 @@ struct FaultPlan {
   Duration crash_master{};
   Duration pause_master{};
   Duration supersede_master{};
+  Duration operate{};  // no fault: drains, tasks, evictions
 };
 
 // What one run is like. Runs differ widely (each leaves out some of the faults, so that others get

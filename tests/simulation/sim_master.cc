@@ -30,6 +30,7 @@ SimMaster::SimMaster(MasterWorld* world, const master::Limits& limits, const mas
       last_tick_(process->Now()) {
   Say("begins, pool ", Short(reign.pool), ", term ", reign.term, ", ", reign.members.size(),
       " members");
+  catalog_->WatchObjects(true);
   world_.scheduler()->After(kTickEvery, process_, [this] { Tick(); });
 }
 
@@ -201,6 +202,11 @@ void SimMaster::CountEvents(const master::Effects& effects) {
     const bool ended = event.what == What::kGone || event.what == What::kLeft;
     if (ended && world_.lenders->count(event.node) > 0) ++lenders_lost_;
     if (event.what == What::kReported) world_.counts->Add(Event::kReports);
+    if (event.what == What::kDraining) world_.counts->Add(Event::kDrains);
+    if (event.what == What::kDrained) world_.counts->Add(Event::kDrained);
+  }
+  for (const master::ObjectEvent& event : effects.object_events) {
+    if (event.what == master::ObjectEvent::What::kMoved) world_.counts->Add(Event::kMoved);
   }
 }
 
@@ -209,6 +215,7 @@ void SimMaster::CountInto(EventCounts* counts) const {
   counts->Add(Event::kParked, c.puts_parked);
   counts->Add(Event::kEvictedForRoom, c.evicted_for_room);
   counts->Add(Event::kEvictedByWatermark, c.evicted_by_watermark);
+  counts->Add(Event::kEvictedByOperator, c.evicted_by_operator);
   counts->Add(Event::kReplaced, c.replaced);
   counts->Add(Event::kExpired, c.puts_expired);
   counts->Add(Event::kLeasesRefused, c.leases_refused);

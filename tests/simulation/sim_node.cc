@@ -4,6 +4,7 @@
 #include <optional>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 #include "simulation/describe.h"
 
@@ -75,6 +76,12 @@ SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
       self_(NewIncarnation()),
       engine_(fabric, plan.place, plan.host, process_, self_),
       holder_(holder_guards, this),
+      copier_(scheduler_, process_, &engine_,
+              [this](CopyAck copied) {
+                Acks acks;
+                acks.copied.push_back(std::move(copied));
+                Say(std::move(acks));
+              }),
       channel_(scheduler_, process_,
                [this](Incarnation from, const VerbRequest& request) {
                  SimMaster* to = verbs_to_;
@@ -333,10 +340,15 @@ void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
   Acks acks;
   holder_.Retire(orders, &acks.retired);
   holder_.Note(orders, process_->Now(), &acks.noted);
+  bool leave = false;
   for (const Order& order : orders.orders) {
     if (const auto* prepare = std::get_if<PrepareOrder>(&order)) Prepare(*prepare);
+    leave |= std::holds_alternative<LeaveOrder>(order);
   }
   Say(std::move(acks));
+  if (orders.term < term_) return;
+  copier_.Take(orders);
+  if (leave) BeginLeave();
 }
 
 // Touching pages takes a while, in a thread of its own.
@@ -354,7 +366,8 @@ void SimNode::Prepare(const PrepareOrder& order) {
 }
 
 void SimNode::Say(Acks acks) {
-  const bool nothing = acks.retired.empty() && acks.ready.empty() && acks.noted.empty();
+  const bool nothing =
+      acks.retired.empty() && acks.ready.empty() && acks.noted.empty() && acks.copied.empty();
   if (stage_ != Stage::kMember || nothing) return;
   acks.term = term_;
   acks.counter = holder_.counter();
@@ -380,6 +393,7 @@ void SimNode::CountInto(EventCounts* counts) const {
   counts->Add(Event::kVerbsRepeated, channel_.repeated());
   counts->Add(Event::kNodesEmptied, times_emptied_);
   counts->Add(Event::kNodesKept, times_kept_);
+  counts->Add(Event::kCopiesMade, copier_.copied());
   counts->Add(Event::kNotesKept, holder_.counters().notes_kept);
   counts->Add(Event::kNotesRefused, holder_.counters().notes_refused);
   counts->Add(Event::kOrdersRefused, holder_.counters().orders_refused);

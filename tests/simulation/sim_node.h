@@ -14,6 +14,7 @@
 #include "client/read_notes.h"
 #include "simulation/fabric.h"
 #include "simulation/sim_channel.h"
+#include "simulation/sim_copier.h"
 #include "simulation/sim_engine.h"
 #include "simulation/succession.h"
 
@@ -150,6 +151,7 @@ class SimNode final : public MasterListener, private client::Outsiders {
   SimEngine engine_;
   client::Holder holder_;
   std::vector<std::unique_ptr<Segment>> segments_;
+  SimCopier copier_;
   SimChannel channel_;
   client::MasterStub stub_;
   client::Locations locations_{kLocationsKept};

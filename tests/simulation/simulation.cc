@@ -103,10 +103,12 @@ void Course::ReadAll() {
 }
 
 void Course::End() {
+  faults_.Stop();
   world_.stopping = true;
   world_.masters.CountInto(&world_.counts);
   world_.counts.Add(Event::kForgottenMisses, world_.checker.forgotten_misses());
   world_.counts.Add(Event::kForgottenUnconfirmed, world_.checker.unconfirmed_misses());
+  world_.counts.Add(Event::kCameBack, world_.checker.came_back());
   world_.counts.Add(Event::kTtlsOver, world_.checker.expired_misses());
   for (const auto& node : world_.nodes) {
     node->CountInto(&world_.counts);

@@ -16,10 +16,9 @@ constexpr uint64_t kSeeds = 500;
 
 // What the simulator has and the product does not do yet.
 constexpr Event kNotYet[] = {
-    Event::kRemovedMatching, Event::kPinned,    Event::kUnpinned,
-    Event::kDurableOk,       Event::kTtlsOver,  Event::kForgottenUnconfirmed,
-    Event::kNodesKept,       Event::kReports,   Event::kNotesReported,
-    Event::kHeldReported,    Event::kNotesKept, Event::kNotesRefused,
+    Event::kCameBack,     Event::kDurableOk,     Event::kForgottenUnconfirmed,
+    Event::kNodesKept,    Event::kReports,       Event::kNotesKept,
+    Event::kNotesRefused, Event::kNotesReported, Event::kHeldReported,
 };
 
 struct Total {

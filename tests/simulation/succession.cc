@@ -63,6 +63,7 @@ Forgotten Succession::ForgottenOf(const std::string& key) const {
   const auto outlived = outlived_.find(key);
   forgotten.unconfirmed = losses_ - (outlived == outlived_.end() ? 0 : outlived->second);
   forgotten.lost = pools_;
+  forgotten.masters = losses_;
   for (const auto& master : masters_) {
     const master::Counters& c = master->catalog().counters();
     forgotten.lost += c.lost_with_node + master->lenders_lost();
