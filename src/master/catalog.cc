@@ -55,6 +55,10 @@ void RefuseAll(Event& event, const RequestName& request, const Verb& verb, const
 
 }  // namespace
 
+size_t ItemCount(const VerbRequest& request) {
+  return std::visit([](const auto& verb) { return ItemCount(verb); }, request.verb);
+}
+
 Catalog::Catalog(TimePoint now, const Limits& limits, const Reign& reign, const Guards& guards)
     : state_(std::make_unique<State>(limits, reign, guards)) {
   state_->BeginReign(now, reign);
@@ -79,7 +83,12 @@ Effects Catalog::Handle(TimePoint now, Incarnation caller, const VerbRequest& re
           return;
         }
         const Duration patience = std::clamp(request.patience, Duration::zero(), kLongestPatience);
-        state_->Do(event, Asking{*node, name, patience}, verb);
+        const Asking asking{*node, name, patience, now};
+        if (state_->Gathering() && state_->guards.misses_wait_for_reports) {
+          state_->DoWhileGathering(event, asking, request);
+        } else {
+          state_->Do(event, asking, verb);
+        }
       },
       request.verb);
   state_->OrderByPosition(event);

@@ -124,6 +124,9 @@ struct Effects {
   // Members that have left, or are about to count as gone: to be struck from the durable members,
   // then Catalog::Struck is to be called. Said once.
   std::vector<Incarnation> strike;
+  // Keys under which holders of the last reign kept different bytes, which can't happen; all are
+  // dropped. For the log, as errors.
+  std::vector<std::string> contradicted;
   std::vector<NodeEvent> node_events;      // for the log
   std::vector<ObjectEvent> object_events;  // for who watches
 };
@@ -166,6 +169,7 @@ struct Counters {
   uint64_t copies_started = 0, copies_made = 0, copies_failed = 0;
   uint64_t replicas_given_up = 0;  // moved away, or one too many where memory is emptied
   uint64_t nodes_joined = 0, nodes_suspected = 0, nodes_gone = 0, nodes_left = 0;
+  uint64_t notes_sent = 0, notes_confirmed = 0, notes_refused = 0;
   uint64_t orders_sent = 0, orders_resent = 0, acks_withdrawn = 0, acks_free = 0, acks_ignored = 0;
 };
 

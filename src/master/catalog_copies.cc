@@ -288,6 +288,7 @@ bool Catalog::State::HandleCopied(Event& event, const Node& node, const CopyAck&
   // What was leased stays so a little longer: leases end in the order of their list.
   const bool leased = object.lease_end > event.now;
   filled.segment->Move(&filled, Resting(object, event.now));
+  NoteReplica(event, filled);
   if (leased) HoldLease(event.now, object);
   Tell(event, ObjectEvent::What::kCopied, object, filled.segment);
   CopyWork& work = *copies.Find(ack.put);

@@ -111,15 +111,32 @@ void CheckNode(const Node& node, Findings* findings) {
   }
 }
 
+void CheckNotes(const Node& node, Findings* findings) {
+  findings->Expect(!node.missing || (node.kept && !node.reported),
+                   "node " + node.peer.name + " is missing, and not");
+  for (const auto& [serial, note] : node.notes) {
+    const HeldReplica& replica = *note.replica;
+    findings->Expect(replica.note == serial && replica.segment && &replica.segment->node() == &node,
+                     Name(*replica.object) + " has another node's note");
+    findings->Expect(!replica.noted && !IsRetiring(replica.standing),
+                     Name(*replica.object) + " has a note that nobody waits for");
+  }
+}
+
+// Memory that its holder reported as held.
+bool IsHeldByHolder(const Object& object) { return object.id.sequence >= kFirstHeldSequence; }
+
 void CheckReplicas(const Object& object, const NodeTable& nodes, bool one_grant_per_node,
                    Findings* findings) {
   size_t not_withdrawn = 0;
   size_t not_free = 0;
+  size_t notes_open = 0;
   std::set<Incarnation> holders;
   std::set<Incarnation> every_holder;
   for (const HeldReplica& replica : object.replicas) {
     if (!replica.segment) continue;
     ++not_free;
+    notes_open += replica.note != 0;
     if (replica.standing != Standing::kWithdrawn) ++not_withdrawn;
     const Incarnation holder = replica.segment->id().holder;
     findings->Expect(IsRetiring(replica.standing) || holders.insert(holder).second,
@@ -135,6 +152,7 @@ void CheckReplicas(const Object& object, const NodeTable& nodes, bool one_grant_
   }
   findings->Expect(not_withdrawn == object.not_withdrawn && not_free == object.not_free,
                    Name(object) + ": its replicas are miscounted");
+  findings->Expect(notes_open == object.notes_open, Name(object) + ": its notes are miscounted");
 }
 
 // How long a complete object is kept stands where it says, and where it is looked for.
@@ -200,7 +218,7 @@ void CheckGroup(const std::string& name, const Group& group, Findings* findings)
   findings->Expect(replicas == group.replicas, "a group's standings are miscounted");
 }
 
-void CheckKey(const std::string& name, const KeyEntry& key, Findings* findings) {
+void CheckKey(const std::string& name, const KeyEntry& key, bool gathering, Findings* findings) {
   findings->Expect(key.key == &name, "a key is not its own");
   findings->Expect(!key.IsEmpty(), "an empty key is kept");
   if (key.current) {
@@ -215,7 +233,8 @@ void CheckKey(const std::string& name, const KeyEntry& key, Findings* findings) 
                      "a key is left by a " + Name(*object));
   }
   findings->Expect(key.removers.empty() || !key.leaving.empty(), "a Remove waits for nothing");
-  const bool settling = key.unfinished && key.unfinished->state == ObjectState::kCommitting;
+  const bool settling =
+      gathering || (key.unfinished && key.unfinished->state == ObjectState::kCommitting);
   for (const WaitingItem* item = key.readers.front(); item; item = item->next) {
     findings->Expect(item->key == &key && item->list == &key.readers &&
                          (item->verb == WaitingVerb::kWaitExists ? !key.current : settling),
@@ -273,7 +292,16 @@ std::string Catalog::State::CheckInvariants() const {
   CheckPlacement(nodes, sick, &findings);
   uint64_t seen_lacking = 0;
   size_t seen_works = 0;
-  for (const auto& [incarnation, node] : nodes.all()) CheckNode(*node, &findings);
+  size_t seen_missing = 0;
+  for (const auto& [incarnation, node] : nodes.all()) {
+    CheckNode(*node, &findings);
+    seen_missing += node->missing;
+    CheckNotes(*node, &findings);
+    for (const auto& segment : node->segments) {
+      findings.Expect(MayGrant(*node) || segment->List(Standing::kUnfinished).empty(),
+                      "memory of node " + node->peer.name + " was granted before its report");
+    }
+  }
   uint64_t seen_complete = 0;
   uint64_t seen_parked = 0;
   uint64_t seen_pending = 0;
@@ -299,9 +327,9 @@ std::string Catalog::State::CheckInvariants() const {
     seen_pending += object.state == ObjectState::kPending;
     seen_waiting += object.waiting.size();
     const Node* const writer = nodes.Find(id.writer);
-    findings.Expect(
-        object.state == ObjectState::kParked || !writer || !writer->outcomes.MayBegin(id.sequence),
-        Name(object) + " may begin again");
+    findings.Expect(object.state == ObjectState::kParked || !writer || object.adopted ||
+                        IsHeldByHolder(object) || !writer->outcomes.MayBegin(id.sequence),
+                    Name(object) + " may begin again");
     if (object.state == ObjectState::kParked) {
       ++seen_parked;
       findings.Expect(!object.waiting.empty(), "nobody waits for the " + Name(object));
@@ -311,7 +339,9 @@ std::string Catalog::State::CheckInvariants() const {
       findings.Expect(grants_by_end.contains({object.deadline, id}), Name(object) + " never ends");
     }
     if (object.state == ObjectState::kCommitting) {
-      findings.Expect(IsHeldUp(*object.key, object), Name(object) + " waits for nothing");
+      findings.Expect(
+          IsHeldUp(*object.key, object) || (object.awaits_notes && object.notes_open > 0),
+          Name(object) + " waits for nothing");
     }
   }
   findings.Expect(seen_complete == complete, "complete objects are miscounted");
@@ -339,9 +369,12 @@ std::string Catalog::State::CheckInvariants() const {
   findings.Expect(seen_parked == parked.size(), "parked puts are miscounted");
   findings.Expect(seen_pending == grants_by_end.size(), "grants are miscounted");
   for (const auto& [name, key] : keys) {
-    CheckKey(name, key, &findings);
+    CheckKey(name, key, Gathering(), &findings);
     seen_waiting += key.readers.size() + key.removers.size();
   }
+  seen_waiting += held_up.size();
+  findings.Expect(held_up.empty() || Gathering(), "requests are held up for nobody");
+  findings.Expect(seen_missing == nodes_missing, "missing members are miscounted");
   findings.Expect(seen_waiting == waiting.size() && waiting.All().size() == waiting.size(),
                   "waiting items are miscounted");
   for (const WaitingItem* item : waiting.All()) {

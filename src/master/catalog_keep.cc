@@ -65,6 +65,7 @@ Status Catalog::State::PinOne(Event& event, Object& object, bool hard, Duration 
     }
   }
   SetPins(event.now, object, hard, soft);
+  Note(event, object);
   if (hard || soft > Duration::zero()) {
     ++counters.pins_set;
     Tell(event, ObjectEvent::What::kPinned, object);

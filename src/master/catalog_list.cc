@@ -22,15 +22,22 @@ ObjectLine LineOf(TimePoint now, const KeyEntry& entry) {
   return line;
 }
 
+Duration OldestNote(const Node& node, TimePoint now) {
+  return node.notes.empty() ? Duration::zero() : now - node.notes.begin()->second.since;
+}
+
 }  // namespace
 
-Census Catalog::State::TakeCensus(TimePoint /*now*/) const {
+Census Catalog::State::TakeCensus(TimePoint now) const {
   Census census;
   census.objects = complete;
   census.puts_parked = parked.size();
   for (const auto& [incarnation, node] : nodes.all()) {
     ++(node->suspected ? census.nodes_suspected : census.nodes_live);
     census.puts_unfinished += node->unfinished.size();
+    census.nodes_missing += node->missing;
+    census.notes_unconfirmed += node->notes.size();
+    census.oldest_note = std::max(census.oldest_note, OldestNote(*node, now));
   }
   census.puts_unfinished -= census.puts_parked;
   census.objects_pinned = hard_pinned;
@@ -66,6 +73,9 @@ std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
     line.suspected = node->suspected;
     line.silent = std::max(now - node->heard, Duration::zero());
     line.counter = node->counter;
+    line.missing = node->missing;
+    line.notes_unconfirmed = node->notes.size();
+    line.oldest_note = OldestNote(*node, now);
     line.segments = node->segments.size();
     line.draining = node->draining;
     line.joined = now - node->joined;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "master/catalog_state.h"
 
@@ -28,7 +29,7 @@ NodeEvent AboutNode(NodeEvent::What what, const Node& node) {
   event.what = what;
   event.node = node.peer.incarnation;
   event.name = node.peer.name;
-  event.lends = node.Lends();
+  event.lends = node.Lends() || node.missing;
   event.has_session = node.has_session;
   return event;
 }
@@ -81,8 +82,10 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
                                    "; empty it and join as another incarnation");
   }
   const bool member = FindMember(hello.self.incarnation) != nullptr;
-  const bool was_member =
-      !member && (!hello.pool.IsNone() || nodes.Find(hello.self.incarnation) != nullptr);
+  // One that lends nothing has nothing that could be found again: it goes on in a new reign.
+  const bool of_earlier_reign = !hello.pool.IsNone() && hello.term < term && hello.segments.empty();
+  const bool was_member = !member && ((!hello.pool.IsNone() && !of_earlier_reign) ||
+                                      nodes.Find(hello.self.incarnation) != nullptr);
   if (guards.gone_never_returns && (was_member || !nodes.MayReturn(hello.self.incarnation))) {
     return FailedPreconditionError(
         "gone: this incarnation is no member any more; empty the node and join as another");
@@ -102,19 +105,19 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
 Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
   KVSTORE_RETURN_IF_ERROR(CheckHello(hello));
   Node* node = nodes.Find(hello.self.incarnation);
-  if (node) {
-    Rejoin(event, *node, hello);
-  } else {
+  const bool lent_before = node && node->kept;
+  if (!node) node = nodes.Add(hello.self, event.now);
+  if (!std::exchange(node->met, true)) {
     ++counters.nodes_joined;
-    node = nodes.Add(hello.self, event.now);
-    node->software = hello.software;
-    node->counter = hello.counter;
-    node->named_client = clients.Join(node->peer.name);
+    node->named_client = clients.Join(hello.self.name);
     // Its own sums began under another master.
     if (!hello.pool.IsNone()) node->counted_before.reset();
-    AddSegments(event, *node, hello);
   }
-  node->kept = node->kept || !hello.segments.empty();
+  if (!hello.segments.empty() && !lent_before) {
+    node->kept = true;
+    node->reported = false;
+  }
+  Rejoin(event, *node, hello);
   RankYoung(event.now);
   RetryParked(event);
   Welcome welcome;
@@ -124,6 +127,7 @@ Result<Welcome> Catalog::State::Join(Event& event, const Hello& hello) {
   welcome.term = term;
   welcome.heartbeat_interval = limits.heartbeat_interval;
   welcome.suspect_after = limits.suspect_after;
+  welcome.wants_report = !node->reported;
   return welcome;
 }
 
@@ -131,8 +135,10 @@ void Catalog::State::Rejoin(Event& event, Node& node, const Hello& hello) {
   node.has_session = true;
   node.heard = event.now;
   node.counter = std::max(node.counter, hello.counter);
-  node.peer.descriptor = hello.self.descriptor;
+  node.software = hello.software;
+  nodes.SetPeer(&node, hello.self);
   Trust(event, node);
+  if (!node.reported) BeginReport(event, node);
   ResendOrders(event, node, TimePoint::max());
   AddSegments(event, node, hello);
   for (const auto& segment : node.segments) {
@@ -155,6 +161,8 @@ void Catalog::State::AddSegments(Event& event, Node& node, const Hello& hello) {
 }
 
 void Catalog::State::ResendOrders(Event& event, Node& node, TimePoint sent_until) {
+  if (!node.TakesOrders()) return;  // they follow when it has joined again, and reported
+  ResendNotes(event, node, sent_until);
   for (const auto& segment : node.segments) {
     for (const Standing standing : {Standing::kOrdered, Standing::kWithdrawn}) {
       for (size_t i = segment->List(standing).size(); i > 0; --i) {
@@ -247,6 +255,7 @@ void Catalog::State::Drop(Event& event, Node& node) {
   dropped.objects_lost = counters.lost_with_node - before.lost_with_node;
   dropped.bytes_lost = counters.bytes_lost_with_node - before.bytes_lost_with_node;
   event.out.Add(std::move(dropped));
+  NoLongerMissing(event, node);
   nodes.NeverTakeBack(node.peer.incarnation);
   clients.Leave(node.peer.name, node.named_client, node.Sums());
   nodes.Erase(&node);

@@ -1,5 +1,111 @@
-// What holders keep for the next master.
+// What holders keep for the next master. A put's notes go out when nothing that it replaces can be
+// read any more; a durable one becomes visible when all of them are confirmed, any other at once,
+// as long as its holders are not behind.
+
+#include <algorithm>
 
 #include "master/catalog_state.h"
 
-namespace kvstore::master {}  // namespace kvstore::master
+namespace kvstore::master {
+
+bool Catalog::State::AwaitsNotes(const Object& object, TimePoint now) const {
+  if (!guards.durable_waits_for_notes) return false;
+  return object.durable ||
+         std::any_of(object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& r) {
+           return r.segment && r.segment->node().IsBehind(now, limits.note_patience);
+         });
+}
+
+void Catalog::State::Note(Event& event, Object& object) {
+  for (HeldReplica& replica : object.replicas) {
+    if (replica.segment && Serves(object, replica)) NoteReplica(event, replica);
+  }
+}
+
+void Catalog::State::NoteReplica(Event& event, HeldReplica& replica) {
+  Node& holder = replica.segment->node();
+  replica.noted = false;
+  if (replica.note != 0) {
+    holder.notes.at(replica.note).changed = true;
+    return;
+  }
+  replica.note = next_note++;
+  holder.notes.emplace(replica.note, OpenNote{&replica, event.now, event.now, false});
+  ++replica.object->notes_open;
+  ++counters.notes_sent;
+  SendNote(event, replica);
+}
+
+void Catalog::State::SendNote(Event& event, const HeldReplica& replica) {
+  const Segment& segment = *replica.segment;
+  if (!segment.node().TakesOrders()) return;  // it follows when the node has joined again
+  const Object& object = *replica.object;
+  NoteOrder order;
+  order.put = object.id;
+  order.segment = segment.id().index;
+  order.birth = replica.birth;
+  order.ranges = replica.ranges;
+  order.key = *object.key->key;
+  order.size = object.size;
+  order.checksum = object.checksum;
+  order.replicas = object.replicas_wanted;
+  // Before the commit they stand there as long after TimePoint{} as they will be after it.
+  const bool begun = object.state == ObjectState::kComplete;
+  order.retention = RetentionLeft(object, begun ? event.now : TimePoint{});
+  event.out.Add(segment.id().holder, std::move(order));
+}
+
+void Catalog::State::ForgetNote(HeldReplica& replica) {
+  replica.noted = false;
+  if (replica.note == 0) return;
+  replica.segment->node().notes.erase(replica.note);
+  replica.note = 0;
+  --replica.object->notes_open;
+}
+
+// Those sent at `sent_until` or earlier. Looks at all that are old enough once per interval, so
+// that many which stay unanswered cost little.
+void Catalog::State::ResendNotes(Event& event, Node& node, TimePoint sent_until) {
+  if (node.notes.empty() || node.notes_resent > sent_until) return;
+  node.notes_resent = event.now;
+  for (auto& [serial, note] : node.notes) {
+    if (note.since > sent_until) break;
+    if (note.sent > sent_until) continue;
+    note.sent = event.now;
+    SendNote(event, *note.replica);
+    ++counters.orders_resent;
+  }
+}
+
+bool Catalog::State::HandleNoteAck(Event& event, Node& node, const NoteAck& ack) {
+  Object* const object = Find(ack.put);
+  if (!object) return false;
+  const SegmentId segment{node.peer.incarnation, ack.segment};
+  const auto replica = std::find_if(
+      object->replicas.begin(), object->replicas.end(), [&](const HeldReplica& candidate) {
+        return candidate.segment && candidate.segment->id() == segment &&
+               candidate.birth == ack.birth;
+      });
+  if (replica == object->replicas.end() || replica->note == 0) return false;
+  if (!ack.kept) {
+    // It has retired what it never was told to: the object can't be read there, nor trusted.
+    ++counters.notes_refused;
+    Retire(event, *object, Cause::kHoldersLost);
+    return true;
+  }
+  OpenNote& note = node.notes.at(replica->note);
+  if (note.changed) {
+    // What was confirmed is the note before.
+    note.changed = false;
+    note.sent = event.now;
+    SendNote(event, *replica);
+    return true;
+  }
+  ForgetNote(*replica);
+  replica->noted = true;
+  ++counters.notes_confirmed;
+  if (object->state == ObjectState::kCommitting) CompleteIfClear(event, *object->key);
+  return true;
+}
+
+}  // namespace kvstore::master

@@ -35,6 +35,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StartPut& verb
                      verb.sizes.size() == verb.keys.size() &&
                      (verb.positions.empty() || verb.positions.size() == verb.keys.size());
   for (uint32_t i = 0; i < count; ++i) {
+    if (!asking.Wants(i)) continue;
     if (agree) {
       StartOne(event, asking, verb, i);
     } else {
@@ -118,7 +119,6 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
     return InvalidArgumentError("a put has 1 to " + std::to_string(limits.replicas) +
                                 " replicas, not " + std::to_string(verb.replicas));
   }
-  if (verb.durable) return UnimplementedError("this master keeps no put durable");
   if (KeyEntry* key = FindKey(event, name)) {
     if (key->current && !verb.replace) {
       ++counters.puts_refused_exists;
@@ -160,7 +160,7 @@ Object& Catalog::State::AddObject(Event& event, const Asking& asking, const Star
   SetRetention(object, verb.retention);
   if (!verb.positions.empty()) object.position = verb.positions[index];
   object.arrival = next_arrival++;
-  object.asked = event.now;
+  object.asked = asking.asked;
   object.grant_wanted = event.now + asking.patience + kGrantBeyondPatience;
   object.key = &FindOrAddKey(verb.keys[index]);
   object.key->unfinished = &object;
@@ -172,7 +172,10 @@ Object& Catalog::State::AddObject(Event& event, const Asking& asking, const Star
 bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segment*>& segments) {
   for (Segment* segment : segments) {
     const uint64_t bytes = segment->free().Footprint(object.size);
-    if (!segment->free().CanAllocate(bytes, limits.ranges_per_replica)) return false;
+    if (!MayGrant(segment->node()) ||
+        !segment->free().CanAllocate(bytes, limits.ranges_per_replica)) {
+      return false;
+    }
     if (object.hard_pin && !MayPin(*segment, bytes)) return false;
   }
   object.replicas.clear();
@@ -207,6 +210,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const CommitPut& ver
                      (verb.pieces.empty() || verb.pieces.size() == verb.sequences.size());
   const size_t count = std::max(verb.sequences.size(), verb.checksums.size());
   for (uint32_t i = 0; i < count; ++i) {
+    if (!asking.Wants(i)) continue;
     if (agree) {
       CommitOne(event, asking, verb, i);
     } else {
@@ -241,7 +245,7 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
     object->checksum = checksum;
     KeyEntry& key = *object->key;
     const bool waits =
-        IsHeldUp(key, *object) ||
+        IsHeldUp(key, *object) || AwaitsNotes(*object, event.now) ||
         (guards.commit_waits_for_withdrawal && key.current && !key.current->SameBytesAs(*object));
     if (waits && waiting.IsFull()) {
       return answer(ResourceExhaustedError(std::to_string(waiting.size()) +
@@ -285,6 +289,12 @@ Status Catalog::State::EndedCommit(const Node& writer, uint64_t sequence) const 
 void Catalog::State::CompleteIfClear(Event& event, KeyEntry& key) {
   Object* const object = key.unfinished;
   if (!object || object->state != ObjectState::kCommitting || IsHeldUp(key, *object)) return;
+  if (!object->notes_sent) {
+    object->notes_sent = true;
+    object->awaits_notes = AwaitsNotes(*object, event.now);
+    Note(event, *object);
+  }
+  if (object->awaits_notes && object->notes_open > 0) return;
   Complete(event, *object);
 }
 
@@ -307,9 +317,7 @@ void Catalog::State::Complete(Event& event, Object& object) {
   BeginKeeping(event.now, object);
   NoteUse(event, object);
   Tell(event, ObjectEvent::What::kCommitted, object);
-  for (HeldReplica& replica : object.replicas) {
-    if (replica.segment) replica.segment->Move(&replica, Resting(object, event.now));
-  }
+  SettleStandings(event.now, object);
   Review(event, object);
   AnswerAll(event, object.waiting, Status::Ok());
   AnswerReaders(event, key);
@@ -323,6 +331,7 @@ void Catalog::State::Complete(Event& event, Object& object) {
 
 void Catalog::State::Do(Event& event, const Asking& asking, const AbortPut& verb) {
   for (uint32_t i = 0; i < verb.sequences.size(); ++i) {
+    if (!asking.Wants(i)) continue;
     event.out.Add(asking.request, ItemAnswer{i, AbortOne(event, asking, verb.sequences[i])});
   }
 }

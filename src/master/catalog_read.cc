@@ -9,19 +9,12 @@
 namespace kvstore::master {
 namespace {
 
-// Whether a put of the key is about to become visible: readers wait for that.
-bool IsSettling(const KeyEntry& key) {
-  return key.unfinished && key.unfinished->state == ObjectState::kCommitting;
-}
-
 Status NoObject() { return NotFoundError("no such object"); }
 
-WaitingItem Reader(uint32_t index, WaitingVerb verb, KeyEntry& key) {
+WaitingItem Reader(uint32_t index, WaitingVerb verb) {
   WaitingItem item;
   item.index = index;
   item.verb = verb;
-  item.key = &key;
-  item.list = &key.readers;
   return item;
 }
 
@@ -30,11 +23,10 @@ WaitingItem Reader(uint32_t index, WaitingVerb verb, KeyEntry& key) {
 void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
     KeyEntry* const key = FindKey(event, verb.keys[i]);
-    if (key && IsSettling(*key)) {
-      if (waiting.Contains(asking.request, i)) continue;
-      WaitingItem item = Reader(i, WaitingVerb::kLocate, *key);
+    if (IsUnsettled(key)) {
+      WaitingItem item = Reader(i, WaitingVerb::kLocate);
       item.want_lease = verb.want_lease;
-      Wait(event, asking, item);
+      WaitForKey(event, asking, item, verb.keys[i]);
     } else if (key && key->current) {
       ++asking.caller.hits;
       LocateOne(event, asking.request, i, *key->current, verb.want_lease, Duration::zero());
@@ -49,9 +41,8 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
 void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
     KeyEntry* const key = FindKey(event, verb.keys[i]);
-    if (key && IsSettling(*key)) {
-      if (waiting.Contains(asking.request, i)) continue;
-      Wait(event, asking, Reader(i, WaitingVerb::kExists, *key));
+    if (IsUnsettled(key)) {
+      WaitForKey(event, asking, Reader(i, WaitingVerb::kExists), verb.keys[i]);
       continue;
     }
     const bool found = key && key->current;
@@ -63,13 +54,11 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) 
 
 void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    if (waiting.Contains(asking.request, i)) continue;
-    FindKey(event, verb.keys[i]);
-    KeyEntry& key = FindOrAddKey(verb.keys[i]);
-    if (key.current) {
+    KeyEntry* const key = FindKey(event, verb.keys[i]);
+    if (key && key->current) {
       event.out.Add(asking.request, ItemAnswer{i, Status::Ok()});
-    } else if (!Wait(event, asking, Reader(i, WaitingVerb::kWaitExists, key))) {
-      ForgetIfEmpty(key);
+    } else {
+      WaitForKey(event, asking, Reader(i, WaitingVerb::kWaitExists), verb.keys[i]);
     }
   }
 }
@@ -77,9 +66,8 @@ void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& ve
 void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
     KeyEntry* const key = FindKey(event, verb.keys[i]);
-    if (key && IsSettling(*key)) {
-      if (waiting.Contains(asking.request, i)) continue;
-      Wait(event, asking, Reader(i, WaitingVerb::kStat, *key));
+    if (IsUnsettled(key)) {
+      WaitForKey(event, asking, Reader(i, WaitingVerb::kStat), verb.keys[i]);
     } else if (key && key->current) {
       StatOne(event, asking.request, i, *key->current);
     } else {
@@ -90,13 +78,13 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& ve
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    if (!asking.Wants(i)) continue;
     KeyEntry* const key = FindKey(event, verb.keys[i]);
-    if (key && IsSettling(*key)) {
-      if (waiting.Contains(asking.request, i)) continue;
-      WaitingItem item = Reader(i, WaitingVerb::kPin, *key);
+    if (IsUnsettled(key)) {
+      WaitingItem item = Reader(i, WaitingVerb::kPin);
       item.hard = verb.hard;
       item.soft = verb.soft;
-      Wait(event, asking, item);
+      WaitForKey(event, asking, item, verb.keys[i]);
     } else {
       const bool found = key && key->current;
       AnswerStatus(event, asking.request, i, WaitingVerb::kPin,
@@ -106,7 +94,9 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
 }
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Remove& verb) {
-  for (uint32_t i = 0; i < verb.keys.size(); ++i) RemoveOne(event, asking, i, verb.keys[i]);
+  for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    if (asking.Wants(i)) RemoveOne(event, asking, i, verb.keys[i]);
+  }
 }
 
 void Catalog::State::Do(Event& event, const Asking& /*asking*/, const NoteReads& verb) {
@@ -164,7 +154,7 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
 }
 
 void Catalog::State::HoldLease(TimePoint now, Object& object) {
-  object.lease_end = now + limits.lease;
+  object.lease_end = std::max(now + limits.lease, no_lease_ends_before);
   for (HeldReplica& replica : object.replicas) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     replica.segment->Move(&replica, object.hard_pin ? Standing::kPinned : Standing::kLeased);

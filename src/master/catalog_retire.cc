@@ -132,6 +132,7 @@ void Catalog::State::CountRetired(const Object& object, Cause cause) {
 void Catalog::State::OrderRetirement(Event& event, HeldReplica& replica) {
   Segment& segment = *replica.segment;
   Node& holder = segment.node();
+  ForgetNote(replica);
   if (holder.unconfirmed++ == 0) holder.unconfirmed_since = event.now;
   ++counters.orders_sent;
   replica.sent = event.now;
@@ -143,7 +144,7 @@ void Catalog::State::OrderRetirement(Event& event, HeldReplica& replica) {
 
 void Catalog::State::SendOrder(Event& event, HeldReplica& replica) {
   const Segment& segment = *replica.segment;
-  if (!segment.node().has_session) return;  // it follows when the node joins again
+  if (!segment.node().TakesOrders()) return;  // it follows when the node joins again
   event.out.Add(segment.id().holder,
                 RetireOrder{replica.object->id, segment.id().index, replica.birth, replica.ranges});
 }
@@ -191,9 +192,14 @@ void Catalog::State::Lose(Event& event, HeldReplica& replica) {
     case ObjectState::kComplete:
       return LoseOne(event, replica);
     default:
+      ForgetNote(replica);
       replica.segment->Release(&replica);
       --object.not_free;
-      if (--object.not_withdrawn == 0) Retire(event, object, Cause::kHoldersLost);
+      if (--object.not_withdrawn == 0) {
+        Retire(event, object, Cause::kHoldersLost);
+      } else if (object.state == ObjectState::kCommitting) {
+        CompleteIfClear(event, *object.key);  // the others may all have noted it
+      }
       return;
   }
 }
@@ -210,6 +216,7 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
     ++counters.copies_failed;
     copies.End(object.id, event.now);
   }
+  ForgetNote(replica);
   replica.segment->Release(&replica);
   --object.not_free;
   --object.not_withdrawn;
@@ -220,9 +227,9 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
 }
 
 void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
-  if (acks.term != term && guards.other_terms_are_ignored) {
-    counters.acks_ignored +=
-        acks.retired.size() + acks.ready.size() + acks.copied.size() + acks.released.size();
+  if ((acks.term != term && guards.other_terms_are_ignored) || !MayGrant(node)) {
+    counters.acks_ignored += acks.retired.size() + acks.ready.size() + acks.noted.size() +
+                             acks.copied.size() + acks.released.size();
     return;
   }
   // Before any memory is free: the counter is not below any stamp in it.
@@ -232,6 +239,9 @@ void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
   if (node.has_session) Trust(event, node);
   for (const RetireAck& ack : acks.retired) {
     if (!HandleAck(event, node, ack)) ++counters.acks_ignored;
+  }
+  for (const NoteAck& ack : acks.noted) {
+    if (!HandleNoteAck(event, node, ack)) ++counters.acks_ignored;
   }
   for (const ReadyAck& ack : acks.ready) {
     Segment* const segment = node.FindSegment(ack.segment);

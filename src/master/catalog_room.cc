@@ -95,11 +95,15 @@ Status TooLarge(const Object& object, const std::vector<const Node*>& allowed) {
 
 }  // namespace
 
+bool Catalog::State::MayGrant(const Node& node) const {
+  return node.reported || !guards.grant_after_report;
+}
+
 Room Catalog::State::FindFreeRoom(const Object& object) const {
   Room room;
   const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
   const auto has_it_free = [&](const Segment& segment) {
-    if (object.size > segment.Available()) return false;
+    if (object.size > segment.Available() || !MayGrant(segment.node())) return false;
     const uint64_t bytes = segment.free().Footprint(object.size);
     return bytes <= segment.Available() && PinFits(object, segment) &&
            segment.free().CanAllocate(bytes, limits.ranges_per_replica);
@@ -120,7 +124,9 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
   room.now = false;
   const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
   const auto can_make_it = [&](Segment& segment, bool soft_pins_too) {
-    if (object.size > segment.limit() || !PinFits(object, segment)) return false;
+    if (object.size > segment.limit() || !MayGrant(segment.node()) || !PinFits(object, segment)) {
+      return false;
+    }
     ExpireLeases(segment, event.now);
     const uint64_t wanted = segment.claimed() + segment.free().Footprint(object.size);
     uint64_t room_made =
@@ -134,9 +140,13 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
     Choose(candidates, object.replicas_wanted, &room.segments,
            [&](Segment& segment) { return can_make_it(segment, soft_pins_too); });
   }
+  // What the last master's readers may have leased is evictable soon.
+  const bool leases_end_soon = event.now < no_lease_ends_before;
   Choose(candidates, object.replicas_wanted, &room.segments, [&](const Segment& segment) {
+    const uint64_t reachable =
+        segment.Reachable() + (leases_end_soon ? segment.Bytes(Standing::kLeased) : 0);
     return object.size <= segment.limit() && PinFits(object, segment) &&
-           segment.free().Footprint(object.size) <= segment.Reachable();
+           segment.free().Footprint(object.size) <= reachable;
   });
   return room;
 }
@@ -210,7 +220,7 @@ void Catalog::State::ReplanQueue(Event& event, Segment& segment) {
 
 void Catalog::State::MakeRoom(Event& event, Segment& segment) {
   const Object* const head = segment.FirstInQueue();
-  if (!head || segment.node().suspected) return;
+  if (!head || segment.node().suspected || !segment.node().reported) return;
   AskForPages(event, segment, segment.claimed() + LowWatermark(segment));
   const uint64_t missing =
       Missing(segment.claimed(), segment.free().free_bytes() + segment.Coming());
@@ -222,6 +232,7 @@ void Catalog::State::MakeRoom(Event& event, Segment& segment) {
 }
 
 void Catalog::State::KeepReady(Event& event, Segment& segment) {
+  if (!segment.node().reported) return;
   const uint64_t wanted = segment.claimed() + LowWatermark(segment);
   AskForPages(event, segment, wanted);
   Evict(event, segment, Missing(wanted, segment.free().free_bytes() + segment.Coming()),

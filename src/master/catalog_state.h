@@ -54,8 +54,14 @@ struct Event {
 struct Asking {
   Node& caller;
   RequestName request;
-  Duration patience;  // 0 to 24 h
+  Duration patience;                          // 0 to 24 h
+  TimePoint asked;                            // when it came; not after now
+  const std::set<uint32_t>* items = nullptr;  // only these of the request's; null: all
+
+  bool Wants(uint32_t item) const { return !items || items->contains(item); }
 };
+
+size_t ItemCount(const VerbRequest& request);
 
 // Where the replicas of a put may lie.
 struct Room {
@@ -135,6 +141,7 @@ struct Catalog::State {
 
   Room FindRoom(const Event& event, const Object& object);
   Room FindFreeRoom(const Object& object) const;
+  bool MayGrant(const Node& node) const;
   // Whether there would be room, in the end, if no segment were sick.
   bool FitsOnceWell(const Object& object) const;
   // Room is made in these segments, and the put gets it there when its turn comes.
@@ -217,6 +224,8 @@ struct Catalog::State {
   // Keeps the item until what it waits for happens, at most for the caller's patience. With none,
   // or when too many wait, it is answered at once; false then.
   bool Wait(Event& event, const Asking& asking, WaitingItem item);
+  // A reader, until it is known what the key names.
+  void WaitForKey(Event& event, const Asking& asking, WaitingItem item, std::string_view name);
   void AnswerStatus(Event& event, const RequestName& request, uint32_t index, WaitingVerb verb,
                     Status status);
   // The item has waited for too long; says for what.
@@ -225,6 +234,8 @@ struct Catalog::State {
   static std::string SlowestHolder(const Object& object);
   // One that has not confirmed a withdrawal that the key waits for.
   static std::string SlowestHolder(const KeyEntry& key);
+  std::string WhyUnsettled(const KeyEntry& key) const;
+  std::string WhoIsMissing() const;
   void AnswerReader(Event& event, const WaitingItem& item);
   void AnswerAll(Event& event, WaitList& list, const Status& status);
   // Readers that need not wait any more are answered.
@@ -269,12 +280,52 @@ struct Catalog::State {
   void ForgetSweepsOf(Incarnation caller);
   Status StillSweeping(const RequestName& request, const std::string& waited) const;
 
+  // ---- notes (catalog_notes.cc)
+
+  // Whether the put is to become visible only when its holders have noted it.
+  bool AwaitsNotes(const Object& object, TimePoint now) const;
+  // All holders are to keep the committed object as it is now; also when its pins have changed.
+  void Note(Event& event, Object& object);
+  // One of them, that holds all of it.
+  void NoteReplica(Event& event, HeldReplica& replica);
+  void SendNote(Event& event, const HeldReplica& replica);
+  // Its holder is not to keep it, or is no member any more. The replica still has its segment.
+  void ForgetNote(HeldReplica& replica);
+  void ResendNotes(Event& event, Node& node, TimePoint sent_until);
+  bool HandleNoteAck(Event& event, Node& node, const NoteAck& ack);
+
   // ---- the new reign (catalog_reign.cc)
 
   void BeginReign(TimePoint now, const Reign& reign);
+  // Whether members of the last reign are missing.
+  bool Gathering() const { return nodes_missing > 0; }
+  // Whether a reader must wait to know what the key names. `key`: null, nothing is known of it.
+  bool IsUnsettled(const KeyEntry* key) const;
+  // Does what can be answered already, and holds up the rest.
+  void DoWhileGathering(Event& event, const Asking& asking, const VerbRequest& request);
+  // These of one request, held up until now.
+  void DoHeldUp(Event& event, const std::vector<WaitingItem*>& items);
+  void DoHeldUpPut(Event& event, const PutId& put);
+  void NoLongerMissing(Event& event, Node& node);
+  void NobodyIsMissing(Event& event);
+  // A node whose memory is unknown has opened a session.
+  void BeginReport(Event& event, Node& node);
+  // Not OK: the node is being struck.
   Status HandleReport(Event& event, Node& node, const Report& report);
-  // Whether members of the last reign are still waited for.
-  bool Gathering() const { return false; }
+  Status TakeReport(Event& event, Node& node, const Report& report);
+  Status EndReport(Event& event, Node& node, const Report& report);
+  // The segment of ranges that may have been granted in an earlier reign.
+  Result<Segment*> CheckReported(const Node& node, uint32_t index, uint64_t birth,
+                                 const std::vector<Range>& ranges, const std::string& whose) const;
+  Status Adopt(Event& event, Node& node, const NoteOrder& note);
+  Status AdoptHeld(Event& event, Node& node, const HeldMemory& held);
+  Object& AddAdopted(Event& event, const NoteOrder& note);
+  void Unadopt(Object& object);
+  void LetLeave(Object& object, const std::string& name);
+  void TakeRetention(TimePoint now, const Retention& left, Object& object);
+  // Committed replicas stand as the object's lease and pins want it.
+  void SettleStandings(TimePoint now, Object& object);
+  void ForgetUnreported(Event& event, Node& node);
 
   // ---- copies (catalog_copies.cc)
 
@@ -412,6 +463,17 @@ struct Catalog::State {
   CopyQueue copies;                         // of objects that are kComplete
   ByteBudget copy_budget;
   TaskTable tasks;
+  uint64_t next_note = 1;
+
+  TimePoint began{};                 // of the reign
+  Duration longest_lease{};          // ever allowed in this pool
+  TimePoint no_lease_ends_before{};  // of any object: leases of the last reign may last so long
+  size_t nodes_missing = 0;          // members of the last reign that have not reported
+  // While any is:
+  WaitList held_up;                                                // in the order of arrival
+  std::map<PutId, std::pair<RequestName, uint32_t>> held_up_puts;  // that may be reported yet
+  std::set<std::string, std::less<>> contradicted;                 // keys; their puts are dropped
+
   std::set<Incarnation> complainers;    // whose peers failed them lately
   std::map<SegmentId, TimePoint> sick;  // since when
   bool watched = false;                 // somebody wants to know what becomes of objects

@@ -16,7 +16,7 @@ void Catalog::State::Tick(Event& event) {
   EndSoftPins(event.now);
   for (const auto& [incarnation, node] : nodes.all()) {
     for (const auto& segment : node->segments) ExpireLeases(*segment, event.now);
-    if (node->suspected) continue;
+    if (node->suspected || !node->reported) continue;
     for (const auto& segment : node->segments) {
       if (!segment->TakesNew()) continue;
       ServeQueue(event, *segment);
@@ -48,7 +48,8 @@ void Catalog::State::JudgeNodes(Event& event) {
     if (event.now - node->heard > limits.suspect_after) Suspect(event, *node);
     if (!node->suspected) continue;
     const Duration suspected = event.now - node->suspected_since;
-    if (suspected >= gone_after) {
+    const bool leases_run = guards.gone_after_longest_lease && event.now - began < longest_lease;
+    if (suspected >= gone_after && !leases_run) {
       Strike(event, *node, NodeEvent::What::kGone);
     } else if (suspected >= limits.abort_writer_after) {
       AbortPutsOf(event, *node, /*committing=*/false);

@@ -19,6 +19,15 @@ std::string Milliseconds(Duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
 }
 
+// A node that has not confirmed what the key's new object waits for.
+std::string SlowestNoter(const KeyEntry& key) {
+  if (!key.unfinished) return "unknown";
+  for (const HeldReplica& replica : key.unfinished->replicas) {
+    if (replica.segment && replica.note != 0) return replica.segment->node().peer.name;
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 std::string Catalog::State::SlowestHolder(const Object& object) {
@@ -52,6 +61,32 @@ bool Catalog::State::Wait(Event& event, const Asking& asking, WaitingItem item) 
   return true;
 }
 
+void Catalog::State::WaitForKey(Event& event, const Asking& asking, WaitingItem item,
+                                std::string_view name) {
+  if (waiting.Contains(asking.request, item.index)) return;
+  KeyEntry& key = FindOrAddKey(name);
+  item.key = &key;
+  item.list = &key.readers;
+  if (!Wait(event, asking, item)) ForgetIfEmpty(key);
+}
+
+std::string Catalog::State::WhyUnsettled(const KeyEntry& key) const {
+  if (!key.leaving.empty()) {
+    return "node " + SlowestHolder(key) + " has not withdrawn an older object of the key";
+  }
+  if (key.unfinished) {
+    return "node " + SlowestNoter(key) +
+           " has not confirmed that it keeps the object for the next "
+           "master";
+  }
+  return WhoIsMissing();
+}
+
+std::string Catalog::State::WhoIsMissing() const {
+  return std::to_string(nodes_missing) +
+         " of the pool's nodes have not reported since the master's start";
+}
+
 void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint32_t index,
                                   WaitingVerb verb, Status status) {
   switch (verb) {
@@ -66,6 +101,7 @@ void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint
     case WaitingVerb::kWaitExists:
     case WaitingVerb::kPin:
     case WaitingVerb::kRemove:
+    case WaitingVerb::kItem:
       return AddStatus<ItemAnswer>(event, request, index, std::move(status));
     case WaitingVerb::kSweep:
       return AddStatus<CountAnswer>(event, request, index, std::move(status));
@@ -74,6 +110,11 @@ void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint
 
 void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
   const std::string waited = Milliseconds(event.now - item.since);
+  if (item.held_up) {
+    return AnswerStatus(
+        event, item.request, item.index, item.verb,
+        DeadlineExceededError("not begun after " + waited + ": " + WhoIsMissing() + "; ask again"));
+  }
   Status status;
   switch (item.verb) {
     case WaitingVerb::kStartPut:
@@ -81,21 +122,20 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
       status = NoRoom(*item.object);
       break;
     case WaitingVerb::kCommitPut:
-      status = DeadlineExceededError("not visible after " + waited + ": node " +
-                                     SlowestHolder(*item.object->key) +
-                                     " has not withdrawn an older object of the key; it becomes "
-                                     "visible then, ask again");
+      status = DeadlineExceededError("not visible after " + waited + ": " +
+                                     WhyUnsettled(*item.object->key) +
+                                     "; it becomes visible then, ask again");
       break;
     case WaitingVerb::kLocate:
     case WaitingVerb::kExists:
     case WaitingVerb::kPin:
     case WaitingVerb::kStat:
-      status =
-          DeadlineExceededError("not known after " + waited + ": node " + SlowestHolder(*item.key) +
-                                " has not withdrawn an older object of the key; ask again");
+      status = DeadlineExceededError("not known after " + waited + ": " + WhyUnsettled(*item.key) +
+                                     "; ask again");
       break;
     case WaitingVerb::kWaitExists:
-      status = DeadlineExceededError("no put of the key was committed within " + waited);
+      status = DeadlineExceededError("no put of the key was committed within " + waited +
+                                     (Gathering() ? ", and " + WhoIsMissing() : std::string()));
       break;
     case WaitingVerb::kRemove:
       status = DeadlineExceededError("no longer found, but after " + waited + " node " +
@@ -105,6 +145,8 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
     case WaitingVerb::kSweep:
       status = StillSweeping(item.request, waited);
       break;
+    case WaitingVerb::kItem:
+      break;  // only held up
   }
   AnswerStatus(event, item.request, item.index, item.verb, std::move(status));
 }

@@ -18,6 +18,9 @@ struct Limits {
   Duration gone_after = std::chrono::seconds(15);         // of suspicion; never less than the lease
   Duration abort_writer_after = std::chrono::seconds(2);  // of suspicion: its unfinished puts end
   Duration order_resend_after = std::chrono::seconds(1);
+  // A put is visible before its holders have noted it, as long as they leave no note unconfirmed
+  // for longer than this.
+  Duration note_patience = std::chrono::milliseconds(100);
   Duration sick_for = std::chrono::seconds(5);     // after the last complaint of its peers
   Duration slow_start = std::chrono::seconds(30);  // a lender's free memory counts in full after
   uint64_t repair_bytes_per_second = uint64_t{1} << 30;  // copies of replicas, in all
@@ -51,6 +54,10 @@ struct Guards {
   bool copies_go_where_none_is = true;         // rule 2: one put's grants on a node, one at a time
   bool copies_serve_when_filled = true;        // rule 5: what a copy fills is not located
   bool other_terms_are_ignored = true;         // terms: acks of another master's orders
+  bool grant_after_report = true;              // reigns: what may still hold what nobody knows of
+  bool misses_wait_for_reports = true;         // reigns: a miss while members are missing
+  bool nothing_evicted_for_longest_lease = true;  // reigns: leases that the last master gave
+  bool durable_waits_for_notes = true;            // notes: else the next master does not know it
 };
 
 }  // namespace kvstore::master

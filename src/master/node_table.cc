@@ -60,6 +60,10 @@ bool Node::IsSlow(TimePoint now) const {
   return unconfirmed > 0 && now - std::max(acks_heard, unconfirmed_since) > kAcksAreSlowAfter;
 }
 
+bool Node::IsBehind(TimePoint now, Duration patience) const {
+  return !has_session || (!notes.empty() && now - notes.begin()->second.since > patience);
+}
+
 Node* NodeTable::Find(Incarnation incarnation) const {
   const auto it = nodes_.find(incarnation);
   return it == nodes_.end() ? nullptr : it->second.get();
@@ -71,20 +75,35 @@ Node* NodeTable::Add(const Peer& peer, TimePoint now) {
   slot->peer = peer;
   slot->heard = slot->joined = now;
   slot->order = next_order_++;
-  by_host_[peer.host].push_back(slot.get());
-  by_name_[peer.name].push_back(slot.get());
+  AddToIndexes(slot.get());
   return slot.get();
+}
+
+void NodeTable::SetPeer(Node* node, const Peer& peer) {
+  const bool moves = peer.host != node->peer.host || peer.name != node->peer.name;
+  if (moves) LeaveIndexes(node);
+  node->peer = peer;
+  if (moves) AddToIndexes(node);
 }
 
 void NodeTable::Erase(Node* node) {
   for (const auto& segment : node->segments) by_free_share_.Erase(segment.get());
+  LeaveIndexes(node);
+  nodes_.erase(node->peer.incarnation);
+}
+
+void NodeTable::AddToIndexes(Node* node) {
+  by_host_[node->peer.host].push_back(node);
+  by_name_[node->peer.name].push_back(node);
+}
+
+void NodeTable::LeaveIndexes(Node* node) {
   for (auto [index, word] :
        {std::pair(&by_host_, &node->peer.host), std::pair(&by_name_, &node->peer.name)}) {
     const auto it = index->find(*word);
     std::erase(it->second, node);
     if (it->second.empty()) index->erase(it);
   }
-  nodes_.erase(node->peer.incarnation);
 }
 
 Segment* NodeTable::AddSegment(Node* node, const LentSegment& lent) {

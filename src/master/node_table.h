@@ -83,6 +83,14 @@ class Outcomes {
   SequenceSet used_up_;
 };
 
+// A note that its holder has not confirmed.
+struct OpenNote {
+  HeldReplica* replica = nullptr;
+  TimePoint since{};
+  TimePoint sent{};      // last
+  bool changed = false;  // what is to be kept has, since it was sent: once confirmed it goes again
+};
+
 // A member of the pool, as holder and as writer.
 struct Node {
   Peer peer;
@@ -94,6 +102,7 @@ struct Node {
   TimePoint suspected_since{};
   uint64_t order = 0;  // in which it joined
   TimePoint joined{};
+  bool met = false;   // it has opened a session in this reign
   bool kept = false;  // among the durable members, since it lends memory, or wanted to
   // It is being struck from the durable members; then this is what has become of it.
   std::optional<NodeEvent> striking;
@@ -107,6 +116,13 @@ struct Node {
   size_t unconfirmed = 0;         // retire orders that it has not answered at all
   TimePoint unconfirmed_since{};  // when that last rose from 0
   TimePoint acks_heard{};
+
+  std::map<uint64_t, OpenNote> notes;  // in the order in which they were first sent
+  TimePoint notes_resent{};
+  // What its memory holds is known; until then none of it is granted, and no order goes there.
+  bool reported = true;
+  bool missing = false;      // a member of the last reign that has not reported
+  TimePoint report_began{};  // the one that is under way
 
   // As reader, and for people.
   std::map<SegmentId, TimePoint> failures;  // that it complained of, and when last
@@ -130,6 +146,9 @@ struct Node {
   // Whether it leaves orders unanswered: its last acks, and the oldest question, are older than
   // 100 ms.
   bool IsSlow(TimePoint now) const;
+  // Whether a note may get lost with the master for longer than `patience`.
+  bool IsBehind(TimePoint now, Duration patience) const;
+  bool TakesOrders() const { return has_session && reported; }
 };
 
 // Members of the pool: live and suspected ones, and which incarnations never come back. Also the
@@ -139,6 +158,8 @@ class NodeTable {
   // null: not a member.
   Node* Find(Incarnation incarnation) const;
   Node* Add(const Peer& peer, TimePoint now);
+  // What is known of it anew.
+  void SetPeer(Node* node, const Peer& peer);
   // Its segments must hold nothing any more.
   void Erase(Node* node);
   Segment* AddSegment(Node* node, const LentSegment& lent);
@@ -179,6 +200,9 @@ class NodeTable {
 
  private:
   using Index = std::map<std::string, std::vector<Node*>, std::less<>>;
+
+  void AddToIndexes(Node* node);
+  void LeaveIndexes(Node* node);
 
   std::map<Incarnation, std::unique_ptr<Node>> nodes_;
   Index by_host_;

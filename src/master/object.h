@@ -55,6 +55,7 @@ struct HeldReplica {
   Standing standing = Standing::kUnfinished;
   TimePoint sent{};    // when its retire order, or what fills it, was last sent
   bool noted = false;  // its holder keeps what it holds, as it is now, for the next master
+  uint64_t note = 0;   // the one that its holder has not confirmed; 0: none
 
   HeldReplica* previous = nullptr;  // of its segment's list for `standing`
   HeldReplica* next = nullptr;
@@ -77,6 +78,7 @@ struct Object {
   ObjectState state = ObjectState::kParked;
   Outcome outcome = Outcome::kAborted;  // meaningful once kRetiring
   bool was_visible = false;             // has ever been kComplete
+  bool adopted = false;                 // a put of an earlier reign
   KeyEntry* key = nullptr;              // null: retiring, and no longer of interest to its key
 
   // How it was asked for; wanted while parked.
@@ -106,6 +108,9 @@ struct Object {
   std::list<HeldReplica> replicas;  // at fixed places
   size_t not_withdrawn = 0;         // replicas whose holder may still vouch for them
   size_t not_free = 0;              // replicas whose memory has not come back
+  uint32_t notes_open = 0;          // replicas whose note is not confirmed
+  bool notes_sent = false;          // committing: all of them were
+  bool awaits_notes = false;        // committing: visible only when all are confirmed
 
   WaitList waiting;  // kParked: StartPuts; kCommitting: CommitPuts
 

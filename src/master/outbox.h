@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,6 +33,7 @@ class Outbox {
   void Add(Incarnation node, Order order);
   void Add(NodeEvent event) { effects_.node_events.push_back(std::move(event)); }
   void Add(ObjectEvent event) { effects_.object_events.push_back(std::move(event)); }
+  void AddContradicted(std::string key) { effects_.contradicted.push_back(std::move(key)); }
   void AddGone(Incarnation node) { effects_.gone.push_back(node); }
   void AddStrike(Incarnation node) { effects_.strike.push_back(node); }
 

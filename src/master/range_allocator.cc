@@ -25,6 +25,20 @@ std::vector<Range> RangeAllocator::Allocate(uint64_t bytes, size_t max_ranges) {
   return taken;
 }
 
+bool RangeAllocator::Take(Range range) {
+  auto at = by_offset_.upper_bound(range.offset);
+  if (at == by_offset_.begin()) return false;
+  --at;
+  const uint64_t start = at->first;
+  const uint64_t end = start + at->second;
+  const uint64_t range_end = range.offset + range.length;
+  if (range_end > end) return false;
+  Erase(at);
+  if (range.offset > start) Insert({start, range.offset - start});
+  if (end > range_end) Insert({range_end, end - range_end});
+  return true;
+}
+
 uint64_t RangeAllocator::Usable(size_t max_ranges) const {
   uint64_t sum = 0;
   for (auto it = by_length_.rbegin(); it != by_length_.rend() && max_ranges > 0; ++it) {

@@ -41,6 +41,9 @@ class RangeAllocator {
   // is free.
   void Release(Range range);
 
+  // Takes just that range, whole granules. False: not all of it is free; nothing is taken then.
+  bool Take(Range range);
+
   // Takes all that is free at `offset` and beyond it, whole granules.
   std::vector<Range> TakeFrom(uint64_t offset);
 

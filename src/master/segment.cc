@@ -31,6 +31,21 @@ bool Segment::Grant(HeldReplica* replica, uint64_t bytes, size_t max_ranges, uin
   return true;
 }
 
+bool Segment::Adopt(HeldReplica* replica, const std::vector<Range>& ranges, uint64_t birth,
+                    Standing standing) {
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (free_.Take(ranges[i])) continue;
+    for (size_t taken = 0; taken < i; ++taken) free_.Release(ranges[taken]);
+    return false;
+  }
+  replica->segment = this;
+  replica->birth = birth;
+  replica->ranges = ranges;
+  for (const Range& range : ranges) replica->bytes += range.length;
+  Enter(replica, standing);
+  return true;
+}
+
 void Segment::Move(HeldReplica* replica, Standing to) {
   Leave(replica);
   Enter(replica, to);

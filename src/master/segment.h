@@ -42,6 +42,10 @@ class Segment {
   // Gives the replica memory and the standing kUnfinished. False: there is not enough free, or in
   // too many pieces; nothing has happened.
   bool Grant(HeldReplica* replica, uint64_t bytes, size_t max_ranges, uint64_t birth);
+  // Gives it just those ranges, whole granules below what is prepared. False: they are not free;
+  // nothing has happened.
+  bool Adopt(HeldReplica* replica, const std::vector<Range>& ranges, uint64_t birth,
+             Standing standing);
   // Moves the replica to the end of the list of that standing, also where it stands already.
   void Move(HeldReplica* replica, Standing to);
   // The replica's memory is free; it stays in its list, with 0 bytes.

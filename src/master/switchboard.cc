@@ -6,6 +6,8 @@
 #include <iterator>
 #include <string>
 
+#include "text/key_text.h"
+
 namespace kvstore::master {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr size_t kMaxVerbStreams = 64;  // of one caller
 // that the process was stopped or starved, or the lock held, and then nodes were not heard because
 // of the master.
 constexpr Duration kLongestTick = std::chrono::milliseconds(250);
+constexpr size_t kKeyCharacters = 200;  // in a line of the log
 constexpr Duration kStrikeAgainAfter = std::chrono::seconds(1);
 constexpr Duration kComplainEvery = std::chrono::seconds(30);
 
@@ -346,6 +349,7 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
   if (!effects.node_events.empty() || !effects.object_events.empty()) {
     feed_.Add(clock_.Now(), effects.node_events, effects.object_events);
   }
+  mail.contradicted = std::move(effects.contradicted);
   mail.node_events = std::move(effects.node_events);
   mail.object_events = std::move(effects.object_events);
   return mail;
@@ -365,6 +369,11 @@ void Switchboard::Deliver(Mail mail) {
   for (const Lines& lines : mail.ended) {
     if (lines.session != nullptr) lines.session->EndSession(mail.why);
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);
+  }
+  for (const std::string& key : mail.contradicted) {
+    LOG(ERROR) << "holders kept different bytes under one key, which must not happen; all of them "
+                  "were dropped. key="
+               << text::Shorten(text::Escape(key), kKeyCharacters);
   }
   if (!mail.node_events.empty() || !mail.object_events.empty()) {
     event_log_.Write(clock_.Now(), mail.node_events, mail.object_events);

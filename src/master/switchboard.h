@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -113,6 +114,7 @@ class Switchboard {
     std::vector<Lines> ended;
     Status why;  // they were ended
     std::vector<Incarnation> strike;
+    std::vector<std::string> contradicted;
     std::vector<NodeEvent> node_events;
     std::vector<ObjectEvent> object_events;
   };

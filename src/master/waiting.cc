@@ -7,6 +7,13 @@ bool WaitingItems::Contains(const RequestName& request, uint32_t index) const {
   return it != requests_.end() && it->second.contains(index);
 }
 
+WaitingItem* WaitingItems::Find(const RequestName& request, uint32_t index) {
+  const auto it = requests_.find(request);
+  if (it == requests_.end()) return nullptr;
+  const auto item = it->second.find(index);
+  return item == it->second.end() ? nullptr : &item->second;
+}
+
 WaitingItem* WaitingItems::Add(WaitingItem item) {
   WaitingItem* const added = &requests_[item.request].emplace(item.index, item).first->second;
   added->serial = next_serial_++;

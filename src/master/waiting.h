@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@ enum class WaitingVerb : uint8_t {
   kPin,         // as kCommitPut
   kRemove,      // for the withdrawal of what was removed; so does kSweep
   kSweep,
+  kItem,  // only held up, until no member of the last reign is missing; so may be others
 };
 
 // One item that is answered later.
@@ -49,6 +51,8 @@ struct WaitingItem {
   Duration soft{};           // kPin
   Object* object = nullptr;  // kStartPut, kCommitPut
   KeyEntry* key = nullptr;   // all others but kSweep
+  // Held up: what is to be done later; neither object nor key then.
+  std::shared_ptr<const VerbRequest> held_up;
   WaitList* list = nullptr;  // of `object` or `key`: what is answered together
   uint64_t serial = 0;       // order of arrival; unique
 
@@ -68,6 +72,9 @@ class WaitingItems {
 
   // Whether that item waits already, so that its retry has nothing to do.
   bool Contains(const RequestName& request, uint32_t index) const;
+
+  // null: it does not wait.
+  WaitingItem* Find(const RequestName& request, uint32_t index);
 
   // Takes the item, whose `list` is set, in at the end of that list. It must not wait yet, and
   // there must be room. The pointer is good until Remove.

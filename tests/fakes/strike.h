@@ -27,6 +27,15 @@ inline Effects WithStrikes(Catalog* catalog, TimePoint now, Effects effects) {
   return effects;
 }
 
+// Of a node whose memory holds nothing.
+inline Report WholeReport(uint64_t term, uint64_t counter) {
+  Report report;
+  report.term = term;
+  report.counter = counter;
+  report.last = true;
+  return report;
+}
+
 }  // namespace kvstore::master
 
 #endif  // KVSTORE_TESTS_FAKES_STRIKE_H_

@@ -32,6 +32,7 @@ struct FakeNode {
   std::map<uint32_t, uint64_t> to_prepare;
   std::map<uint32_t, uint64_t> to_release;
   std::map<PutId, CopyOrder> to_copy;
+  std::map<std::pair<PutId, uint32_t>, NoteOrder> to_note;
   std::vector<Acks> sent;  // for repetition
   std::vector<uint64_t> sequences;
 };
@@ -171,6 +172,11 @@ class World {
     const Result<Welcome> welcome = catalog_.Join(now_, hello, &effects);
     if (!welcome.ok()) problem_ = welcome.status().ToString();
     Collect(effects);
+    if (!welcome.ok() || !welcome->wants_report) return;
+    const Status status =
+        catalog_.HandleReport(now_, node.peer.incarnation, WholeReport(1, node.counter), &effects);
+    if (!status.ok()) problem_ = status.ToString();
+    Collect(effects);
   }
 
   void ChangeMembers() {
@@ -297,6 +303,7 @@ class World {
     }
     put.replicas = 1 + (Pick(3) == 0);
     put.replace = Pick(2) == 0;
+    put.durable = Pick(4) == 0;
     constexpr Placement kPlacements[] = {Placement::kLocalFirst, Placement::kSpread,
                                          Placement::kThisHost};
     put.placement = kPlacements[Pick(3)];
@@ -394,6 +401,12 @@ class World {
     for (const auto& [segment, limit] : node.to_prepare) {
       if (Pick(2)) acks.ready.push_back({segment, limit, Pick(30) == 0 ? "no memory" : ""});
     }
+    for (auto it = node.to_note.begin(); it != node.to_note.end();) {
+      const NoteOrder& note = it->second;
+      const bool said = Pick(3) > 0;
+      if (said) acks.noted.push_back({note.put, note.segment, note.birth, Pick(200) > 0});
+      it = said ? node.to_note.erase(it) : std::next(it);
+    }
     for (auto it = node.to_copy.begin(); it != node.to_copy.end();) {
       const CopyOrder& order = it->second;
       if (Pick(2) == 0) {
@@ -422,6 +435,9 @@ class World {
       freed.push_back(name);
     }
     for (const auto& [segment, limit] : node.to_prepare) acks.ready.push_back({segment, limit, ""});
+    for (const auto& [name, note] : std::exchange(node.to_note, {})) {
+      acks.noted.push_back({note.put, note.segment, note.birth, true});
+    }
     for (const auto& [put, order] : std::exchange(node.to_copy, {})) {
       acks.copied.push_back({order.put, order.segment, order.birth, Status::Ok()});
     }
@@ -454,6 +470,8 @@ class World {
       for (const Order& order : to.orders.orders) {
         if (const auto* retire = std::get_if<RetireOrder>(&order)) {
           node->second.open[{retire->put, retire->segment}] = *retire;
+        } else if (const auto* note = std::get_if<NoteOrder>(&order)) {
+          node->second.to_note[{note->put, note->segment}] = *note;
         } else if (const auto* prepare = std::get_if<PrepareOrder>(&order)) {
           node->second.to_prepare[prepare->segment] = prepare->limit;
           // Pages that are asked for again are none to be given back.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fakes/strike.h"
 #include "tools/json_value.h"
 
 namespace kvstore::master {
@@ -33,9 +34,13 @@ class HttpApiTest : public testing::Test {
     hello.self = {{number, number}, "node" + std::to_string(number), "host", "at"};
     hello.counter = 1;
     if (lend_bytes > 0) hello.segments.push_back({0, lend_bytes, 4096, lend_bytes});
-    board_.Join(hello, std::make_shared<SilentSession>(), [](const Result<Welcome>& welcome) {
+    const auto session = std::make_shared<SilentSession>();
+    board_.Join(hello, session, [](const Result<Welcome>& welcome) {
       EXPECT_TRUE(welcome.ok()) << welcome.status();
     });
+    if (lend_bytes == 0) return;
+    const Report report = WholeReport(board_.term(), hello.counter);
+    EXPECT_TRUE(board_.HandleReport(hello.self.incarnation, session.get(), report).ok());
   }
   void Store(const std::string& key) {
     KeyBatch keys;

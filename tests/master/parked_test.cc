@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "fakes/strike.h"
 #include "master/catalog.h"
 
 namespace kvstore::master {
@@ -30,7 +31,11 @@ class ParkedTest : public testing::Test {
     hello.counter = ++counter_;
     if (granules > 0) hello.segments = {{0, granules * kGranule, kGranule, granules * kGranule}};
     Effects effects;
-    ASSERT_TRUE(catalog_.Join(now_, hello, &effects).ok());
+    const Result<Welcome> welcome = catalog_.Join(now_, hello, &effects);
+    ASSERT_TRUE(welcome.ok()) << welcome.status();
+    Note(effects);
+    if (!welcome->wants_report) return;
+    ASSERT_TRUE(catalog_.HandleReport(now_, node, WholeReport(1, counter_), &effects).ok());
     Note(effects);
   }
 

@@ -102,6 +102,7 @@ class ScriptedNode {
     const v1::MasterMessage answer = session_.Read();
     ASSERT_TRUE(answer.has_welcome());
     term_ = answer.welcome().term();
+    if (answer.welcome().wants_report()) SendReport();
     verbs_ = std::make_unique<VerbsStream>(stub_, &v1::Master::Stub::Verbs);
     SendVerbHello(*verbs_);
     ExpectItem(Ask(Exists{Keys({"nothing"})}), NotFoundError(""));
@@ -110,6 +111,15 @@ class ScriptedNode {
   void SendHello() {
     v1::NodeMessage message;
     Encode(hello_, message.mutable_hello());
+    session_.Write(message);
+  }
+
+  // Its memory holds nothing.
+  void SendReport() {
+    v1::NodeMessage message;
+    Encode(
+        Report{.term = term_, .counter = hello_.counter, .segments = hello_.segments, .last = true},
+        message.mutable_report());
     session_.Write(message);
   }
 
@@ -168,14 +178,17 @@ class ScriptedNode {
     EXPECT_EQ(answers->front().status.code(), status.code()) << answers->front().status;
   }
 
-  // The next order from the session, which must be to retire something.
+  // The next order from the session, notes aside, which must be to retire something.
   RetireOrder ReadRetire() {
-    const Result<Orders> orders = Decode(session_.Read().orders());
-    EXPECT_TRUE(orders.ok() && orders->orders.size() == 1) << orders.status();
-    if (!orders.ok() || orders->orders.empty()) return {};
-    const auto* retire = std::get_if<RetireOrder>(&orders->orders.front());
-    EXPECT_NE(retire, nullptr);
-    return retire == nullptr ? RetireOrder{} : *retire;
+    for (;;) {
+      const Result<Orders> orders = Decode(session_.Read().orders());
+      EXPECT_TRUE(orders.ok() && orders->orders.size() == 1) << orders.status();
+      if (!orders.ok() || orders->orders.empty()) return {};
+      if (std::holds_alternative<NoteOrder>(orders->orders.front())) continue;
+      const auto* retire = std::get_if<RetireOrder>(&orders->orders.front());
+      EXPECT_NE(retire, nullptr);
+      return retire == nullptr ? RetireOrder{} : *retire;
+    }
   }
 
   void Acknowledge(const RetireOrder& order, RetireStage stage) {
@@ -220,6 +233,7 @@ class ServiceTest : public testing::Test {
     Config config;
     config.limits.suspect_after = std::chrono::minutes(5);
     config.limits.gone_after = std::chrono::minutes(5);
+    config.limits.note_patience = std::chrono::minutes(5);  // nor do they confirm notes
     return config;
   }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "fakes/strike.h"
+
 namespace kvstore::master {
 namespace {
 
@@ -25,7 +27,12 @@ class FakeClock : public Clock {
 
 class FakeSession : public SessionPort {
  public:
-  void Send(Orders orders) override { received.push_back(std::move(orders)); }
+  // Notes are left unconfirmed.
+  void Send(Orders orders) override {
+    std::erase_if(orders.orders,
+                  [](const Order& o) { return std::holds_alternative<NoteOrder>(o); });
+    if (!orders.orders.empty()) received.push_back(std::move(orders));
+  }
   void EndSession(const Status& why) override { ended = why; }
   std::vector<Orders> received;
   std::optional<Status> ended;
@@ -88,6 +95,10 @@ class SwitchboardTest : public testing::Test {
     if (lend_bytes > 0) hello.segments.push_back({0, lend_bytes, 4096, lend_bytes});
     Result<Welcome> answer = UnavailableError("not answered");
     board_.Join(hello, member.session, [&answer](Result<Welcome> w) { answer = std::move(w); });
+    if (answer.ok() && answer->wants_report) {
+      const Report report = WholeReport(kTerm, hello.counter);
+      EXPECT_TRUE(board_.HandleReport(member.id, member.session.get(), report).ok());
+    }
     return answer;
   }
 
@@ -305,6 +316,24 @@ TEST_F(SwitchboardTest, WhoWouldBeRefusedIsNotWrittenDown) {
               [&refused](const Result<Welcome>& welcome) { refused = !welcome.ok(); });
   EXPECT_TRUE(refused);
   EXPECT_TRUE(members_.asked.empty());
+}
+
+TEST_F(SwitchboardTest, ReportThatIsRefusedEndsTheSession) {
+  const Member node{{1, 1}};
+  Hello hello;
+  hello.self = {node.id, "name", "host", "descriptor"};
+  hello.segments.push_back({0, 8192, 4096, 8192});
+  board_.Join(hello, node.session, [](const Result<Welcome>& w) { EXPECT_TRUE(w.ok()); });
+  const Report report = WholeReport(kTerm - 1, 1);
+  const auto stranger = std::make_shared<FakeSession>();
+  EXPECT_TRUE(board_.HandleReport(node.id, stranger.get(), report).ok());  // of a session before
+  EXPECT_FALSE(node.session->ended);
+  const Status status = board_.HandleReport(node.id, node.session.get(), report);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  ASSERT_TRUE(node.session->ended);
+  EXPECT_EQ(node.session->ended->code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(members_.asked.back(), "strike 1");
+  EXPECT_EQ(TryJoin(node, 8192).status().code(), StatusCode::kFailedPrecondition);
 }
 
 TEST_F(SwitchboardTest, LenderIsGoneOnlyWhenItIsStruck) {

@@ -9,8 +9,6 @@
 namespace kvstore::master {
 namespace {
 
-constexpr Incarnation kPool{0x9001, 1};
-
 // "2": granules, "10b": bytes.
 uint64_t ParseSize(const std::string& text) {
   const uint64_t number = std::stoull(text);
@@ -95,6 +93,12 @@ void Transcript::Execute(const std::string& line) {
     catalog_->WatchObjects(command.Argument(0) == "on");
   } else if (verb == "evict") {
     Evict(command);
+  } else if (verb == "reign") {
+    BeginReign(command);
+  } else if (verb == "report") {
+    HandReport(command);
+  } else if (verb == "noted") {
+    ConfirmNotes(command);
   } else if (verb == "lend" || verb == "drain" || verb == "task" || verb == "tasks") {
     Operate(command);
   } else if (verb == "withdrawn" || verb == "free" || verb == "ready" || verb == "copied" ||
@@ -135,6 +139,8 @@ void Transcript::NewCatalog(const Command& command) {
   limits.segments_per_node = command.Number("segments", limits.segments_per_node);
   limits.replicas = static_cast<uint32_t>(command.Number("replicas", limits.replicas));
   limits.ranges_per_replica = command.Number("ranges", limits.ranges_per_replica);
+  limits_ = limits;
+  notes_shown_ = command.Has("notes");
   catalog_ = std::make_unique<Catalog>(now_, limits, Reign{kPool, 1, {}, {}}, guards_);
   holders_.clear();
   last_request_ = 0;
@@ -152,7 +158,11 @@ void Transcript::SetGuards(const Command& command) {
       {"suspected_holders_get_no_lease", &Guards::suspected_holders_get_no_lease},
       {"copies_go_where_none_is", &Guards::copies_go_where_none_is},
       {"copies_serve_when_filled", &Guards::copies_serve_when_filled},
-      {"other_terms_are_ignored", &Guards::other_terms_are_ignored}};
+      {"other_terms_are_ignored", &Guards::other_terms_are_ignored},
+      {"grant_after_report", &Guards::grant_after_report},
+      {"misses_wait_for_reports", &Guards::misses_wait_for_reports},
+      {"nothing_evicted_for_longest_lease", &Guards::nothing_evicted_for_longest_lease},
+      {"durable_waits_for_notes", &Guards::durable_waits_for_notes}};
   for (const std::string& name : Split(command.Option("off", ""), ',')) {
     if (!names.contains(name)) command.Fail("no such guard");
     guards_.*names.at(name) = false;
@@ -181,15 +191,22 @@ void Transcript::Join(const Command& command) {
   }
   Effects effects;
   const Result<Welcome> welcome = catalog_->Join(now_, hello, &effects);
-  Line(welcome.ok() ? "welcome " + name + " term " + std::to_string(welcome->term)
+  const bool shown = command.Has("report") && welcome.ok() && welcome->wants_report;
+  Line(welcome.ok() ? "welcome " + name + " term " + std::to_string(welcome->term) +
+                          (shown ? ", wants a report" : "")
                     : "refused " + name + " " + welcome.status().ToString());
+  Show(effects);
+  if (!welcome.ok() || !welcome->wants_report || shown) return;
+  const Report report = WholeReport(welcome->term, hello.counter);
+  const Status status = catalog_->HandleReport(now_, hello.self.incarnation, report, &effects);
+  if (!status.ok()) Line("refused the report of " + name + " " + status.ToString());
   Show(effects);
 }
 
 void Transcript::Acknowledge(const Command& command) {
   Holder& holder = holders_.at(command.Argument(0));
   Acks acks;
-  acks.term = command.Number("term", 1);
+  acks.term = command.Number("term", catalog_->term());
   if (command.verb() == "ready") {
     acks.ready.push_back({static_cast<uint32_t>(std::stoul(command.Argument(1))),
                           ParseSize(command.Argument(2)), command.Option("problem", "")});
@@ -376,6 +393,11 @@ void Transcript::List(const Command& command) {
          std::to_string(census.nodes_suspected) +
          (census.objects_lacking ? ", lacking " + std::to_string(census.objects_lacking) : "") +
          (census.copies_running ? ", copies " + std::to_string(census.copies_running) : ""));
+    if (census.nodes_missing > 0) Line("missing " + std::to_string(census.nodes_missing));
+    if (census.notes_unconfirmed > 0) {
+      Line("notes unconfirmed " + std::to_string(census.notes_unconfirmed) + ", the oldest for " +
+           TimeText(census.oldest_note));
+    }
     Line(SpaceText(census.space));
   } else if (command.verb() == "nodes") {
     for (const NodeLine& node : catalog_->ListNodes(now_)) {
@@ -450,6 +472,8 @@ void Transcript::Show(const Effects& effects) {
     Line("* " + std::string(EventName(event.what)) + " " + event.key + " " + PutText(event.put) +
          " size " + std::to_string(event.size) + (event.node.empty() ? "" : " on " + event.node));
   }
+  for (const std::string& key : effects.contradicted) Line("contradicted " + key);
+  ConfirmUnseen();
 }
 
 void Transcript::ShowReply(const Effects::Reply& reply) {
@@ -537,6 +561,8 @@ void Transcript::ShowOrder(const std::string& node, const Order& order) {
          Granules(release->limit));
   } else if (std::holds_alternative<LeaveOrder>(order)) {
     Line("=> " + node + " leave");
+  } else if (const auto* note = std::get_if<NoteOrder>(&order)) {
+    TakeNote(node, *note);
   } else {
     const auto& prepare = std::get<PrepareOrder>(order);
     Line("=> " + node + " prepare " + std::to_string(prepare.segment) + " up to " +

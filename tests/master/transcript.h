@@ -33,8 +33,15 @@
 //   tasks
 //   copied NODE PUT... problem=WORD birth= term=
 //   released NODE SEGMENT GRANULES
+//          put: durable=yes
 //   withdrawn|free NODE PUT... ; counter= term= birth=
 //   ready NODE SEGMENT GRANULES problem=WORD
+//   noted NODE PUT... kept=no       where `limits notes=shown`; else notes are confirmed, unseen
+//   reign NODE... lease=            the next master of the pool, whose members these are
+//   report NODE PUT:KEY:SEGMENT:OFFSET+LENGTH:BIRTH[:CHECKSUM]...
+//   held=N:SEGMENT:OFFSET+LENGTH:BIRTH
+//          part=yes counter= term= pin=yes replicas=      where `join report=no`; else a node that
+//          is new reports, unseen, that its memory is empty
 //   watch on|off                    object events are shown: `* NAME KEY PUT`
 //   census, nodes, segments, objects, counters NAME...
 //
@@ -52,6 +59,8 @@
 
 namespace kvstore::master {
 
+inline constexpr Incarnation kPool{0x9001, 1};  // of every transcript
+
 // Runs one transcript. Confined to one thread.
 class Transcript {
  public:
@@ -63,6 +72,7 @@ class Transcript {
     Hello hello;
     std::map<std::pair<PutId, uint32_t>, RetireOrder> orders;  // the last for each
     std::map<PutId, CopyOrder> copies;                         // the last for each
+    std::map<PutId, NoteOrder> notes;
   };
 
   void Execute(const std::string& line);
@@ -75,6 +85,12 @@ class Transcript {
   std::vector<CopyAck> Copied(const Command& command);
   void List(const Command& command);
   void Operate(const Command& command);
+  // In transcript_reign.cc.
+  void BeginReign(const Command& command);
+  void HandReport(const Command& command);
+  void ConfirmNotes(const Command& command);
+  void TakeNote(const std::string& node, const NoteOrder& note);
+  void ConfirmUnseen();
 
   VerbRequest Request(const Command& command);
   StartPut Put(const Command& command) const;
@@ -94,6 +110,9 @@ class Transcript {
 
   std::unique_ptr<Catalog> catalog_;
   Guards guards_;
+  Limits limits_;
+  bool notes_shown_ = false;
+  std::vector<std::pair<std::string, NoteAck>> unseen_;  // to be confirmed
   TimePoint now_{std::chrono::hours(1)};
   uint64_t last_request_ = 0;
   std::map<std::string, Holder> holders_;
