@@ -207,7 +207,7 @@ Catalog::State::CopyTarget Catalog::State::FindTarget(Event& event, const Object
   for (const auto& [order, segment] : nodes.by_free_share().order()) {
     const Node& node = segment->node();
     if (!name.empty() && node.peer.name != name) continue;
-    if (!MayTakeCopy(object, node)) continue;
+    if (!MayTakeCopy(object, node) || !MayGrant(node)) continue;
     if (++looked > kSegmentsLookedAt) break;
     target.looked = true;
     if (copies.RunningAt(node.peer.incarnation) >= limits.copies_per_node) {

@@ -33,6 +33,7 @@ Duration Calling::AnyTimeout() {
 
 Asked Calling::AnyWishes(PutOptions* options) {
   options->replace = random_.Chance(0.6);
+  options->durable = random_.Chance(0.4);
   if (world_.plan.wishes) {
     options->hard_pin = random_.Chance(0.05);
     if (random_.Chance(0.1)) options->soft_pin = random_.Between(milliseconds(50), seconds(1));

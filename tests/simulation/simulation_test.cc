@@ -14,12 +14,9 @@ namespace {
 
 constexpr uint64_t kSeeds = 500;
 
-// What the simulator has and the product does not do yet.
-constexpr Event kNotYet[] = {
-    Event::kCameBack,     Event::kDurableOk,     Event::kForgottenUnconfirmed,
-    Event::kNodesKept,    Event::kReports,       Event::kNotesKept,
-    Event::kNotesRefused, Event::kNotesReported, Event::kHeldReported,
-};
+// Too seldom to happen in every set of seeds: a put that is seen and removed before its answer is
+// lost with a master.
+constexpr Event kSeldom = Event::kCameBack;
 
 struct Total {
   std::vector<std::string> violations;
@@ -54,7 +51,7 @@ TEST(SimulationTest, KeepsEveryPromiseOver500SeedsInWhichEveryKindOfEventHappens
   for (size_t kind = 0; kind < kEventKinds; ++kind) {
     std::printf("%10llu  %s\n", static_cast<unsigned long long>(counts[kind]),
                 std::string(kEventNames[kind]).c_str());
-    if (std::count(std::begin(kNotYet), std::end(kNotYet), static_cast<Event>(kind)) > 0) continue;
+    if (static_cast<Event>(kind) == kSeldom) continue;
     EXPECT_GT(counts[kind], 0u) << "never happened: " << kEventNames[kind];
   }
 }
