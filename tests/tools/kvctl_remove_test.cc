@@ -45,12 +45,23 @@ class KvctlRemoveTest : public KvctlTest {
   using List = std::vector<std::string>;
 };
 
+TEST_F(KvctlRemoveTest, ByPrefix) {
+  const Finished removed = Run({"rm", "--prefix", "m/", "--yes"});
+  EXPECT_EQ(removed.out, "removed 3 objects\n") << removed.err;
+  EXPECT_EQ(Keys(), List{"n/1"});
+}
+
 TEST_F(KvctlRemoveTest, ByRegularExpression) {
   EXPECT_EQ(Run({"rm", "--regex", "^m/[0-9]$", "--yes"}).out, "removed 2 objects\n");
   EXPECT_EQ(Keys(), (List{"m/30", "n/1"}));
   EXPECT_EQ(Run({"rm", "--regex", "x", "--yes"}).out, "removed 0 objects\n");
   EXPECT_EQ(Json({"rm", "--regex", "0", "-y"})["removed_objects"].number(), 1);
   EXPECT_EQ(Keys(), List{"n/1"});
+}
+
+TEST_F(KvctlRemoveTest, All) {
+  EXPECT_EQ(Run({"rm", "--all", "-y"}).out, "removed 4 objects\n");
+  EXPECT_EQ(Keys(), List{});
 }
 
 TEST_F(KvctlRemoveTest, WithoutATerminalItDoesNothingUnlessToldYes) {
@@ -68,14 +79,14 @@ TEST_F(KvctlRemoveTest, OnATerminalItSaysHowManyThereAreAndAsks) {
   const auto answer = [&](const std::string& text) {
     return RunProgram(
                {"/bin/sh", "-c",
-                R"(printf '%s\n' "$3" | script -qec "$1 --master $2 rm --regex ^m/" /dev/null)",
+                R"(printf '%s\n' "$3" | script -qec "$1 --master $2 rm --prefix m/" /dev/null)",
                 "sh", KVSTORE_KVCTL_PATH, master_.address(), text})
         .out;
   };
   EXPECT_THAT(answer("n"), HasSubstr("nothing was removed"));
   EXPECT_EQ(Keys().size(), 4u);
   EXPECT_THAT(answer("y"),
-              ContainsRegex("remove the objects whose keys match .m/: 3\\? \\[y/N\\]"));
+              ContainsRegex("remove the objects whose keys begin with m/: 3\\? \\[y/N\\]"));
   EXPECT_EQ(Keys(), List{"n/1"});
 }
 
