@@ -10,9 +10,12 @@
 //                                before a removal was answered may return the object; nobody counts
 //                                a read by shared memory, whose word after the last byte is
 //                                check_word_after_read, below
-//   older_terms_are_refused, other_terms_are_ignored
-//                                every master reigns over a pool of its own, in term 1, until pools
-//                                outlive their masters; the model in tests/model has terms already
+//   unanswered_hello_is_not_repeated
+//                                a node reports before its memory is granted, and stamps it first
+//   older_terms_are_refused, other_terms_are_ignored, stamp_unnamed_on_reign,
+//   durable_waits_for_notes, copies_go_where_none_is, nothing_evicted_for_longest_lease, and those
+//   of members, leases and deposed masters in disk.h and sim_node.h
+//                                no seed that misses them is kept yet; runs that do are rare
 // They are tested beside their code, in tests/master and tests/client.
 
 #include <gtest/gtest.h>
@@ -88,8 +91,10 @@ INSTANTIATE_TEST_SUITE_P(
         GuardCase{"orders_name_the_birth", {105}}, GuardCase{"verify_checksum", {72}},
         GuardCase{"remembered_locations_end_with_their_lease", {181}},
         GuardCase{"announce_before_word", {168}}, GuardCase{"check_word_after_read", {1}},
-        GuardCase{"ledger_outlives_socket", {9}},
-        GuardCase{"unanswered_hello_is_not_repeated", {829}}),
+        GuardCase{"ledger_outlives_socket", {9}}, GuardCase{"misses_wait_for_reports", {3}},
+        GuardCase{"grant_after_report", {343}}, GuardCase{"note_refused_when_retired", {92}},
+        GuardCase{"hold_touched_on_reign", {188}}, GuardCase{"copies_serve_when_filled", {70}},
+        GuardCase{"terms_are_written_first", {387}}),
     [](const testing::TestParamInfo<GuardCase>& test) { return std::string(test.param.guard); });
 
 }  // namespace
