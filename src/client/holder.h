@@ -114,8 +114,8 @@ class Holder {
   void OthersLeft(uint32_t segment, std::vector<RetireAck>* acks);
 
   // For a change of incarnation or pool: the counter grows, everything is stamped, nothing is noted
-  // and no order is open any more, the term is unknown again. The memory may be lent anew once
-  // idle(), or with a report.
+  // and no order is open any more, the term is unknown again. What is still touched then, the next
+  // report tells.
   void Empty();
   // Whether no access is going on, and no outsider touches anything.
   bool idle() const;

@@ -377,14 +377,6 @@ void SegmentHost::Empty() {
   for (const auto& segment : segments_) segment->extent.Restart();
 }
 
-bool SegmentHost::WaitIdle(TimePoint until) {
-  MutexLock lock(mu_);
-  ++waiting_;
-  while (!holder_.idle() && BootClock::now() < until) left_.WaitUntil(mu_, until);
-  --waiting_;
-  return holder_.idle();
-}
-
 bool SegmentHost::WaitServed(TimePoint until) {
   MutexLock lock(mu_);
   ++waiting_;

@@ -86,15 +86,13 @@ class SegmentHost final : private Outsiders {
   void StopAcks() EXCLUDES(mu_);
   static constexpr size_t kMaxAcks = 16'384;
 
-  // Withdraws everything: no access begun later is let in, none going on validates. The memory may
-  // be lent under another incarnation once WaitIdle said yes.
+  // Withdraws everything: no access begun later is let in, none going on validates. The next report
+  // tells what is still touched.
   void Empty() EXCLUDES(mu_);
-  // Whether nothing touches the memory, here or in another process, now or before `until`.
-  bool WaitIdle(TimePoint until) EXCLUDES(mu_);
   // Whether no access of this process's engine is going on, now or before `until`. Enough for who
   // leaves and lends this memory to nobody any more.
   bool WaitServed(TimePoint until) EXCLUDES(mu_);
-  // What keeps it from being idle.
+  // How much is touched now.
   Holder::Touched touched() const EXCLUDES(mu_);
 
   HolderCounters counters() const EXCLUDES(mu_);

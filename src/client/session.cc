@@ -21,10 +21,6 @@ constexpr Duration kGreetingTimeout = seconds(10);
 constexpr Duration kConnectPatience = seconds(1);
 // Between tries after a refusal that only an operator can mend.
 constexpr Duration kRefusedPause = seconds(5);
-// While memory is still touched that is to be lent again: what the log is told, and how often.
-constexpr Duration kIdleSoon = seconds(1);
-constexpr Duration kBetweenWords = seconds(10);
-constexpr Duration kClosingIsSeenWithin = milliseconds(500);
 constexpr Duration kBetweenTallies = seconds(1);
 // Of the time for closing: kept for the goodbye itself.
 constexpr Duration kGoodbyeTime = milliseconds(1500);
@@ -357,24 +353,8 @@ void Session::BecomeAnother(const Status& why) {
                << " empties itself and joins as another incarnation: " << why;
   host_.Empty();
   engine_.Rename(DrawIncarnation());
-  AwaitIdleMemory();
   pool_ = {};
   term_ = 0;
-}
-
-// Memory that is still being read or written must not be lent.
-void Session::AwaitIdleMemory() {
-  TimePoint next_word = BootClock::now() + kIdleSoon;
-  while (!IsClosing() && !host_.WaitIdle(BootClock::now() + kClosingIsSeenWithin)) {
-    if (BootClock::now() < next_word) continue;
-    next_word = BootClock::now() + kBetweenWords;
-    const Holder::Touched touched = host_.touched();
-    LOG(WARNING) << "node " << options_.name
-                 << " lends its memory again when nobody touches it any more: other processes of "
-                    "this host view or write "
-                 << touched.outside << " bytes of it, copies that it serves touch "
-                 << touched.inside;
-  }
 }
 
 void Session::Pulse() {

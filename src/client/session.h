@@ -38,10 +38,11 @@ struct SessionOptions {
 
 // Keeps this process a member of the master's pool: says hello, reports what its memory holds to a
 // master that does not know it, executes orders and sends their acks, beats, and comes back with a
-// back-off whenever the stream breaks: as the same, whoever reigns. When the master takes it
-// for gone or reigns over another pool, the node empties itself and joins as another incarnation;
-// so it does when a master may have taken it in and it did not hear of that: the next hello may be
-// read by another master, and no two of them may grant the same memory of one incarnation.
+// back-off whenever the stream breaks: as the same, whoever reigns. When the master takes it for
+// gone or reigns over another pool, the node empties itself and joins as another incarnation, which
+// reports what is still touched; so it does when a master may have taken it in and it did not hear
+// of that: the next hello may be read by another master, and no two of them may grant the same
+// memory of one incarnation.
 //
 // Threads: one that lives as long as the session (opens the stream, reads orders); for each stream
 // one that writes the report and acks, so that they wait for nothing, and one that beats.
@@ -109,7 +110,6 @@ class Session {
   // What follows from an ending; how long to wait before the next try.
   Duration Judge(const Ending& ending, Backoff* backoff) EXCLUDES(mu_);
   void BecomeAnother(const Status& why) EXCLUDES(mu_);
-  void AwaitIdleMemory() EXCLUDES(mu_);
 
   // On threads of one stream.
   // False: the stream broke.

@@ -184,7 +184,6 @@ class SegmentHostTest : public ::testing::Test {
 TEST_F(SegmentHostTest, NothingLentIsNoSegment) {
   Lend(0);
   EXPECT_TRUE(host_->Segments().empty());
-  EXPECT_TRUE(host_->WaitIdle(BootClock::now()));
   host_->Empty();
 }
 
@@ -277,7 +276,7 @@ TEST_F(SegmentHostTest, AnOrderOfADeposedMasterIsNotExecuted) {
   Leave(0, 4096, birth);
 }
 
-TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenTheLastAccessEnded) {
+TEST_F(SegmentHostTest, AnEmptiedNodeReportsWhatIsStillTouchedAndSaysWhenItIsFree) {
   Lend(kMiB);
   Prepare(kMiB);
   ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
@@ -285,13 +284,50 @@ TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenTheLastAccessEnded) {
   ASSERT_TRUE(Enter(0, 4096, birth));
   host_->Empty();
   EXPECT_FALSE(Enter(8192, 4096, birth));
-  EXPECT_FALSE(host_->WaitIdle(BootClock::now()));
-  auto idle = std::async(std::launch::async, [&] {
-    return host_->WaitIdle(BootClock::now() + std::chrono::seconds(10));
-  });
+  const std::optional<Report> report = host_->EnterReign(1);
+  ASSERT_TRUE(report);
+  EXPECT_GT(report->counter, birth);
+  ASSERT_EQ(report->segments.size(), 1u);
+  EXPECT_EQ(report->segments[0].ready, kMiB);
+  ASSERT_EQ(report->held.size(), 1u);
+  EXPECT_EQ(report->held[0].ranges, std::vector<Range>{(Range{0, 4096})});
   Leave(0, 4096, birth);
-  EXPECT_TRUE(idle.get());
-  EXPECT_GT(host_->counter(), birth);
+  const Acks acks = *host_->NextAcks();
+  ASSERT_EQ(acks.retired.size(), 1u);
+  EXPECT_EQ(acks.retired[0].stage, RetireStage::kFree);
+  EXPECT_EQ(acks.retired[0].put, (PutId{engine_->incarnation(), report->held[0].sequence}));
+}
+
+TEST_F(SegmentHostTest, AcksOfAnEarlierTermAreNotToldInTheNext) {
+  Lend(kMiB);
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
+  Retire(host_->counter(), {0, 4096});
+  ASSERT_TRUE(host_->EnterReign(2));
+  Retire(host_->counter(), {4096, 4096}, 2);
+  EXPECT_EQ(host_->NextAcks()->retired.size(), 2u);
+}
+
+TEST_F(SegmentHostTest, NotesAreKeptUntilTheirMemoryIsRetiredAndToldToTheNextMaster) {
+  Lend(kMiB);
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
+  NoteOrder note;
+  note.put = kPut;
+  note.segment = Segment().index;
+  note.birth = host_->counter();
+  note.ranges = {{0, 4096}};
+  note.key = "key";
+  host_->Execute({1, {note}});
+  const Acks acks = *host_->NextAcks();
+  ASSERT_EQ(acks.noted.size(), 1u);
+  EXPECT_TRUE(acks.noted[0].kept);
+  EXPECT_EQ(host_->notes(), 1u);
+  EXPECT_EQ(host_->EnterReign(2)->notes, std::vector<NoteOrder>{note});
+  EXPECT_TRUE(Enter(0, 4096, note.birth));
+  Leave(0, 4096, note.birth);
+  Retire(note.birth, {0, 4096}, 2);
+  EXPECT_EQ(host_->notes(), 0u);
 }
 
 // ---- other processes of this host ---------------------------------------------------------------
@@ -328,20 +364,20 @@ TEST_F(SegmentHostTest, MemoryThatAnotherProcessTouchesIsFreeWhenItLeft) {
   EXPECT_EQ(host_->counters().free_delayed_by_outsiders, 1u);
 }
 
-TEST_F(SegmentHostTest, AnEmptiedNodeIsIdleOnlyWhenOtherProcessesLeft) {
+TEST_F(SegmentHostTest, AnEmptiedNodeReportsWhatOtherProcessesTouch) {
   Lend(kMiB);
+  Prepare(kMiB);
+  ASSERT_EQ(AwaitReady(kMiB).limit, kMiB);
   engine_->OthersTouch({{0, 8192}, {4096, 8192}});
   host_->Empty();
-  EXPECT_FALSE(host_->WaitIdle(BootClock::now()));
   EXPECT_TRUE(host_->WaitServed(BootClock::now()));  // who leaves need not wait for them
   EXPECT_EQ(host_->touched().outside, 12'288u);
-  auto idle = std::async(std::launch::async, [&] {
-    return host_->WaitIdle(BootClock::now() + std::chrono::seconds(10));
-  });
+  const std::optional<Report> report = host_->EnterReign(1);
+  ASSERT_EQ(report->held.size(), 1u);
+  EXPECT_EQ(report->held[0].ranges, std::vector<Range>{(Range{0, 12'288})});
   engine_->OthersTouch({});
   engine_->registered().guard->OthersLeft();
-  EXPECT_TRUE(idle.get());
-  EXPECT_EQ(host_->touched().outside, 0u);
+  EXPECT_EQ(host_->NextAcks()->retired.size(), 1u);
 }
 
 TEST_F(SegmentHostTest, AnAccessThatIsServedIsWaitedForByWhoLeaves) {

@@ -236,22 +236,43 @@ TEST(Session, AMemberStaysTheSameThoughItsMasterDoesNotAnswerAtOnce) {
   EXPECT_EQ(hellos[2].counter, hellos[0].counter);
 }
 
-TEST(Session, MemoryInUseIsNotLentUnderTheNextIncarnation) {
+// A master that knows nothing of the memory of who joins, in that term.
+auto WelcomeOfTerm(uint64_t term) {
+  return [term](const Hello&) -> Result<Welcome> {
+    Welcome welcome = ScriptedMaster::Greeting();
+    welcome.term = term;
+    welcome.wants_report = true;
+    return welcome;
+  };
+}
+
+// Loses its stream, is told that it is gone, and joins as another.
+Report ReportOfTheNext(ScriptedMaster& master) {
+  master.OnHello([](const Hello& hello) -> Result<Welcome> {
+    if (!hello.pool.IsNone()) return FailedPreconditionError("gone: silent for too long");
+    return WelcomeOfTerm(1)(hello);
+  });
+  master.EndSessions();
+  return master.WaitForReports(1)[0];
+}
+
+TEST(Session, MemoryInUseIsReportedByTheNextIncarnation) {
   ScriptedMaster master;
   Node node(master.address());
   ASSERT_TRUE(node.Joined().ok());
+  PrepareAll(master);
   const uint64_t birth = node.host().counter();
   ASSERT_TRUE(node.Enter(birth));
-  master.OnHello([](const Hello& hello) -> Result<Welcome> {
-    if (!hello.pool.IsNone()) return FailedPreconditionError("gone: silent for too long");
-    return ScriptedMaster::Greeting();
-  });
-  master.EndSessions();
-  master.WaitForHellos(2);
-  EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(300))).ok());
-  node.Leave();
+  const Report report = ReportOfTheNext(master);
+  EXPECT_NE(master.WaitForHellos(3)[2].self.incarnation,
+            master.WaitForHellos(3)[0].self.incarnation);
   EXPECT_TRUE(node.Joined().ok());
-  EXPECT_EQ(master.WaitForHellos(3).size(), 3u);
+  ASSERT_EQ(report.held.size(), 1u);
+  EXPECT_EQ(report.held[0].ranges, std::vector<Range>{(Range{0, 4096})});
+  node.Leave();
+  const RetireAck ack = master.WaitForRetireAcks(1)[0];
+  EXPECT_EQ(ack.stage, RetireStage::kFree);
+  EXPECT_EQ(ack.put, (PutId{node.engine().incarnation(), report.held[0].sequence}));
 }
 
 // Somebody on this host who looks at the first granule of a node's memory in place.
@@ -277,25 +298,20 @@ class Viewer {
   std::unique_ptr<transfer::Mapping> mapping_;
 };
 
-TEST(Session, MemoryThatIsViewedIsNotLentUnderTheNextIncarnation) {
+TEST(Session, MemoryThatIsViewedIsReportedByTheNextIncarnation) {
   ScriptedMaster master;
   Node node(master.address());
   ASSERT_TRUE(node.Joined().ok());
   PrepareAll(master);
   Viewer viewer(node);
   ASSERT_EQ(viewer.mapping().way(), transfer::Way::kShm);
-  master.OnHello([](const Hello& hello) -> Result<Welcome> {
-    if (!hello.pool.IsNone()) return FailedPreconditionError("gone: silent for too long");
-    return ScriptedMaster::Greeting();
-  });
-  master.EndSessions();
-  master.WaitForHellos(2);
-  EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(1500))).ok());
-  EXPECT_EQ(node.host().touched().outside, 4096u);
+  const Report report = ReportOfTheNext(master);
+  EXPECT_TRUE(node.Joined().ok());
+  ASSERT_EQ(report.held.size(), 1u);
+  EXPECT_EQ(report.held[0].ranges, std::vector<Range>{(Range{0, 4096})});
   EXPECT_FALSE(viewer.mapping().Stands());
   viewer.LetGo();
-  EXPECT_TRUE(node.Joined().ok());
-  EXPECT_EQ(master.WaitForHellos(3).size(), 3u);
+  EXPECT_EQ(master.WaitForRetireAcks(1)[0].stage, RetireStage::kFree);
 }
 
 TEST(Session, WhoLeavesWaitsForNoViewer) {
@@ -310,16 +326,6 @@ TEST(Session, WhoLeavesWaitsForNoViewer) {
   EXPECT_TRUE(master.WaitForGoodbye());
   EXPECT_FALSE(viewer.mapping().Stands());
   EXPECT_EQ(viewer.mapping().data()[4095], std::byte{0});  // the pages stay with who views them
-}
-
-// A master that knows nothing of the memory of who joins, in that term.
-auto WelcomeOfTerm(uint64_t term) {
-  return [term](const Hello&) -> Result<Welcome> {
-    Welcome welcome = ScriptedMaster::Greeting();
-    welcome.term = term;
-    welcome.wants_report = true;
-    return welcome;
-  };
 }
 
 NoteOrder NoteOfFirstGranule(const Hello& hello) {
