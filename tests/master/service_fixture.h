@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "fakes/strike.h"
 #include "kvstore/v1/admin.grpc.pb.h"
 #include "kvstore/v1/kvstore.grpc.pb.h"
 #include "master/server.h"
@@ -116,10 +117,10 @@ class ScriptedNode {
 
   // Its memory holds nothing.
   void SendReport() {
+    Report report = WholeReport(term_, hello_.counter);
+    report.segments = hello_.segments;
     v1::NodeMessage message;
-    Encode(
-        Report{.term = term_, .counter = hello_.counter, .segments = hello_.segments, .last = true},
-        message.mutable_report());
+    Encode(report, message.mutable_report());
     session_.Write(message);
   }
 
