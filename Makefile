@@ -28,7 +28,7 @@ build: deps
 
 demo: deps
 	@cmake --preset $(PRESET) >/dev/null
-	@cmake --build --preset $(PRESET) -j $(JOBS) --target kvstore_master kvstore_node kvdemo replay_worker
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target kvstore_master kvstore_node kvctl kvdemo replay_worker
 	@build/$(PRESET)/bin/kvdemo --trace $(TRACE) $(DEMO_FLAGS)
 
 test: deps

@@ -76,7 +76,8 @@ if(KVSTORE_WITH_TOOLS)
     DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT programs)
   install(FILES ${completions}/kvctl.fish
     DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT programs)
-  install(FILES README.md SECURITY.md docs/architecture.md docs/metrics.md docs/protocol.md
+  install(FILES README.md SECURITY.md docs/architecture.md docs/metrics.md docs/operations.md
+    docs/protocol.md
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore COMPONENT programs)
   install(FILES packaging/grafana/kvstore.json
     DESTINATION ${CMAKE_INSTALL_DATADIR}/kvstore/grafana COMPONENT programs)

@@ -74,7 +74,8 @@ TEST_F(DemoTest, AllBytesGoBySharedMemoryWhereTheKernelHasIt) {
   if (self < 0) GTEST_SKIP() << "no pidfd_open here, so that processes share no memory";
   close(self);
   WriteTrace(40);
-  const Finished demo = RunProgram(Demo(trace_, {}));
+  // Puts that lose their master are copied twice.
+  const Finished demo = RunProgram(Demo(trace_, {"--kill-master-after", "0"}));
   EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
   EXPECT_THAT(demo.out, ContainsRegex("put, shm .* 121 +100.0 %"));
   EXPECT_THAT(demo.out, ContainsRegex("got, shm .* 160 +100.0 %"));
@@ -100,15 +101,46 @@ TEST_F(DemoTest, BlocksOutliveTheWorkerThatPutThem) {
 
 TEST_F(DemoTest, NothingIsRestartedWhenNotWanted) {
   WriteTrace(40);
-  const Finished demo = RunProgram(Demo(trace_, {"--restart-after", "0"}));
+  const Finished demo =
+      RunProgram(Demo(trace_, {"--restart-after", "0", "--kill-master-after", "0"}));
   EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
   EXPECT_THAT(demo.out, Not(HasSubstr("restart")));
   EXPECT_THAT(demo.out, Not(HasSubstr("killed")));
 }
 
+TEST_F(DemoTest, BlocksOutliveTheMasterThatIsKilledAtWork) {
+  WriteTrace(200);
+  const Finished demo = RunProgram(Demo(trace_, {"--kill-master-after", "50"}));
+  EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
+  EXPECT_THAT(demo.out, ContainsRegex("the master \\(process [0-9]+\\) was killed"));
+  EXPECT_THAT(demo.out, ContainsRegex("lost +0 +blocks"));
+  EXPECT_THAT(demo.out, HasSubstr("\nerrors: 0\nwrong bytes: 0\n"));
+}
+
+// What tools/kill-master does, and what a service manager would do then.
+TEST_F(DemoTest, WhoIsKilledByHandIsStartedAgain) {
+  WriteTrace(200);
+  ChildProcess demo(Demo(trace_, {"--for", "20s", "--replicas", "2"}));
+  ASSERT_TRUE(demo.WaitForLine("replaying", seconds(60))) << demo.output();
+  for (const std::string tool : {"kill-master", "kill-node"}) {
+    const Finished killed =
+        RunProgram({KVSTORE_TOOLS_FOLDER "/" + tool, "--demo", std::to_string(demo.pid())});
+    EXPECT_EQ(killed.code, 0) << killed.out << killed.err;
+    EXPECT_THAT(killed.out, HasSubstr("took over"));
+  }
+  demo.Signal(SIGINT);
+  EXPECT_EQ(demo.WaitForExit(seconds(30)), 130) << demo.output();
+}
+
+TEST_F(DemoTest, NoDemoNothingToKill) {
+  const Finished killed = RunProgram({KVSTORE_TOOLS_FOLDER "/kill-master", "--demo", "1"});
+  EXPECT_EQ(killed.code, 1);
+  EXPECT_THAT(killed.err, HasSubstr("no demo runs here"));
+}
+
 TEST_F(DemoTest, WithoutSharedMemoryAllBytesGoByTcp) {
   WriteTrace(40);
-  const Finished demo = RunProgram(Demo(trace_, {"--ways", "tcp"}));
+  const Finished demo = RunProgram(Demo(trace_, {"--ways", "tcp", "--kill-master-after", "0"}));
   EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
   EXPECT_THAT(demo.out, ContainsRegex("put, tcp .* 121 +100.0 %"));
   EXPECT_THAT(demo.out, ContainsRegex("got, tcp .* 160 +100.0 %"));

@@ -6,11 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <utility>
 
 namespace kvstore::demo {
 namespace {
 
 constexpr Duration kTimeToEnd = std::chrono::seconds(5);  // of each process
+constexpr const char* kReady = " ready on ";
 
 int CatchSignals() {
   signal(SIGPIPE, SIG_IGN);
@@ -30,17 +35,46 @@ std::string WordAfter(const std::string& line, const std::string& text) {
 
 DemoCluster::DemoCluster() : signals_(CatchSignals()) {}
 
-DemoCluster::~DemoCluster() { close(signals_); }
+DemoCluster::~DemoCluster() {
+  close(signals_);
+  std::error_code ignored;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+}
+
+Status DemoCluster::MakeFolder() {
+  const char* const runtime = std::getenv("XDG_RUNTIME_DIR");
+  const std::string parent = runtime != nullptr && *runtime != 0 ? runtime : "/tmp";
+  folder_ = parent + "/kvdemo-" + std::to_string(getpid());
+  std::error_code error;
+  std::filesystem::remove_all(folder_, error);  // of an earlier process with this number
+  if (!std::filesystem::create_directory(folder_, error)) {
+    const std::string reason = error ? error.message() : "it is there already";
+    const std::string name = std::exchange(folder_, {});
+    return UnavailableError("can't make the folder " + name + ": " + reason);
+  }
+  return Status::Ok();
+}
+
+Status DemoCluster::TellProcesses() const {
+  const std::string path = folder_ + "/processes";
+  {
+    std::ofstream file(path + ".new");
+    for (const Child* child : All()) {
+      file << child->name() << ' ' << child->pid() << ' ' << master_address_ << '\n';
+    }
+    if (!file.flush()) return UnavailableError("can't write " + path + ".new");
+  }
+  std::error_code error;
+  std::filesystem::rename(path + ".new", path, error);
+  return error ? UnavailableError("can't write " + path + ": " + error.message()) : Status::Ok();
+}
 
 Status DemoCluster::Start(const ClusterOptions& options, TimePoint until) {
   options_ = options;
+  KVSTORE_RETURN_IF_ERROR(MakeFolder());
   KVSTORE_RETURN_IF_ERROR(StartMaster(until));
   for (size_t i = 1; i <= kDemoNodes; ++i) {
-    const std::string name = "node-" + std::to_string(i);
-    KVSTORE_ASSIGN_OR_RETURN(
-        std::unique_ptr<Child> node,
-        Child::Start(name, {options.programs + "/kvstore_node", "--master=" + master_address_,
-                            "--name=" + name, "--lend=" + options.lend, "--ways=" + options.ways}));
+    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Child> node, StartNode("node-" + std::to_string(i)));
     nodes_.push_back(std::move(node));
   }
   KVSTORE_ASSIGN_OR_RETURN(prefill_, StartWorker("prefill"));
@@ -48,14 +82,20 @@ Status DemoCluster::Start(const ClusterOptions& options, TimePoint until) {
   for (Child* child : All()) KVSTORE_RETURN_IF_ERROR(WaitForLine(child, "ready", until));
   prefill_->TakeLine();
   decode_->TakeLine();
-  return Status::Ok();
+  return TellProcesses();
+}
+
+Result<std::unique_ptr<Child>> DemoCluster::StartNode(const std::string& name) const {
+  return Child::Start(
+      name, {options_.programs + "/kvstore_node", "--master=" + master_address_, "--name=" + name,
+             "--lend=" + options_.lend, "--ways=" + options_.ways});
 }
 
 Result<std::unique_ptr<Child>> DemoCluster::StartWorker(const std::string& role) const {
-  return Child::Start(
-      role, {options_.programs + "/replay_worker", "--master=" + master_address_, "--role=" + role,
-             "--trace=" + options_.trace, "--block=" + options_.block,
-             "--threads=" + options_.threads, "--ways=" + options_.ways});
+  return Child::Start(role, {options_.programs + "/replay_worker", "--master=" + master_address_,
+                             "--role=" + role, "--trace=" + options_.trace,
+                             "--block=" + options_.block, "--threads=" + options_.threads,
+                             "--ways=" + options_.ways, "--replicas=" + options_.replicas});
 }
 
 bool DemoCluster::nodes_share_memory() const {
@@ -73,16 +113,51 @@ Status DemoCluster::ReplacePrefill(TimePoint until) {
   KVSTORE_ASSIGN_OR_RETURN(prefill_, StartWorker("prefill"));
   KVSTORE_RETURN_IF_ERROR(WaitForLine(prefill_.get(), "ready", until));
   prefill_->TakeLine();
+  return TellProcesses();
+}
+
+Status DemoCluster::ReplaceMaster(TimePoint until) {
+  master_->Signal(SIGKILL);
+  while (!master_->TakeExit()) {
+    if (!PollOnce(until)) return CancelledError("interrupted");
+    if (BootClock::now() >= until) return DeadlineExceededError("the master did not end");
+  }
+  KVSTORE_RETURN_IF_ERROR(StartMaster(until));
+  return TellProcesses();
+}
+
+// On any port the first time, on the same one from then on.
+Status DemoCluster::BeginMaster() {
+  const std::string port =
+      master_address_.empty() ? "0" : master_address_.substr(master_address_.rfind(':') + 1);
+  KVSTORE_ASSIGN_OR_RETURN(
+      master_,
+      Child::Start("master", {options_.programs + "/kvstore_master", "--port=" + port,
+                              "--metrics_port=0", "--state_file=" + folder_ + "/master.state"}));
   return Status::Ok();
 }
 
 Status DemoCluster::StartMaster(TimePoint until) {
-  constexpr const char* kReady = " ready on ";
-  KVSTORE_ASSIGN_OR_RETURN(master_, Child::Start("master", {options_.programs + "/kvstore_master",
-                                                            "--port=0", "--metrics_port=0"}));
+  KVSTORE_RETURN_IF_ERROR(BeginMaster());
   KVSTORE_RETURN_IF_ERROR(WaitForLine(master_.get(), kReady, until));
   master_address_ = WordAfter(*master_->FindLine(kReady), kReady);
   return Status::Ok();
+}
+
+Result<bool> DemoCluster::StartAgain(const Child* ended) {
+  if (!options_.supervise) return false;
+  if (ended == master_.get()) {
+    KVSTORE_RETURN_IF_ERROR(BeginMaster());
+  } else {
+    const auto node = std::find_if(nodes_.begin(), nodes_.end(),
+                                   [ended](const auto& one) { return one.get() == ended; });
+    if (node == nodes_.end()) return false;
+    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Child> started, StartNode(ended->name()));
+    *node = std::move(started);
+  }
+  ++started_again_;
+  KVSTORE_RETURN_IF_ERROR(TellProcesses());
+  return true;
 }
 
 Status DemoCluster::WaitForLine(Child* child, const std::string& text, TimePoint until) {
@@ -131,6 +206,8 @@ Status DemoCluster::Watch(TimePoint until) {
     const std::optional<int> exit = child->TakeExit();
     const bool is_worker = child == prefill_.get() || child == decode_.get();
     if (!exit || (may_end_ && is_worker && *exit == 0)) continue;
+    KVSTORE_ASSIGN_OR_RETURN(const bool again, StartAgain(child));
+    if (again) continue;
     child->ReadPipes();
     return UnavailableError(child->name() + " (process " + std::to_string(child->pid()) +
                             ") has ended with status " + std::to_string(*exit) +

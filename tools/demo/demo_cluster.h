@@ -15,15 +15,21 @@ struct ClusterOptions {
   std::string programs;  // the folder of kvstore_master, kvstore_node and replay_worker
   std::string trace;
   std::string block = "64KiB";
-  std::string lend = "1GiB";  // by each of the two nodes; the workers lend nothing
-  std::string ways = "all";   // of nodes and workers
-  std::string threads = "2";  // of each worker
+  std::string lend = "1GiB";   // by each of the two nodes; the workers lend nothing
+  std::string ways = "all";    // of nodes and workers
+  std::string threads = "2";   // of each worker
+  std::string replicas = "1";  // of each block
+  // A master or node that is killed is started again, as a service manager would.
+  bool supervise = false;
 };
 
 inline constexpr size_t kDemoNodes = 2;
 
 // The demo's processes, all on loopback, on ports that the kernel picks. SIGINT and SIGTERM are
-// caught from construction on. Confined to one thread, in a process that has no other.
+// caught from construction on. The folder $XDG_RUNTIME_DIR (or /tmp) has, while it runs,
+// kvdemo-PID/ with the master's state file and `processes`: a line "NAME PID ADDRESS" for each that
+// runs, for tools/kill-master and tools/kill-node. Confined to one thread, in a process that has no
+// other.
 class DemoCluster {
  public:
   DemoCluster();
@@ -45,6 +51,13 @@ class DemoCluster {
   // it is ready. Errors as for Start.
   Status ReplacePrefill(TimePoint until);
 
+  // Kills the master, under whatever load there is, and starts it again on the same port with the
+  // same state file. Returns when it is ready. Errors as for Start.
+  Status ReplaceMaster(TimePoint until);
+  Child& master() { return *master_; }
+  // Masters and nodes that were started again because they had ended.
+  size_t started_again() const { return started_again_; }
+
   // Waits until a process has said something, or `until`. cancelled: SIGINT or SIGTERM came;
   // unavailable: a process has ended that should not have, with its last words.
   Status Watch(TimePoint until);
@@ -57,7 +70,14 @@ class DemoCluster {
   size_t Stop();
 
  private:
+  Status MakeFolder();
+  // The file `processes`.
+  Status TellProcesses() const;
+  Status BeginMaster();
   Status StartMaster(TimePoint until);
+  Result<std::unique_ptr<Child>> StartNode(const std::string& name) const;
+  // One that has ended, if it is to be started again. False: it is not.
+  Result<bool> StartAgain(const Child* ended);
   Result<std::unique_ptr<Child>> StartWorker(const std::string& role) const;
   Status WaitForLine(Child* child, const std::string& text, TimePoint until);
   // Waits for output, a signal or `until`; reads all pipes. False: told to stop.
@@ -69,7 +89,9 @@ class DemoCluster {
   int signals_ = -1;
   bool may_end_ = false;  // workers
   bool in_a_hurry_ = false;
+  std::string folder_;
   std::string master_address_;
+  size_t started_again_ = 0;
   std::unique_ptr<Child> master_;
   std::vector<std::unique_ptr<Child>> nodes_;
   std::unique_ptr<Child> prefill_, decode_;

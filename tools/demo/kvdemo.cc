@@ -33,9 +33,14 @@ constexpr text::Option kOptions[] = {
     {"ways", "", "LIST", "how bytes may travel: some of local,shm,tcp (default all)"},
     {"restart-after", "", "N",
      "kill prefill after N requests, and start it anew (default: half; 0: no)"},
+    {"kill-master-after", "", "N",
+     "kill the master after N requests, and start it again (default: 3/4; 0: no)"},
+    {"for", "", "TIME",
+     "replay the trace over and over; masters and nodes that are killed are started again"},
+    {"replicas", "", "N", "of each block, on distinct nodes (default 1)"},
     {"threads", "", "N", "requests that each worker serves at once (default 2)"},
     {"window", "", "N", "requests in flight (default 8)"},
-    {"deadline", "", "TIME", "stop everything after that long (default 110s)"},
+    {"deadline", "", "TIME", "stop everything after that long (default 110s; with --for 1m more)"},
     {"help", "h", "", "this text"},
     {"version", "", "", "print the version"},
 };
@@ -45,7 +50,9 @@ struct DemoOptions {
   uint64_t requests = 0;
   uint64_t block_bytes = 0;
   uint64_t window = 0;
-  std::optional<uint64_t> restart_after;  // none: half of the requests
+  std::optional<uint64_t> restart_after;      // none: half of the requests
+  std::optional<uint64_t> kill_master_after;  // none: three quarters
+  Duration again_for{};                       // 0: once
   Duration deadline{};
   bool shm_allowed = true;
 };
@@ -89,8 +96,20 @@ Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
     KVSTORE_ASSIGN_OR_RETURN(options.restart_after,
                              text::ParseNumber(line.Get("restart-after", ""), 0, 1'000'000'000));
   }
+  if (line.Has("kill-master-after")) {
+    KVSTORE_ASSIGN_OR_RETURN(
+        options.kill_master_after,
+        text::ParseNumber(line.Get("kill-master-after", ""), 0, 1'000'000'000));
+  }
+  options.cluster.replicas = line.Get("replicas", options.cluster.replicas);
+  KVSTORE_RETURN_IF_ERROR(text::ParseNumber(options.cluster.replicas, 1, kDemoNodes).status());
+  options.cluster.supervise = line.Has("for");
+  if (line.Has("for")) {
+    KVSTORE_ASSIGN_OR_RETURN(options.again_for, text::ParseDuration(line.Get("for", "")));
+  }
   KVSTORE_ASSIGN_OR_RETURN(options.window, text::ParseNumber(line.Get("window", "8"), 1, 1000));
   KVSTORE_ASSIGN_OR_RETURN(options.deadline, text::ParseDuration(line.Get("deadline", "110s")));
+  if (line.Has("for") && !line.Has("deadline")) options.deadline += options.again_for;
   return options;
 }
 
@@ -98,7 +117,14 @@ Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
 class ProgressLine {
  public:
   void Show(const Results& results) {
-    if (results.restart.after > 0 && !restart_told_) TellRestart(results.restart);
+    if (results.restart.after > 0 && !restart_told_) {
+      Tell(results.restart, "prefill");
+      restart_told_ = true;
+    }
+    if (results.master_restart.after > 0 && !master_restart_told_) {
+      Tell(results.master_restart, "the master");
+      master_restart_told_ = true;
+    }
     const TimePoint now = BootClock::now();
     if (now < next_) return;
     next_ = now + (on_terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(2));
@@ -111,15 +137,16 @@ class ProgressLine {
 
  private:
   // Stays where it is, on a terminal too.
-  void TellRestart(const Restart& restart) {
+  void Tell(const Restart& restart, const std::string& who) {
     End();
-    std::cout << "  after " << restart.after << " requests: prefill (process " << restart.killed
-              << ") was killed, process " << restart.started << " took over" << std::endl;
-    restart_told_ = true;
+    std::cout << "  after " << restart.after << " requests: " << who << " (process "
+              << restart.killed << ") was killed, process " << restart.started << " took over"
+              << std::endl;
   }
 
   const bool on_terminal_ = isatty(STDOUT_FILENO) == 1;
   bool restart_told_ = false;
+  bool master_restart_told_ = false;
   TimePoint next_;
 };
 
@@ -133,20 +160,27 @@ size_t LargestRequest(const std::vector<TraceRequest>& requests) {
 // What can be known before anything is started.
 struct Plan {
   std::vector<TraceRequest> requests;
-  uint64_t restart_after = 0;  // 0: never
+  uint64_t restart_after = 0;      // 0: never
+  uint64_t kill_master_after = 0;  // 0: never
 };
+
+Status CheckAfter(const std::string& option, uint64_t after, const Plan& plan) {
+  if (after == 0 || after < plan.requests.size()) return Status::Ok();
+  return InvalidArgumentError(option + " is " + std::to_string(after) + ", but there are only " +
+                              std::to_string(plan.requests.size()) + " requests");
+}
 
 Result<Plan> MakePlan(const DemoOptions& options) {
   Plan plan;
   KVSTORE_ASSIGN_OR_RETURN(plan.requests, ReadTrace(options.cluster.trace, options.requests));
   KVSTORE_RETURN_IF_ERROR(
       CheckRoom(options, LargestRequest(plan.requests), "the largest request's blocks"));
-  plan.restart_after = options.restart_after.value_or(plan.requests.size() / 2);
-  if (plan.restart_after > 0 && plan.restart_after >= plan.requests.size()) {
-    return InvalidArgumentError("--restart-after is " + std::to_string(plan.restart_after) +
-                                ", but there are only " + std::to_string(plan.requests.size()) +
-                                " requests");
-  }
+  // Whoever kills by hand wants nobody else to.
+  const size_t all = options.cluster.supervise ? 0 : plan.requests.size();
+  plan.restart_after = options.restart_after.value_or(all / 2);
+  plan.kill_master_after = options.kill_master_after.value_or(all * 3 / 4);
+  KVSTORE_RETURN_IF_ERROR(CheckAfter("--restart-after", plan.restart_after, plan));
+  KVSTORE_RETURN_IF_ERROR(CheckAfter("--kill-master-after", plan.kill_master_after, plan));
   return plan;
 }
 
@@ -165,8 +199,11 @@ Status RunDemo(const DemoOptions& options, const Plan& plan, DemoCluster* cluste
   ProgressLine line;
   results->block_bytes = options.block_bytes;
   results->shm_expected = options.shm_allowed && cluster->nodes_share_memory();
-  const ReplayOptions replay = {
-      .window = options.window, .restart_after = plan.restart_after, .deadline = deadline};
+  const ReplayOptions replay = {.window = options.window,
+                                .restart_after = plan.restart_after,
+                                .kill_master_after = plan.kill_master_after,
+                                .again_until = BootClock::now() + options.again_for,
+                                .deadline = deadline};
   const Status replayed =
       Replay(cluster, plan.requests, replay, results, [&](const Results& now) { line.Show(now); });
   line.End();
@@ -200,9 +237,9 @@ constexpr Program kProgram = {
     .epilogue =
         "\nExit status: 0 done; 1 errors, wrong bytes, not finished, less than 95 % of the bytes "
         "went by\n"
-        "shared memory although they could, or a restart after which nothing was left; 2 usage; "
-        "130\n"
-        "interrupted\n",
+        "shared memory although they could, or a restart after which nothing was left (of the "
+        "master:\n"
+        "anything was lost); 2 usage; 130 interrupted\n",
 };
 
 int Main(const text::CommandLine& line) {

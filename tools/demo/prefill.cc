@@ -11,9 +11,12 @@ namespace {
 // The blocks that this process has put. Thread-safe.
 class OwnBlocks {
  public:
-  void Add(const std::vector<uint64_t>& blocks) {
+  // How many of them it had put before.
+  uint64_t Add(const std::vector<uint64_t>& blocks) {
     const MutexLock lock(mu_);
-    blocks_.insert(blocks.begin(), blocks.end());
+    uint64_t known = 0;
+    for (const uint64_t block : blocks) known += blocks_.insert(block).second ? 0 : 1;
+    return known;
   }
   bool Contains(uint64_t block) const {
     const MutexLock lock(mu_);
@@ -30,6 +33,7 @@ class PrefillThread final : public RoleThread {
   PrefillThread(Client* client, const RoleOptions& options, OwnBlocks* own, BusyTime* put_busy)
       : client_(client),
         words_(options.block_bytes / sizeof(uint64_t)),
+        replicas_(options.replicas),
         own_(own),
         put_busy_(put_busy) {}
 
@@ -66,7 +70,8 @@ class PrefillThread final : public RoleThread {
 
   // "Computes" the blocks and stores them.
   void Store(const std::vector<uint64_t>& blocks, Report* report) {
-    own_->Add(blocks);  // first, so that no thread finds one of these and takes it for another's
+    // First, so that no thread finds one of these and takes it for another's.
+    report->numbers["again"] = own_->Add(blocks);
     content_.resize(std::max(content_.size(), blocks.size() * words_));
     std::vector<std::string> keys;
     std::vector<ConstPiece> pieces;
@@ -81,7 +86,7 @@ class PrefillThread final : public RoleThread {
       items.push_back({.key = keys[i], .pieces = {&pieces[i], 1}});
     }
     TimedCall call(put_busy_);
-    const std::vector<Status> stored = client_->Put(items);
+    const std::vector<Status> stored = client_->Put(items, {.replicas = replicas_});
     report->numbers["put_us"] = WholeMicroseconds(call.End());
     for (const Status& status : stored) {
       if (status.ok()) {
@@ -94,6 +99,7 @@ class PrefillThread final : public RoleThread {
 
   Client* const client_;
   const size_t words_;
+  const uint32_t replicas_;
   OwnBlocks* const own_;
   BusyTime* const put_busy_;
   std::vector<uint64_t> content_;

@@ -22,6 +22,16 @@ class Schedule {
       : cluster_(cluster), requests_(requests), options_(options), results_(results) {}
 
   bool done() const { return next_ == requests_.size() && again_.empty() && in_flight_.empty(); }
+  // Once more from the first request.
+  void BeginAgain() {
+    next_ = 0;
+    results_->requests += requests_.size();
+  }
+
+  bool master_restart_is_due() const {
+    return options_.kill_master_after > 0 && results_->master_restart.after == 0 &&
+           results_->requests_done >= options_.kill_master_after;
+  }
 
   // Until the prefill worker is replaced it gets nothing new.
   bool restart_is_due() const {
@@ -85,6 +95,7 @@ class Schedule {
     bool incomplete = false;
     bool after_restart = false;
     uint64_t inherited = 0;
+    uint64_t put_again = 0;
   };
   struct Again {
     uint64_t id = 0;
@@ -105,6 +116,7 @@ class Schedule {
     (is_prefill ? flight.prefill_back : flight.decode_back) = true;
     if (is_prefill) {
       flight.inherited = report->Number("inherited");
+      flight.put_again = report->Number("again");
     } else {
       flight.incomplete = report->Number("missing") > 0;
     }
@@ -117,6 +129,7 @@ class Schedule {
     if (!flight.incomplete) {
       ++results_->requests_done;
       if (flight.after_restart) AddInherited(id, flight);
+      if (results_->master_restart.after > 0) results_->put_again += flight.put_again;
     } else if (flight.attempt < kAttempts) {
       ++results_->repeated;
       again_.push_back({.id = id, .attempt = flight.attempt + 1});
@@ -159,6 +172,16 @@ Status AwaitTotals(DemoCluster* cluster, Schedule* schedule, TimePoint deadline)
   return Status::Ok();
 }
 
+Status ReplaceMaster(DemoCluster* cluster, Results* results, TimePoint deadline) {
+  const pid_t killed = cluster->master().pid();
+  const TimePoint begin = BootClock::now();
+  KVSTORE_RETURN_IF_ERROR(cluster->ReplaceMaster(deadline));
+  results->master_restart = {
+      .after = results->requests_done, .killed = killed, .started = cluster->master().pid()};
+  results->master_away = BootClock::now() - begin;
+  return Status::Ok();
+}
+
 // Its totals would die with the worker, so that they are asked for first.
 Status ReplacePrefill(DemoCluster* cluster, Schedule* schedule, TimePoint deadline) {
   KVSTORE_RETURN_IF_ERROR(schedule->AskTotals(&cluster->prefill()));
@@ -177,14 +200,22 @@ Status Replay(DemoCluster* cluster, const std::vector<TraceRequest>& requests,
   const TimePoint begin = BootClock::now();
   Schedule schedule(cluster, requests, options, results);
   results->requests = requests.size();
-  while (!schedule.done()) {
+  for (;;) {
     if (schedule.restart_is_due() && schedule.prefill_is_idle()) {
       KVSTORE_RETURN_IF_ERROR(ReplacePrefill(cluster, &schedule, options.deadline));
     }
     if (!schedule.restart_is_due()) KVSTORE_RETURN_IF_ERROR(schedule.Fill());
-    if (schedule.done()) break;
+    if (schedule.master_restart_is_due()) {
+      KVSTORE_RETURN_IF_ERROR(ReplaceMaster(cluster, results, options.deadline));
+    }
+    if (schedule.done()) {
+      if (BootClock::now() >= options.again_until) break;
+      schedule.BeginAgain();
+      continue;
+    }
     KVSTORE_RETURN_IF_ERROR(AwaitNews(cluster, &schedule, options.deadline));
     results->elapsed = BootClock::now() - begin;
+    results->started_again = cluster->started_again();
     progress(*results);
   }
   KVSTORE_RETURN_IF_ERROR(schedule.AskTotals(&cluster->prefill()));

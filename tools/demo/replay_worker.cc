@@ -30,6 +30,7 @@ constexpr text::Option kOptions[] = {
     {"block", "", "SIZE", "bytes of a block, a multiple of 8 (default 64KiB)"},
     {"ways", "", "LIST", "how bytes may travel: some of local,shm,tcp (default all)"},
     {"threads", "", "N", "requests served at once (default 2)"},
+    {"replicas", "", "N", "of each block (default 1)"},
     {"wait", "", "TIME", "how long decode waits for a block (default 2s)"},
     {"help", "h", "", "this text"},
     {"version", "", "", "print the version"},
@@ -59,6 +60,9 @@ Result<WorkerOptions> ReadOptions(const text::CommandLine& line) {
     return InvalidArgumentError("--block is a multiple of 8, at least 8");
   }
   KVSTORE_ASSIGN_OR_RETURN(options.role.wait, text::ParseDuration(line.Get("wait", "2s")));
+  KVSTORE_ASSIGN_OR_RETURN(const uint64_t replicas,
+                           text::ParseNumber(line.Get("replicas", "1"), 1, kMaxReplicas));
+  options.role.replicas = static_cast<uint32_t>(replicas);
   KVSTORE_ASSIGN_OR_RETURN(options.threads, text::ParseNumber(line.Get("threads", "2"), 1, 64));
   return options;
 }

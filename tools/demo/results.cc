@@ -98,7 +98,8 @@ bool Results::kept_nothing() const {
 }
 
 bool Results::good() const {
-  return errors == 0 && wrong_bytes == 0 && !too_little_shm() && !kept_nothing();
+  return errors == 0 && wrong_bytes == 0 && !too_little_shm() && !kept_nothing() &&
+         !master_lost_some();
 }
 
 std::string Results::Progress() const {
@@ -123,6 +124,17 @@ void Results::PrintSummary(std::ostream& out) const {
         "of " + std::to_string(old_blocks) +
             " blocks put before it and asked for after it, read as they were" +
             (kept_nothing() ? "; it lost them all" : ""));
+  }
+  if (master_restart.after > 0) {
+    add("master after", master_restart.after,
+        "requests: it was killed at work; the next one was ready after " +
+            FormatDuration(master_away));
+    add("  lost", put_again,
+        "blocks that prefill had put before, and had to put again" +
+            std::string(master_lost_some() ? ": they are to outlive it" : ""));
+  }
+  if (started_again > 0) {
+    add("started again", started_again, "masters and nodes that had ended");
   }
   add("gets", decode_totals.Number("gets"), "blocks read");
   add("  remembered", decode_totals.Number("gets_remembered"), "of them asked the master nothing");

@@ -25,7 +25,7 @@ class Latencies {
   std::vector<uint64_t> samples_;
 };
 
-// The prefill worker's.
+// Of the prefill worker, or of the master.
 struct Restart {
   uint64_t after = 0;  // requests; 0: none
   pid_t killed = 0;
@@ -52,6 +52,11 @@ struct Results {
   uint64_t old_blocks = 0;       // read after the restart, of those put before it, or put again
   uint64_t old_blocks_read = 0;  // of these: as they were put before it
 
+  Restart master_restart;
+  Duration master_away{};    // from its death until the next one was ready
+  uint64_t put_again = 0;    // blocks after that which the same prefill worker had put before
+  size_t started_again = 0;  // masters and nodes that ended, and were started again
+
   bool shm_expected = false;  // the machine and the options allow it
 
   void AddPrefill(const Report& report);
@@ -60,12 +65,14 @@ struct Results {
   double hit_rate() const;   // in per cent
   double shm_share() const;  // of all bytes put and got, in per cent
   // No errors, no wrong bytes, where shared memory is expected nearly all bytes went by it, and a
-  // restart has kept something.
+  // restart has kept something (of the master: all).
   bool good() const;
   bool too_little_shm() const;
   // Blocks put before the restart were asked for after it, and not one was still there. Some may
   // well have been evicted meanwhile; but not all.
   bool kept_nothing() const;
+  // The master was restarted, and blocks had to be put again. (The demo lends enough for all.)
+  bool master_lost_some() const { return master_restart.after > 0 && put_again > 0; }
 
   // One line while it runs.
   std::string Progress() const;

@@ -14,6 +14,7 @@ namespace kvstore::demo {
 struct RoleOptions {
   uint64_t block_bytes = 64u << 10;         // a multiple of 8
   Duration wait = std::chrono::seconds(2);  // that decode waits for its blocks to appear
+  uint32_t replicas = 1;                    // of each block
 };
 
 // The time during which at least one of several threads was inside. Thread-safe.
@@ -74,8 +75,9 @@ class Role {
   virtual Report Totals() const = 0;
 };
 
-// hits, inherited (of the hits: blocks that this process never put), stored (blocks); exists_us,
-// put_us (none: nothing to put); errors.
+// hits, inherited (of the hits: blocks that this process never put), stored (blocks), again
+// (blocks that it had put before and that were missing); exists_us, put_us (none: nothing to put);
+// errors.
 std::unique_ptr<Role> NewPrefill(Client* client, const RoleOptions& options);
 // missing (blocks that did not appear or were evicted again); wait_us, get_us; got (bytes);
 // wrong (bytes); errors.
