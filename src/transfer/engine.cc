@@ -363,7 +363,9 @@ Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, A
   std::array<Status, kWayCount> refusals;  // put into words only when all refuse
   size_t refused = 0;
   for (const auto& transport : transports_) {
-    if (!Allows(transport->way())) {
+    // Mapping this process's own memory moves no bytes.
+    const bool own_in_place = in_place && transport->way() == Way::kLocal;
+    if (!own_in_place && !Allows(transport->way())) {
       refusals[refused++] = FailedPreconditionError(std::string(WayName(transport->way())) +
                                                     " is forbidden by EngineOptions::ways");
       continue;

@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstddef>
+#include <optional>
+
 #include "kvstore/shared_memory.h"
 #include "kvstore/transfer.h"
 
@@ -45,6 +49,25 @@ TEST(ReachTest, SharedMemoryThatIsForbiddenIsOff) {
   const Reach reach = ReachOfSharing({.ways = {Way::kLocal, Way::kTcp}});
   EXPECT_EQ(reach.shm.code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(reach.shm.message(), HasSubstr("forbidden"));
+}
+
+// What a node copies in for the pool is written in place, however peers may reach it.
+TEST(ReachTest, OwnMemoryIsMappedWhicheverWaysAreForbidden) {
+  std::array<char, 64> memory{};
+  const auto engine = NewEngine({.ways = {Way::kTcp}});
+  const auto region = engine->Register(memory.data(), memory.size(), {.remote = true});
+  ASSERT_TRUE(region.ok()) << region.status();
+  const MapRequest request{.access = Access::kWrite,
+                           .peer = engine->Open(engine->Descriptor()).value(),
+                           .region = *region,
+                           .offset = 16,
+                           .length = 8,
+                           .guard = std::nullopt};
+  auto mapping = engine->Map(request, BootClock::now() + std::chrono::seconds(5));
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  EXPECT_EQ((*mapping)->data(), reinterpret_cast<std::byte*>(memory.data() + 16));
+  mapping->reset();
+  EXPECT_TRUE(engine->Unregister(*region).ok());
 }
 
 }  // namespace
