@@ -359,7 +359,8 @@ std::optional<kvstore::Lend> SegmentHost::TakeLend() {
   for (const auto& segment : segments_) {
     const Extent& extent = segment->extent;
     if (extent.told() == 0) continue;  // the master knows of none
-    lend.segments.push_back({segment->index, extent.told_wish(), kGranule, extent.ready()});
+    const uint64_t size = extent.told_wish();
+    lend.segments.push_back({segment->index, size, kGranule, std::min(extent.ready(), size)});
   }
   return lend;
 }

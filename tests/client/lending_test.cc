@@ -107,7 +107,10 @@ TEST_F(LendingTest, WhatTheMasterReleasesGoesBackToTheMachine) {
   ASSERT_TRUE(IsPresent(segment, 6 * kMiB));
 
   ASSERT_TRUE(host_->Lend(kMiB).ok());
-  EXPECT_EQ(host_->TakeLend()->segments.front().size, kMiB);
+  const std::optional<Lend> told = host_->TakeLend();
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->segments.front().size, kMiB);
+  EXPECT_EQ(told->segments.front().ready, kMiB) << "a segment is not ready beyond its end";
   EXPECT_EQ(host_->lent().bytes, 8 * kMiB) << "the master has not emptied it yet";
   EXPECT_TRUE(IsPresent(segment, 6 * kMiB));
 
