@@ -179,6 +179,7 @@ void Encode(const Acks& from, v1::Acks* to) {
     v1::NoteAck* message = to->add_noted();
     EncodeGrant(ack, message);
     message->set_refused(!ack.kept);
+    message->set_version(ack.version);
   }
   for (const CopyAck& ack : from.copied) {
     v1::CopyAck* message = to->add_copied();
@@ -214,7 +215,8 @@ Result<Acks> Decode(const v1::Acks& from) {
   }
   to.noted.reserve(static_cast<size_t>(from.noted_size()));
   for (const v1::NoteAck& ack : from.noted()) {
-    to.noted.push_back({Decode(ack.put()), ack.segment(), ack.birth(), !ack.refused()});
+    to.noted.push_back(
+        {Decode(ack.put()), ack.segment(), ack.birth(), !ack.refused(), ack.version()});
   }
   to.copied.reserve(static_cast<size_t>(from.copied_size()));
   for (const v1::CopyAck& ack : from.copied()) {

@@ -133,6 +133,7 @@ void Encode(const NoteOrder& from, v1::Note* to) {
   to->set_size(from.size);
   to->set_checksum(from.checksum);
   to->set_replicas(from.replicas);
+  to->set_version(from.version);
   EncodeRetention(from.retention, to);
 }
 
@@ -150,6 +151,7 @@ Result<NoteOrder> Decode(const v1::Note& from) {
   to.size = from.size();
   to.checksum = from.checksum();
   to.replicas = std::max<uint32_t>(from.replicas(), 1);
+  to.version = from.version();
   KVSTORE_RETURN_IF_ERROR(DecodeRetention(from.retention(), &to.retention));
   return to;
 }
@@ -224,7 +226,7 @@ size_t PeerBytes(const Peer& peer) {
 }
 
 size_t BytesOf(const NoteOrder& note) {
-  return 160 + RangesBytes(note.ranges) + note.key.size() + note.retention.group.size();
+  return 176 + RangesBytes(note.ranges) + note.key.size() + note.retention.group.size();
 }
 
 void EncodeKeys(const KeyBatch& from, v1::Keys* to) {

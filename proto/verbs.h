@@ -244,8 +244,8 @@ struct PrepareOrder {
 };
 
 // What the ranges hold from now on: they are committed. The holder keeps it for the next master
-// until it retires them; refused if it has retired them already. The same put again: the newer
-// retention counts.
+// until it retires them; refused if it has retired them already. The same grant again: the higher
+// version counts.
 struct NoteOrder {
   PutId put;
   uint32_t segment = 0;
@@ -256,6 +256,7 @@ struct NoteOrder {
   uint64_t checksum = 0;
   uint32_t replicas = 1;  // as many as the put wants in all
   Retention retention;
+  uint64_t version = 0;  // rises within a term, whenever what is to be kept changes
   friend bool operator==(const NoteOrder&, const NoteOrder&) = default;
 };
 
@@ -312,7 +313,8 @@ struct NoteAck {
   PutId put;
   uint32_t segment = 0;
   uint64_t birth = 0;
-  bool kept = true;  // false: the ranges were retired before
+  bool kept = true;      // false: the ranges were retired before
+  uint64_t version = 0;  // of the note; what is kept is not older
 };
 
 struct CopyAck {

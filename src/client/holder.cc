@@ -101,7 +101,7 @@ void Holder::Note(const Orders& orders, TimePoint now, std::vector<NoteAck>* ack
     const bool deposed = IsDeposed(orders.term);
     const bool kept = !deposed && StillHolds(*note) && manifest_.Keep(*note, now);
     ++(kept ? counters_.notes_kept : counters_.notes_refused);
-    if (!deposed) acks->push_back({note->put, note->segment, note->birth, kept});
+    if (!deposed) acks->push_back({note->put, note->segment, note->birth, kept, note->version});
   }
 }
 
@@ -121,6 +121,7 @@ std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term,
   term_ = term;
   // The master's own orders retire what they name; this is for a note that outlived its memory.
   manifest_.DropUnless([this](const NoteOrder& note) { return StillHolds(note); });
+  manifest_.ForgetVersions();
   ++counter_;
   std::map<uint32_t, RangeSet> unnamed;
   for (auto& [index, segment] : segments_) {

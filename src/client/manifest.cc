@@ -22,6 +22,10 @@ bool Manifest::Keep(NoteOrder note, TimePoint now) {
   const PutId put = note.put;
   const auto kept = notes.find(put);
   if (kept != notes.end() && kept->second.order.birth > note.birth) return false;
+  if (kept != notes.end() && kept->second.order.birth == note.birth &&
+      kept->second.order.version > note.version) {
+    return true;
+  }
   notes.insert_or_assign(put, Note{std::move(note), now});
   return true;
 }
@@ -36,6 +40,12 @@ void Manifest::Drop(uint32_t segment, const PutId& put, uint64_t birth) {
 void Manifest::DropUnless(const std::function<bool(const NoteOrder&)>& stands) {
   for (auto& [segment, notes] : segments_) {
     std::erase_if(notes, [&](const auto& entry) { return !stands(entry.second.order); });
+  }
+}
+
+void Manifest::ForgetVersions() {
+  for (auto& [segment, notes] : segments_) {
+    for (auto& [put, note] : notes) note.order.version = 0;
   }
 }
 

@@ -17,13 +17,15 @@ namespace kvstore::client {
 // per put and segment. Pure and thread-compatible; times are the caller's clock's.
 class Manifest {
  public:
-  // In place of what was noted of that put in that segment before. False: a later grant to the same
-  // put is noted there already.
+  // In place of what was noted of that put in that segment before, unless that is a newer version
+  // for the same grant. False: a later grant to the same put is noted there already.
   bool Keep(NoteOrder note, TimePoint now);
   // What was granted to the put in the segment under that birth, or earlier, holds nothing any
   // more.
   void Drop(uint32_t segment, const PutId& put, uint64_t birth);
   void DropUnless(const std::function<bool(const NoteOrder&)>& stands);
+  // Versions of the next term are compared only with each other.
+  void ForgetVersions();
   void Clear() { segments_.clear(); }
 
   size_t size() const;

@@ -1,6 +1,6 @@
 // Replicas made anew: where too few are left, where memory is emptied, and where an operator asks.
 // The story of one copy: Review finds the object wanting -> RunCopies, in its turn -> Advance: from
-// where, whereto -> StartCopy -> the holder fills it -> HandleCopied -> Review again.
+// where, whereto -> StartCopy -> the holder fills it -> HandleCopied -> it is noted -> EndMoves.
 
 #include <algorithm>
 #include <string>
@@ -37,7 +37,9 @@ bool IsServing(const HeldReplica& replica) {
 struct Catalog::State::Stock {
   std::vector<HeldReplica*> leaving;
   size_t serving = 0;  // `leaving` included
-  size_t staying = 0;  // those that serve, don't leave, and whose holders are live
+  // Those that serve, don't leave, and whose holders are live:
+  size_t staying = 0;  // and keep them for the next master
+  size_t unnoted = 0;  // and have not said yet that they do
 };
 
 Catalog::State::Stock Catalog::State::TakeStock(Object& object) {
@@ -48,15 +50,18 @@ Catalog::State::Stock Catalog::State::TakeStock(Object& object) {
     if (IsLeaving(replica)) {
       stock.leaving.push_back(&replica);
     } else if (!replica.segment->node().suspected) {
-      ++stock.staying;
+      ++(replica.noted ? stock.staying : stock.unnoted);
     }
   }
   return stock;
 }
 
 size_t Catalog::State::Serving(const Object& object) {
-  return static_cast<size_t>(
-      std::count_if(object.replicas.begin(), object.replicas.end(), IsServing));
+  const bool complete = object.state == ObjectState::kComplete;
+  return static_cast<size_t>(std::count_if(
+      object.replicas.begin(), object.replicas.end(), [complete](const HeldReplica& replica) {
+        return complete ? IsServing(replica) : replica.segment && !IsRetiring(replica.standing);
+      }));
 }
 
 bool Catalog::State::IsEmptying(const Object& object) {
@@ -96,6 +101,10 @@ void Catalog::State::RunCopies(Event& event) {
       case CopyStep::kBusy:
         copies.Postpone(*put, event.now + kLookAgainAfter);
         break;
+      case CopyStep::kUnnoted:
+        // The ack brings it on (EndMoves); this is for a holder that is lost meanwhile.
+        copies.Postpone(*put, event.now + limits.order_resend_after);
+        break;
       case CopyStep::kNoSource:
         Failed(event, object, UnavailableError("no live node that holds it can be read"));
         break;
@@ -133,16 +142,19 @@ void Catalog::State::Failed(Event& event, Object& object, const Status& status) 
 }
 
 Catalog::State::CopyStep Catalog::State::Advance(Event& event, Object& object, CopyWork& work) {
+  if (work.moved) EndMove(event, object, work);
+  if (work.moved) return CopyStep::kUnnoted;
   const TaskRequest* const task = work.task == 0 ? nullptr : &tasks.Find(work.task)->request;
   const Stock stock = TakeStock(object);
   if (!task) {
-    if (stock.serving - stock.leaving.size() >= object.replicas_wanted && stock.leaving.empty()) {
+    if (stock.serving >= object.replicas_wanted && stock.leaving.empty()) {
       return CopyStep::kNotNeeded;
     }
     if (stock.staying >= object.replicas_wanted) {
       for (HeldReplica* replica : stock.leaving) GiveUp(event, *replica);
       return CopyStep::kNotNeeded;
     }
+    if (stock.staying + stock.unnoted >= object.replicas_wanted) return CopyStep::kUnnoted;
   }
   bool busy = false;
   HeldReplica* const source = FindSource(object, task ? task->from : "", &busy);
@@ -160,6 +172,7 @@ Catalog::State::CopyStep Catalog::State::Advance(Event& event, Object& object, C
     for (HeldReplica* replica : stock.leaving) GiveUp(event, *replica);
     return CopyStep::kNoRoom;
   }
+  if (stock.unnoted > 0) return CopyStep::kUnnoted;
   const bool evictable = std::all_of(
       stock.leaving.begin(), stock.leaving.end(),
       [](const HeldReplica* replica) { return replica->standing == Standing::kEvictable; });
@@ -293,16 +306,9 @@ bool Catalog::State::HandleCopied(Event& event, const Node& node, const CopyAck&
   Tell(event, ObjectEvent::What::kCopied, object, filled.segment);
   CopyWork& work = *copies.Find(ack.put);
   work.failures = 0;
-  if (task != 0) {
-    const TaskRequest& request = tasks.Find(task)->request;
-    if (request.kind == TaskRequest::Kind::kMove) {
-      for (HeldReplica& replica : object.replicas) {
-        if (&replica != &filled && IsServing(replica) &&
-            replica.segment->node().peer.name == request.from) {
-          GiveUp(event, replica);
-        }
-      }
-    }
+  if (task != 0 && tasks.Find(task)->request.kind == TaskRequest::Kind::kMove) {
+    work.moved = true;
+  } else if (task != 0) {
     tasks.End(task, Status::Ok(), limits.tasks_kept);
     work.task = 0;
   }
@@ -335,6 +341,36 @@ void Catalog::State::GiveUp(Event& event, HeldReplica& replica) {
   ++counters.replicas_given_up;
   Tell(event, ObjectEvent::What::kMoved, *replica.object, replica.segment);
   OrderRetirement(event, replica);
+}
+
+void Catalog::State::EndMove(Event& event, Object& object, CopyWork& work) {
+  const TaskRequest& request = tasks.Find(work.task)->request;
+  const auto lies_at = [](const HeldReplica& replica, const std::string& name) {
+    return IsServing(replica) && replica.segment->node().peer.name == name;
+  };
+  const auto to = std::find_if(object.replicas.begin(), object.replicas.end(),
+                               [&](const HeldReplica& each) { return lies_at(each, request.to); });
+  if (to == object.replicas.end()) work.moved = false;  // lost meanwhile
+  if (!work.moved || !to->noted) return;
+  for (HeldReplica& replica : object.replicas) {
+    if (&replica != &*to && lies_at(replica, request.from)) GiveUp(event, replica);
+  }
+  tasks.End(work.task, Status::Ok(), limits.tasks_kept);
+  work.task = 0;
+  work.moved = false;
+}
+
+void Catalog::State::EndMoves(Event& event, Object& object) {
+  CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id);
+  if (!work || copies.Running(object.id)) return;
+  if (work->moved) EndMove(event, object, *work);
+  const Stock stock = TakeStock(object);
+  if (stock.staying >= object.replicas_wanted) {
+    for (HeldReplica* replica : stock.leaving) GiveUp(event, *replica);
+  } else if (!stock.leaving.empty()) {
+    copies.Postpone(object.id, event.now);  // as many as there are nodes for may be noted now
+  }
+  Review(event, object);
 }
 
 void Catalog::State::ForgetCopies(const Object& object) {

@@ -144,10 +144,13 @@ void CheckReplicas(const Object& object, const NodeTable& nodes, bool one_grant_
     findings->Expect(nodes.Find(holder) != nullptr, Name(object) + " lies on no member");
     findings->Expect(!one_grant_per_node || every_holder.insert(holder).second,
                      Name(object) + " has two grants on a node");
-    // A complete object may have replicas that a copy fills, or that have been moved away.
-    const bool fits = object.state == ObjectState::kComplete ||
-                      (IsRetiring(replica.standing) == (object.state == ObjectState::kRetiring) &&
-                       !IsCommitted(replica.standing));
+    // A complete object may have replicas that a copy fills, or that have been moved away; one that
+    // is committed, some that their holders would not note.
+    const bool retiring = IsRetiring(replica.standing);
+    const bool fits =
+        object.state == ObjectState::kComplete ||
+        (!IsCommitted(replica.standing) && (object.state == ObjectState::kCommitting ||
+                                            retiring == (object.state == ObjectState::kRetiring)));
     findings->Expect(fits, Name(object) + " has a replica of another standing");
   }
   findings->Expect(not_withdrawn == object.not_withdrawn && not_free == object.not_free,

@@ -25,18 +25,23 @@ void Catalog::State::Note(Event& event, Object& object) {
 void Catalog::State::NoteReplica(Event& event, HeldReplica& replica) {
   Node& holder = replica.segment->node();
   replica.noted = false;
+  const uint64_t version = next_note++;
   if (replica.note != 0) {
-    holder.notes.at(replica.note).changed = true;
+    holder.notes.at(replica.note).version = version;
     return;
   }
-  replica.note = next_note++;
-  holder.notes.emplace(replica.note, OpenNote{&replica, event.now, event.now, false});
+  replica.note = version;
+  OpenNote& note = holder.notes[version];
+  note = OpenNote{&replica, event.now, event.now, version, version};
   ++replica.object->notes_open;
   ++counters.notes_sent;
-  SendNote(event, replica);
+  SendNote(event, note);
 }
 
-void Catalog::State::SendNote(Event& event, const HeldReplica& replica) {
+void Catalog::State::SendNote(Event& event, OpenNote& note) {
+  note.sent = event.now;
+  note.version_sent = note.version;
+  const HeldReplica& replica = *note.replica;
   const Segment& segment = *replica.segment;
   if (!segment.node().TakesOrders()) return;  // it follows when the node has joined again
   const Object& object = *replica.object;
@@ -52,6 +57,7 @@ void Catalog::State::SendNote(Event& event, const HeldReplica& replica) {
   // Before the commit they stand there as long after TimePoint{} as they will be after it.
   const bool begun = object.state == ObjectState::kComplete;
   order.retention = RetentionLeft(object, begun ? event.now : TimePoint{});
+  order.version = note.version;
   event.out.Add(segment.id().holder, std::move(order));
 }
 
@@ -71,8 +77,7 @@ void Catalog::State::ResendNotes(Event& event, Node& node, TimePoint sent_until)
   for (auto& [serial, note] : node.notes) {
     if (note.since > sent_until) break;
     if (note.sent > sent_until) continue;
-    note.sent = event.now;
-    SendNote(event, *note.replica);
+    SendNote(event, note);
     ++counters.orders_resent;
   }
 }
@@ -88,24 +93,35 @@ bool Catalog::State::HandleNoteAck(Event& event, Node& node, const NoteAck& ack)
       });
   if (replica == object->replicas.end() || replica->note == 0) return false;
   if (!ack.kept) {
-    // It has retired what it never was told to: the object can't be read there, nor trusted.
     ++counters.notes_refused;
-    Retire(event, *object, Cause::kHoldersLost);
+    LoseNoted(event, *replica);
     return true;
   }
   OpenNote& note = node.notes.at(replica->note);
-  if (note.changed) {
-    // What was confirmed is the note before.
-    note.changed = false;
-    note.sent = event.now;
-    SendNote(event, *replica);
+  if (ack.version != note.version) {
+    if (ack.version != note.version_sent) return false;
+    SendNote(event, note);
     return true;
   }
   ForgetNote(*replica);
   replica->noted = true;
   ++counters.notes_confirmed;
-  if (object->state == ObjectState::kCommitting) CompleteIfClear(event, *object->key);
+  if (object->state == ObjectState::kCommitting) {
+    CompleteIfClear(event, *object->key);
+  } else {
+    EndMoves(event, *object);
+  }
   return true;
+}
+
+// It has retired what it never was told to: the object can't be read there, nor trusted.
+void Catalog::State::LoseNoted(Event& event, HeldReplica& replica) {
+  Object& object = *replica.object;
+  if (Serving(object) == 1) return Retire(event, object, Cause::kHoldersLost);
+  OrderRetirement(event, replica);
+  if (object.state == ObjectState::kCommitting) return CompleteIfClear(event, *object.key);
+  Tell(event, ObjectEvent::What::kReplicaLost, object, replica.segment);
+  Review(event, object);
 }
 
 }  // namespace kvstore::master

@@ -162,7 +162,7 @@ void Catalog::State::Freed(HeldReplica& replica) {
   Object& object = *replica.object;
   if (--object.not_free == 0) {
     objects.erase(PutId(object.id));
-  } else if (object.state == ObjectState::kComplete) {
+  } else if (object.state != ObjectState::kRetiring) {
     object.replicas.remove_if([&](const HeldReplica& each) { return &each == &replica; });
   }
 }
@@ -189,18 +189,8 @@ void Catalog::State::Lose(Event& event, HeldReplica& replica) {
       // Its writer can't finish this copy. Retired, the replica is lost in the next round.
       Retire(event, object, Cause::kHoldersLost);
       return;
-    case ObjectState::kComplete:
-      return LoseOne(event, replica);
     default:
-      ForgetNote(replica);
-      replica.segment->Release(&replica);
-      --object.not_free;
-      if (--object.not_withdrawn == 0) {
-        Retire(event, object, Cause::kHoldersLost);
-      } else if (object.state == ObjectState::kCommitting) {
-        CompleteIfClear(event, *object.key);  // the others may all have noted it
-      }
-      return;
+      return LoseOne(event, replica);
   }
 }
 
@@ -212,7 +202,7 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
   }
   const bool served = IsCommitted(replica.standing);
   const Segment* const segment = replica.segment;
-  if (!served) {
+  if (!served && object.state == ObjectState::kComplete) {
     ++counters.copies_failed;
     copies.End(object.id, event.now);
   }
@@ -222,6 +212,8 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
   --object.not_withdrawn;
   object.replicas.remove_if([&](const HeldReplica& each) { return &each == &replica; });
   if (Serving(object) == 0) return Retire(event, object, Cause::kHoldersLost);
+  // The others may all have noted it.
+  if (object.state == ObjectState::kCommitting) return CompleteIfClear(event, *object.key);
   if (served) Tell(event, ObjectEvent::What::kReplicaLost, object, segment);
   Review(event, object);
 }

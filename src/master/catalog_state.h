@@ -288,11 +288,13 @@ struct Catalog::State {
   void Note(Event& event, Object& object);
   // One of them, that holds all of it.
   void NoteReplica(Event& event, HeldReplica& replica);
-  void SendNote(Event& event, const HeldReplica& replica);
+  void SendNote(Event& event, OpenNote& note);
   // Its holder is not to keep it, or is no member any more. The replica still has its segment.
   void ForgetNote(HeldReplica& replica);
   void ResendNotes(Event& event, Node& node, TimePoint sent_until);
   bool HandleNoteAck(Event& event, Node& node, const NoteAck& ack);
+  // Its holder refuses the note: retired alone where others serve, or will.
+  void LoseNoted(Event& event, HeldReplica& replica);
 
   // ---- the new reign (catalog_reign.cc)
 
@@ -330,7 +332,15 @@ struct Catalog::State {
   // ---- copies (catalog_copies.cc)
 
   // What comes of an object that wants a replica elsewhere, when its turn has come.
-  enum class CopyStep : uint8_t { kNotNeeded, kStarted, kBusy, kNoSource, kNoRoom, kObjectGone };
+  enum class CopyStep : uint8_t {
+    kNotNeeded,
+    kStarted,
+    kBusy,
+    kUnnoted,  // what was filled for it is to be confirmed first
+    kNoSource,
+    kNoRoom,
+    kObjectGone,
+  };
   struct CopyTarget {
     Segment* segment = nullptr;  // null: none has room now
     bool looked = false;         // there are nodes that might take it
@@ -341,6 +351,7 @@ struct Catalog::State {
   // To be called when the object's replicas, or what is wanted of them, may have changed: from here
   // on it is seen to that they become as many as wanted, outside of memory that is emptied.
   void Review(Event& event, Object& object);
+  // Replicas that serve, or will when it is complete.
   static size_t Serving(const Object& object);
   // Whether a replica that serves lies in memory that is to be emptied.
   static bool IsEmptying(const Object& object);
@@ -365,6 +376,11 @@ struct Catalog::State {
   void Failed(Event& event, Object& object, const Status& status);
   // Retires this replica alone; others serve.
   void GiveUp(Event& event, HeldReplica& replica);
+  // One of its holders has confirmed a note: what was moved away is given up, now that no loss of
+  // the master loses what it was moved to.
+  void EndMoves(Event& event, Object& object);
+  // So is what a task moved; where that is lost already it is made again.
+  void EndMove(Event& event, Object& object, CopyWork& work);
   void ForgetCopies(const Object& object);
 
   // ---- tasks (catalog_tasks.cc)

@@ -21,6 +21,7 @@ struct CopyWork {
   uint32_t failures = 0;  // in a row
   bool lacking = false;   // it has fewer replicas than it wants
   uint64_t task = 0;      // the one that an operator has asked for; 0: none
+  bool moved = false;     // what that moves is filled, and to be noted before the old one goes
 };
 
 // A replica that is being filled.

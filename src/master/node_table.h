@@ -87,8 +87,9 @@ class Outcomes {
 struct OpenNote {
   HeldReplica* replica = nullptr;
   TimePoint since{};
-  TimePoint sent{};      // last
-  bool changed = false;  // what is to be kept has, since it was sent: once confirmed it goes again
+  TimePoint sent{};           // last
+  uint64_t version = 0;       // of what is to be kept: only its ack counts
+  uint64_t version_sent = 0;  // less: the newest goes when this is confirmed, or sent again
 };
 
 // A member of the pool, as holder and as writer.

@@ -66,6 +66,7 @@ class HolderReignTest : public ::testing::Test {
     for (const NoteAck& ack : acks) {
       EXPECT_EQ(ack.segment, note.segment);
       EXPECT_EQ(ack.birth, note.birth);
+      EXPECT_EQ(ack.version, note.version);
       said += (ack.kept ? "k" : "r") + std::to_string(ack.put.sequence);
     }
     return said;
@@ -137,6 +138,42 @@ TEST_F(HolderReignTest, TheNewerNoteOfAPutCounts) {
   note.retention.hard_pin = true;
   EXPECT_EQ(Note(note), "k1");
   note.retention.hard_pin = false;
+  EXPECT_EQ(Note(note), "k1");
+  EXPECT_THAT(EnterReign(2).notes, ElementsAre(note));
+}
+
+TEST_F(HolderReignTest, AnOlderVersionThatComesLateChangesNothing) {
+  NoteOrder older = NoteOf(1, {Granules(0, 1)});
+  older.version = 4;
+  NoteOrder newer = older;
+  newer.version = 5;
+  newer.retention.hard_pin = true;
+  EXPECT_EQ(Note(newer), "k1");
+  EXPECT_EQ(Note(older), "k1");
+  newer.version = 0;
+  EXPECT_THAT(EnterReign(2).notes, ElementsAre(newer));
+}
+
+TEST_F(HolderReignTest, AVersionOfTheLastReignIsOlderThanAnyOfThis) {
+  NoteOrder note = NoteOf(1, {Granules(0, 1)});
+  note.version = 1000;
+  EXPECT_EQ(Note(note), "k1");
+  EnterReign(2);
+  note.version = 1;
+  note.retention.hard_pin = true;
+  EXPECT_EQ(Note(note, /*term=*/2), "k1");
+  note.version = 0;
+  EXPECT_THAT(EnterReign(3).notes, ElementsAre(note));
+}
+
+TEST_F(HolderReignTest, ALaterGrantIsNotedWhateverItsVersion) {
+  NoteOrder note = NoteOf(1, {Granules(0, 1)});
+  note.version = 7;
+  EXPECT_EQ(Note(note), "k1");
+  Retire(NoteOf(2, {Granules(1, 1)}));
+  note.birth = holder_->counter();
+  note.ranges = {Granules(2, 1)};
+  note.version = 0;
   EXPECT_EQ(Note(note), "k1");
   EXPECT_THAT(EnterReign(2).notes, ElementsAre(note));
 }

@@ -404,7 +404,8 @@ class World {
     for (auto it = node.to_note.begin(); it != node.to_note.end();) {
       const NoteOrder& note = it->second;
       const bool said = Pick(3) > 0;
-      if (said) acks.noted.push_back({note.put, note.segment, note.birth, Pick(200) > 0});
+      if (said)
+        acks.noted.push_back({note.put, note.segment, note.birth, Pick(200) > 0, note.version});
       it = said ? node.to_note.erase(it) : std::next(it);
     }
     for (auto it = node.to_copy.begin(); it != node.to_copy.end();) {
@@ -436,7 +437,7 @@ class World {
     }
     for (const auto& [segment, limit] : node.to_prepare) acks.ready.push_back({segment, limit, ""});
     for (const auto& [name, note] : std::exchange(node.to_note, {})) {
-      acks.noted.push_back({note.put, note.segment, note.birth, true});
+      acks.noted.push_back({note.put, note.segment, note.birth, true, note.version});
     }
     for (const auto& [put, order] : std::exchange(node.to_copy, {})) {
       acks.copied.push_back({order.put, order.segment, order.birth, Status::Ok()});

@@ -74,15 +74,16 @@ void Transcript::ConfirmNotes(const Command& command) {
   acks.counter = holder.hello.counter;
   for (const std::string& put : command.ArgumentsFrom(1)) {
     const NoteOrder& note = holder.notes.at(ParsePut(put));
-    acks.noted.push_back(
-        {note.put, note.segment, note.birth, command.Option("kept", "yes") == "yes"});
+    acks.noted.push_back({note.put, note.segment, note.birth,
+                          command.Option("kept", "yes") == "yes",
+                          command.Number("version", note.version)});
   }
   Show(catalog_->HandleAcks(now_, holder.hello.self.incarnation, acks));
 }
 
 void Transcript::TakeNote(const std::string& node, const NoteOrder& note) {
   if (!notes_shown_) {
-    unseen_.push_back({node, {note.put, note.segment, note.birth, true}});
+    unseen_.push_back({node, {note.put, note.segment, note.birth, true, note.version}});
     return;
   }
   Line("=> " + node + " note " + PutText(note.put) + " " + note.key +

@@ -81,7 +81,8 @@ inline std::ostream& operator<<(std::ostream& out, const PrepareOrder& v) {
 }
 inline std::ostream& operator<<(std::ostream& out, const NoteOrder& v) {
   return out << "note " << v.put << ' ' << v.segment << ' ' << v.birth << v.ranges << v.key << ' '
-             << v.size << ' ' << v.checksum << ' ' << v.replicas << ' ' << v.retention;
+             << v.size << ' ' << v.checksum << ' ' << v.replicas << ' ' << v.retention << ' '
+             << v.version;
 }
 inline std::ostream& operator<<(std::ostream& out, const CopyOrder& v) {
   return out << "copy " << v.put << ' ' << v.size << ' ' << v.checksum << ' ' << v.from << ' '
@@ -105,7 +106,7 @@ inline std::ostream& operator<<(std::ostream& out, const ReadyAck& v) {
   return out << v.segment << ' ' << v.limit << ' ' << v.problem;
 }
 inline std::ostream& operator<<(std::ostream& out, const NoteAck& v) {
-  return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << v.kept;
+  return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << v.kept << ' ' << v.version;
 }
 inline std::ostream& operator<<(std::ostream& out, const CopyAck& v) {
   return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << v.status;
