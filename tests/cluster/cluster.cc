@@ -55,9 +55,13 @@ uint16_t FreePort() {
 }
 
 NodeProcess::NodeProcess(const MasterProcess& master, const std::string& name,
+                         const std::string& lend, const std::vector<std::string>& flags)
+    : NodeProcess(master.address(), name, lend, flags) {}
+
+NodeProcess::NodeProcess(const std::string& master, const std::string& name,
                          const std::string& lend, const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {KVSTORE_NODE_PATH, "--master=" + master.address(),
-                                        "--name=" + name, "--lend=" + lend};
+  std::vector<std::string> arguments = {KVSTORE_NODE_PATH, "--master=" + master, "--name=" + name,
+                                        "--lend=" + lend};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   process_ = std::make_unique<ChildProcess>(arguments);
   running_ = process_->WaitForLine(" ready", kStartTimeout).has_value();

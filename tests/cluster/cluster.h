@@ -36,6 +36,9 @@ class NodeProcess {
  public:
   NodeProcess(const MasterProcess& master, const std::string& name, const std::string& lend,
               const std::vector<std::string>& flags = {});
+  // Of the master at that address.
+  NodeProcess(const std::string& master, const std::string& name, const std::string& lend,
+              const std::vector<std::string>& flags = {});
 
   bool running() const { return running_; }
   ChildProcess& process() { return *process_; }

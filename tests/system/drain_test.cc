@@ -1,0 +1,114 @@
+// Nodes that are emptied while they are in use.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "system/pool.h"
+
+namespace kvstore::cluster {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr size_t kObjectBytes = 512 << 10;
+
+class Drains : public Pool {
+ protected:
+  using Pool::Pool;
+
+  size_t CountOn(Client& client, const Names& keys, const std::string& node) {
+    return static_cast<size_t>(std::count_if(keys.begin(), keys.end(), [&](const auto& key) {
+      const Names holders = HoldersOf(client, key);
+      return std::count(holders.begin(), holders.end(), node) > 0;
+    }));
+  }
+};
+
+TEST_F(Drains, UnderLoadNoReadFailsTheObjectsMoveAndTheNodeEnds) {
+  const auto a = StartNode("a"), b = StartNode("b"), c = StartNode("c");
+  const auto client = Connect(), writer = Connect();
+  ASSERT_TRUE(a->running() && b->running() && c->running() && client && writer);
+  const Names keys = PutTold(*client, "key", 24, kObjectBytes, {.placement = Placement::kSpread});
+  ASSERT_GT(CountOn(*client, keys, "a"), 0u);
+
+  Readers readers(*client, keys);
+  readers.AwaitRound();
+  EXPECT_EQ(Kvctl({"drain", "--wait", "--within", "30s", "a"})["node"].text(), "a");
+  const Names later = PutTold(*writer, "later", 4, kObjectBytes, {.preferred_nodes = {"a"}});
+  readers.AwaitRound();
+  EXPECT_EQ(readers.Stop(), "");
+
+  EXPECT_TRUE(a->process().WaitForLine("'a' was drained", seconds(10)));
+  EXPECT_EQ(a->process().WaitForExit(seconds(10)), 0) << a->process().output();
+  EXPECT_EQ(StateOf("a"), "");
+  EXPECT_EQ(CountOn(*client, keys, "b") + CountOn(*client, keys, "c"), keys.size());
+  EXPECT_EQ(CountOn(*client, later, "a"), 0u);
+  for (const std::string& key : keys) EXPECT_EQ(ReadTold(*writer, key), "version 1") << key;
+}
+
+// Objects with several replicas, of which others stand elsewhere.
+TEST_F(Drains, ReplicasKeepTheirNumber) {
+  const auto a = StartNode("a"), b = StartNode("b"), c = StartNode("c");
+  const auto client = Connect();
+  ASSERT_TRUE(a->running() && b->running() && c->running() && client);
+  const Names keys = PutTold(*client, "key", 12, kObjectBytes, {.replicas = 2});
+  ASSERT_GT(CountOn(*client, keys, "a"), 0u);
+  Kvctl({"drain", "--wait", "--within", "30s", "a"});
+  for (const std::string& key : keys) {
+    EXPECT_EQ(HoldersOf(*client, key), (Names{"b", "c"})) << key;
+    EXPECT_EQ(ReadTold(*client, key), "version 1") << key;
+  }
+}
+
+// A worker goes on as a mere client.
+TEST_F(Drains, AWorkerIsToldAndGoesOnWithoutLending) {
+  const auto shelf = StartNode("shelf");
+  const auto worker =
+      Connect({.name = "worker", .lend_bytes = 16 << 20, .ways = {transfer::Way::kTcp}});
+  ASSERT_TRUE(shelf->running() && worker);
+  AwaitMemoryOf("worker");
+  const Names keys = PutTold(*worker, "key", 8, kObjectBytes, {.preferred_nodes = {"worker"}});
+  ASSERT_EQ(CountOn(*worker, keys, "worker"), keys.size());
+  EXPECT_FALSE(worker->lending().drained);
+  Kvctl({"drain", "worker"});
+  EXPECT_TRUE(worker->WaitDrained(seconds(30)));
+  EXPECT_EQ(worker->lending().bytes, 0u);
+  for (const std::string& key : keys) {
+    EXPECT_EQ(HoldersOf(*worker, key), Names{"shelf"});
+    EXPECT_EQ(ReadTold(*worker, key), "version 1") << key;
+  }
+}
+
+// So slow that it does not end by itself.
+class SlowDrains : public Drains {
+ protected:
+  SlowDrains() : Drains({"--repair_bytes_per_second=4096", "--lease_ms=300"}) {}
+};
+
+TEST_F(SlowDrains, ThatAreUndoneLeaveANodeThatTakesObjectsAgain) {
+  const auto a = StartNode("a"), b = StartNode("b");
+  const auto client = Connect();
+  ASSERT_TRUE(a->running() && b->running() && client);
+  const PutOptions on_a = {.preferred_nodes = {"a"}};
+  const Names keys = PutTold(*client, "key", 16, kObjectBytes, on_a);
+  ASSERT_EQ(CountOn(*client, keys, "a"), keys.size());
+
+  Kvctl({"drain", "a"});
+  EXPECT_EQ(StateOf("a"), "live draining");
+  EXPECT_EQ(CountOn(*client, PutTold(*client, "meanwhile", 2, kObjectBytes, on_a), "b"), 2u);
+  EXPECT_EQ(StateOf("a"), "live draining");
+
+  Kvctl({"drain", "--undo", "a"});
+  EXPECT_EQ(StateOf("a"), "live");
+  EXPECT_EQ(CountOn(*client, PutTold(*client, "afterwards", 2, kObjectBytes, on_a), "a"), 2u);
+  EXPECT_GT(CountOn(*client, keys, "a"), 0u);
+  for (const std::string& key : keys) EXPECT_EQ(ReadTold(*client, key), "version 1") << key;
+  EXPECT_EQ(a->process().WaitForExit(Duration{}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace kvstore::cluster
