@@ -20,11 +20,15 @@ std::vector<size_t> Failures::Order(std::span<const Replica> replicas, TimePoint
   if (replicas.size() < 2 || !any_) return {};
   std::vector<size_t> order(replicas.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  MutexLock lock(mu_);
-  std::stable_partition(order.begin(), order.end(), [&](size_t i) {
-    const auto found = until_.find(replicas[i].segment.holder);
-    return found == until_.end() || found->second <= now;
-  });
+  std::vector<bool> is_good(replicas.size());
+  {
+    MutexLock lock(mu_);
+    for (size_t i = 0; i < replicas.size(); ++i) {
+      const auto found = until_.find(replicas[i].segment.holder);
+      is_good[i] = found == until_.end() || found->second <= now;
+    }
+  }
+  std::stable_partition(order.begin(), order.end(), [&](size_t i) { return is_good[i]; });
   return order;
 }
 

@@ -173,9 +173,11 @@ Catalog::State::CopyStep Catalog::State::Advance(Event& event, Object& object, C
     return CopyStep::kNoRoom;
   }
   if (stock.unnoted > 0) return CopyStep::kUnnoted;
-  const bool evictable = std::all_of(
-      stock.leaving.begin(), stock.leaving.end(),
-      [](const HeldReplica* replica) { return replica->standing == Standing::kEvictable; });
+  const bool evictable =
+      std::all_of(stock.leaving.begin(), stock.leaving.end(), [](const HeldReplica* replica) {
+        return replica->standing == Standing::kEvictable ||
+               replica->standing == Standing::kUnpinned;
+      });
   if (!evictable || stock.serving > stock.leaving.size()) return CopyStep::kNoRoom;
   Retire(event, object, Cause::kEvictedForRoom);
   return CopyStep::kObjectGone;

@@ -99,14 +99,16 @@ EvictOutcome Catalog::State::EvictOnRequest(Event& event, const EvictRequest& re
       const bool meant = request.node.empty() || node->peer.name == request.node;
       if (!meant || node->suspected) continue;
       for (const auto& segment : node->segments) {
+        if (segment->size() == 0) continue;
         segments.push_back(segment.get());
         size += segment->size();
       }
     }
     for (Segment* segment : segments) {
       const double share = static_cast<double>(segment->size()) / static_cast<double>(size);
-      const auto bytes = static_cast<uint64_t>(share * static_cast<double>(request.bytes));
-      Evict(event, *segment, bytes, Cause::kEvictedByOperator);
+      const double bytes = std::min(share * static_cast<double>(request.bytes),
+                                    static_cast<double>(segment->size()));
+      Evict(event, *segment, static_cast<uint64_t>(bytes), Cause::kEvictedByOperator);
     }
   }
   outcome.objects = counters.evicted_by_operator - before.evicted_by_operator +

@@ -196,7 +196,8 @@ void CheckObject(const Object& object, const NodeTable& nodes, bool one_grant_pe
       break;
     case ObjectState::kRetiring:
       findings->Expect(object.not_free > 0, Name(object) + " should be gone");
-      findings->Expect((key != nullptr) == (object.was_visible && object.not_withdrawn > 0),
+      findings->Expect((key != nullptr) ==
+                           ((object.was_visible || object.notes_sent) && object.not_withdrawn > 0),
                        Name(object) + ": its key is wrong about whether it leaves");
       break;
   }
@@ -363,8 +364,10 @@ std::string Catalog::State::CheckInvariants() const {
     const auto last = objects.find(sweep.puts.back());
     findings.Expect(last != objects.end() && last->second.key, "a sweep waits for nothing");
     const auto [begin, end] = swept.equal_range(sweep.puts.back());
-    findings.Expect(std::any_of(begin, end, [&](const auto& it) { return it.second == request; }),
-                    "a sweep is not woken");
+    findings.Expect(
+        std::any_of(begin, end,
+                    [&wanted = request](const auto& it) { return it.second == wanted; }),
+        "a sweep is not woken");
   }
   findings.Expect(swept.size() == sweeps.size(), "a sweep waits twice");
   findings.Expect(seen_works == copies.size() && seen_lacking == copies.lacking(),

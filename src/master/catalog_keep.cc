@@ -75,12 +75,22 @@ Status Catalog::State::PinOne(Event& event, Object& object, bool hard, Duration 
   return Status::Ok();
 }
 
+void Catalog::State::ExpireLater(TimePoint now, Duration ttl, Object& object) {
+  const TimePoint expires = ttl == Duration::zero() ? TimePoint::max() : After(now, ttl);
+  if (expires <= object.expires) return;
+  expiries.erase({object.expires, object.id});
+  object.expires = expires;
+  if (expires != TimePoint::max()) expiries.emplace(expires, object.id);
+}
+
 void Catalog::State::SetPins(TimePoint now, Object& object, bool hard, Duration soft) {
   if (object.hard_pin != hard) {
     Segment::Reclassify(&object, [&object, hard] { object.hard_pin = hard; });
     hard ? ++hard_pinned : --hard_pinned;
     // The list of leases runs in the order of their ends: who comes back to it comes last.
-    if (!hard && object.lease_end > now) object.lease_end = now + limits.lease;
+    if (!hard && object.lease_end > now) {
+      object.lease_end = std::max(now + limits.lease, no_lease_ends_before);
+    }
   }
   soft_pins.erase({object.soft_pin_end, object.id});
   object.soft_pin_end = soft > Duration::zero() ? After(now, soft) : TimePoint{};

@@ -232,7 +232,8 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
   const uint64_t checksum = verb.checksums[index];
   Object* const object = Find({asking.caller.peer.incarnation, sequence});
   if (!object || object->state == ObjectState::kRetiring) {
-    return answer(EndedCommit(asking.caller, sequence));
+    return answer(object && object->was_visible ? Status::Ok()
+                                                : EndedCommit(asking.caller, sequence));
   }
   if (object->state == ObjectState::kParked) {
     return answer(FailedPreconditionError("the put has no grant yet: it waits for room"));

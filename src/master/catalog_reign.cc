@@ -289,6 +289,13 @@ Object& Catalog::State::AddAdopted(Event& event, const NoteOrder& note) {
     event.out.AddContradicted(note.key);
     Retire(event, *rival, Cause::kHoldersLost);
   }
+  // Which of two with the same bytes is the newer nobody knows: what is kept is kept as long, and
+  // in as many replicas, as either was to be.
+  if (rival && rival->state == ObjectState::kComplete && rival->SameBytesAs(object)) {
+    rival->replicas_wanted = std::max(rival->replicas_wanted, object.replicas_wanted);
+    TakeRetention(event.now, note.retention, *rival);
+    ExpireLater(event.now, note.retention.ttl, *rival);
+  }
   if (rival || contradicted.contains(note.key)) {
     object.state = ObjectState::kRetiring;
     return object;
@@ -377,8 +384,10 @@ Status Catalog::State::AdoptHeld(Event& event, Node& node, const HeldMemory& hel
 Status Catalog::State::EndReport(Event& event, Node& node, const Report& report) {
   for (const LentSegment& lent : report.segments) {
     Segment* const segment = node.FindSegment(lent.index);
-    if (!segment || segment->granule() != lent.granule) {
-      return Contradiction("its hello lent no such segment " + std::to_string(lent.index));
+    if (!segment) continue;  // it came after the hello: the node says so once more
+    if (segment->granule() != lent.granule) {
+      return Contradiction("its hello lent segment " + std::to_string(lent.index) +
+                           " with another granule");
     }
     segment->Ready(lent.ready, /*ends=*/false);
   }

@@ -66,7 +66,11 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
     grants_by_end.erase({object.deadline, object.id});
     writer->unfinished.erase(object.id.sequence);
     key.unfinished = nullptr;
-    object.key = nullptr;  // readers never saw it: its key need not wait for it
+    if (object.notes_sent) {
+      key.leaving.push_back(&object);  // the next master would take a holder's note for committed
+    } else {
+      object.key = nullptr;  // nobody ever saw it: its key need not wait for it
+    }
   }
   Become(object, ObjectState::kRetiring);
   object.outcome = OutcomeOf(object, cause);
@@ -79,13 +83,11 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   if (writer && !object.was_visible) {
     AnswerAll(event, object.waiting, EndedCommit(*writer, object.id.sequence));
   }
-  const bool visible_before = object.was_visible;
+  if (!object.was_visible) AnswerReaders(event, key);
+  const bool has_left_key = object.key == nullptr;
   if (object.not_withdrawn == 0) LeaveKey(event, object);
   if (object.not_free == 0) objects.erase(PutId(object.id));
-  if (!visible_before) {
-    AnswerReaders(event, key);
-    ForgetIfEmpty(key);
-  }
+  if (has_left_key) ForgetIfEmpty(key);
 }
 
 void Catalog::State::CountRetired(const Object& object, Cause cause) {

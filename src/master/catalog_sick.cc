@@ -8,9 +8,7 @@
 namespace kvstore::master {
 namespace {
 
-// Of the pool's lenders; and of so many at least.
-constexpr double kLendersOneMayLose = 0.5;
-constexpr size_t kBelievedAlways = 1;
+constexpr double kLendersOneMayLose = 0.5;  // of all
 
 size_t HoldersIn(const std::map<SegmentId, TimePoint>& failures) {
   std::set<Incarnation> holders;
@@ -57,8 +55,7 @@ void Catalog::State::JudgeSegments(Event& event) {
       continue;
     }
     ++it;
-    const size_t holders = HoldersIn(reporter->failures);
-    if (holders > kBelievedAlways && static_cast<double>(holders) > kLendersOneMayLose * lenders) {
+    if (static_cast<double>(HoldersIn(reporter->failures)) > kLendersOneMayLose * lenders) {
       continue;  // it is the one that is ill
     }
     for (const auto& [segment, when] : reporter->failures) unreachable.insert(segment);

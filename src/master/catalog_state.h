@@ -259,6 +259,8 @@ struct Catalog::State {
   void EndKeeping(Object& object);
   // `soft`: from now; 0: none.
   Status PinOne(Event& event, Object& object, bool hard, Duration soft);
+  // Its TTL ends then, if that is later than it would; 0: never.
+  void ExpireLater(TimePoint now, Duration ttl, Object& object);
   void SetPins(TimePoint now, Object& object, bool hard, Duration soft);
   // Whether so many more bytes of the segment may be pinned.
   bool MayPin(const Segment& segment, uint64_t bytes) const;

@@ -111,6 +111,11 @@ Status Catalog::State::Drain(Event& event, std::string_view name, bool drain) {
     return FailedPreconditionError(
         "no other node lends memory that its objects could move to; add one, or stop this one");
   }
+  if (!drain && std::any_of(meant.begin(), meant.end(),
+                            [](const Node* node) { return node->leave_sent.has_value(); })) {
+    return FailedPreconditionError(
+        "the node is drained and has been told to leave; start it again when it has left");
+  }
   for (Node* node : meant) {
     if (node->draining == drain) continue;
     node->draining = drain;

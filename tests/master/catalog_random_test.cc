@@ -583,8 +583,8 @@ class World {
   }
 
   std::mt19937 random_;
-  Catalog catalog_;
   TimePoint now_{std::chrono::seconds(100)};
+  Catalog catalog_;
   uint64_t incarnations_ = 0;
   uint64_t last_request_ = 0;
   uint64_t tasks_started_ = 0;
