@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -33,22 +34,25 @@ struct FakeNode {
   std::map<uint32_t, uint64_t> to_release;
   std::map<PutId, CopyOrder> to_copy;
   std::map<std::pair<PutId, uint32_t>, NoteOrder> to_note;
+  std::map<std::pair<PutId, uint32_t>, NoteOrder> manifest;
+  uint64_t held_sequence = kFirstHeldSequence;
   std::vector<Acks> sent;  // for repetition
   std::vector<uint64_t> sequences;
 };
 
 class World {
  public:
-  explicit World(uint32_t seed)
-      : random_(seed), catalog_(now_, MakeLimits(), Reign{kPool, 1, {}, {}}) {
+  explicit World(uint32_t seed) : random_(seed) {
+    catalog_.emplace(now_, MakeLimits(), Reign{kPool, term_, {}, {}});
     for (int i = 0; i < 5; ++i) AddNode();
   }
 
   void Step() {
     now_ += milliseconds(Pick(8) == 0 ? Pick(200) : Pick(5));
+    if (Pick(500) == 0) return BeginReign();
     switch (Pick(26)) {
       case 0:
-        return Collect(WithStrikes(&catalog_, now_, catalog_.Tick(now_)));
+        return Collect(WithStrikes(&*catalog_, now_, catalog_->Tick(now_)));
       case 1:
       case 2:
       case 3:
@@ -81,9 +85,9 @@ class World {
         return Operate();
       case 14:
         for (auto& [id, node] : nodes_) {
-          if (Pick(4) > 0) catalog_.Heard(now_, id);
+          if (Pick(4) > 0) catalog_->Heard(now_, id);
         }
-        if (Pick(8) == 0) catalog_.Excuse(now_, milliseconds(Pick(300)));
+        if (Pick(8) == 0) catalog_->Excuse(now_, milliseconds(Pick(300)));
         return;
       case 23:
         return Ask(Pin{Keys(), Pick(2) == 0, milliseconds(Pick(3) * 300)});
@@ -97,30 +101,43 @@ class World {
 
   std::string Check() {
     if (!problem_.empty()) return problem_;
-    return catalog_.CheckInvariants();
+    return catalog_->CheckInvariants();
   }
 
-  const Counters& counters() const { return catalog_.counters(); }
-  uint64_t tasks_started() const { return tasks_started_; }
+  // Of all reigns.
+  struct Done {
+    uint64_t reigns = 0, adopted = 0, durable = 0, committed = 0, reads_noted = 0, pins_set = 0,
+             copied = 0;
+    uint64_t tasks = 0;
+  };
+  Done done() const {
+    Done done = done_;
+    const Counters& now = catalog_->counters();
+    done.committed += now.puts_committed;
+    done.reads_noted += now.reads_noted;
+    done.pins_set += now.pins_set;
+    done.copied += now.copies_made;
+    return done;
+  }
 
   // Everything is confirmed, everybody is heard, grants and leases run out.
   void Settle() {
     for (auto& [id, node] : nodes_) {
-      const Result<Effects> undrained = catalog_.Drain(now_, node.peer.name, false);
+      const Result<Effects> undrained = catalog_->Drain(now_, node.peer.name, false);
       if (undrained.ok()) Collect(*undrained);
     }
     for (int i = 0; i < 400; ++i) {
       now_ += milliseconds(100);
       for (auto& [id, node] : nodes_) {
         if (!node.has_session) Rejoin(node);
-        catalog_.Heard(now_, id);
+        catalog_->Heard(now_, id);
         ConfirmAll(node);
       }
-      Collect(WithStrikes(&catalog_, now_, catalog_.Tick(now_)));
+      Collect(WithStrikes(&*catalog_, now_, catalog_->Tick(now_)));
     }
   }
 
-  Census census() { return catalog_.TakeCensus(now_); }
+  Census census() { return catalog_->TakeCensus(now_); }
 
  private:
   static Limits MakeLimits() {
@@ -169,14 +186,108 @@ class World {
     }
     node.has_session = true;
     Effects effects;
-    const Result<Welcome> welcome = catalog_.Join(now_, hello, &effects);
+    const Result<Welcome> welcome = catalog_->Join(now_, hello, &effects);
     if (!welcome.ok()) problem_ = welcome.status().ToString();
     Collect(effects);
     if (!welcome.ok() || !welcome->wants_report) return;
     const Status status =
-        catalog_.HandleReport(now_, node.peer.incarnation, WholeReport(1, node.counter), &effects);
+        catalog_->HandleReport(now_, node.peer.incarnation, ReportOf(&node), &effects);
     if (!status.ok()) problem_ = status.ToString();
     Collect(effects);
+  }
+
+  // The master is lost, and another follows. What it had not been told is told to nobody; of its
+  // last orders some were carried out, others never came.
+  void BeginReign() {
+    done_ = done();
+    ++done_.reigns;
+    ++term_;
+    Reign reign{kPool, term_, MakeLimits().lease, {}};
+    for (auto& [id, node] : nodes_) {
+      if (!node.segments.empty()) reign.members.push_back({id, node.peer.name});
+      EnterReign(&node);
+    }
+    CheckDurable();
+    retired_.clear();  // a put that was never committed may begin again
+    catalog_.emplace(now_, MakeLimits(), reign);
+    for (auto& [id, node] : nodes_) {
+      if (Pick(4) > 0) Rejoin(node);
+    }
+  }
+
+  // What the next master is told of, whatever the last one was about to do with it.
+  void CheckDurable() {
+    for (int i = 0; i < 10; ++i) {
+      const Result<ObjectDetail> object = catalog_->Describe(now_, "k" + std::to_string(i));
+      if (!object.ok() || !durable_[object->put] || refused_.contains(object->put)) continue;
+      ++done_.durable;
+      const bool kept = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
+        const auto& manifest = entry.second.manifest;
+        const auto note = manifest.lower_bound({object->put, 0});
+        return note != manifest.end() && note->first.first == object->put;
+      });
+      if (!kept) problem_ = "a durable object is in no manifest";
+    }
+  }
+
+  // Everything that it does not keep is stamped; some of that is still touched.
+  void EnterReign(FakeNode* node) {
+    const Incarnation self = node->peer.incarnation;
+    node->has_session = false;
+    ++node->counter;
+    for (const auto& [name, note] : std::exchange(node->to_note, {})) {
+      if (Pick(2) == 0) node->manifest[name] = note;
+    }
+    for (const auto& [name, order] : std::exchange(node->open, {})) {
+      if (Pick(2) == 0) Withdraw(node, order);
+    }
+    std::map<std::pair<PutId, SegmentId>, Replica> touched;
+    for (auto it = owners_.begin(); it != owners_.end();) {
+      const auto& [put, segment] = it->first;
+      const bool stays = segment.holder != self || node->manifest.contains({put, segment.index});
+      if (!stays && Pick(3) == 0) {
+        const PutId held{self, node->held_sequence++};
+        touched[{held, segment}] = {segment, node->counter - 1, it->second.ranges};
+        node->open[{held, segment.index}] = {held, segment.index, node->counter - 1,
+                                             it->second.ranges};
+      }
+      it = stays ? std::next(it) : owners_.erase(it);
+    }
+    owners_.merge(touched);
+    node->to_prepare.clear();
+    node->to_release.clear();
+    node->to_copy.clear();
+    for (LentSegment& segment : node->segments) {
+      // It ends nowhere before it has been told so.
+      for (const auto& [owner, replica] : owners_) {
+        if (owner.second != SegmentId{self, segment.index}) continue;
+        for (const Range& range : replica.ranges) {
+          segment.ready = std::max(segment.ready, range.offset + range.length);
+        }
+      }
+      segment.size = std::max(segment.size, segment.ready);
+    }
+  }
+
+  Report ReportOf(FakeNode* node) {
+    Report report = WholeReport(term_, node->counter);
+    for (const LentSegment& segment : node->segments) {
+      if (segment.size > 0) report.segments.push_back(segment);
+    }
+    for (const auto& [name, note] : node->manifest) report.notes.push_back(note);
+    for (const auto& [name, order] : node->open) {
+      report.held.push_back({order.put.sequence, order.segment, order.birth, order.ranges});
+    }
+    done_.adopted += report.notes.size();
+    return report;
+  }
+
+  // The holder keeps no note of it any more, and takes none that comes late.
+  static void Withdraw(FakeNode* node, const RetireOrder& order) {
+    for (auto* const notes : {&node->manifest, &node->to_note}) {
+      const auto note = notes->find({order.put, order.segment});
+      if (note != notes->end() && note->second.birth <= order.birth) notes->erase(note);
+    }
   }
 
   void ChangeMembers() {
@@ -185,7 +296,7 @@ class World {
     switch (Pick(20)) {
       case 0:
         if (nodes_.size() > 2) {
-          Collect(WithStrikes(&catalog_, now_, catalog_.Leave(now_, id)));
+          Collect(WithStrikes(&*catalog_, now_, catalog_->Leave(now_, id)));
           Forget(id);
         }
         return;
@@ -195,7 +306,7 @@ class World {
       case 2:
       case 3:
         node.has_session = false;
-        return Collect(catalog_.SessionLost(now_, id));
+        return Collect(catalog_->SessionLost(now_, id));
       default:
         if (!node.has_session) Rejoin(node);
     }
@@ -206,19 +317,19 @@ class World {
     FakeNode& node = AnyNode();
     switch (Pick(4)) {
       case 0: {
-        const Result<Effects> drained = catalog_.Drain(now_, node.peer.name, Pick(3) == 0);
+        const Result<Effects> drained = catalog_->Drain(now_, node.peer.name, Pick(3) == 0);
         if (drained.ok()) Collect(*drained);
         return;
       }
       case 1: {
         Effects effects;
         const bool move = Pick(2) == 0;
-        const Result<uint64_t> task = catalog_.StartTask(
+        const Result<uint64_t> task = catalog_->StartTask(
             now_,
             {move ? TaskRequest::Kind::kMove : TaskRequest::Kind::kCopy,
              "k" + std::to_string(Pick(10)), move ? AnyNode().peer.name : "", node.peer.name},
             &effects);
-        tasks_started_ += task.ok();
+        done_.tasks += task.ok();
         return Collect(effects);
       }
       case 2: {
@@ -233,7 +344,7 @@ class World {
         LentSegment& segment = node.segments[Pick(static_cast<uint32_t>(node.segments.size()))];
         segment.size = (Pick(4) == 0 ? 0 : 4 + Pick(24)) * kGranule;
         segment.ready = std::min(segment.size, segment.ready);
-        const Result<Effects> lent = catalog_.HandleLend(now_, node.peer.incarnation, {{segment}});
+        const Result<Effects> lent = catalog_->HandleLend(now_, node.peer.incarnation, {{segment}});
         if (!lent.ok()) problem_ = lent.status().ToString();
         if (lent.ok()) Collect(*lent);
     }
@@ -281,11 +392,11 @@ class World {
           removing_[{request.id, 0}].insert(puts.begin(), puts.end());
       }
     }
-    Collect(catalog_.Handle(now_, name, request));
-    if (Pick(6) == 0) Collect(catalog_.Handle(now_, name, request));
+    Collect(catalog_->Handle(now_, name, request));
+    if (Pick(6) == 0) Collect(catalog_->Handle(now_, name, request));
     const auto old = asked_.find(last_request_ - std::min<uint64_t>(last_request_, Pick(40)));
     if (Pick(6) == 0 && old != asked_.end()) {
-      Collect(catalog_.Handle(now_, old->second.first, old->second.second));
+      Collect(catalog_->Handle(now_, old->second.first, old->second.second));
     }
   }
 
@@ -304,6 +415,10 @@ class World {
     put.replicas = 1 + (Pick(3) == 0);
     put.replace = Pick(2) == 0;
     put.durable = Pick(4) == 0;
+    for (const uint64_t sequence : put.sequences) {
+      const PutId id{writer.peer.incarnation, sequence};
+      durable_.try_emplace(id, put.durable).first->second &= put.durable;
+    }
     constexpr Placement kPlacements[] = {Placement::kLocalFirst, Placement::kSpread,
                                          Placement::kThisHost};
     put.placement = kPlacements[Pick(3)];
@@ -336,7 +451,7 @@ class World {
       request.bytes = Pick(10 * kGranule);
     }
     Effects effects;
-    catalog_.Evict(now_, request, &effects);
+    catalog_->Evict(now_, request, &effects);
     Collect(effects);
   }
 
@@ -385,15 +500,16 @@ class World {
     if (Pick(6) == 0 && !node.sent.empty()) {  // a stale or doubled message
       const auto back = static_cast<uint32_t>(node.sent.size());
       return Collect(
-          catalog_.HandleAcks(now_, node.peer.incarnation, node.sent[back - 1 - Pick(back)]));
+          catalog_->HandleAcks(now_, node.peer.incarnation, node.sent[back - 1 - Pick(back)]));
     }
     Acks acks;
-    acks.term = Pick(20) == 0 ? 7 : 1;
+    acks.term = Pick(20) == 0 ? term_ + 7 : term_;
     std::vector<std::pair<PutId, uint32_t>> freed;
     for (const auto& [name, order] : node.open) {
       if (Pick(2) == 0) continue;
       ++node.counter;
       const bool free = Pick(2) == 0;
+      Withdraw(&node, order);
       acks.retired.push_back({order.put, order.segment, order.birth,
                               free ? RetireStage::kFree : RetireStage::kWithdrawn});
       if (free) freed.push_back(name);
@@ -404,8 +520,7 @@ class World {
     for (auto it = node.to_note.begin(); it != node.to_note.end();) {
       const NoteOrder& note = it->second;
       const bool said = Pick(3) > 0;
-      if (said)
-        acks.noted.push_back({note.put, note.segment, note.birth, Pick(200) > 0, note.version});
+      if (said) Note(&node, note, /*kept=*/Pick(200) > 0, &acks);
       it = said ? node.to_note.erase(it) : std::next(it);
     }
     for (auto it = node.to_copy.begin(); it != node.to_copy.end();) {
@@ -418,7 +533,7 @@ class World {
                              Pick(3) == 0 ? UnavailableError("broken") : Status::Ok()});
       it = node.to_copy.erase(it);
     }
-    if (acks.term == 1 && Pick(2) == 0) {
+    if (acks.term == term_ && Pick(2) == 0) {
       for (const auto& [segment, limit] : std::exchange(node.to_release, {})) {
         acks.released.push_back(Release(node, segment, limit));
       }
@@ -427,17 +542,28 @@ class World {
     Deliver(node, acks, freed);
   }
 
+  void Note(FakeNode* node, const NoteOrder& note, bool kept, Acks* acks) {
+    acks->noted.push_back({note.put, note.segment, note.birth, kept, note.version});
+    if (kept) {
+      node->manifest[{note.put, note.segment}] = note;
+    } else {
+      node->manifest.erase({note.put, note.segment});
+      refused_.insert(note.put);
+    }
+  }
+
   void ConfirmAll(FakeNode& node) {
     Acks acks;
-    acks.term = 1;
+    acks.term = term_;
     std::vector<std::pair<PutId, uint32_t>> freed;
     for (const auto& [name, order] : node.open) {
+      Withdraw(&node, order);
       acks.retired.push_back({order.put, order.segment, order.birth, RetireStage::kFree});
       freed.push_back(name);
     }
     for (const auto& [segment, limit] : node.to_prepare) acks.ready.push_back({segment, limit, ""});
     for (const auto& [name, note] : std::exchange(node.to_note, {})) {
-      acks.noted.push_back({note.put, note.segment, note.birth, true, note.version});
+      Note(&node, note, /*kept=*/true, &acks);
     }
     for (const auto& [put, order] : std::exchange(node.to_copy, {})) {
       acks.copied.push_back({order.put, order.segment, order.birth, Status::Ok()});
@@ -451,7 +577,7 @@ class World {
 
   void Deliver(FakeNode& node, const Acks& acks,
                const std::vector<std::pair<PutId, uint32_t>>& freed) {
-    if (acks.term == 1) {
+    if (acks.term == term_) {
       for (const auto& name : freed) {
         node.open.erase(name);
         owners_.erase({name.first, {node.peer.incarnation, name.second}});
@@ -459,12 +585,12 @@ class World {
       for (const ReadyAck& ready : acks.ready) node.to_prepare.erase(ready.segment);
     }
     node.sent.push_back(acks);
-    Collect(catalog_.HandleAcks(now_, node.peer.incarnation, acks));
+    Collect(catalog_->HandleAcks(now_, node.peer.incarnation, acks));
   }
 
   void Collect(const Effects& effects) {
-    for (const Incarnation& gone : effects.gone) Forget(gone);
     CheckBeginnings(effects);
+    if (!effects.contradicted.empty()) problem_ = "two puts of one key in two manifests";
     for (const Effects::OrdersTo& to : effects.orders) {
       const auto node = nodes_.find(to.node);
       if (node == nodes_.end()) continue;
@@ -499,6 +625,8 @@ class World {
       const auto* counts = std::get_if<std::vector<CountAnswer>>(&reply.reply.answers);
       if (counts) NoteRemoved(reply.reply.id, *counts);
     }
+    // Some of that may have been said before they were.
+    for (const Incarnation& gone : effects.gone) Forget(gone);
   }
 
   // What was retired once is never granted again.
@@ -583,11 +711,12 @@ class World {
   }
 
   std::mt19937 random_;
+  uint64_t term_ = 1;
   TimePoint now_{std::chrono::seconds(100)};
-  Catalog catalog_;
+  std::optional<Catalog> catalog_;
   uint64_t incarnations_ = 0;
   uint64_t last_request_ = 0;
-  uint64_t tasks_started_ = 0;
+  Done done_;  // in earlier reigns; but for tasks: in all
   std::map<Incarnation, FakeNode> nodes_;
   std::map<uint64_t, std::pair<Incarnation, VerbRequest>> asked_;
   std::map<std::pair<PutId, SegmentId>, Replica> owners_;  // granted, not yet said to be free
@@ -595,6 +724,8 @@ class World {
   std::map<std::pair<uint64_t, uint32_t>, std::set<PutId>> removing_;  // by (request, index)
   std::set<PutId> removed_;
   std::set<PutId> retired_;
+  std::map<PutId, bool> durable_;  // whether all its StartPuts said so
+  std::set<PutId> refused_;        // a holder would not note it
   std::string problem_;
 };
 
@@ -604,18 +735,20 @@ TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComes
   World world(GetParam());
   // Some worlds take long to come to their first copy.
   const auto goes_on = [&world](int step) {
-    return step < 3000 ||
-           (step < 30'000 && (world.counters().copies_made == 0 || world.tasks_started() == 0));
+    return step < 3000 || (step < 30'000 && (world.done().copied == 0 || world.done().tasks == 0 ||
+                                             world.done().adopted == 0));
   };
   for (int step = 0; goes_on(step); ++step) {
     world.Step();
     ASSERT_EQ(world.Check(), "") << "after step " << step;
   }
-  EXPECT_GT(world.counters().puts_committed, 20u);
-  EXPECT_GT(world.counters().reads_noted, 0u);
-  EXPECT_GT(world.counters().pins_set, 0u);
-  EXPECT_GT(world.counters().copies_made, 0u);
-  EXPECT_GT(world.tasks_started(), 0u);
+  const World::Done done = world.done();
+  EXPECT_GT(done.committed, 20u);
+  EXPECT_GT(done.reads_noted, 0u);
+  EXPECT_GT(done.pins_set, 0u);
+  EXPECT_GT(done.copied, 0u);
+  EXPECT_GT(done.tasks, 0u);
+  EXPECT_GT(done.adopted, 0u);
   world.Settle();
   ASSERT_EQ(world.Check(), "");
   const Census census = world.census();
