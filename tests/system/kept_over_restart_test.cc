@@ -1,0 +1,105 @@
+// How objects are to be kept outlives the master.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "system/master_restart.h"
+
+namespace kvstore::cluster {
+namespace {
+
+using std::chrono::seconds;
+
+class ObjectsAreKept : public MasterRestart {
+ protected:
+  ObjectsAreKept() : MasterRestart({"--lease_ms=1000"}) {}
+
+  Retention RetentionOf(const std::string& key) {
+    const Result<ObjectStat> stat = client_->Stat(key, kLong);
+    EXPECT_TRUE(stat.ok()) << key << ": " << stat.status();
+    return stat.ok() ? stat->retention : Retention{};
+  }
+  // A pin is answered before its notes are confirmed.
+  void AwaitNoted(const std::string& key) {
+    const TimePoint until = BootClock::now() + kLong;
+    Result<ObjectStat> stat = client_->Stat(key, kLong);
+    while (stat.ok() && !stat->durable && BootClock::now() < until) {
+      stat = client_->Stat(key, kLong);
+    }
+    ASSERT_TRUE(stat.ok() && stat->durable) << key;
+  }
+  // Twice as much as the pool can hold.
+  void FillThePool() {
+    const std::string filling(1 << 20, 'x');
+    for (size_t i = 0; i < 256; ++i) {
+      ASSERT_EQ(client_->Put(KeyOf("filling", i), filling, {.timeout = kLong}), Status::Ok());
+    }
+  }
+};
+
+TEST_F(ObjectsAreKept, PinsAreAsTheyWereAndHold) {
+  const auto put = [&](const std::string& key, PutOptions options) {
+    options.durable = true;
+    ASSERT_EQ(Put(key, 1, options), Status::Ok());
+  };
+  put("plain", {});
+  put("pinned", {.hard_pin = true});
+  put("pinned by two", {.replicas = 2, .hard_pin = true});
+  put("pinned later", {});
+  put("unpinned later", {.hard_pin = true});
+  put("softly", {.soft_pin = std::chrono::hours(1)});
+  put("of a group", {.group = "group"});
+  ASSERT_EQ(client_->Pin("pinned later", {.hard = true}), Status::Ok());
+  ASSERT_EQ(client_->Pin("unpinned later", {}), Status::Ok());
+  AwaitNoted("pinned later");
+  AwaitNoted("unpinned later");
+
+  RestartMaster();
+  EXPECT_FALSE(RetentionOf("plain").hard_pin);
+  for (const char* key : {"pinned", "pinned by two", "pinned later"}) {
+    EXPECT_TRUE(RetentionOf(key).hard_pin) << key;
+  }
+  EXPECT_FALSE(RetentionOf("unpinned later").hard_pin);
+  EXPECT_GT(RetentionOf("softly").soft_pin, std::chrono::minutes(50));
+  EXPECT_LT(RetentionOf("softly").soft_pin, std::chrono::hours(1));
+  EXPECT_EQ(RetentionOf("of a group").group, "group");
+
+  FillThePool();
+  for (const char* key : {"pinned", "pinned by two", "pinned later"}) {
+    EXPECT_EQ(Read(key), "version 1") << key;
+  }
+  for (const char* key : {"plain", "unpinned later", "of a group"}) {
+    EXPECT_TRUE(Read(key).starts_with("not_found")) << key;
+  }
+}
+
+TEST_F(ObjectsAreKept, TimesToLiveGoOnAndEnd) {
+  constexpr Duration kTtl = seconds(5);
+  PutOptions options{.hard_pin = true, .ttl = std::chrono::hours(1)};
+  options.durable = true;
+  ASSERT_EQ(Put("long", 1, options), Status::Ok());
+  options.ttl = kTtl;
+  const TimePoint before = BootClock::now();
+  ASSERT_EQ(Put("short", 1, options), Status::Ok());
+  const TimePoint after = BootClock::now();
+
+  RestartMaster();
+  const Duration left = RetentionOf("long").ttl;
+  EXPECT_LT(left, std::chrono::hours(1) - seconds(1)) << "the master was silent for a second";
+  EXPECT_GT(left, std::chrono::minutes(50));
+  TimePoint asked{}, answered{};
+  std::string read;
+  do {
+    asked = BootClock::now();
+    read = Read("short");
+    answered = BootClock::now();
+  } while (read == "version 1" && asked < after + kLong);
+  EXPECT_TRUE(read.starts_with("not_found")) << read;
+  EXPECT_GE(answered - before, kTtl);
+  EXPECT_LT(asked - after, kTtl + seconds(2));
+  EXPECT_EQ(Read("long"), "version 1");
+}
+
+}  // namespace
+}  // namespace kvstore::cluster
