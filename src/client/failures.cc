@@ -4,6 +4,12 @@
 #include <numeric>
 
 namespace kvstore::client {
+namespace {
+
+constexpr Duration kFairTime = std::chrono::milliseconds(250);
+constexpr uint64_t kSlowestBytesPerSecond = 64u << 20;
+
+}  // namespace
 
 void Failures::Add(const SegmentId& segment, TimePoint now) {
   untold_.Add(segment);
@@ -31,6 +37,13 @@ std::vector<size_t> Failures::Order(std::span<const Replica> replicas, TimePoint
   std::stable_partition(order.begin(), order.end(), [&](size_t i) { return is_good[i]; });
   return order;
 }
+
+Duration SlowestCopy(uint64_t bytes) {
+  constexpr uint64_t kPerMillisecond = kSlowestBytesPerSecond / 1000;
+  return std::chrono::milliseconds(bytes / kPerMillisecond);
+}
+
+bool WasFair(Duration time, uint64_t bytes) { return time >= kFairTime + SlowestCopy(bytes); }
 
 bool MetNobody(const transfer::Completion& completion) {
   const StatusCode code = completion.status.code();

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -38,6 +39,11 @@ class Failures {
   std::unordered_map<Incarnation, TimePoint> until_ GUARDED_BY(mu_);
 };
 
+// How long the copy of so many bytes may take at the slowest that is still taken for work.
+Duration SlowestCopy(uint64_t bytes);
+// Whether `time` was enough for holders to answer that copied so many bytes in it together. Who had
+// less is not said to be out of reach.
+bool WasFair(Duration time, uint64_t bytes);
 // Whether that is how a copy ends whose holder can't be reached. One that ran out of time counts
 // only if a way had been found: its batch may have been held up by another holder.
 bool MetNobody(const transfer::Completion& completion);

@@ -59,12 +59,9 @@ struct Reading {
 
 using Readings = std::vector<Reading*>;
 
-// The holder of a replica gets so long, and a second per so many bytes, before another is asked
-// that may do better; at most half of the time that is left.
+// The holder of a replica gets so long, and what its bytes take at the slowest, before another is
+// asked that may do better; at most half of the time that is left.
 constexpr Duration kPatience = std::chrono::milliseconds(500);
-constexpr uint64_t kSlowestBytesPerSecond = 64u << 20;
-// Who had less time than this to answer is not said to be out of reach.
-constexpr Duration kFairTime = std::chrono::milliseconds(250);
 
 // Copies that were planned together.
 struct Wave {
@@ -281,8 +278,7 @@ TimePoint GetCall::ShareFor(const Readings& readings) const {
   uint64_t bytes = 0;
   for (const Reading* reading : readings) bytes += reading->part.length;
   const TimePoint now = parts_.clock.Now();
-  const auto transfer = std::chrono::seconds(bytes / kSlowestBytesPerSecond);
-  return now + std::min<Duration>((deadline_ - now) / 2, kPatience + transfer);
+  return now + std::min<Duration>((deadline_ - now) / 2, kPatience + SlowestCopy(bytes));
 }
 
 // Those of whose replicas one is left whose holder can be opened; the others may be answered.
@@ -342,10 +338,13 @@ void GetCall::Finish(const Wave& wave) {
 }
 
 void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all) {
+  uint64_t bytes = 0;
+  for (const Reading* reading : wave.readings) bytes += reading->part.length;
+  const bool fair = WasFair(wave.time, bytes);
   for (Reading* reading : wave.readings) {
     const CopyPlan::Span& span = reading->copies;
     const auto copies = all.subspan(span.begin, span.end - span.begin);
-    if (parts_.failures != nullptr && wave.time >= kFairTime &&
+    if (parts_.failures != nullptr && fair &&
         std::any_of(copies.begin(), copies.end(), MetNobody)) {
       parts_.failures->Add(reading->Next().segment, parts_.clock.Now());
     }

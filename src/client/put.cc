@@ -173,6 +173,9 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
   for (const Write& write : *writes) {
     if (write.fate == Write::Fate::kCommit) until = std::min(until, write.grant_end);
   }
+  uint64_t bytes = 0;
+  for (const Write& write : *writes) bytes += write.copies.size() * SizeOf(begun_[write.place]);
+  const bool fair = WasFair(until - parts_.clock.Now(), bytes);
   const std::vector<transfer::Completion> all = parts_.engine.Run(plan.copies(), until);
   for (Write& write : *writes) {
     for (const CopyPlan::Span& span : write.copies) {
@@ -182,7 +185,7 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
         return c.outcome == transfer::Outcome::kInDoubt;
       });
       const size_t replica = static_cast<size_t>(&span - write.copies.data());
-      if (parts_.failures != nullptr &&
+      if (parts_.failures != nullptr && fair &&
           std::any_of(completions.begin(), completions.end(), MetNobody)) {
         parts_.failures->Add(write.segments[replica], parts_.clock.Now());
       }

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "client/checksum.h"
+#include "client/failures.h"
 #include "client/get.h"
 #include "fakes/fake_pool.h"
 
 namespace kvstore::client {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using testing::Failed;
@@ -445,6 +447,26 @@ TEST_F(PutTest, WhatTurnsOutToBeCommittedIsNotBegunAgain) {
   pool_.master.abort = [](uint64_t) { return FailedPreconditionError("committed"); };
   EXPECT_EQ(Put("k", "value"), Status::Ok());
   EXPECT_THAT(pool_.master.started.sequences, ElementsAre(1));
+}
+
+// ---- holders that can't be reached --------------------------------------------------------------
+
+TEST_F(PutTest, AHolderIsComplainedOfOnlyIfItHadTimeToAnswer) {
+  Failures failures;
+  pool_.parts.failures = &failures;
+  pool_.engine.instead = [](const Copy&) {
+    Completion completion = Failed(DeadlineExceededError("hangs"));
+    completion.way = transfer::Way::kTcp;
+    return completion;
+  };
+  const std::string large = Value(8u << 20);
+  EXPECT_FALSE(Put("k", "value", {.timeout = milliseconds(249)}).ok());
+  EXPECT_FALSE(Put("k", large, {.timeout = milliseconds(300)}).ok());
+  EXPECT_THAT(failures.untold().Take(), ElementsAre());
+  EXPECT_FALSE(Put("k", "value", {.timeout = milliseconds(300)}).ok());
+  EXPECT_EQ(failures.untold().Take().size(), 1u);
+  EXPECT_FALSE(Put("k", large, {.timeout = milliseconds(500)}).ok());
+  EXPECT_EQ(failures.untold().Take().size(), 1u);
 }
 
 }  // namespace
