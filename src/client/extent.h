@@ -19,8 +19,10 @@ class Extent {
 
   uint64_t capacity() const { return capacity_; }
   uint64_t wish() const { return wish_; }
-  uint64_t end() const { return end_; }      // lent up to there
-  uint64_t ready() const { return ready_; }  // the pages below are there, and may be granted
+  uint64_t end() const { return end_; }  // lent up to there
+  // The pages below are there and stay, and may be granted. What is still to be given back is not:
+  // whoever reigns next would grant it, and never asks for it again.
+  uint64_t ready() const { return std::min(ready_, release_.value_or(ready_)); }
   const std::string& problem() const { return problem_; }
   // For a hello: all that may hold something, or is to.
   uint64_t told() const { return WithoutProblem(std::max(end_, wish_)); }
@@ -55,7 +57,7 @@ class Extent {
  private:
   // The segment ends where the machine has no more pages.
   uint64_t WithoutProblem(uint64_t bytes) const {
-    return problem_.empty() ? bytes : std::min(bytes, ready_);
+    return problem_.empty() ? bytes : std::min(bytes, ready());
   }
   uint64_t RoundUp(uint64_t bytes) const { return (bytes + granule_ - 1) / granule_ * granule_; }
 

@@ -62,7 +62,7 @@ TEST_F(ExtentTest, ASmallerWishChangesNothingBeforeTheMasterSaysWhereItEnds) {
   EXPECT_EQ(work.what, What::kGiveBack);
   EXPECT_EQ(work.begin, 8 * kGranule);
   EXPECT_EQ(work.end, kAll);
-  EXPECT_EQ(extent_.ready(), kAll) << "nothing was given back yet";
+  EXPECT_EQ(extent_.ready(), 8 * kGranule) << "nothing was given back yet, but it will be";
   EXPECT_EQ(Work(), std::vector<uint64_t>{8 * kGranule});
   EXPECT_EQ(extent_.ready(), 8 * kGranule);
   EXPECT_EQ(extent_.told(), 8 * kGranule);
@@ -90,6 +90,21 @@ TEST_F(ExtentTest, PagesThatAreAskedForAgainAreNotGivenBack) {
   extent_.Release(8 * kGranule);
   extent_.Prepare(16 * kGranule);
   EXPECT_TRUE(Work().empty());
+  EXPECT_EQ(extent_.ready(), kAll);
+}
+
+TEST_F(ExtentTest, WhatIsStillToBeGivenBackIsNotReadyThoughMoreIsWishedAgain) {
+  extent_.Prepare(kAll);
+  Work();
+  extent_.Wish(8 * kGranule);
+  extent_.Release(8 * kGranule);
+  extent_.Wish(kAll);
+  EXPECT_EQ(extent_.told(), kAll);
+  EXPECT_EQ(extent_.ready(), 8 * kGranule);
+  EXPECT_EQ(Work(), std::vector<uint64_t>{8 * kGranule});
+  EXPECT_EQ(extent_.ready(), 8 * kGranule);
+  EXPECT_FALSE(extent_.Prepare(kAll));
+  Work();
   EXPECT_EQ(extent_.ready(), kAll);
 }
 
