@@ -116,7 +116,8 @@ bool Holder::StillHolds(const NoteOrder& note) const {
          });
 }
 
-std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now) {
+std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
+                                         std::vector<LentSegment> segments) {
   if (IsDeposed(term)) return std::nullopt;
   term_ = term;
   // The master's own orders retire what they name; this is for a note that outlived its memory.
@@ -132,6 +133,7 @@ std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term,
   Report report;
   report.term = term;
   report.counter = counter_;
+  report.segments = std::move(segments);
   // Outsiders are asked after all words are stored: whom they don't name then, the words refuse.
   for (const auto& [index, ranges] : unnamed) Hold(self, index, ranges, &report);
   report.notes = manifest_.Told(now);
@@ -145,8 +147,13 @@ void Holder::Hold(const Incarnation& self, uint32_t index, const RangeSet& unnam
   std::vector<Range> touched = TouchedInside(segment).ranges();
   const RangeSet outside = TouchedOutside(index);
   touched.insert(touched.end(), outside.ranges().begin(), outside.ranges().end());
-  const RangeSet held =
-      RangeSet(std::move(touched)).InWholeGranules(segment.granule).CommonWith(unnamed);
+  const auto told = std::find_if(report->segments.begin(), report->segments.end(),
+                                 [index](const LentSegment& lent) { return lent.index == index; });
+  const RangeSet ready({{0, told == report->segments.end() ? 0 : told->ready}});
+  const RangeSet held = RangeSet(std::move(touched))
+                            .InWholeGranules(segment.granule)
+                            .CommonWith(unnamed)
+                            .CommonWith(ready);
   const uint64_t birth = counter_ - 1;
   for (const Range& range : held.ranges()) {
     const uint64_t sequence = next_held_++;

@@ -89,8 +89,11 @@ class Holder {
   // outsiders still touch of it is *held*: a retirement of the put (`self`, kFirstHeldSequence + n)
   // that has been withdrawn, so that its free is said as of any other. Orders of earlier terms are
   // not open any more. May be repeated, until the master has had a whole report; the latest counts.
-  // None: the term is older. The segments are the caller's to fill in.
-  std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now);
+  // None: the term is older. The report names the `segments`, and nothing is held beyond
+  // what is ready of them: that was free, and stamped, before its pages were given up, whatever an
+  // outsider may announce there.
+  std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
+                                   std::vector<LentSegment> segments);
 
   // Executes the retirements among the orders (pages are not its business): stamps all words, says
   // withdrawn of each, and free of those that nobody touches. Appends to `acks`; nothing at all for
@@ -158,7 +161,8 @@ class Holder {
   bool Withdraw(uint64_t term, const RetireOrder& order);
   // Whether no memory that the note names was taken back.
   bool StillHolds(const NoteOrder& note) const;
-  // Those of the ranges that are touched, as a pending retirement each; also into `report`.
+  // Those of the ranges that are touched, and were told to be ready, as a pending retirement each;
+  // also into `report`.
   void Hold(const Incarnation& self, uint32_t index, const RangeSet& unnamed, Report* report);
   RangeSet TouchedInside(const Segment& segment) const;
   RangeSet TouchedOutside(uint32_t index) const;

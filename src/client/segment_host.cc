@@ -187,9 +187,9 @@ void SegmentHost::EnterTerm(uint64_t term) {
 
 std::optional<Report> SegmentHost::EnterReign(uint64_t term) {
   MutexLock lock(mu_);
-  std::optional<Report> report = holder_.EnterReign(engine_.incarnation(), term, BootClock::now());
+  std::optional<Report> report =
+      holder_.EnterReign(engine_.incarnation(), term, BootClock::now(), LentNow());
   if (!report) return report;
-  report->segments = LentNow();
   unsaid_.retired.clear();
   unsaid_.noted.clear();
   return report;

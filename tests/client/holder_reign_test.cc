@@ -93,7 +93,7 @@ class HolderReignTest : public ::testing::Test {
   }
 
   Report EnterReign(uint64_t term, TimePoint now = kNow) {
-    const std::optional<Report> report = holder_->EnterReign(kSelf, term, now);
+    const std::optional<Report> report = holder_->EnterReign(kSelf, term, now, told_);
     EXPECT_TRUE(report);
     return report.value_or(Report());
   }
@@ -113,6 +113,7 @@ class HolderReignTest : public ::testing::Test {
     return Said(acks);
   }
 
+  std::vector<LentSegment> told_{{kSegment, kSize, kGranule, kSize}};
   std::array<Word, kGranules> words_{};
   FakeOutsiders others_;
   std::optional<Holder> holder_;
@@ -305,7 +306,7 @@ TEST_F(HolderReignTest, WhereNothingIsStampedAWriterOfTheTermBeforeMeetsTheNextO
 TEST_F(HolderReignTest, MemoryThatWasNeverGrantedIsNotStamped) {
   Holder lender;
   lender.AddSegment(kSegment, kSize, kGranule, words_, 2 * kGranule);
-  EXPECT_TRUE(lender.EnterReign(kSelf, 2, kNow));
+  EXPECT_TRUE(lender.EnterReign(kSelf, 2, kNow, told_));
   EXPECT_GT(words_[1].load(), 0u);
   EXPECT_EQ(words_[2].load(), 0u);
 }
@@ -313,7 +314,7 @@ TEST_F(HolderReignTest, MemoryThatWasNeverGrantedIsNotStamped) {
 TEST_F(HolderReignTest, LowerTermsAreRefusedAndChangeNothing) {
   EnterReign(3);
   const uint64_t counter = holder_->counter();
-  EXPECT_FALSE(holder_->EnterReign(kSelf, 2, kNow));
+  EXPECT_FALSE(holder_->EnterReign(kSelf, 2, kNow, told_));
   EXPECT_EQ(holder_->counter(), counter);
   EXPECT_EQ(holder_->term(), 3u);
   EXPECT_EQ(Retire({{1, 1}, 1}, counter, {Granules(0, 1)}, 2), "");
@@ -357,6 +358,19 @@ TEST_F(HolderReignTest, WhatIsReadOfANotedObjectIsNotHeld) {
   EXPECT_EQ(Retire(note, 2), "w1");
   EXPECT_EQ(OutsidersTouchOnly({}), "fheld0");
   EXPECT_EQ(Leave(Granules(2, 2), note.birth, Access::kRead), "f1");
+}
+
+TEST_F(HolderReignTest, NothingIsHeldBeyondWhatIsToldAsReady) {
+  others_.touched = {Granules(1, 4)};
+  told_[0].ready = 3 * kGranule;
+  const Report report = EnterReign(2);
+  ASSERT_EQ(report.segments.size(), 1u);
+  EXPECT_EQ(report.segments[0].ready, 3 * kGranule);
+  ASSERT_EQ(report.held.size(), 1u);
+  EXPECT_THAT(report.held[0].ranges, ElementsAre(Granules(1, 2)));
+  EXPECT_GT(words_[4].load(), 0u) << "stamped all the same";
+  told_.clear();
+  EXPECT_THAT(EnterReign(3).held, IsEmpty());
 }
 
 TEST_F(HolderReignTest, ARepeatedOrderForHeldMemoryIsConfirmedAgain) {
@@ -408,6 +422,7 @@ TEST_F(HolderReignTest, AnEmptiedNodeReportsWhatIsStillTouched) {
 TEST_F(HolderReignTest, HeldMemoryIsOfEachSegment) {
   std::array<Word, kGranules> more_words{};
   holder_->AddSegment(4, kSize, kGranule, more_words);
+  told_.push_back({4, kSize, kGranule, kSize});
   const uint64_t birth = holder_->counter();
   ASSERT_TRUE(holder_->Enter(4, Access::kWrite, 0, 0, 1, birth));
   others_.touched = {Granules(1, 1)};

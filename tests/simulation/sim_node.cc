@@ -197,9 +197,8 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
 
 // In parts of a few lines each, so that streams break in the midst of it.
 void SimNode::Report(SessionLink* link) {
-  std::optional<kvstore::Report> report = holder_.EnterReign(self_, term_, process_->Now());
+  std::optional<kvstore::Report> report = holder_.EnterReign(self_, term_, process_->Now(), Lent());
   if (!report) return;
-  report->segments = Lent();
   Random& random = scheduler_->random();
   std::vector<kvstore::Report> parts(1);
   const auto next = [&]() -> kvstore::Report& {
