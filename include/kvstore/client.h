@@ -219,7 +219,7 @@ struct ClientCounters {
 struct Lending {
   uint64_t bytes = 0;         // whole granules; more than is wanted while the pool empties the rest
   uint64_t wanted_bytes = 0;  // as lend_bytes or Lend have it
-  bool drained = false;       // an operator had it emptied, and wants it to leave; it lends nothing
+  bool drained = false;       // an operator had it emptied, and it has left; it lends nothing
   bool huge_pages = false;    // of the kernel's reserve
   transfer::Reach reach;
 };

@@ -96,7 +96,7 @@ Status SegmentHost::Lend(uint64_t bytes) {
     bytes -= part;
   }
   drained_ = false;
-  lend_due_ = saying_;
+  lend_due_ = saying_ && !leaving_;  // what is to be forgotten need not be changed before
   acks_due_.NotifyAll();
   return Status::Ok();
 }
@@ -143,7 +143,7 @@ SegmentHost::~SegmentHost() {
 SegmentHost::Lent SegmentHost::lent() const {
   MutexLock lock(mu_);
   Lent lent;
-  lent.drained = drained_;
+  lent.drained = drained_ && !leaving_;
   lent.huge_pages = !segments_.empty();
   for (const auto& segment : segments_) {
     lent.wished += segment->extent.wish();
@@ -155,8 +155,8 @@ SegmentHost::Lent SegmentHost::lent() const {
 
 bool SegmentHost::WaitDrained(TimePoint until) {
   MutexLock lock(mu_);
-  while (!drained_ && BootClock::now() < until) drained_now_.WaitUntil(mu_, until);
-  return drained_;
+  while ((!drained_ || leaving_) && BootClock::now() < until) drained_now_.WaitUntil(mu_, until);
+  return drained_ && !leaving_;
 }
 
 std::vector<LentSegment> SegmentHost::Segments() const {
@@ -208,7 +208,7 @@ void SegmentHost::Execute(const Orders& orders) {
     for (const Order& order : orders.orders) {
       if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
       if (const auto* release = std::get_if<ReleaseOrder>(&order)) OrderRelease(*release);
-      if (std::holds_alternative<LeaveOrder>(order)) BeDrained();
+      if (std::holds_alternative<LeaveOrder>(order)) BeginToLeave();
     }
   }
   if (copier_) copier_(orders);
@@ -245,14 +245,12 @@ void SegmentHost::OrderRelease(const ReleaseOrder& order) {
   pages_due_.NotifyAll();
 }
 
-void SegmentHost::BeDrained() {
-  if (drained_) return;
-  for (const auto& segment : segments_) {
-    segment->extent.Wish(0);
-    if (segment->extent.end() > 0) OrderRelease({segment->index, 0});
-  }
+// Pages stay, and are told, until the master has forgotten them: it may yet grant them.
+void SegmentHost::BeginToLeave() {
+  if (leaving_) return;
+  for (const auto& segment : segments_) segment->extent.Wish(0);
+  leaving_ = true;
   drained_ = true;
-  drained_now_.NotifyAll();
 }
 
 void SegmentHost::WorkOnPages() {
@@ -371,11 +369,21 @@ void SegmentHost::StopAcks() {
   acks_due_.NotifyAll();
 }
 
+bool SegmentHost::leaving() const {
+  MutexLock lock(mu_);
+  return leaving_;
+}
+
 void SegmentHost::Empty() {
   MutexLock lock(mu_);
   holder_.Empty();
   unsaid_ = {};
-  for (const auto& segment : segments_) segment->extent.Restart();
+  for (const auto& segment : segments_) {
+    segment->extent.Restart();
+    if (leaving_ && segment->extent.wish() == 0) OrderRelease({segment->index, 0});
+  }
+  if (!std::exchange(leaving_, false)) return;
+  drained_now_.NotifyAll();
 }
 
 bool SegmentHost::WaitServed(TimePoint until) {

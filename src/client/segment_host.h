@@ -50,7 +50,7 @@ class SegmentHost final : private Outsiders {
     uint64_t wished = 0;  // bytes, as Lend was told
     uint64_t bytes = 0;   // that the pool may use, or still uses
     bool huge_pages = false;
-    bool drained = false;  // the master had it emptied, and wants it to leave; nothing is lent
+    bool drained = false;  // the master had it emptied, and it has left; nothing is lent
   };
   Lent lent() const EXCLUDES(mu_);
   // Whether it has been drained, now or before `until`.
@@ -86,8 +86,12 @@ class SegmentHost final : private Outsiders {
   void StopAcks() EXCLUDES(mu_);
   static constexpr size_t kMaxAcks = 16'384;
 
+  // Whether the master wants this node to leave: it is to say goodbye, and to be emptied then.
+  bool leaving() const EXCLUDES(mu_);
   // Withdraws everything: no access begun later is let in, none going on validates. The next report
-  // tells what is still touched.
+  // tells what is still touched. Who is leaving is drained then: unless Lend was called meanwhile,
+  // the next incarnation tells of no memory, and the pages go back to the machine. (The master knew
+  // them to be free, and has forgotten them.)
   void Empty() EXCLUDES(mu_);
   // Whether no access of this process's engine is going on, now or before `until`. Enough for who
   // leaves and lends this memory to nobody any more.
@@ -125,7 +129,7 @@ class SegmentHost final : private Outsiders {
   void OrderPages(const PrepareOrder& order) REQUIRES(mu_);
   std::vector<LentSegment> LentNow() const REQUIRES(mu_);
   void OrderRelease(const ReleaseOrder& order) REQUIRES(mu_);
-  void BeDrained() REQUIRES(mu_);
+  void BeginToLeave() REQUIRES(mu_);
   void WorkOnPages() EXCLUDES(mu_);
   // Null: nothing to do just now.
   Segment* FindWork(Extent::Work* work) REQUIRES(mu_);
@@ -152,7 +156,8 @@ class SegmentHost final : private Outsiders {
   bool saying_ GUARDED_BY(mu_) = false;       // between StartAcks and StopAcks
   bool lend_due_ GUARDED_BY(mu_) = false;     // a wish is to be told
   bool giving_back_ GUARDED_BY(mu_) = false;  // pages, once nobody touches them any more
-  bool drained_ GUARDED_BY(mu_) = false;
+  bool leaving_ GUARDED_BY(mu_) = false;      // told to, and not emptied yet
+  bool drained_ GUARDED_BY(mu_) = false;      // or about to be, while leaving
   bool closing_ GUARDED_BY(mu_) = false;
 
   std::thread preparer_;  // started with the first segment

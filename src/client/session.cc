@@ -276,8 +276,19 @@ Status Session::ReadOrders(Stream* stream) {
     }
     KVSTORE_ASSIGN_OR_RETURN(const Orders orders, Decode(message.orders()));
     host_.Execute(orders);
+    if (host_.leaving()) SayGoodbye();
   }
   return Status::Ok();
+}
+
+// The master ends the stream when it has read it. Nothing is withdrawn before: the master has found
+// all memory free, and grants none.
+void Session::SayGoodbye() {
+  {
+    MutexLock lock(mu_);
+    goodbye_ = true;
+  }
+  host_.StopAcks();  // WriteAcks says it then
 }
 
 // gRPC takes a part when the master reads on.
@@ -333,8 +344,12 @@ void Session::WriteAcks(Stream* stream, uint64_t term) {
 }
 
 Duration Session::Judge(const Ending& ending, Backoff* backoff) {
+  if (ending.was_member) backoff->Reset();
+  if (host_.leaving()) {
+    BecomeAnother(CancelledError("an operator had it drained, and it has left"));
+    return backoff->Next();
+  }
   if (ending.was_member) {
-    backoff->Reset();
     LOG(WARNING) << "node " << options_.name << " lost its session with the master at "
                  << options_.master << ": " << ending.status;
   }
@@ -411,6 +426,7 @@ bool Session::BeginStream(grpc::ClientContext* context) {
   MutexLock lock(mu_);
   if (closing_) return false;
   stage_ = Stage::kGreeting;
+  goodbye_ = false;
   stream_context_ = context;
   forgotten_ = false;
   changed_.NotifyAll();

@@ -42,7 +42,8 @@ struct SessionOptions {
 // gone or reigns over another pool, the node empties itself and joins as another incarnation, which
 // reports what is still touched; so it does when a master may have taken it in and it did not hear
 // of that: the next hello may be read by another master, and no two of them may grant the same
-// memory of one incarnation.
+// memory of one incarnation. Told to leave, since it was drained, it says goodbye and joins as
+// another that lends nothing.
 //
 // Threads: one that lives as long as the session (opens the stream, reads orders); for each stream
 // one that writes the report and acks, so that they wait for nothing, and one that beats.
@@ -106,6 +107,8 @@ class Session {
   // None: the stream broke.
   Result<std::optional<Membership>> Greet(Stream* stream) EXCLUDES(mu_);
   Status ReadOrders(Stream* stream) EXCLUDES(mu_);
+  // Of a node that was told to leave.
+  void SayGoodbye() EXCLUDES(mu_);
   Hello MakeHello() const;
   // What follows from an ending; how long to wait before the next try.
   Duration Judge(const Ending& ending, Backoff* backoff) EXCLUDES(mu_);
@@ -148,7 +151,8 @@ class Session {
   std::atomic<TimePoint::rep> certain_until_ = TimePoint::min().time_since_epoch().count();
   bool forgotten_ GUARDED_BY(mu_) = false;
   bool closing_ GUARDED_BY(mu_) = false;
-  bool goodbye_ GUARDED_BY(mu_) = false;  // everything is withdrawn, and what was served has ended
+  // Everything is withdrawn, and what was served has ended; or the master has drained it.
+  bool goodbye_ GUARDED_BY(mu_) = false;
   bool refused_ GUARDED_BY(mu_) = false;  // trying again won't help; `trouble_` says why
   bool ended_ GUARDED_BY(mu_) = false;    // life_ is about to return
   Status trouble_ GUARDED_BY(mu_);        // why the last stream ended

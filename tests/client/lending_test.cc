@@ -179,7 +179,7 @@ TEST_F(LendingTest, AnOrderOfADeposedMasterReleasesNothing) {
   host_->EnterTerm(5);
   host_->Execute({4, {ReleaseOrder{FirstSegment(), 0}, LeaveOrder{}}});
   EXPECT_EQ(host_->lent().bytes, 8 * kMiB);
-  EXPECT_FALSE(host_->lent().drained);
+  EXPECT_FALSE(host_->leaving());
 }
 
 TEST_F(LendingTest, AHelloNamesWhatIsStillInUseAndTheWishFollows) {
@@ -193,20 +193,48 @@ TEST_F(LendingTest, AHelloNamesWhatIsStillInUseAndTheWishFollows) {
   EXPECT_EQ(told->segments.front().size, kMiB);
 }
 
-TEST_F(LendingTest, ADrainedNodeLendsNothingUntilItIsToldTo) {
+TEST_F(LendingTest, WhoIsToLeaveKeepsItsPagesUntilItIsEmptied) {
   Start(8 * kMiB);
-  Prepare(FirstSegment(), 8 * kMiB);
-  EXPECT_FALSE(host_->WaitDrained(BootClock::now()));
+  const uint32_t segment = FirstSegment();
+  Prepare(segment, 8 * kMiB);
+  EXPECT_FALSE(host_->leaving());
   auto drained = std::async(std::launch::async, [&] { return host_->WaitDrained(Soon()); });
-  host_->Execute({1, {ReleaseOrder{FirstSegment(), 0}, LeaveOrder{}}});
+  host_->Execute({1, {LeaveOrder{}}});
+  host_->Execute({1, {LeaveOrder{}}});  // repeated
+  EXPECT_TRUE(host_->leaving());
+  EXPECT_FALSE(host_->WaitDrained(BootClock::now()));
+  EXPECT_FALSE(host_->lent().drained);
+  EXPECT_EQ(host_->Segments().front().ready, 8 * kMiB) << "the master may yet grant them";
+  EXPECT_EQ(host_->lent().wished, 0u);
+
+  host_->Empty();
   EXPECT_TRUE(drained.get());
+  EXPECT_FALSE(host_->leaving());
+  EXPECT_TRUE(host_->lent().drained);
   EXPECT_TRUE(host_->Segments().empty());
   EXPECT_EQ(host_->lent().bytes, 0u);
-  EXPECT_EQ(host_->lent().wished, 0u);
-  host_->Execute({1, {LeaveOrder{}}});  // repeated
+  EXPECT_TRUE(host_->EnterReign(1)->segments.empty());
+  const Acks acks = AwaitAcks([](const Acks& a) { return !a.released.empty(); });
+  ASSERT_EQ(acks.released.size(), 1u) << "its pages have gone back";
+  EXPECT_EQ(acks.released[0].limit, 0u);
+
   ASSERT_TRUE(host_->Lend(4 * kMiB).ok());
   EXPECT_FALSE(host_->lent().drained);
   EXPECT_EQ(host_->Segments().front().size, 4 * kMiB);
+  EXPECT_EQ(host_->Segments().front().ready, 0u);
+  Prepare(segment, 4 * kMiB);
+}
+
+TEST_F(LendingTest, WhatIsLentWhileANodeLeavesIsLentByTheNextIncarnation) {
+  Start(8 * kMiB);
+  Prepare(FirstSegment(), 8 * kMiB);
+  host_->Execute({1, {LeaveOrder{}}});
+  ASSERT_TRUE(host_->Lend(8 * kMiB).ok());
+  EXPECT_FALSE(host_->TakeLend()) << "the master is about to forget it";
+  host_->Empty();
+  EXPECT_FALSE(host_->lent().drained);
+  EXPECT_EQ(host_->Segments().front().size, 8 * kMiB);
+  EXPECT_EQ(host_->Segments().front().ready, 8 * kMiB);
 }
 
 TEST_F(LendingTest, SegmentsAreLimited) {

@@ -513,6 +513,25 @@ TEST(Session, ClosingWithdrawsEverythingAndSaysGoodbye) {
   EXPECT_FALSE(node.Enter(birth));
 }
 
+TEST(Session, ADrainedNodeSaysGoodbyeAndComesBackAsAnotherThatLendsNothing) {
+  ScriptedMaster master;
+  Node node(master.address());
+  PrepareAll(master);
+  master.Send({1, {LeaveOrder{}}});
+  EXPECT_TRUE(master.WaitForGoodbye());
+  const std::vector<Hello> hellos = master.WaitForHellos(2);
+  EXPECT_NE(hellos[1].self.incarnation, hellos[0].self.incarnation);
+  EXPECT_TRUE(hellos[1].pool.IsNone());
+  EXPECT_TRUE(hellos[1].segments.empty());
+  EXPECT_TRUE(node.host().WaitDrained(In(seconds(10))));
+  EXPECT_EQ(node.host().lent().bytes, 0u);
+  ASSERT_TRUE(node.Joined().ok());
+  ASSERT_TRUE(node.host().Lend(kMiB).ok());
+  master.Send({1, {PrepareOrder{hellos[0].segments.at(0).index, kMiB}}});
+  EXPECT_EQ(master.WaitForReadyAcks(2)[1].limit, kMiB);
+  EXPECT_EQ(master.WaitForHellos(2).size(), 2u) << "it stays";
+}
+
 TEST(Session, ClosingIsBoundedWhileMemoryIsInUse) {
   ScriptedMaster master;
   Node node(master.address());
