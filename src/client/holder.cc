@@ -123,6 +123,7 @@ std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term,
   // The master's own orders retire what they name; this is for a note that outlived its memory.
   manifest_.DropUnless([this](const NoteOrder& note) { return StillHolds(note); });
   manifest_.ForgetVersions();
+  manifest_.DropExpired(now);
   ++counter_;
   std::map<uint32_t, RangeSet> unnamed;
   for (auto& [index, segment] : segments_) {

@@ -88,7 +88,8 @@ class Holder {
   // one step of the counter, so that no grant given before can be used any more. What accesses or
   // outsiders still touch of it is *held*: a retirement of the put (`self`, kFirstHeldSequence + n)
   // that has been withdrawn, so that its free is said as of any other. Orders of earlier terms are
-  // not open any more. May be repeated, until the master has had a whole report; the latest counts.
+  // not open any more, and what has outlived its TTL is not noted. May be repeated, until the master
+  // has had a whole report; the latest counts.
   // None: the term is older. The report names the `segments`, and nothing is held beyond
   // what is ready of them: that was free, and stamped, before its pages were given up, whatever an
   // outsider may announce there.

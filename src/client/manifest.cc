@@ -6,12 +6,9 @@
 namespace kvstore::client {
 namespace {
 
-// Of a TTL that is over: 0 would be none, and the object would stay for ever.
-constexpr Duration kOver = std::chrono::microseconds(1);
-
 Retention LeftOf(Retention retention, Duration passed) {
   retention.soft_pin = std::max(retention.soft_pin - passed, Duration::zero());
-  if (retention.ttl != Duration::zero()) retention.ttl = std::max(retention.ttl - passed, kOver);
+  if (retention.ttl != Duration::zero()) retention.ttl -= passed;
   return retention;
 }
 
@@ -46,6 +43,15 @@ void Manifest::DropUnless(const std::function<bool(const NoteOrder&)>& stands) {
 void Manifest::ForgetVersions() {
   for (auto& [segment, notes] : segments_) {
     for (auto& [put, note] : notes) note.order.version = 0;
+  }
+}
+
+void Manifest::DropExpired(TimePoint now) {
+  for (auto& [segment, notes] : segments_) {
+    std::erase_if(notes, [now](const auto& entry) {
+      const Duration ttl = entry.second.order.retention.ttl;
+      return ttl != Duration::zero() && ttl <= now - entry.second.noted_at;
+    });
   }
 }
 

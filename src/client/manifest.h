@@ -26,12 +26,14 @@ class Manifest {
   void DropUnless(const std::function<bool(const NoteOrder&)>& stands);
   // Versions of the next term are compared only with each other.
   void ForgetVersions();
+  // What its TTL has outlived.
+  void DropExpired(TimePoint now);
   void Clear() { segments_.clear(); }
 
   size_t size() const;
   // Of that segment, all that is noted.
   RangeSet Named(uint32_t segment) const;
-  // All notes, in no order; their durations are what is left at `now`.
+  // All notes, in no order; their durations are what is left at `now`, at which none has expired.
   std::vector<NoteOrder> Told(TimePoint now) const;
 
  private:

@@ -189,15 +189,23 @@ TEST_F(HolderReignTest, DurationsAreToldAsWhatIsLeft) {
   EXPECT_EQ(left.ttl, seconds(96));
 }
 
-TEST_F(HolderReignTest, APinThatIsOverIsNoneButATtlThatIsOverIsNotForEver) {
+TEST_F(HolderReignTest, APinThatIsOverIsNone) {
   NoteOrder note = NoteOf(1, {Granules(0, 1)});
   note.retention.soft_pin = seconds(10);
-  note.retention.ttl = seconds(100);
   EXPECT_EQ(Note(note), "k1");
   const Retention left = EnterReign(2, kNow + seconds(200)).notes.at(0).retention;
   EXPECT_EQ(left.soft_pin, Duration::zero());
-  EXPECT_GT(left.ttl, Duration::zero());
-  EXPECT_LE(left.ttl, std::chrono::microseconds(1));
+  EXPECT_EQ(left.ttl, Duration::zero());
+}
+
+// Readers wait for what is reported, and would be answered before it is seen to have expired.
+TEST_F(HolderReignTest, WhatHasOutlivedItsTtlIsNotReportedAndItsMemoryIsStamped) {
+  NoteOrder note = NoteOf(1, {Granules(0, 1)});
+  note.retention.ttl = seconds(100);
+  EXPECT_EQ(Note(note), "k1");
+  EXPECT_EQ(EnterReign(2, kNow + seconds(99)).notes.at(0).retention.ttl, seconds(1));
+  EXPECT_THAT(EnterReign(3, kNow + seconds(100)).notes, IsEmpty());
+  EXPECT_FALSE(holder_->Stands(kSegment, note.ranges.front().offset, note.birth));
 }
 
 TEST_F(HolderReignTest, NotesGoWithTheirMemory) {
