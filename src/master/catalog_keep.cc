@@ -88,9 +88,7 @@ void Catalog::State::SetPins(TimePoint now, Object& object, bool hard, Duration 
     Segment::Reclassify(&object, [&object, hard] { object.hard_pin = hard; });
     hard ? ++hard_pinned : --hard_pinned;
     // The list of leases runs in the order of their ends: who comes back to it comes last.
-    if (!hard && object.lease_end > now) {
-      object.lease_end = std::max(now + limits.lease, no_lease_ends_before);
-    }
+    if (!hard && object.lease_end > now) object.lease_end = LeaseFrom(now);
   }
   soft_pins.erase({object.soft_pin_end, object.id});
   object.soft_pin_end = soft > Duration::zero() ? After(now, soft) : TimePoint{};
@@ -170,7 +168,7 @@ void Catalog::State::OrderByPosition(Event& event) {
       if (!replica.segment || !IsCommitted(replica.standing)) continue;
       // An older lease than this event's keeps its place among the leases.
       const bool older =
-          replica.standing == Standing::kLeased && object->lease_end != event.now + limits.lease;
+          replica.standing == Standing::kLeased && object->lease_end != LeaseFrom(event.now);
       if (!older) replica.segment->Move(&replica, replica.standing);
     }
   }

@@ -154,7 +154,7 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
 }
 
 void Catalog::State::HoldLease(TimePoint now, Object& object) {
-  object.lease_end = std::max(now + limits.lease, no_lease_ends_before);
+  object.lease_end = LeaseFrom(now);
   for (HeldReplica& replica : object.replicas) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     replica.segment->Move(&replica, object.hard_pin ? Standing::kPinned : Standing::kLeased);

@@ -342,7 +342,7 @@ void Catalog::State::TakeRetention(TimePoint now, const Retention& left, Object&
 // the order of their ends, so that one which runs is begun anew.
 void Catalog::State::SettleStandings(TimePoint now, Object& object) {
   if (now < no_lease_ends_before || object.lease_end > now) {
-    object.lease_end = std::max(now + limits.lease, no_lease_ends_before);
+    object.lease_end = LeaseFrom(now);
   }
   const bool leased = object.lease_end > now && !object.hard_pin;
   for (HeldReplica& replica : object.replicas) {

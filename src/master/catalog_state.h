@@ -23,6 +23,7 @@
 //   catalog_list.cc        census and lists for operators
 //   catalog_invariants.cc  what must always hold
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -218,6 +219,10 @@ struct Catalog::State {
   bool Serves(const Object& object, const HeldReplica& replica) const;
   // All its replicas are leased from now on.
   void HoldLease(TimePoint now, Object& object);
+  // When a lease ends that is given or begun anew now.
+  TimePoint LeaseFrom(TimePoint now) const {
+    return std::max(now + limits.lease, no_lease_ends_before);
+  }
 
   // ---- waiting (catalog_wait.cc)
 
