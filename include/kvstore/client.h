@@ -148,7 +148,8 @@ class NewObject {
   // has let go of it.
   virtual TimePoint deadline() const = 0;
   // Computes the checksum and commits; as Client::Put has it. Once only, whatever it answers:
-  // failed_precondition afterwards. aborted: not committed, too late or its holder is lost. Only a
+  // failed_precondition afterwards. aborted: not committed, too late or its holder is lost.
+  // deadline_exceeded: it may have been committed, also where the master knows it no longer. Only a
   // timeout out of bounds (invalid_argument) changes nothing.
   virtual Status Seal(Duration timeout = std::chrono::seconds(30)) = 0;
 };

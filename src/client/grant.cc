@@ -73,11 +73,11 @@ Status Committed(const Status& answer) {
 Status PerhapsCommitted(const Status& status) {
   switch (status.code()) {
     case StatusCode::kAborted:
+    case StatusCode::kAlreadyExists:
     case StatusCode::kResourceExhausted:
     case StatusCode::kUnavailable:
       return DeadlineExceededError(
-          "it may have been committed for a while, before its master was lost; it was begun "
-          "again: " +
+          "it may have been committed for a while, before its master was lost; then: " +
           status.message());
     default:
       return status;

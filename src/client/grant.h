@@ -59,8 +59,8 @@ Status NotCommitted(const Status& failure, bool grant_ended_first, bool in_doubt
 // What the answer to a commit means to the caller of a put.
 Status Committed(const Status& answer);
 
-// The status of a put that was begun again after a commit of which the master knew nothing: what
-// says that it is not committed says too much, since an earlier master may have had it visible.
+// The last status of a put after a commit of which the master knew nothing: what says that it is
+// not committed says too much, since an earlier master may have had it visible.
 Status PerhapsCommitted(const Status& status);
 
 // Whether a commit that was answered so was not taken up, so that the put is as it was and is to be

@@ -95,7 +95,9 @@ Status ObjectInPlace::Commit(uint64_t checksum, TimePoint deadline) {
   const Status answer = parts_.master.Commit(std::move(request), deadline).at(0).status;
   if (WasNotTakenUp(answer)) AbortPuts(parts_, {sequence_}, deadline);
   // Its bytes are gone with its memory: unlike a Put it can't be begun again from here.
-  if (HasEnded(answer)) return AbortedError(answer.message() + ": create the object anew");
+  if (HasEnded(answer)) {
+    return PerhapsCommitted(AbortedError(answer.message() + ": create the object anew"));
+  }
   return Committed(answer);
 }
 

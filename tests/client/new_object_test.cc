@@ -284,6 +284,15 @@ TEST_F(NewObjectTest, ACommitWithoutAnswerMayHaveHappenedAndIsNotAborted) {
   EXPECT_TRUE(pool_.master.aborts.empty());
 }
 
+TEST_F(NewObjectTest, WhatAnEarlierMasterMayHaveCommittedIsNeverSaidNotToBe) {
+  pool_.master.commit = [](uint64_t) { return AbortedError("not committed here"); };
+  Created object = Create("k", 5);
+  const Status sealed = (*object)->Seal();
+  EXPECT_EQ(sealed.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(sealed.message(), HasSubstr("may have been committed for a while"));
+  EXPECT_THAT(sealed.message(), HasSubstr("create the object anew"));
+}
+
 TEST_F(NewObjectTest, ACommitThatTheMasterHasNoRoomForIsAborted) {
   pool_.master.commit = [](uint64_t) { return ResourceExhaustedError("too many wait"); };
   Created object = Create("k", 5);

@@ -442,6 +442,14 @@ TEST_F(PutTest, WhatAnEarlierMasterMayHaveCommittedIsNeverSaidNotToBe) {
   EXPECT_THAT(status.message(), HasSubstr("may have been committed for a while"));
 }
 
+TEST_F(PutTest, NorWhereAnotherHasTakenTheKeyMeanwhile) {
+  pool_.master.commit = [this](uint64_t) {
+    pool_.master.refused["k"] = AlreadyExistsError("pending");
+    return AbortedError("not committed here; begin again");
+  };
+  EXPECT_EQ(Put("k", "value", {.timeout = seconds(5)}).code(), StatusCode::kDeadlineExceeded);
+}
+
 TEST_F(PutTest, WhatTurnsOutToBeCommittedIsNotBegunAgain) {
   pool_.master.commit = [](uint64_t) { return AbortedError("not committed here"); };
   pool_.master.abort = [](uint64_t) { return FailedPreconditionError("committed"); };
