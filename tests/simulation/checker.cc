@@ -59,7 +59,7 @@ void Checker::EndPut(uint64_t number, const Status& status) {
     }
   } else if (SaysNotCommitted(status.code())) {
     value.refused = now_;
-    if (value.known != kNever && !MayBeBegunAgain(value)) {
+    if (value.known != kNever) {
       Fail("I3: " + Name(number) + " had been returned when its put ended " + status.ToString());
     }
   }

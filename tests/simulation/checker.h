@@ -16,8 +16,8 @@ namespace kvstore::simulation {
 
 // What may have made the store forget an object of a key since the run began; each only grows.
 struct Forgotten {
-  uint64_t lost = 0;         // nodes that held anything, and pools
-  uint64_t evicted = 0;      // objects
+  uint64_t lost = 0;         // the key's objects; holders of what nobody knows; pools
+  uint64_t evicted = 0;      // the key's objects
   uint64_t unconfirmed = 0;  // masters lost before the key's object was noted by all its holders
   uint64_t masters = 0;      // lost; of itself it makes nobody forget anything
   friend bool operator==(const Forgotten&, const Forgotten&) = default;
@@ -36,14 +36,15 @@ struct Asked {
 //
 //   I1  an OK Get returns exactly the bytes of one put under its key
 //   I2  not of one that was removed, or replaced by a newer one, before the Get began
-//   I3  not of a put that was answered "not committed"
+//   I3  not of a put that was, or will be, answered "not committed"
 //   and after an OK Put the object is found, unless something that forgets objects has happened:
 //   I5  a durable one is not forgotten with a master, a pinned one is not evicted
 //   I6  one with a TTL is not found when that has run out
+// The masters see to I4 (each one's invariants) and I7 (what is leased is not evicted, whoever
+// leased it); the calls to I8 (they end in time).
 //
 // A Put that is begun again, since the next master does not know what became of it, may take effect
-// twice: over the end of a master, what is put by a call that goes on may come back, or be answered
-// "not committed" although it had been seen.
+// twice: over the end of a master, what is put by a call that goes on may come back.
 //
 // A value is *known* once its put has been answered OK or a Get has returned it. It is *over* once
 // a Remove that began later is answered, or once another value of the key, whose put (or a Get of

@@ -44,8 +44,10 @@ void Disk::Write(Process* master, const std::function<void(std::vector<Reign::Me
                  const std::function<void()>& done) {
   Random& random = scheduler_->random();
   // Mostly quick; now and then the disk is busy.
-  const Duration writing = random.Chance(0.1) ? random.Between(milliseconds(1), milliseconds(150))
-                                              : random.Between(microseconds(50), milliseconds(3));
+  const bool busy = random.Chance(0.15);
+  const Duration writing = busy ? random.Between(milliseconds(1), milliseconds(250))
+                                : random.Between(microseconds(50), milliseconds(3));
+  if (busy && long_write_ && writer_ == master) long_write_(writing);
   scheduler_->After(writing, master, [this, master, change, done] {
     if (guards_.deposed_masters_write_nothing && writer_ != master) return;
     change(&kept_.members);

@@ -2,6 +2,7 @@
 #define KVSTORE_TESTS_SIMULATION_DISK_H_
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "master/catalog.h"
@@ -27,6 +28,9 @@ class Disk {
   // `master` is the one that writes from now on. `new_pool`: it finds no file.
   master::Reign Begin(const Process* master, Duration lease, bool new_pool);
 
+  // Called when a write that takes long has begun, with the time that it takes.
+  void OnLongWrite(std::function<void(Duration)> observer) { long_write_ = std::move(observer); }
+
   // `done` comes in the life of `master` once it is written.
   void Admit(Process* master, master::Reign::Member member, const std::function<void()>& done);
   void Strike(Process* master, Incarnation member, const std::function<void()>& done);
@@ -38,6 +42,7 @@ class Disk {
 
   Scheduler* const scheduler_;
   const DiskGuards guards_;
+  std::function<void(Duration)> long_write_;  // empty: nobody
   const Process* writer_ = nullptr;
   master::Reign kept_{{}, 0, {}, {}};  // no pool: no file
 };

@@ -38,6 +38,9 @@ namespace kvstore::simulation {
   X(kCameBack, "values put twice, over the end of a master")                  \
   X(kTtlsOver, "misses of objects whose time had run out")                    \
   X(kForgottenUnconfirmed, "misses of objects lost with a master")            \
+  X(kHeldUp, "items held up while reports were missing")                      \
+  X(kReplayed, "of these, answered once nobody was missing")                  \
+  X(kPutsBegunAgain, "puts begun again")                                      \
   X(kParked, "puts parked for room")                                          \
   X(kEvictedForRoom, "evicted for room")                                      \
   X(kEvictedByWatermark, "evicted by watermark")                              \

@@ -12,6 +12,9 @@ namespace {
 // Shares of the steps of copies and mappings in place.
 constexpr double kPausesPerStep = 0.015;
 constexpr double kCrashesPerStep = 0.003;
+// Shares of what a master writes down slowly, and of the notes that it orders.
+constexpr double kCrashesPerLongWrite = 0.4;
+constexpr double kCrashesPerNote = 0.003;
 }  // namespace
 
 void Faults::Begin() {
@@ -34,6 +37,19 @@ void Faults::Begin() {
     // Of a node that emptied itself: all of its memory can be granted at once.
     const bool emptied = hello.pool.IsNone() && hello.counter > 1;
     if (emptied && !ended_ && random_.Chance(0.2)) LoseWelcome(node->place());
+  });
+  world_.masters.OnLongWrite([this](Duration writing) {
+    if (random_.Chance(kCrashesPerLongWrite)) CrashMasterSoon(writing);
+  });
+  world_.masters.OnNotes([this](const SimMaster* master) {
+    if (master->deposed() || !random_.Chance(kCrashesPerNote)) return;
+    CrashMasterSoon(milliseconds(3));
+  });
+}
+
+void Faults::CrashMasterSoon(Duration within) {
+  scheduler()->After(random_.Between(Duration(0), within), world_.masters.last().process(), [this] {
+    if (!ended_) CrashMaster();
   });
 }
 
@@ -175,7 +191,11 @@ void Faults::CrashMaster() {
   if (!world_.masters.alive()) return;
   world_.counts.Add(Event::kMasterCrashes);
   world_.masters.Crash();
-  scheduler()->After(random_.Between(milliseconds(10), seconds(1)), nullptr, [this] {
+  // What it granted may be written, and what it said be read, when the next one reigns.
+  if (random_.Chance(0.3)) CutNodes();
+  if (random_.Chance(0.3)) CutForAWhile(kMasterPlace, world_.plan.nodes[AnySlot()].place);
+  const Duration longest = random_.Chance(0.5) ? milliseconds(100) : seconds(1);
+  scheduler()->After(random_.Between(milliseconds(10), longest), nullptr, [this] {
     if (!world_.masters.alive()) world_.masters.Begin();
   });
 }
@@ -198,7 +218,12 @@ void Faults::SupersedeMaster() {
   scheduler()->At(world_.masters.last().listens_from(), nullptr, [this, old] {
     for (SimNode* node : world_.slots) node->LeaveMaster(old);
   });
-  scheduler()->After(random_.Between(milliseconds(300), seconds(4)), nullptr,
+  for (int wishes = 2; wishes > 0; --wishes) {
+    scheduler()->After(random_.Between(milliseconds(100), seconds(1)), old->process(), [this, old] {
+      if (!ended_) Evict(old);
+    });
+  }
+  scheduler()->After(random_.Between(milliseconds(300), seconds(6)), nullptr,
                      [this, old] { EndDeposed(old); });
 }
 
@@ -213,7 +238,7 @@ void Faults::Operate() {
   const uint64_t kind = random_.Below(10);
   if (kind < 3) return Drain();
   if (kind < 8) return BeginTask();
-  return Evict();
+  return Evict(&world_.masters.last());
 }
 
 void Faults::Drain() {
@@ -252,8 +277,8 @@ void Faults::BeginTask() {
   });
 }
 
-void Faults::Evict() {
-  world_.masters.last().Operate([&](master::Catalog* catalog, TimePoint now) {
+void Faults::Evict(SimMaster* master) {
+  master->Operate([&](master::Catalog* catalog, TimePoint now) {
     master::Effects effects;
     master::EvictRequest request;
     request.bytes = world_.plan.granule * random_.Between(1, 8);

@@ -36,6 +36,8 @@ class Faults {
   void BreakSession();
   void BreakData();
   void CrashMaster();
+  // In the midst of what a new master has to find again, or to take for lost.
+  void CrashMasterSoon(Duration within);
   // The welcome to that node does not arrive while the master lives, which is not for long.
   void LoseWelcome(Place place);
   void PauseMaster();
@@ -46,7 +48,7 @@ class Faults {
   void SetDrain(const std::string& name, bool on);
   void Revive();
   void BeginTask();
-  void Evict();
+  void Evict(SimMaster* master);
   void EndDeposed(SimMaster* master);
 
   size_t AnySlot() { return random_.Below(world_.slots.size()); }

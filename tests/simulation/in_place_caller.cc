@@ -98,6 +98,7 @@ void InPlaceCaller::Create() {
   const uint64_t number = world_.checker.BeginPut(key, size, asked);
   Say("create ", key, " value ", number, " ", size, " B", options.replace ? " replace" : "");
   const CreateItem item{key, size};
+  node_.BeginPuts(1);
   auto created = client::CreateObjects(node_.parts(), {&item, 1}, options);
   if (!End(call, "a Create")) return;
   if (!created.front().ok()) {

@@ -87,6 +87,9 @@ RunPlan DrawPlan(Random* random) {
   }
   plan.succession.keeps_pool = random->Chance(0.75);
   plan.succession.leases_change = random->Chance(0.3);
+  if (plan.succession.leases_change && random->Chance(0.5)) {
+    plan.limits.lease = random->Between(milliseconds(1500), milliseconds(3000));
+  }
   // Two masters at once are of one pool: its terms tell them apart.
   if (plan.succession.keeps_pool && plan.faults.crash_master > Duration::zero() &&
       random->Chance(0.4)) {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "client/batch_cutter.h"
 #include "simulation/describe.h"
 
 namespace kvstore::simulation {
@@ -15,9 +16,18 @@ constexpr Duration kTickEvery = milliseconds(20);
 constexpr uint64_t kTicksPerCheck = 10;
 // As the product's switchboard has it: a later tick counts nobody silent for the delay.
 constexpr Duration kLongestTick = milliseconds(250);
+// A share of any duration that is more than clocks differ by.
+constexpr int64_t kClocksDiffer = 50;
 
 size_t CountItems(const VerbReply& reply) {
   return std::visit([](const auto& answers) { return answers.size(); }, reply.answers);
+}
+
+bool OrdersNotes(const master::Effects& effects) {
+  return std::any_of(effects.orders.begin(), effects.orders.end(), [](const auto& to) {
+    return std::any_of(to.orders.orders.begin(), to.orders.orders.end(),
+                       [](const Order& order) { return std::holds_alternative<NoteOrder>(order); });
+  });
 }
 }  // namespace
 
@@ -82,7 +92,6 @@ void SimMaster::TakeIn(SessionLink* link, MasterListener* node, const Hello& hel
     Session& session = sessions_[hello.self.incarnation];
     if (session.link != link) End(session);
     session = {link, node};
-    if (!hello.segments.empty()) world_.lenders->insert(hello.self.incarnation);
     if (world_.taken) world_.taken(node, hello);
   }
   link->down.Send([node, link, welcome] { node->OnWelcome(link, welcome); });
@@ -145,17 +154,53 @@ void SimMaster::Operate(
   Dispatch(operation(catalog_.get(), Now()));
 }
 
-// Commits and removes that the catalog does not answer at once wait for a withdrawal.
+// What the catalog does not answer at once waits for reports while any are missing, but for
+// WaitExists; else commits and removes wait for a withdrawal.
 void SimMaster::CountWait(Incarnation caller, const VerbRequest& request,
                           const master::Effects& effects) {
-  size_t items = 0;
-  if (const auto* commit = std::get_if<CommitPut>(&request.verb)) items = commit->sequences.size();
-  if (const auto* remove = std::get_if<Remove>(&request.verb)) items = remove->keys.size();
+  const size_t items = client::ItemCount(request.verb);
   size_t answered = 0;
   for (const auto& [to, reply] : effects.replies) {
     if (to == caller && reply.id == request.id) answered += CountItems(reply);
   }
-  if (answered < items) world_.counts->Add(Event::kWaitedForWithdrawal, items - answered);
+  if (answered >= items || std::holds_alternative<WaitExists>(request.verb)) return;
+  if (IsGathering()) {
+    if (!held_up_.insert({caller, request.id}).second) return;
+    return world_.counts->Add(Event::kHeldUp, items - answered);
+  }
+  if (std::holds_alternative<CommitPut>(request.verb) ||
+      std::holds_alternative<Remove>(request.verb)) {
+    world_.counts->Add(Event::kWaitedForWithdrawal, items - answered);
+  }
+}
+
+void SimMaster::CountReplayed(Incarnation caller, const VerbReply& reply) {
+  if (held_up_.count({caller, reply.id}) == 0 || IsGathering()) return;
+  world_.counts->Add(Event::kReplayed, CountItems(reply));
+}
+
+void SimMaster::NoteLeases(const VerbReply& reply) {
+  const auto* const located = std::get_if<std::vector<LocateAnswer>>(&reply.answers);
+  if (located == nullptr || deposed_) return;
+  for (const LocateAnswer& answer : *located) {
+    if (!answer.status.ok() || answer.lease == Duration::zero()) continue;
+    Instant& until = (*world_.leases)[answer.put];
+    until =
+        std::max(until, world_.scheduler()->now() + answer.lease - answer.lease / kClocksDiffer);
+  }
+}
+
+void SimMaster::NoteEvicted(const master::ObjectEvent& event) {
+  using What = master::ObjectEvent::What;
+  const bool evicted =
+      event.what == What::kEvictedForRoom || event.what == What::kEvictedByWatermark ||
+      event.what == What::kEvictedByOperator || event.what == What::kEvictedWithGroup;
+  if (!evicted) return;
+  ++evicted_[event.key];
+  if (deposed_) return;  // no holder withdraws it
+  const auto lease = world_.leases->find(event.put);
+  if (lease == world_.leases->end() || lease->second <= world_.scheduler()->now()) return;
+  world_.checker->Fail("I7: '" + event.key + "' was evicted while it was leased");
 }
 
 void SimMaster::Dispatch(const master::Effects& effects) {
@@ -164,6 +209,8 @@ void SimMaster::Dispatch(const master::Effects& effects) {
     if (session == sessions_.end()) continue;
     MasterListener* node = session->second.node;
     Say("reply to ", Short(to), ": ", Describe(reply));
+    NoteLeases(reply);
+    CountReplayed(to, reply);
     world_.network->Send(
         kMasterPlace, node->place(), node->process(),
         [node, to = to, term = term(), reply = reply] { node->OnReply(to, term, reply); });
@@ -184,7 +231,11 @@ void SimMaster::Dispatch(const master::Effects& effects) {
     sessions_.erase(session);
   }
   CountEvents(effects);
-  for (const Incarnation node : effects.strike) Strike(node);
+  for (const Incarnation node : effects.strike) {
+    NoteStruck(node);
+    Strike(node);
+  }
+  if (world_.ordered_notes && OrdersNotes(effects)) world_.ordered_notes(this);
 }
 
 void SimMaster::Strike(Incarnation node) {
@@ -199,15 +250,38 @@ void SimMaster::Strike(Incarnation node) {
 void SimMaster::CountEvents(const master::Effects& effects) {
   using What = master::NodeEvent::What;
   for (const master::NodeEvent& event : effects.node_events) {
-    const bool ended = event.what == What::kGone || event.what == What::kLeft;
-    if (ended && world_.lenders->count(event.node) > 0) ++lenders_lost_;
     if (event.what == What::kReported) world_.counts->Add(Event::kReports);
     if (event.what == What::kDraining) world_.counts->Add(Event::kDrains);
     if (event.what == What::kDrained) world_.counts->Add(Event::kDrained);
   }
   for (const master::ObjectEvent& event : effects.object_events) {
     if (event.what == master::ObjectEvent::What::kMoved) world_.counts->Add(Event::kMoved);
+    if (event.what == master::ObjectEvent::What::kLost) ++lost_[event.key];
+    NoteEvicted(event);
   }
+}
+
+// The state file may soon know nothing of it, and this master end before it says what was lost.
+void SimMaster::NoteStruck(Incarnation node) {
+  for (const master::NodeLine& line : catalog_->ListNodes(Now())) {
+    if (line.peer.incarnation == node && line.missing) ++unreported_lost_;
+  }
+  for (const master::ObjectLine& line : catalog_->ListObjects(Now(), "", "", SIZE_MAX)) {
+    const Result<master::ObjectDetail> detail = catalog_->Describe(Now(), line.key);
+    if (!detail.ok()) continue;
+    for (const master::ReplicaLine& replica : detail->replicas) {
+      if (replica.segment.holder == node) ++lost_[line.key];
+    }
+  }
+}
+
+void SimMaster::AddForgotten(const std::string& key, uint64_t* lost, uint64_t* evicted) const {
+  const auto of = [&key](const std::map<std::string, uint64_t>& counts) {
+    const auto found = counts.find(key);
+    return found == counts.end() ? 0 : found->second;
+  };
+  *lost += unreported_lost_ + of(lost_);
+  *evicted += of(evicted_);
 }
 
 void SimMaster::CountInto(EventCounts* counts) const {

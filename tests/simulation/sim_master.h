@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "master/catalog.h"
 #include "simulation/checker.h"
@@ -44,9 +45,11 @@ struct MasterWorld {
   // Filled in by the succession.
   Disk* disk = nullptr;
   DiskGuards disk_guards{};
-  std::set<Incarnation>* lenders = nullptr;  // all that ever lent memory
+  std::map<PutId, Instant>* leases = nullptr;  // of objects: until then they are not evicted
   // Called for every hello that a master has taken in, before its welcome arrives.
   std::function<void(MasterListener* node, const Hello& hello)> taken{};
+  // Called when notes have been sent to holders, and what is answered at once to callers.
+  std::function<void(const SimMaster* master)> ordered_notes{};
 
   Scheduler* scheduler() const { return network->scheduler(); }
 };
@@ -84,8 +87,9 @@ class SimMaster {
   // What an operator asks for.
   void Operate(const std::function<master::Effects(master::Catalog*, TimePoint)>& operation);
 
-  // Members that are gone or have left, and lent memory.
-  uint64_t lenders_lost() const { return lenders_lost_; }
+  // What it knows to be forgotten of that key: objects lost with their holders (and all that may
+  // have been on holders that were lost before they reported), objects evicted.
+  void AddForgotten(const std::string& key, uint64_t* lost, uint64_t* evicted) const;
   // Adds what its catalog has counted.
   void CountInto(EventCounts* counts) const;
 
@@ -103,6 +107,11 @@ class SimMaster {
   void Dispatch(const master::Effects& effects);
   void CheckCatalog();
   void CountWait(Incarnation caller, const VerbRequest& request, const master::Effects& effects);
+  bool IsGathering() const { return catalog_->TakeCensus(Now()).nodes_missing > 0; }
+  void CountReplayed(Incarnation caller, const VerbReply& reply);
+  void NoteLeases(const VerbReply& reply);
+  void NoteEvicted(const master::ObjectEvent& event);
+  void NoteStruck(Incarnation node);
   void CountEvents(const master::Effects& effects);
   template <typename... Parts>
   void Say(const Parts&... parts) {
@@ -113,10 +122,13 @@ class SimMaster {
   Process* const process_;
   const Instant listens_from_;
   std::unique_ptr<master::Catalog> catalog_;
-  std::map<Incarnation, Session> sessions_;  // kept for replies when a link ends
+  std::map<Incarnation, Session> sessions_;             // kept for replies when a link ends
+  std::set<std::pair<Incarnation, uint64_t>> held_up_;  // requests, with items that were
   TimePoint last_tick_;
   uint64_t ticks_ = 0;
-  uint64_t lenders_lost_ = 0;
+  std::map<std::string, uint64_t> lost_;     // objects, by key
+  std::map<std::string, uint64_t> evicted_;  // likewise
+  uint64_t unreported_lost_ = 0;             // members that were missing
   bool deposed_ = false;
 };
 

@@ -12,56 +12,14 @@ namespace kvstore::simulation {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using transfer::Access;
 
 namespace {
 constexpr Duration kHelloTimeout = milliseconds(500);
 constexpr Duration kReconnectAfter = milliseconds(60);
 constexpr Duration kSilenceIsLoss =
     milliseconds(700);  // until an end learns of a break it can't see
-constexpr Duration kIdlePoll = milliseconds(3);
+constexpr Duration kServedPoll = milliseconds(3);
 }  // namespace
-
-// What lies between the engine and the holder: names the segment, and sends the acks that an access
-// held up.
-class SimNode::SegmentGuard final : public transfer::RegionGuard {
- public:
-  SegmentGuard(SimNode* node, uint32_t index) : node_(node), index_(index) {}
-
-  bool Enter(Access access, uint64_t first, uint64_t offset, uint64_t length,
-             uint64_t birth) override {
-    return node_->holder_.Enter(index_, access, first, offset, length, birth);
-  }
-  bool Stands(uint64_t first, uint64_t birth) override {
-    return node_->holder_.Stands(index_, first, birth);
-  }
-  void Leave(Access access, uint64_t first, uint64_t offset, uint64_t length,
-             uint64_t birth) override {
-    Acks acks;
-    node_->holder_.Leave(index_, access, first, offset, length, birth, &acks.retired);
-    node_->Say(std::move(acks));
-  }
-  void OthersLeft() override {
-    Acks acks;
-    node_->holder_.OthersLeft(index_, &acks.retired);
-    node_->Say(std::move(acks));
-  }
-
- private:
-  SimNode* const node_;
-  const uint32_t index_;
-};
-
-struct SimNode::Segment {
-  Segment(SimNode* node, uint32_t region, uint64_t granules, uint64_t granule)
-      : index(region), memory(granules * granule), words(granules), guard(node, region) {}
-
-  const uint32_t index;
-  std::vector<std::byte> memory;
-  std::vector<client::Word> words;
-  SegmentGuard guard;
-  uint64_t ready = 0;  // bytes whose pages have been touched
-};
 
 SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
                  const client::HolderGuards& holder_guards, const SessionGuards& session_guards,
@@ -75,7 +33,8 @@ SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
       remembers_(remembers_locations),
       self_(NewIncarnation()),
       engine_(fabric, plan.place, plan.host, process_, self_),
-      holder_(holder_guards, this),
+      memory_(scheduler_, process_, &engine_, holder_guards,
+              [this](Acks acks) { Say(std::move(acks)); }),
       copier_(scheduler_, process_, &engine_,
               [this](CopyAck copied) {
                 Acks acks;
@@ -91,7 +50,7 @@ SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
       stub_(channel_),
       peers_(stub_, engine_) {
   fabric_->transcript->Say(plan_.name, "begins as ", Short(self_));
-  LendSegments();
+  memory_.Lend(plan_.granules, plan_.granule);
   Connect();
 }
 
@@ -102,44 +61,14 @@ Incarnation SimNode::NewIncarnation() {
   return {random.Next(), random.Next()};
 }
 
-void SimNode::LendSegments() {
-  for (size_t i = 0; i < plan_.granules.size(); ++i) {
-    const auto index = static_cast<uint32_t>(i);  // the engine numbers regions in the same way
-    segments_.push_back(std::make_unique<Segment>(this, index, plan_.granules[i], plan_.granule));
-    Segment& segment = *segments_.back();
-    transfer::RegionOptions options;
-    options.remote = true;
-    options.guard = &segment.guard;
-    (void)engine_.Register(segment.memory.data(), segment.memory.size(), options);
-    engine_.Share(index, segment.words, plan_.granule);
-    holder_.AddSegment(index, segment.memory.size(), plan_.granule, segment.words);
-  }
-}
-
-std::vector<Range> SimNode::Touched(uint32_t segment) {
-  std::vector<Range> touched;
-  for (const transfer::Stretch& stretch : engine_.TouchedByOthers(segment)) {
-    touched.push_back({stretch.offset, stretch.length});
-  }
-  return touched;
-}
-
-std::vector<LentSegment> SimNode::Lent() const {
-  std::vector<LentSegment> lent;
-  for (const auto& segment : segments_) {
-    lent.push_back({segment->index, segment->memory.size(), plan_.granule, segment->ready});
-  }
-  return lent;
-}
-
 Hello SimNode::MakeHello() const {
   Hello hello;
   hello.software = "simulated";
   hello.pool = pool_;
   hello.term = term_;
   hello.self = {self_, plan_.name, plan_.host, engine_.Descriptor()};
-  hello.counter = holder_.counter();
-  hello.segments = Lent();
+  hello.counter = memory_.holder().counter();
+  hello.segments = memory_.Lent();
   return hello;
 }
 
@@ -177,7 +106,7 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
     link->Break();
     return Away();
   }
-  if (!segments_.empty() && welcome->term > term_ && term_ != 0) ++times_kept_;
+  if (!plan_.granules.empty() && welcome->term > term_ && term_ != 0) ++times_kept_;
   stage_ = Stage::kMember;
   pool_ = welcome->pool;
   term_ = welcome->term;
@@ -185,19 +114,20 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
   if (welcome->wants_report) {
     Report(link);
   } else {
-    holder_.EnterTerm(term_);
+    memory_.holder().EnterTerm(term_);
   }
   verbs_to_ = link->master;
   certain_until_ = hello_at_ + kCertain;
   channel_.Attach(self_, term_);
   fabric_->transcript->Say(plan_.name, "is a member as ", Short(self_), " in term ", term_);
   Beat(++memberships_);
-  if (link->broken()) scheduler_->After(kIdlePoll, process_, [this, link] { OnLinkLost(link); });
+  if (link->broken()) scheduler_->After(kServedPoll, process_, [this, link] { OnLinkLost(link); });
 }
 
 // In parts of a few lines each, so that streams break in the midst of it.
 void SimNode::Report(SessionLink* link) {
-  std::optional<kvstore::Report> report = holder_.EnterReign(self_, term_, process_->Now(), Lent());
+  std::optional<kvstore::Report> report =
+      memory_.holder().EnterReign(self_, term_, process_->Now(), memory_.Lent());
   if (!report) return;
   Random& random = scheduler_->random();
   std::vector<kvstore::Report> parts(1);
@@ -287,40 +217,36 @@ void SimNode::TellBothEnds(SessionLink* link) {
 }
 
 // A node that is refused, or does not know whether it was taken in, empties itself and comes as
-// another incarnation.
+// another incarnation. What is still touched then, its report tells.
 void SimNode::BecomeAnother() {
-  stage_ = Stage::kEmptying;
   ++times_emptied_;
   self_ = NewIncarnation();
   pool_ = {};
   term_ = 0;
   certain_until_ = TimePoint::min();
   fabric_->transcript->Say(plan_.name, "empties itself, becomes ", Short(self_));
-  holder_.Empty();
+  memory_.holder().Empty();
   engine_.Rename(self_);
-  AwaitIdle();
+  Away();
 }
 
 void SimNode::BeginLeave() {
   if (stage_ != Stage::kMember) return;
   fabric_->transcript->Say(plan_.name, "leaves");
   stage_ = Stage::kLeaving;
-  holder_.Empty();
-  AwaitIdle();
+  memory_.holder().Empty();
+  AwaitServed();
 }
 
 // Who leaves does not wait for other processes: they keep the pages, which nobody else gets.
-void SimNode::AwaitIdle() {
-  const bool idle = stage_ == Stage::kLeaving ? holder_.touched().inside == 0 : holder_.idle();
-  if (!idle) {
-    scheduler_->After(kIdlePoll, process_, [this] { AwaitIdle(); });
-  } else if (stage_ == Stage::kEmptying) {
-    Connect();
-  } else {
-    link_->up.Send([link = link_] { link->master->OnGoodbye(link); });
-    // It waits a little for the goodbye to be on its way.
-    scheduler_->After(milliseconds(50), process_, [this] { Crash(); });
+void SimNode::AwaitServed() {
+  if (memory_.holder().touched().inside > 0) {
+    scheduler_->After(kServedPoll, process_, [this] { AwaitServed(); });
+    return;
   }
+  link_->up.Send([link = link_] { link->master->OnGoodbye(link); });
+  // It waits a little for the goodbye to be on its way.
+  scheduler_->After(milliseconds(50), process_, [this] { Crash(); });
 }
 
 void SimNode::Crash() {
@@ -337,11 +263,11 @@ void SimNode::Crash() {
 
 void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
   Acks acks;
-  holder_.Retire(orders, &acks.retired);
-  holder_.Note(orders, process_->Now(), &acks.noted);
+  memory_.holder().Retire(orders, &acks.retired);
+  memory_.holder().Note(orders, process_->Now(), &acks.noted);
   bool leave = false;
   for (const Order& order : orders.orders) {
-    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) Prepare(*prepare);
+    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) memory_.Prepare(*prepare);
     leave |= std::holds_alternative<LeaveOrder>(order);
   }
   Say(std::move(acks));
@@ -350,26 +276,12 @@ void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
   if (leave) BeginLeave();
 }
 
-// Touching pages takes a while, in a thread of its own.
-void SimNode::Prepare(const PrepareOrder& order) {
-  if (order.segment >= segments_.size()) return;
-  const Duration touching = scheduler_->random().Between(milliseconds(1), milliseconds(20));
-  scheduler_->After(touching, process_, [this, order] {
-    Segment& segment = *segments_[order.segment];
-    const uint64_t limit = std::min<uint64_t>(order.limit, segment.memory.size());
-    segment.ready = std::max(segment.ready, limit);
-    Acks acks;
-    acks.ready.push_back({order.segment, segment.ready, ""});
-    Say(std::move(acks));
-  });
-}
-
 void SimNode::Say(Acks acks) {
   const bool nothing =
       acks.retired.empty() && acks.ready.empty() && acks.noted.empty() && acks.copied.empty();
   if (stage_ != Stage::kMember || nothing) return;
   acks.term = term_;
-  acks.counter = holder_.counter();
+  acks.counter = memory_.holder().counter();
   link_->up.Send([link = link_, acks = std::move(acks)] { link->master->OnAcks(link, acks); });
 }
 
@@ -385,17 +297,20 @@ void SimNode::Add(const client::GetCounters& met) {
   get_counters_.remembered += met.remembered;
 }
 
-void SimNode::CountInto(EventCounts* counts) const {
-  counts->Add(Event::kRetiredAgain, holder_.counters().retired_again);
-  counts->Add(Event::kFreeDelayed, holder_.counters().free_delayed);
-  counts->Add(Event::kFreeDelayedByOutsiders, holder_.counters().free_delayed_by_outsiders);
+void SimNode::CountInto(EventCounts* counts) {
+  // Every beginning of a put takes a number of its own, from 1 on.
+  counts->Add(Event::kPutsBegunAgain, stub_.NewSequences(0) - 1 - puts_begun_);
+  counts->Add(Event::kRetiredAgain, memory_.holder().counters().retired_again);
+  counts->Add(Event::kFreeDelayed, memory_.holder().counters().free_delayed);
+  counts->Add(Event::kFreeDelayedByOutsiders,
+              memory_.holder().counters().free_delayed_by_outsiders);
   counts->Add(Event::kVerbsRepeated, channel_.repeated());
   counts->Add(Event::kNodesEmptied, times_emptied_);
   counts->Add(Event::kNodesKept, times_kept_);
   counts->Add(Event::kCopiesMade, copier_.copied());
-  counts->Add(Event::kNotesKept, holder_.counters().notes_kept);
-  counts->Add(Event::kNotesRefused, holder_.counters().notes_refused);
-  counts->Add(Event::kOrdersRefused, holder_.counters().orders_refused);
+  counts->Add(Event::kNotesKept, memory_.holder().counters().notes_kept);
+  counts->Add(Event::kNotesRefused, memory_.holder().counters().notes_refused);
+  counts->Add(Event::kOrdersRefused, memory_.holder().counters().orders_refused);
   counts->Add(Event::kChecksumsWrong, get_counters_.checksum_mismatches);
   counts->Add(Event::kOtherReplicas, get_counters_.other_replicas);
   counts->Add(Event::kReadsRemembered, get_counters_.remembered);

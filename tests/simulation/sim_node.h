@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "client/get.h"
-#include "client/holder.h"
 #include "client/locations.h"
 #include "client/master_stub.h"
 #include "client/open_peers.h"
@@ -16,6 +15,7 @@
 #include "simulation/sim_channel.h"
 #include "simulation/sim_copier.h"
 #include "simulation/sim_engine.h"
+#include "simulation/sim_memory.h"
 #include "simulation/succession.h"
 
 namespace kvstore::simulation {
@@ -39,9 +39,9 @@ struct SessionGuards {
 };
 
 // One life of one node's process: the product's holder, and its client logic above the seams; the
-// least that stands in for session, segment host and memory. Lives, as an object, as long as the
+// least that stands in for session and memory. Lives, as an object, as long as the
 // run.
-class SimNode final : public MasterListener, private client::Outsiders {
+class SimNode final : public MasterListener {
  public:
   SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
           const client::HolderGuards& holder_guards, const SessionGuards& session_guards,
@@ -64,6 +64,8 @@ class SimNode final : public MasterListener, private client::Outsiders {
   bool Remembers(const std::string& key) {
     return IsCertain() && locations_.Find(key, engine_.incarnation(), process_->Now()) != nullptr;
   }
+  // A call that puts so many objects begins.
+  void BeginPuts(size_t count) { puts_begun_ += count; }
   Process* process() const override { return process_; }
   Place place() const override { return plan_.place; }
   const NodePlan& plan() const { return plan_; }
@@ -93,40 +95,32 @@ class SimNode final : public MasterListener, private client::Outsiders {
   void OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatReply& reply) override;
 
   // Nothing touches the memory that it lends, neither here nor in another process.
-  bool idle() const { return holder_.idle(); }
-  void CountInto(EventCounts* counts) const;
+  bool idle() const { return memory_.holder().idle(); }
+  void CountInto(EventCounts* counts);
   client::GetCounters* get_counters() { return &get_counters_; }
   void Add(const client::GetCounters& met);
 
  private:
-  enum class Stage { kAway, kGreeting, kMember, kEmptying, kLeaving };
+  enum class Stage { kAway, kGreeting, kMember, kLeaving };
 
   static constexpr size_t kLocationsKept = 8;  // fewer than some runs have keys
 
-  struct Segment;
-  class SegmentGuard;
-
   Incarnation NewIncarnation();
-  void LendSegments();
-  std::vector<LentSegment> Lent() const;
   Hello MakeHello() const;
   // Remembered locations count only while no other master can have answered anybody.
   bool IsCertain() const {
     return remembers_ && (!guards_.locations_need_certainty || process_->Now() < certain_until_);
   }
 
-  std::vector<Range> Touched(uint32_t segment) override;
-
   void Connect();
   void TellBothEnds(SessionLink* link);
   void Beat(uint64_t membership);
   void BecomeAnother();
-  void AwaitIdle();
+  void AwaitServed();
   void Report(SessionLink* link);
   void Away();
   // Adds term and counter, and sends them unless there is nothing to say.
   void Say(Acks acks);
-  void Prepare(const PrepareOrder& order);
 
   const NodePlan plan_;
   Fabric* const fabric_;
@@ -149,8 +143,7 @@ class SimNode final : public MasterListener, private client::Outsiders {
   std::vector<std::unique_ptr<SessionLink>> links_;  // all of this life
 
   SimEngine engine_;
-  client::Holder holder_;
-  std::vector<std::unique_ptr<Segment>> segments_;
+  SimMemory memory_;
   SimCopier copier_;
   SimChannel channel_;
   client::MasterStub stub_;
@@ -158,6 +151,7 @@ class SimNode final : public MasterListener, private client::Outsiders {
   client::OpenPeers peers_;
   client::ReadNotes notes_;
   client::GetCounters get_counters_;
+  uint64_t puts_begun_ = 0;  // by calls; each once
   uint64_t times_emptied_ = 0;
   uint64_t times_kept_ = 0;  // its memory was, over a new reign
 };

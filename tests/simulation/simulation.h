@@ -10,7 +10,7 @@
 //   calling, in_place_caller    their calls; those that work on objects where they lie
 //   faults       crashes, pauses, cuts
 //   checker      the promises
-//   sim_master, sim_node     processes: the product's parts, and the least around them
+//   sim_master, sim_node, sim_memory     processes: the product's parts, and the least around them
 //   succession, disk         masters that follow each other, and what the next one knows
 //   sim_channel, session_link                      messages to and from the master
 //   sim_engine, connection, frame, sim_batch, fabric   the transfer layer: bytes over time

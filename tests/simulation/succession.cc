@@ -12,7 +12,7 @@ Succession::Succession(const MasterWorld& world, const DiskGuards& disk_guards,
     : world_(world), disk_(world.scheduler(), disk_guards), plan_(plan), limits_(limits) {
   world_.disk = &disk_;
   world_.disk_guards = disk_guards;
-  world_.lenders = &lenders_;
+  world_.leases = &leases_;
   Begin();
 }
 
@@ -65,11 +65,9 @@ Forgotten Succession::ForgottenOf(const std::string& key) const {
   forgotten.lost = pools_;
   forgotten.masters = losses_;
   for (const auto& master : masters_) {
-    const master::Counters& c = master->catalog().counters();
-    forgotten.lost += c.lost_with_node + master->lenders_lost();
-    forgotten.evicted += c.evicted_for_room + c.evicted_by_watermark + c.evicted_by_operator;
+    master->AddForgotten(key, &forgotten.lost, &forgotten.evicted);
     // What it commits now, nobody who follows the next one has heard of.
-    if (master->deposed()) forgotten.unconfirmed += c.puts_committed;
+    if (master->deposed()) forgotten.unconfirmed += master->catalog().counters().puts_committed;
   }
   return forgotten;
 }

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +43,15 @@ class Succession {
     world_.taken = std::move(observer);
   }
 
+  // Called after a master has ordered notes.
+  void OnNotes(std::function<void(const SimMaster* master)> observer) {
+    world_.ordered_notes = std::move(observer);
+  }
+  // See Disk.
+  void OnLongWrite(std::function<void(Duration)> observer) {
+    disk_.OnLongWrite(std::move(observer));
+  }
+
   Forgotten ForgottenOf(const std::string& key) const;
   void CountInto(EventCounts* counts) const;
 
@@ -56,7 +64,7 @@ class Succession {
   const SuccessionPlan plan_;
   const master::Limits limits_;
   std::vector<std::unique_ptr<SimMaster>> masters_;
-  std::set<Incarnation> lenders_;
+  std::map<PutId, Instant> leases_;
   std::map<std::string, uint64_t> outlived_;  // losses of a master, by keys noted everywhere
   uint64_t losses_ = 0;
   uint64_t pools_ = 0;

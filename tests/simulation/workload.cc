@@ -116,6 +116,7 @@ void Caller::Put() {
         options.durable ? " durable" : "", options.hard_pin ? " pinned" : "",
         options.ttl > Duration::zero() ? " for a time" : "");
   }
+  node_.BeginPuts(count);
   const std::vector<Status> statuses = client::PutObjects(node_.parts(), items, options);
   if (!End(call, "a Put")) return;
   for (size_t i = 0; i < count; ++i) {
