@@ -62,7 +62,9 @@ ChildProcess::~ChildProcess() {
 }
 
 void ChildProcess::Signal(int signal) {
-  if (!exit_) kill(pid_, signal);
+  if (exit_ || kill(pid_, signal) != 0 || signal != SIGSTOP) return;
+  siginfo_t stopped{};
+  waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT);
 }
 
 bool ChildProcess::Tell(std::string_view text) {

@@ -30,6 +30,7 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
+  // SIGSTOP: returns when all of its threads have stopped.
   void Signal(int signal);
 
   // Writes to its standard input as much as a pipe takes; false: not all of it, or it reads none.

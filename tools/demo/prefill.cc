@@ -8,24 +8,32 @@
 namespace kvstore::demo {
 namespace {
 
-// The blocks that this process has put. Thread-safe.
+// The blocks that this process has begun to put, and those that it has put. Thread-safe.
 class OwnBlocks {
  public:
   // How many of them it had put before.
-  uint64_t Add(const std::vector<uint64_t>& blocks) {
+  uint64_t Begin(const std::vector<uint64_t>& blocks) {
     const MutexLock lock(mu_);
-    uint64_t known = 0;
-    for (const uint64_t block : blocks) known += blocks_.insert(block).second ? 0 : 1;
-    return known;
+    uint64_t again = 0;
+    for (const uint64_t block : blocks) {
+      again += put_.contains(block) ? 1 : 0;
+      begun_.insert(block);
+    }
+    return again;
   }
-  bool Contains(uint64_t block) const {
+  void NotePut(uint64_t block) {
     const MutexLock lock(mu_);
-    return blocks_.contains(block);
+    put_.insert(block);
+  }
+  bool HasBegun(uint64_t block) const {
+    const MutexLock lock(mu_);
+    return begun_.contains(block);
   }
 
  private:
   mutable Mutex mu_;
-  std::unordered_set<uint64_t> blocks_ GUARDED_BY(mu_);
+  std::unordered_set<uint64_t> begun_ GUARDED_BY(mu_);
+  std::unordered_set<uint64_t> put_ GUARDED_BY(mu_);
 };
 
 class PrefillThread final : public RoleThread {
@@ -60,7 +68,7 @@ class PrefillThread final : public RoleThread {
         AddProblem(report, found[i].status());
       } else if (*found[i]) {
         ++report->numbers["hits"];
-        if (!own_->Contains(blocks[i])) ++report->numbers["inherited"];
+        if (!own_->HasBegun(blocks[i])) ++report->numbers["inherited"];
       } else {
         missing.push_back(blocks[i]);
       }
@@ -71,7 +79,7 @@ class PrefillThread final : public RoleThread {
   // "Computes" the blocks and stores them.
   void Store(const std::vector<uint64_t>& blocks, Report* report) {
     // First, so that no thread finds one of these and takes it for another's.
-    report->numbers["again"] = own_->Add(blocks);
+    report->numbers["again"] = own_->Begin(blocks);
     content_.resize(std::max(content_.size(), blocks.size() * words_));
     std::vector<std::string> keys;
     std::vector<ConstPiece> pieces;
@@ -86,10 +94,14 @@ class PrefillThread final : public RoleThread {
       items.push_back({.key = keys[i], .pieces = {&pieces[i], 1}});
     }
     TimedCall call(put_busy_);
-    const std::vector<Status> stored = client_->Put(items, {.replicas = replicas_});
+    // Durable, so that what is killed here is not lost.
+    const std::vector<Status> stored =
+        client_->Put(items, {.replicas = replicas_, .durable = true});
     report->numbers["put_us"] = WholeMicroseconds(call.End());
-    for (const Status& status : stored) {
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      const Status& status = stored[i];
       if (status.ok()) {
+        own_->NotePut(blocks[i]);
         ++report->numbers["stored"];
       } else if (status.code() != StatusCode::kAlreadyExists) {  // another thread was faster
         AddProblem(report, status);
