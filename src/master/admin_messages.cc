@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "master/event_names.h"
+#include "master/task_table.h"
 #include "proto/codec.h"
 #include "proto/codec_parts.h"
 
@@ -32,20 +33,6 @@ void Fill(const Status& from, v1::Outcome* to) {
 std::string_view StateName(const NodeLine& node) {
   if (node.missing) return "missing";
   return node.suspected ? "suspected" : "live";
-}
-
-std::string_view StateName(TaskLine::State state) {
-  switch (state) {
-    case TaskLine::State::kWaiting:
-      return "waiting";
-    case TaskLine::State::kRunning:
-      return "running";
-    case TaskLine::State::kDone:
-      return "done";
-    case TaskLine::State::kFailed:
-      return "failed";
-  }
-  return "";
 }
 
 void Fill(const NodeEvent& from, v1::Event* to) {
@@ -168,7 +155,7 @@ void Fill(const TaskLine& from, v1::Task* to) {
   to->set_key(from.request.key);
   to->set_from(from.request.from);
   to->set_to(from.request.to);
-  to->set_state(std::string(StateName(from.state)));
+  to->set_state(std::string(TaskStateName(from.state)));
   Fill(from.status, to->mutable_outcome());
   to->set_size(from.size);
   to->set_age_us(Microseconds(from.age));

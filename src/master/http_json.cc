@@ -4,6 +4,7 @@
 #include <string>
 
 #include "master/metrics.h"
+#include "master/task_table.h"
 
 namespace kvstore::master {
 namespace {
@@ -17,20 +18,6 @@ std::string Hex(uint64_t number) {
   char text[20];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
   return text;
-}
-
-std::string_view StateName(TaskLine::State state) {
-  switch (state) {
-    case TaskLine::State::kWaiting:
-      return "waiting";
-    case TaskLine::State::kRunning:
-      return "running";
-    case TaskLine::State::kDone:
-      return "done";
-    case TaskLine::State::kFailed:
-      return "failed";
-  }
-  return "unknown";
 }
 
 std::string_view StateName(const NodeLine& line) {
@@ -162,7 +149,7 @@ void AddLine(const TaskLine& line, text::JsonWriter* json) {
   json->Key(line.request.key);
   json->Member("from", line.request.from);
   json->Member("to", line.request.to);
-  json->Member("state", StateName(line.state));
+  json->Member("state", TaskStateName(line.state));
   if (!line.status.ok()) json->Member("why", line.status.message());
   json->Member("size", line.size);
   json->Member("age_ms", Milliseconds(line.age));

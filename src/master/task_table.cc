@@ -26,4 +26,18 @@ void TaskTable::End(uint64_t id, const Status& status, size_t kept) {
   }
 }
 
+std::string_view TaskStateName(TaskLine::State state) {
+  switch (state) {
+    case TaskLine::State::kWaiting:
+      return "waiting";
+    case TaskLine::State::kRunning:
+      return "running";
+    case TaskLine::State::kDone:
+      return "done";
+    case TaskLine::State::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
 }  // namespace kvstore::master

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <string_view>
 
 #include "kvstore/clock.h"
 #include "master/catalog.h"
@@ -38,6 +39,9 @@ class TaskTable {
   std::deque<uint64_t> ended_;  // oldest first
   uint64_t next_id_ = 1;
 };
+
+// "waiting", "running", "done", "failed".
+std::string_view TaskStateName(TaskLine::State state);
 
 }  // namespace kvstore::master
 

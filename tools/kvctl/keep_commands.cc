@@ -132,24 +132,6 @@ ExitCode ShowLocated(const Invocation& invocation) {
 
 // ---- pin, unpin ----
 
-void WriteStatuses(std::span<const std::string> keys, std::span<const Status> statuses,
-                   std::string_view name) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Name(name);
-  json.BeginArray();
-  for (size_t i = 0; i < keys.size(); ++i) {
-    json.BeginObject();
-    json.Key(keys[i]);
-    json.Member("status", StatusCodeName(statuses[i].code()));
-    if (!statuses[i].ok()) json.Member("message", statuses[i].message());
-    json.EndObject();
-  }
-  json.EndArray();
-  json.EndObject();
-  std::cout << json.Take();
-}
-
 ExitCode PinAs(const Invocation& invocation, const PinOptions& options, std::string_view name) {
   const Result<std::vector<std::string>> keys = AllKeys(invocation);
   if (!keys.ok()) return FailUsage(keys.status().message());

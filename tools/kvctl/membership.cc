@@ -6,6 +6,7 @@
 #include <iostream>
 #include <utility>
 
+#include "text/json.h"
 #include "text/key_text.h"
 
 namespace kvstore::kvctl {
@@ -48,6 +49,24 @@ ExitCode FailItems(std::span<const std::string> keys, std::span<const Status> st
     code = only_missing ? kNotFound : kFailed;
   }
   return code;
+}
+
+void WriteStatuses(std::span<const std::string> keys, std::span<const Status> statuses,
+                   std::string_view name) {
+  text::JsonWriter json;
+  json.BeginObject();
+  json.Name(name);
+  json.BeginArray();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    json.BeginObject();
+    json.Key(keys[i]);
+    json.Member("status", StatusCodeName(statuses[i].code()));
+    if (!statuses[i].ok()) json.Member("message", statuses[i].message());
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  std::cout << json.Take();
 }
 
 }  // namespace kvstore::kvctl

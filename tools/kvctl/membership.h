@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvstore/client.h"
@@ -37,6 +38,10 @@ Result<std::vector<std::string>> AllKeys(const Invocation& invocation);
 // Says on stderr what failed, key by key. The exit code of all: 3 where nothing but missing objects
 // was met.
 ExitCode FailItems(std::span<const std::string> keys, std::span<const Status> statuses);
+
+// The same as JSON on stdout: {"NAME": [{key, "status", "message" unless OK}, ...]}.
+void WriteStatuses(std::span<const std::string> keys, std::span<const Status> statuses,
+                   std::string_view name);
 
 }  // namespace kvstore::kvctl
 

@@ -23,23 +23,6 @@ constexpr uint32_t kPage = 4096;  // the largest that the master gives
 
 // ---- keys that are named ----
 
-void WriteRemovals(std::span<const std::string> keys, std::span<const Status> statuses) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Name("removed");
-  json.BeginArray();
-  for (size_t i = 0; i < keys.size(); ++i) {
-    json.BeginObject();
-    json.Key(keys[i]);
-    json.Member("status", StatusCodeName(statuses[i].code()));
-    if (!statuses[i].ok()) json.Member("message", statuses[i].message());
-    json.EndObject();
-  }
-  json.EndArray();
-  json.EndObject();
-  std::cout << json.Take();
-}
-
 ExitCode RemoveNamed(const Invocation& invocation) {
   const Result<std::vector<std::string>> keys = AllKeys(invocation);
   if (!keys.ok()) return FailUsage(keys.status().message());
@@ -48,7 +31,7 @@ ExitCode RemoveNamed(const Invocation& invocation) {
   const std::vector<std::string_view> views(keys->begin(), keys->end());
   const std::vector<Status> statuses = member->client().Remove(views, member->left());
   const ExitCode code = FailItems(*keys, statuses);
-  if (invocation.json) WriteRemovals(*keys, statuses);
+  if (invocation.json) WriteStatuses(*keys, statuses, "removed");
   return code;
 }
 
