@@ -58,33 +58,33 @@ void Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& s
 Result<Welcome> Switchboard::JoinNow(const Hello& hello,
                                      const std::shared_ptr<SessionPort>& session) {
   const Incarnation node = hello.self.incarnation;
-  std::shared_ptr<SessionPort> replaced;
+  std::shared_ptr<OrderQueue> replaced;
   Mail mail;
   Result<Welcome> welcome = [&]() -> Result<Welcome> {
     MutexLock lock(mu_);
     Effects effects;
     Result<Welcome> answer = catalog_.Join(clock_.Now(), hello, &effects);
     if (answer.ok()) {
-      replaced = std::exchange(lines_[node].session, session);
+      replaced = std::exchange(lines_[node].session, std::make_shared<OrderQueue>(session));
       beats_.Admit(node);
     }
     mail = Address(std::move(effects));
     return answer;
   }();
   if (replaced != nullptr) {
-    replaced->EndSession(AbortedError("the node has opened its session again"));
+    replaced->port()->EndSession(AbortedError("the node has opened its session again"));
   }
   Deliver(std::move(mail));
   return welcome;
 }
 
 void Switchboard::SessionEnded(Incarnation node, const SessionPort* session) {
-  std::shared_ptr<SessionPort> last;  // destroyed after the lock is released
+  std::shared_ptr<OrderQueue> last;  // destroyed after the lock is released
   Mail mail;
   {
     MutexLock lock(mu_);
+    if (!IsSessionOf(node, session)) return;
     const auto lines = lines_.find(node);
-    if (lines == lines_.end() || lines->second.session.get() != session) return;
     last = std::move(lines->second.session);
     if (lines->second.verbs.empty()) lines_.erase(lines);
     mail = Address(catalog_.SessionLost(clock_.Now(), node));
@@ -118,8 +118,7 @@ Status Switchboard::HandleReport(Incarnation node, const SessionPort* session,
   Status status;
   {
     MutexLock lock(mu_);
-    const auto lines = lines_.find(node);
-    if (lines == lines_.end() || lines->second.session.get() != session) return Status::Ok();
+    if (!IsSessionOf(node, session)) return Status::Ok();
     Effects effects;
     status = catalog_.HandleReport(clock_.Now(), node, report, &effects);
     mail = Address(std::move(effects));
@@ -232,102 +231,6 @@ void Switchboard::Tick() {
   if (!unstruck.empty()) Strike(std::move(unstruck));
 }
 
-Census Switchboard::TakeCensus() const {
-  MutexLock lock(mu_);
-  return catalog_.TakeCensus(clock_.Now());
-}
-
-Snapshot Switchboard::TakeSnapshot() const {
-  MutexLock lock(mu_);
-  const TimePoint now = clock_.Now();
-  return {pool_,
-          term_,
-          now - began_,
-          catalog_.TakeCensus(now),
-          catalog_.counters(),
-          catalog_.ListNodes(now),
-          catalog_.ReportClients(),
-          catalog_.ListTasks(now)};
-}
-
-Counters Switchboard::counters() const {
-  MutexLock lock(mu_);
-  return catalog_.counters();
-}
-
-std::vector<NodeLine> Switchboard::ListNodes() const {
-  MutexLock lock(mu_);
-  return catalog_.ListNodes(clock_.Now());
-}
-
-std::vector<SegmentLine> Switchboard::ListSegments() const {
-  MutexLock lock(mu_);
-  return catalog_.ListSegments(clock_.Now());
-}
-
-std::vector<ObjectLine> Switchboard::ListObjects(std::string_view prefix, std::string_view after,
-                                                 size_t limit) const {
-  MutexLock lock(mu_);
-  return catalog_.ListObjects(clock_.Now(), prefix, after, limit);
-}
-
-Result<ObjectDetail> Switchboard::Describe(std::string_view key) const {
-  MutexLock lock(mu_);
-  return catalog_.Describe(clock_.Now(), key);
-}
-
-std::vector<TaskLine> Switchboard::ListTasks() const {
-  MutexLock lock(mu_);
-  return catalog_.ListTasks(clock_.Now());
-}
-
-Status Switchboard::Drain(std::string_view node, bool drain) {
-  Mail mail;
-  {
-    MutexLock lock(mu_);
-    Result<Effects> effects = catalog_.Drain(clock_.Now(), node, drain);
-    if (!effects.ok()) return effects.status();
-    mail = Address(*std::move(effects));
-  }
-  Deliver(std::move(mail));
-  return Status::Ok();
-}
-
-Result<uint64_t> Switchboard::StartTask(const TaskRequest& request) {
-  Mail mail;
-  Result<uint64_t> id = [&] {
-    MutexLock lock(mu_);
-    Effects effects;
-    Result<uint64_t> started = catalog_.StartTask(clock_.Now(), request, &effects);
-    mail = Address(std::move(effects));
-    return started;
-  }();
-  Deliver(std::move(mail));
-  return id;
-}
-
-EvictOutcome Switchboard::Evict(const EvictRequest& request) {
-  Mail mail;
-  EvictOutcome outcome;
-  {
-    MutexLock lock(mu_);
-    Effects effects;
-    outcome = catalog_.Evict(clock_.Now(), request, &effects);
-    mail = Address(std::move(effects));
-  }
-  Deliver(std::move(mail));
-  return outcome;
-}
-
-Result<std::shared_ptr<EventQueue>> Switchboard::Watch(const EventFilter& filter,
-                                                       std::function<void()> wake) {
-  Result<std::shared_ptr<EventQueue>> queue = feed_.Watch(filter, std::move(wake));
-  // The events that the queue gets until now are none of objects; what follows is told.
-  MutexLock lock(mu_);
-  catalog_.WatchObjects(ObjectsWanted());
-  return queue;
-}
-
 Switchboard::Mail Switchboard::Address(Effects effects) {
   Mail mail;
   for (Effects::Reply& reply : effects.replies) {
@@ -339,7 +242,8 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
   for (Effects::OrdersTo& orders : effects.orders) {
     const auto lines = lines_.find(orders.node);
     if (lines == lines_.end() || lines->second.session == nullptr) continue;
-    mail.orders.emplace_back(lines->second.session, std::move(orders.orders));
+    lines->second.session->Add(std::move(orders.orders));
+    mail.orders.push_back(lines->second.session);
   }
   mail.why = FailedPreconditionError(
       "gone: the node was silent for too long and counts as lost; it must empty itself and join as "
@@ -355,6 +259,12 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
   return mail;
 }
 
+bool Switchboard::IsSessionOf(Incarnation node, const SessionPort* session) const {
+  const auto lines = lines_.find(node);
+  if (lines == lines_.end() || lines->second.session == nullptr) return false;
+  return lines->second.session->port().get() == session;
+}
+
 void Switchboard::Disconnect(Incarnation node, Mail* mail) {
   beats_.Forget(node);
   const auto lines = lines_.find(node);
@@ -365,9 +275,9 @@ void Switchboard::Disconnect(Incarnation node, Mail* mail) {
 
 void Switchboard::Deliver(Mail mail) {
   for (auto& [port, reply] : mail.replies) port->Send(std::move(reply));
-  for (auto& [port, orders] : mail.orders) port->Send(std::move(orders));
+  for (const auto& queue : mail.orders) queue->Send();
   for (const Lines& lines : mail.ended) {
-    if (lines.session != nullptr) lines.session->EndSession(mail.why);
+    if (lines.session != nullptr) lines.session->port()->EndSession(mail.why);
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);
   }
   for (const std::string& key : mail.contradicted) {

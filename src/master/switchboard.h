@@ -16,6 +16,7 @@
 #include "master/event_feed.h"
 #include "master/event_log.h"
 #include "master/members.h"
+#include "master/order_queue.h"
 #include "master/snapshot.h"
 #include "master/stream_table.h"
 #include "thread_annotations.h"
@@ -30,19 +31,11 @@ class VerbPort {
   virtual void EndVerbs(const Status& why) = 0;
 };
 
-// Where orders to a node go: its session stream.
-class SessionPort {
- public:
-  virtual ~SessionPort() = default;
-  // May drop them: the catalog sends unanswered orders again.
-  virtual void Send(Orders orders) = 0;
-  virtual void EndSession(const Status& why) = 0;
-};
-
 // The catalog under its one mutex, and which stream leads to whom. Each event: lock, ask the
-// catalog at the time that it is, look up the streams that its effects are for, unlock, send, and
-// tell the log and who watches what has become of nodes and objects. What must be durable first is
-// written between two events, without the lock.
+// catalog at the time that it is, look up the streams that its effects are for, queue its orders,
+// unlock, send, and tell the log and who watches what has become of nodes and objects. Orders reach
+// a session in the order in which the catalog made them; answers may overtake each other. What must
+// be durable first is written between two events, without the lock.
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
@@ -104,13 +97,13 @@ class Switchboard {
 
  private:
   struct Lines {
-    std::shared_ptr<SessionPort> session;
+    std::shared_ptr<OrderQueue> session;
     std::vector<std::shared_ptr<VerbPort>> verbs;  // in the order in which they were opened
   };
   // Effects with their addressees found.
   struct Mail {
     std::vector<std::pair<std::shared_ptr<VerbPort>, VerbReply>> replies;
-    std::vector<std::pair<std::shared_ptr<SessionPort>, Orders>> orders;
+    std::vector<std::shared_ptr<OrderQueue>> orders;  // that have something to send
     std::vector<Lines> ended;
     Status why;  // they were ended
     std::vector<Incarnation> strike;
@@ -128,6 +121,8 @@ class Switchboard {
   void StrikeAgain(const std::vector<Incarnation>& nodes, const Status& why) EXCLUDES(mu_);
   std::vector<Incarnation> TakeUnstruck(TimePoint now) REQUIRES(mu_);
 
+  // Whether the stream is the node's session.
+  bool IsSessionOf(Incarnation node, const SessionPort* session) const REQUIRES(mu_);
   bool ObjectsWanted() const { return event_log_.WantsObjects() || feed_.wants_objects(); }
   Mail Address(Effects effects) REQUIRES(mu_);
   void Disconnect(Incarnation node, Mail* mail) REQUIRES(mu_);
