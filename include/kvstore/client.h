@@ -307,10 +307,10 @@ class Client {
   virtual transfer::WayCounters counters(transfer::Way way) const = 0;
   virtual Lending lending() const = 0;
 
-  // Pins anew, or unpins; after OK the object is kept so, over a loss of the master too as soon as
-  // its holders have noted it (ObjectStat::durable), usually within 100 ms. not_found;
-  // resource_exhausted: too much of a segment is pinned. deadline_exceeded: it may or may not have
-  // been pinned; the same again does no harm.
+  // Pins anew, or unpins; after OK the object is kept so, over a loss of the master too: its
+  // holders have noted it. not_found; resource_exhausted: too much of a segment is pinned.
+  // deadline_exceeded: it may or may not have been pinned, or a holder has not noted it, without
+  // which the next master may not know; the same again does no harm.
   virtual std::vector<Status> Pin(std::span<const std::string_view> keys, const PinOptions& options,
                                   Duration timeout = std::chrono::seconds(30)) = 0;
 

@@ -33,8 +33,8 @@
 // after it is freed. A thread may not be cancelled (pthread_cancel) within a call.
 //
 // Fork. In a child, calls with what the parent made answer KVCLIENT_FAILED_PRECONDITION, freeing
-// does nothing, and the memory of views and new objects is not there. Nor can the child connect: fork
-// before the first kvclient_connect, or start the child by exec.
+// does nothing, and the memory of views and new objects is not there. Nor can the child connect:
+// fork before the first kvclient_connect, or start the child by exec.
 //
 // Times are in milliseconds where a caller gives them (1 or more, INT64_MAX for ever so long), in
 // nanoseconds where one is handed out. Sizes are in bytes.
@@ -246,8 +246,7 @@ int kvclient_results_hard_pin(const kvclient_results* results, uint64_t index);
 int64_t kvclient_results_soft_pin_left_ns(const kvclient_results* results, uint64_t index);
 int64_t kvclient_results_ttl_left_ns(const kvclient_results* results, uint64_t index);
 // Null and 0: in none. Lives as long as the results.
-const void* kvclient_results_group(const kvclient_results* results, uint64_t index,
-                                   uint64_t* size);
+const void* kvclient_results_group(const kvclient_results* results, uint64_t index, uint64_t* size);
 uint32_t kvclient_results_position(const kvclient_results* results, uint64_t index);
 // The name of the holder. Null: no such replica. Lives as long as the results.
 const char* kvclient_results_replica_node(const kvclient_results* results, uint64_t index,
@@ -281,8 +280,8 @@ kvclient_code kvclient_put_options_set_placement(kvclient_put_options* options, 
 // Tried before the placement, in the order of the calls; unknown names are ignored.
 kvclient_code kvclient_put_options_add_preferred_node(kvclient_put_options* options,
                                                       const char* name);
-// Not 0: answered only when every holder keeps a note of it, so that no loss of the master loses it.
-// Default 0: a master that is lost takes along what it answered in its last 100 ms, or so.
+// Not 0: answered only when every holder keeps a note of it, so that no loss of the master loses
+// it. Default 0: a master that is lost takes along what it answered in its last 100 ms, or so.
 kvclient_code kvclient_put_options_set_durable(kvclient_put_options* options, int durable);
 // Not 0: never evicted. A segment may be pinned in part only: KVCLIENT_RESOURCE_EXHAUSTED beyond
 // that. Default 0.
@@ -337,7 +336,7 @@ kvclient_code kvclient_stat(kvclient* client, const kvclient_key* keys, uint64_t
 
 // Pins anew: hard (not 0), and softly for so long from now (0: not). Neither: unpins. The time to
 // live and the group stay as they are. KVCLIENT_NOT_FOUND; KVCLIENT_RESOURCE_EXHAUSTED: too much is
-// pinned. The same again does no harm.
+// pinned. KVCLIENT_OK: also over a loss of the master. The same again does no harm.
 kvclient_code kvclient_pin(kvclient* client, const kvclient_key* keys, uint64_t count, int hard,
                            int64_t soft_ms, int64_t timeout_ms, kvclient_results** results);
 

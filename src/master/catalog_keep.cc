@@ -75,6 +75,16 @@ Status Catalog::State::PinOne(Event& event, Object& object, bool hard, Duration 
   return Status::Ok();
 }
 
+// Its notes say how it is kept only when all of them are confirmed.
+bool Catalog::State::AwaitsPin(const Object& object) const {
+  return guards.durable_waits_for_notes && object.notes_open > 0;
+}
+
+void Catalog::State::AnswerPins(Event& event, Object& object) {
+  if (object.state != ObjectState::kComplete || AwaitsPin(object)) return;
+  AnswerAll(event, object.waiting, Status::Ok());
+}
+
 void Catalog::State::ExpireLater(TimePoint now, Duration ttl, Object& object) {
   const TimePoint expires = ttl == Duration::zero() ? TimePoint::max() : After(now, ttl);
   if (expires <= object.expires) return;

@@ -110,6 +110,7 @@ bool Catalog::State::HandleNoteAck(Event& event, Node& node, const NoteAck& ack)
     CompleteIfClear(event, *object->key);
   } else {
     EndMoves(event, *object);
+    AnswerPins(event, *object);
   }
   return true;
 }

@@ -74,12 +74,7 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
     return event.out.Add(asking.request, GrantAnswer(event, object, index, Replicas(object)));
   }
   ++counters.puts_parked;
-  WaitingItem item;
-  item.index = index;
-  item.verb = WaitingVerb::kStartPut;
-  item.object = &object;
-  item.list = &object.waiting;
-  const bool waits = Wait(event, asking, item);
+  const bool waits = WaitForPut(event, asking, index, WaitingVerb::kStartPut, object);
   Park(event, object, std::move(room.segments));
   // Room is being made all the same, so that a caller without patience finds it the next time.
   if (!waits) EndParked(event, object, Status::Ok());
@@ -90,15 +85,9 @@ void Catalog::State::StartAgain(Event& event, const Asking& asking, uint32_t ind
   switch (object.state) {
     case ObjectState::kPending:
       return event.out.Add(asking.request, GrantAnswer(event, object, index, Replicas(object)));
-    case ObjectState::kParked: {
-      WaitingItem item;
-      item.index = index;
-      item.verb = WaitingVerb::kStartPut;
-      item.object = &object;
-      item.list = &object.waiting;
-      Wait(event, asking, item);
+    case ObjectState::kParked:
+      WaitForPut(event, asking, index, WaitingVerb::kStartPut, object);
       return;
-    }
     default:
       return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut,
                           BeginAgain("this put has been committed"));
@@ -232,8 +221,10 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
   const uint64_t checksum = verb.checksums[index];
   Object* const object = Find({asking.caller.peer.incarnation, sequence});
   if (!object || object->state == ObjectState::kRetiring) {
-    return answer(object && object->was_visible ? Status::Ok()
-                                                : EndedCommit(asking.caller, sequence));
+    if (object && object->was_visible) return answer(Status::Ok());
+    if (!object || !IsNotedStill(*object)) return answer(EndedCommit(asking.caller, sequence));
+    WaitForPut(event, asking, index, WaitingVerb::kCommitPut, *object);
+    return;
   }
   if (object->state == ObjectState::kParked) {
     return answer(FailedPreconditionError("the put has no grant yet: it waits for room"));
@@ -249,8 +240,7 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
         IsHeldUp(key, *object) || AwaitsNotes(*object, event.now) ||
         (guards.commit_waits_for_withdrawal && key.current && !key.current->SameBytesAs(*object));
     if (waits && waiting.IsFull()) {
-      return answer(ResourceExhaustedError(std::to_string(waiting.size()) +
-                                           " items wait for the master already; retry"));
+      return answer(TooManyWait());
     }
     grants_by_end.erase({object->deadline, object->id});
     Become(*object, ObjectState::kCommitting);
@@ -261,12 +251,7 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
     return answer(InvalidArgumentError("the put has been committed with another checksum"));
   }
   if (object->was_visible) return answer(Status::Ok());
-  WaitingItem item;
-  item.index = index;
-  item.verb = WaitingVerb::kCommitPut;
-  item.object = object;
-  item.list = &object->waiting;
-  Wait(event, asking, item);
+  WaitForPut(event, asking, index, WaitingVerb::kCommitPut, *object);
 }
 
 Status Catalog::State::EndedCommit(const Node& writer, uint64_t sequence) const {
@@ -333,28 +318,49 @@ void Catalog::State::Complete(Event& event, Object& object) {
 void Catalog::State::Do(Event& event, const Asking& asking, const AbortPut& verb) {
   for (uint32_t i = 0; i < verb.sequences.size(); ++i) {
     if (!asking.Wants(i)) continue;
-    event.out.Add(asking.request, ItemAnswer{i, AbortOne(event, asking, verb.sequences[i])});
+    AbortOne(event, asking, i, verb.sequences[i]);
   }
 }
 
-Status Catalog::State::AbortOne(Event& event, const Asking& asking, uint64_t sequence) {
-  Object* const object = Find({asking.caller.peer.incarnation, sequence});
+void Catalog::State::AbortOne(Event& event, const Asking& asking, uint32_t index,
+                              uint64_t sequence) {
+  if (waiting.Contains(asking.request, index)) return;
+  const auto answer = [&](Status status) {
+    AnswerStatus(event, asking.request, index, WaitingVerb::kAbortPut, std::move(status));
+  };
+  const PutId id{asking.caller.peer.incarnation, sequence};
+  Object* object = Find(id);
   Outcomes& outcomes = asking.caller.outcomes;
   const bool ended = !object || object->state == ObjectState::kRetiring;
   const bool committed = ended ? outcomes.Find(sequence) == Outcome::kCommitted
                                : object->state == ObjectState::kComplete;
-  if (committed) return FailedPreconditionError("committed");
+  if (committed) return answer(FailedPreconditionError("committed"));
   // Also for a put never heard of: its StartPut may still arrive, and the writer will not write.
   outcomes.Add(sequence, Outcome::kAborted, limits.outcomes_kept_per_writer);
-  if (ended) return Status::Ok();
-  if (object->state == ObjectState::kParked) {
+  if (!ended && object->state == ObjectState::kParked) {
     ++counters.puts_aborted;
     Tell(event, ObjectEvent::What::kPutAborted, *object);
     EndParked(event, *object, AbortedError("aborted by its writer"));
-  } else {
-    Retire(event, *object, Cause::kAborted);
+    return answer(Status::Ok());
   }
-  return Status::Ok();
+  if (!ended) Retire(event, *object, Cause::kAborted);
+  object = Find(id);
+  if (!object || !IsNotedStill(*object)) return answer(Status::Ok());
+  WaitForPut(event, asking, index, WaitingVerb::kAbortPut, *object);
+}
+
+bool Catalog::State::IsNotedStill(const Object& ended) const {
+  return guards.remove_waits_for_withdrawal && ended.key != nullptr;
+}
+
+bool Catalog::State::WaitForPut(Event& event, const Asking& asking, uint32_t index,
+                                WaitingVerb verb, Object& object) {
+  WaitingItem item;
+  item.index = index;
+  item.verb = verb;
+  item.object = &object;
+  item.list = &object.waiting;
+  return Wait(event, asking, item);
 }
 
 void Catalog::State::Become(Object& object, ObjectState state) {

@@ -78,17 +78,23 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& ve
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    if (!asking.Wants(i)) continue;
+    if (!asking.Wants(i) || waiting.Contains(asking.request, i)) continue;
     KeyEntry* const key = FindKey(event, verb.keys[i]);
+    WaitingItem item = Reader(i, WaitingVerb::kPin);
+    item.hard = verb.hard;
+    item.soft = verb.soft;
     if (IsUnsettled(key)) {
-      WaitingItem item = Reader(i, WaitingVerb::kPin);
-      item.hard = verb.hard;
-      item.soft = verb.soft;
       WaitForKey(event, asking, item, verb.keys[i]);
+      continue;
+    }
+    Object* const object = key ? key->current : nullptr;
+    const Status status = !object            ? NoObject()
+                          : waiting.IsFull() ? TooManyWait()
+                                             : PinOne(event, *object, verb.hard, verb.soft);
+    if (status.ok() && AwaitsPin(*object)) {
+      WaitForPut(event, asking, i, WaitingVerb::kKept, *object);
     } else {
-      const bool found = key && key->current;
-      AnswerStatus(event, asking.request, i, WaitingVerb::kPin,
-                   found ? PinOne(event, *key->current, verb.hard, verb.soft) : NoObject());
+      AnswerStatus(event, asking.request, i, WaitingVerb::kPin, status);
     }
   }
 }
@@ -225,8 +231,7 @@ void Catalog::State::RemoveOne(Event& event, const Asking& asking, uint32_t inde
   KeyEntry* key = FindKey(event, name);
   const bool found = key && key->current;
   if (found && waiting.IsFull()) {
-    return answer(ResourceExhaustedError(std::to_string(waiting.size()) +
-                                         " items wait for the master already; retry"));
+    return answer(TooManyWait());
   }
   if (found) {
     Retire(event, *key->current, Cause::kRemoved);

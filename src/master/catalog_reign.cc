@@ -133,8 +133,7 @@ void Catalog::State::NobodyIsMissing(Event& event) {
       const bool reads = item->verb == WaitingVerb::kLocate || item->verb == WaitingVerb::kExists ||
                          item->verb == WaitingVerb::kStat;
       if (!reads || IsUnsettled(key)) continue;
-      AnswerReader(event, *item);
-      waiting.Remove(item);
+      AnswerReader(event, item);
       ForgetIfEmpty(*key);
     }
   }

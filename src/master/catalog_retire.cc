@@ -80,14 +80,26 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   for (HeldReplica& replica : object.replicas) {
     if (replica.segment && !IsRetiring(replica.standing)) OrderRetirement(event, replica);
   }
-  if (writer && !object.was_visible) {
-    AnswerAll(event, object.waiting, EndedCommit(*writer, object.id.sequence));
-  }
+  if (object.was_visible || !object.key) AnswerEnded(event, object);
   if (!object.was_visible) AnswerReaders(event, key);
   const bool has_left_key = object.key == nullptr;
   if (object.not_withdrawn == 0) LeaveKey(event, object);
   if (object.not_free == 0) objects.erase(PutId(object.id));
   if (has_left_key) ForgetIfEmpty(key);
+}
+
+// Its put has ended. Its writer is told only when no master can take a note of it for a commit.
+void Catalog::State::AnswerEnded(Event& event, Object& object) {
+  while (WaitingItem* const item = object.waiting.front()) {
+    Status status;
+    if (item->verb == WaitingVerb::kCommitPut) {
+      status = EndedCommit(*nodes.Find(object.id.writer), object.id.sequence);
+    } else if (item->verb == WaitingVerb::kKept) {
+      status = NotFoundError("no such object");
+    }
+    AnswerStatus(event, item->request, item->index, item->verb, std::move(status));
+    waiting.Remove(item);
+  }
 }
 
 void Catalog::State::CountRetired(const Object& object, Cause cause) {
@@ -142,6 +154,7 @@ void Catalog::State::OrderRetirement(Event& event, HeldReplica& replica) {
   SendOrder(event, replica);
   if (!guards.reuse_after_free_ack) segment.FreeMemory(&replica);
   nodes.NoteSpace(&segment);
+  AnswerPins(event, *replica.object);
 }
 
 void Catalog::State::SendOrder(Event& event, HeldReplica& replica) {
@@ -173,6 +186,7 @@ void Catalog::State::LeaveKey(Event& event, Object& object) {
   if (!object.key) return;
   KeyEntry& key = *object.key;
   object.key = nullptr;
+  AnswerEnded(event, object);
   std::erase(key.leaving, &object);
   AdvanceSweeps(event, object.id);
   if (key.leaving.empty()) AnswerRemovers(event, key);
@@ -217,6 +231,7 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
   // The others may all have noted it.
   if (object.state == ObjectState::kCommitting) return CompleteIfClear(event, *object.key);
   if (served) Tell(event, ObjectEvent::What::kReplicaLost, object, segment);
+  AnswerPins(event, object);
   Review(event, object);
 }
 

@@ -128,7 +128,13 @@ struct Catalog::State {
   // Gives the put its memory; false: not all segments have it free, and nothing has happened.
   bool Grant(Event& event, Object& object, const std::vector<Segment*>& segments);
   void CommitOne(Event& event, const Asking& asking, const CommitPut& verb, uint32_t index);
-  Status AbortOne(Event& event, const Asking& asking, uint64_t sequence);
+  void AbortOne(Event& event, const Asking& asking, uint32_t index, uint64_t sequence);
+  // Whether a holder may still keep the note of a put that has ended without having been visible:
+  // the next master would take it for committed.
+  bool IsNotedStill(const Object& ended) const;
+  // As Wait, for what becomes of the put.
+  bool WaitForPut(Event& event, const Asking& asking, uint32_t index, WaitingVerb verb,
+                  Object& object);
   // What a commit of a put that is no longer unfinished or complete is told.
   Status EndedCommit(const Node& writer, uint64_t sequence) const;
   // The put becomes visible if it is committed and no older object holds it up.
@@ -205,6 +211,8 @@ struct Catalog::State {
   void HandleAcks(Event& event, Node& node, const Acks& acks);
   bool HandleAck(Event& event, Node& node, const RetireAck& ack);
   void CountRetired(const Object& object, Cause cause);
+  // Whoever waits for the put, which has ended, is told.
+  void AnswerEnded(Event& event, Object& object);
 
   // ---- reads and removal (catalog_read.cc)
 
@@ -241,7 +249,10 @@ struct Catalog::State {
   static std::string SlowestHolder(const KeyEntry& key);
   std::string WhyUnsettled(const KeyEntry& key) const;
   std::string WhoIsMissing() const;
-  void AnswerReader(Event& event, const WaitingItem& item);
+  // Answers it, or lets it wait for something else.
+  void AnswerReader(Event& event, WaitingItem* reader);
+  void PinReader(Event& event, WaitingItem* reader, Object& object);
+  Status TooManyWait() const;
   void AnswerAll(Event& event, WaitList& list, const Status& status);
   // Readers that need not wait any more are answered.
   void AnswerReaders(Event& event, KeyEntry& key);
@@ -264,6 +275,10 @@ struct Catalog::State {
   void EndKeeping(Object& object);
   // `soft`: from now; 0: none.
   Status PinOne(Event& event, Object& object, bool hard, Duration soft);
+  // Whether the next master might not learn of it yet.
+  bool AwaitsPin(const Object& object) const;
+  // One of its notes is not open any more: answers Pins that wait for that.
+  void AnswerPins(Event& event, Object& object);
   // Its TTL ends then, if that is later than it would; 0: never.
   void ExpireLater(TimePoint now, Duration ttl, Object& object);
   void SetPins(TimePoint now, Object& object, bool hard, Duration soft);

@@ -19,10 +19,9 @@ std::string Milliseconds(Duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
 }
 
-// A node that has not confirmed what the key's new object waits for.
-std::string SlowestNoter(const KeyEntry& key) {
-  if (!key.unfinished) return "unknown";
-  for (const HeldReplica& replica : key.unfinished->replicas) {
+// A node that has not confirmed what it is to note of the object.
+std::string SlowestNoter(const Object& object) {
+  for (const HeldReplica& replica : object.replicas) {
     if (replica.segment && replica.note != 0) return replica.segment->node().peer.name;
   }
   return "unknown";
@@ -52,13 +51,21 @@ bool Catalog::State::Wait(Event& event, const Asking& asking, WaitingItem item) 
     return false;
   }
   if (waiting.IsFull()) {
-    AnswerStatus(event, item.request, item.index, item.verb,
-                 ResourceExhaustedError(std::to_string(waiting.size()) +
-                                        " items wait for the master already; retry"));
+    // What is committing already may yet become visible.
+    if (item.verb == WaitingVerb::kCommitPut) {
+      AnswerOverdue(event, item);
+    } else {
+      AnswerStatus(event, item.request, item.index, item.verb, TooManyWait());
+    }
     return false;
   }
   waiting.Add(item);
   return true;
+}
+
+Status Catalog::State::TooManyWait() const {
+  return ResourceExhaustedError(std::to_string(waiting.size()) +
+                                " items wait for the master already; retry");
 }
 
 void Catalog::State::WaitForKey(Event& event, const Asking& asking, WaitingItem item,
@@ -75,7 +82,7 @@ std::string Catalog::State::WhyUnsettled(const KeyEntry& key) const {
     return "node " + SlowestHolder(key) + " has not withdrawn an older object of the key";
   }
   if (key.unfinished) {
-    return "node " + SlowestNoter(key) +
+    return "node " + SlowestNoter(*key.unfinished) +
            " has not confirmed that it keeps the object for the next "
            "master";
   }
@@ -97,6 +104,8 @@ void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint
     case WaitingVerb::kStat:
       return AddStatus<StatAnswer>(event, request, index, std::move(status));
     case WaitingVerb::kCommitPut:
+    case WaitingVerb::kAbortPut:
+    case WaitingVerb::kKept:
     case WaitingVerb::kExists:
     case WaitingVerb::kWaitExists:
     case WaitingVerb::kPin:
@@ -122,9 +131,19 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
       status = NoRoom(*item.object);
       break;
     case WaitingVerb::kCommitPut:
-      status = DeadlineExceededError("not visible after " + waited + ": " +
-                                     WhyUnsettled(*item.object->key) +
-                                     "; it becomes visible then, ask again");
+    case WaitingVerb::kAbortPut:
+      status = item.object->state == ObjectState::kRetiring
+                   ? DeadlineExceededError("given up, but after " + waited + " node " +
+                                           SlowestHolder(*item.object) +
+                                           " has not confirmed that it forgets it; ask again")
+                   : DeadlineExceededError("not visible after " + waited + ": " +
+                                           WhyUnsettled(*item.object->key) +
+                                           "; it becomes visible then, ask again");
+      break;
+    case WaitingVerb::kKept:
+      status = DeadlineExceededError("kept so from now on, but after " + waited + " node " +
+                                     SlowestNoter(*item.object) +
+                                     " has not confirmed that it tells the next master; ask again");
       break;
     case WaitingVerb::kLocate:
     case WaitingVerb::kExists:
@@ -164,13 +183,15 @@ void Catalog::State::AnswerReaders(Event& event, KeyEntry& key) {
     WaitingItem* const item = next;
     next = item->next;
     if (item->verb == WaitingVerb::kWaitExists && !key.current) continue;
-    AnswerReader(event, *item);
-    waiting.Remove(item);
+    AnswerReader(event, item);
   }
 }
 
-void Catalog::State::AnswerReader(Event& event, const WaitingItem& item) {
+void Catalog::State::AnswerReader(Event& event, WaitingItem* reader) {
+  const WaitingItem item = *reader;
   Object* const object = item.key->current;
+  if (item.verb == WaitingVerb::kPin && object) return PinReader(event, reader, *object);
+  waiting.Remove(reader);
   Node* const caller = nodes.Find(item.request.caller);
   if (caller && (item.verb == WaitingVerb::kLocate || item.verb == WaitingVerb::kExists)) {
     ++(object ? caller->hits : caller->misses);
@@ -186,10 +207,6 @@ void Catalog::State::AnswerReader(Event& event, const WaitingItem& item) {
     case WaitingVerb::kStat:
       if (object) return StatOne(event, item.request, item.index, *object);
       break;
-    case WaitingVerb::kPin:
-      if (!object) break;
-      return AnswerStatus(event, item.request, item.index, item.verb,
-                          PinOne(event, *object, item.hard, item.soft));
     case WaitingVerb::kExists:
       ++(object ? counters.exists_hits : counters.exists_misses);
       break;
@@ -198,6 +215,18 @@ void Catalog::State::AnswerReader(Event& event, const WaitingItem& item) {
   }
   AnswerStatus(event, item.request, item.index, item.verb,
                object ? Status::Ok() : NotFoundError("no such object"));
+}
+
+void Catalog::State::PinReader(Event& event, WaitingItem* reader, Object& object) {
+  const Status status = PinOne(event, object, reader->hard, reader->soft);
+  if (status.ok() && AwaitsPin(object)) {
+    reader->verb = WaitingVerb::kKept;
+    reader->key = nullptr;
+    reader->object = &object;
+    return WaitingItems::Move(reader, &object.waiting);
+  }
+  AnswerStatus(event, reader->request, reader->index, reader->verb, status);
+  waiting.Remove(reader);
 }
 
 void Catalog::State::AnswerRemovers(Event& event, KeyEntry& key) {

@@ -112,7 +112,8 @@ struct Object {
   bool notes_sent = false;          // committing: all of them were
   bool awaits_notes = false;        // committing: visible only when all are confirmed
 
-  WaitList waiting;  // kParked: StartPuts; kCommitting: CommitPuts
+  // kParked: StartPuts; kCommitting: CommitPuts; kComplete: Pins; kRetiring: CommitPuts, AbortPuts
+  WaitList waiting;
 
   bool SameBytesAs(const Object& other) const {
     return size == other.size && checksum == other.checksum;

@@ -23,6 +23,12 @@ WaitingItem* WaitingItems::Add(WaitingItem item) {
   return added;
 }
 
+void WaitingItems::Move(WaitingItem* item, WaitList* list) {
+  item->list->Remove(item);
+  item->list = list;
+  list->PushBack(item);
+}
+
 void WaitingItems::Remove(WaitingItem* item) {
   item->list->Remove(item);
   by_deadline_.erase({item->deadline, item->serial});

@@ -26,12 +26,14 @@ struct RequestName {
 
 enum class WaitingVerb : uint8_t {
   kStartPut,   // for room
-  kCommitPut,  // for the withdrawal of an older object
-  kLocate,     // as kCommitPut; so do kExists and kStat
+  kCommitPut,  // for the withdrawal of an older object, and notes
+  kAbortPut,   // for the withdrawal of what was noted
+  kLocate,     // until a commit of the key is through; so do kExists and kStat
   kExists,
   kStat,
   kWaitExists,  // for a commit
-  kPin,         // as kCommitPut
+  kPin,         // as kLocate, and then as kKept
+  kKept,        // for the notes of a pin
   kRemove,      // for the withdrawal of what was removed; so does kSweep
   kSweep,
   kItem,  // only held up, until no member of the last reign is missing; so may be others
@@ -49,7 +51,7 @@ struct WaitingItem {
 
   bool hard = false;         // kPin
   Duration soft{};           // kPin
-  Object* object = nullptr;  // kStartPut, kCommitPut
+  Object* object = nullptr;  // kStartPut, kCommitPut, kAbortPut, kKept
   KeyEntry* key = nullptr;   // all others but kSweep
   // Held up: what is to be done later; neither object nor key then.
   std::shared_ptr<const VerbRequest> held_up;
@@ -79,6 +81,9 @@ class WaitingItems {
   // Takes the item, whose `list` is set, in at the end of that list. It must not wait yet, and
   // there must be room. The pointer is good until Remove.
   WaitingItem* Add(WaitingItem item);
+
+  // It waits for something else, with its other fields as they are now, until the same deadline.
+  static void Move(WaitingItem* item, WaitList* list);
 
   // Forgets the item, also in its list.
   void Remove(WaitingItem* item);
