@@ -127,14 +127,14 @@ void Exchange::Send(Sending* sending) {
   const TimePoint now = channel_.clock().Now();
   request.patience = Patience(now);
   sending->epoch = channel_.epoch();
-  const bool sent = channel_.Send(request, deadline_);
-  if (sent) ++sent_;
-  // Another master's answer counts from when that one was asked.
-  if (sent && (!sending->reached || sending->term != term_)) {
-    sending->over_terms = sending->reached;
+  if (const std::optional<uint64_t> term = channel_.Send(request, deadline_)) {
+    ++sent_;
+    // Another master's answer counts from when that one was asked; not so where it reigns only
+    // since replies were taken, some of which may be its predecessor's.
+    if (!sending->reached || (*term != sending->term && *term == term_)) sending->asked_at = now;
+    sending->over_terms = sending->over_terms || (sending->reached && *term != sending->term);
     sending->reached = true;
-    sending->asked_at = now;
-    sending->term = term_;
+    sending->term = *term;
   }
   sending->again_at = After(now, kFirstResend * (1 << std::min(sending->times, kMostDoublings)));
   ++sending->times;
@@ -177,10 +177,11 @@ Status Exchange::WhyUnanswered(const Sending& sending) const {
   }
   const std::string waited = " within " + Milliseconds(deadline_ - started_at_);
   const Status health = channel_.health();
-  if (!sending.reached && !health.ok()) {
-    return UnavailableError("master not reached" + waited + " (" + health.message() + ")" + effect);
-  }
   const std::string why = health.ok() ? "" : " (" + health.message() + ")";
+  // Of what changes something it is worth knowing that nothing has changed.
+  if (!sending.reached && (!health.ok() || !rules_.effect.empty())) {
+    return UnavailableError("master not reached" + waited + why + effect);
+  }
   return DeadlineExceededError("no answer from the master" + waited + why + effect);
 }
 

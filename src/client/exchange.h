@@ -61,7 +61,7 @@ class Exchange {
     bool reached = false;        // at least one sending may have arrived
     TimePoint asked_at{};        // of the first that may have arrived in `term`, or earlier
     uint64_t term = 0;           // the last in which one may have arrived
-    bool over_terms = false;     // and one in an earlier term
+    bool over_terms = false;     // and one in another before
     TimePoint again_at{};
     uint64_t epoch = 0;  // of the channel at the last sending
   };

@@ -66,6 +66,9 @@ Status NotCommitted(const Status& failure, bool grant_ended_first, bool in_doubt
 }
 
 Status Committed(const Status& answer) {
+  if (answer.code() == StatusCode::kUnavailable) {
+    return UnavailableError("not committed: " + answer.message());
+  }
   if (answer.code() != StatusCode::kDeadlineExceeded) return answer;
   return DeadlineExceededError("it may have been committed: " + answer.message());
 }
@@ -84,7 +87,10 @@ Status PerhapsCommitted(const Status& status) {
   }
 }
 
-bool WasNotTakenUp(const Status& answer) { return answer.code() == StatusCode::kResourceExhausted; }
+bool WasNotTakenUp(const Status& answer) {
+  return answer.code() == StatusCode::kResourceExhausted ||
+         answer.code() == StatusCode::kUnavailable;
+}
 
 void AbortPuts(const Parts& parts, std::vector<uint64_t> sequences, TimePoint deadline) {
   if (sequences.empty()) return;

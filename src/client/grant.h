@@ -63,8 +63,8 @@ Status Committed(const Status& answer);
 // not committed says too much, since an earlier master may have had it visible.
 Status PerhapsCommitted(const Status& status);
 
-// Whether a commit that was answered so was not taken up, so that the put is as it was and is to be
-// aborted.
+// Whether a commit that was answered so was not taken up, or never sent, so that the put is as it
+// was and is to be aborted.
 bool WasNotTakenUp(const Status& answer);
 
 // The writer's word that no copy into these puts' memory can still land. Takes a second at most,

@@ -18,8 +18,8 @@ namespace kvstore::client {
 //
 // An item that got no answer by the deadline is deadline_exceeded (its message says whether the
 // operation may have taken effect), or unavailable where the master was never reached and nothing
-// can have happened. Puts whose answer was still to come when the node joined as another
-// incarnation are aborted.
+// can have happened; so always of a verb that changes something and was never sent. Puts whose
+// answer was still to come when the node joined as another incarnation are aborted.
 class MasterStub final : public Master {
  public:
   // `channel` outlives it; it is the channel's only receiver of replies.

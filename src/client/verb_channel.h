@@ -1,8 +1,10 @@
 #ifndef KVSTORE_SRC_CLIENT_VERB_CHANNEL_H_
 #define KVSTORE_SRC_CLIENT_VERB_CHANNEL_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "kvstore/clock.h"
 #include "proto/verbs.h"
@@ -29,10 +31,10 @@ class VerbChannel {
   // Called for every reply, from any thread; set once, before the first Send. Must not block.
   virtual void OnReply(std::function<void(VerbReply)> receiver) = 0;
 
-  // Sends or drops; returns within `deadline`. False: it was dropped here, and the master will
-  // never see it; otherwise it may. Whatever is wrong with the connection is mended in the
-  // background.
-  virtual bool Send(const VerbRequest& request, TimePoint deadline) = 0;
+  // Sends or drops; returns within `deadline`. None: it was dropped here, and no master will ever
+  // see it; otherwise the one of that term may, which need not be term() before or after. Whatever
+  // is wrong with the connection is mended in the background.
+  virtual std::optional<uint64_t> Send(const VerbRequest& request, TimePoint deadline) = 0;
 
   // Changes whenever messages sent earlier may have been lost (a stream was opened anew), so that
   // waiting calls send again at once; they are notified of the change.

@@ -211,16 +211,19 @@ void VerbStream::OnReply(std::function<void(VerbReply)> receiver) {
   receiver_ = std::move(receiver);
 }
 
-bool VerbStream::Send(const VerbRequest& request, TimePoint deadline) {
+std::optional<uint64_t> VerbStream::Send(const VerbRequest& request, TimePoint deadline) {
   std::shared_ptr<Call> call;
+  uint64_t term = 0;
   {
     MutexLock lock(mu_);
     call = call_;
+    term = member_.term;  // of the stream in use, whichever follows while this waits
   }
-  if (call == nullptr) return false;  // the epoch will grow when there is a stream again
+  if (call == nullptr) return std::nullopt;  // the epoch will grow when there is a stream again
   auto message = std::make_unique<v1::VerbMessage>();
   Encode(request, message->mutable_request());
-  return call->Send(std::move(message), deadline);
+  if (!call->Send(std::move(message), deadline)) return std::nullopt;
+  return term;
 }
 
 uint64_t VerbStream::epoch() const {

@@ -36,7 +36,8 @@ class VerbStream final : public VerbChannel {
   void Detach(Status why) EXCLUDES(mu_);
 
   void OnReply(std::function<void(VerbReply)> receiver) override EXCLUDES(mu_);
-  bool Send(const VerbRequest& request, TimePoint deadline) override EXCLUDES(mu_);
+  std::optional<uint64_t> Send(const VerbRequest& request, TimePoint deadline) override
+      EXCLUDES(mu_);
   uint64_t epoch() const override EXCLUDES(mu_);
   uint64_t term() const override EXCLUDES(mu_);
   Status health() const override EXCLUDES(mu_);

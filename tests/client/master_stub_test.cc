@@ -384,6 +384,13 @@ TEST_F(MasterStubTest, WhereTheMasterWasNeverReachedNothingHappenedAndTheReasonI
   EXPECT_THAT(committed[0].status.message(), HasSubstr("nothing happened"));
 }
 
+TEST_F(MasterStubTest, ACommitThatThereWasNoTimeToSendDidNotHappen) {
+  const auto committed = stub_.Commit({{1}, {2}, {}}, In(Duration::zero()));
+  EXPECT_EQ(committed[0].status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(committed[0].status.message(), HasSubstr("nothing happened"));
+  EXPECT_TRUE(channel_.sent.empty());
+}
+
 TEST_F(MasterStubTest, WhereASendingMayHaveArrivedACommitMayHaveHappened) {
   channel_.health_now = UnavailableError("no session");  // but a stream that takes messages
   const auto committed = stub_.Commit({{1}, {2}, {}}, In(milliseconds(1)));
@@ -513,6 +520,27 @@ TEST_F(RemoveOverTerms, ARemoveThatAnEarlierMasterMayHaveCarriedOutIsDone) {
 
 TEST_F(RemoveOverTerms, TheSameMasterKnowsWhatItAnswered) {
   EXPECT_EQ(Remove(1).code(), StatusCode::kNotFound);
+}
+
+// The channel's term changes between the caller's look at it and the sending.
+TEST_F(RemoveOverTerms, TheTermsAreThoseOfTheStreamsThatWereUsed) {
+  const auto no_object = [&](const VerbRequest& request) {
+    channel_.Reply({request.id, std::vector<ItemAnswer>{{0, NotFoundError("no object")}}, {}});
+  };
+  const auto next_reigns = [&] { channel_.term_now = 2; };
+  channel_.on_send = [&](const VerbRequest& request) {
+    if (channel_.sent.size() == 2) return no_object(request);
+    channel_.before_send = next_reigns;
+  };
+  EXPECT_EQ(stub_.Drop({Keys(1)}, In(seconds(5)))[0].status, Status::Ok());
+
+  channel_.term_now = 1;
+  channel_.sent.clear();
+  channel_.before_send = next_reigns;
+  channel_.on_send = [&](const VerbRequest& request) {
+    if (channel_.sent.size() == 2) no_object(request);
+  };
+  EXPECT_EQ(stub_.Drop({Keys(1)}, In(seconds(5)))[0].status.code(), StatusCode::kNotFound);
 }
 
 TEST_F(RemoveOverTerms, WhatNeverReachedTheEarlierMasterIsNotFoundByTheNext) {

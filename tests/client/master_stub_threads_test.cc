@@ -53,13 +53,13 @@ class EchoChannel final : public VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
   }
-  bool Send(const VerbRequest& request, TimePoint) override {
+  std::optional<uint64_t> Send(const VerbRequest& request, TimePoint) override {
     {
       MutexLock lock(mu_);
       requests_.push_back(request);
     }
     bell_.Notify();
-    return true;
+    return 1;
   }
   uint64_t epoch() const override { return 1; }
   uint64_t term() const override { return 1; }

@@ -342,6 +342,15 @@ TEST_F(PutTest, ACommitThatTheMasterHasNoRoomForIsAborted) {
   EXPECT_EQ(pool_.master.aborts.size(), 1u);
 }
 
+TEST_F(PutTest, ACommitThatWasNeverSentIsAborted) {
+  pool_.master.commit = [](uint64_t) { return UnavailableError("master not reached"); };
+  const Status status = Put("k", "value");
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("not committed"));
+  ASSERT_EQ(pool_.master.aborts.size(), 1u);
+  EXPECT_THAT(pool_.master.aborts[0].sequences, ElementsAre(1));
+}
+
 TEST_F(PutTest, AnyOtherRefusalOfACommitIsTheAnswer) {
   pool_.master.commit = [](uint64_t) { return InvalidArgumentError("another checksum"); };
   EXPECT_EQ(Put("k", "value"), InvalidArgumentError("another checksum"));

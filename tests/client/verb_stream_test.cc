@@ -46,10 +46,10 @@ class VerbStreamTest : public ::testing::Test {
 TEST_F(VerbStreamTest, NothingIsSentBeforeTheSessionIsWelcomed) {
   EXPECT_EQ(stream_.health().code(), StatusCode::kUnavailable);
   EXPECT_EQ(stream_.epoch(), 0u);
-  EXPECT_FALSE(stream_.Send(Request(1), In(seconds(1))));
+  EXPECT_EQ(stream_.Send(Request(1), In(seconds(1))), std::nullopt);
   stream_.Attach(kFirst, 1);
   EXPECT_EQ(master_.WaitForVerbHellos(1)[0], kFirst);
-  EXPECT_TRUE(stream_.Send(Request(2), In(seconds(1))));
+  EXPECT_EQ(stream_.Send(Request(2), In(seconds(1))), 1u);
   EXPECT_EQ(master_.WaitForRequests(1)[0].id, 2u);
   EXPECT_TRUE(stream_.health().ok());
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@ class FakeChannel final : public client::VerbChannel {
 
   // What the far end does with a request that was sent; null: nothing.
   std::function<void(const VerbRequest&)> on_send;
+  // What happens between the caller's last look at the channel and the next sending, once.
+  std::function<void()> before_send;
   // All that was sent, in order.
   std::vector<Sent> sent;
   Status health_now;
@@ -44,11 +47,13 @@ class FakeChannel final : public client::VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
   }
-  bool Send(const VerbRequest& request, TimePoint) override {
+  std::optional<uint64_t> Send(const VerbRequest& request, TimePoint) override {
+    if (before_send) std::exchange(before_send, nullptr)();
     sent.push_back({clock_.Now(), request});
-    if (drops) return false;
+    if (drops) return std::nullopt;
+    const uint64_t term = term_now;
     if (on_send) on_send(request);
-    return true;
+    return term;
   }
   uint64_t epoch() const override { return epoch_; }
   uint64_t term() const override { return term_now; }

@@ -68,11 +68,11 @@ void SimChannel::Deliver(Incarnation to, uint64_t term, VerbReply reply) {
   if (to == self_ && term == term_ && health_.ok()) receiver_(std::move(reply));
 }
 
-bool SimChannel::Send(const VerbRequest& request, TimePoint /*deadline*/) {
-  if (!health_.ok() || process_->dead()) return false;
+std::optional<uint64_t> SimChannel::Send(const VerbRequest& request, TimePoint /*deadline*/) {
+  if (!health_.ok() || process_->dead()) return std::nullopt;
   if (!sent_.insert(request.id).second) ++repeated_;
   carry_(self_, request);
-  return true;
+  return term_;
 }
 
 }  // namespace kvstore::simulation

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ class SimChannel final : public client::VerbChannel {
   void OnReply(std::function<void(VerbReply)> receiver) override {
     receiver_ = std::move(receiver);
   }
-  bool Send(const VerbRequest& request, TimePoint deadline) override;
+  std::optional<uint64_t> Send(const VerbRequest& request, TimePoint deadline) override;
   uint64_t epoch() const override { return epoch_; }
   uint64_t term() const override { return term_; }
   Status health() const override { return health_; }
