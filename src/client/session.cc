@@ -22,6 +22,8 @@ constexpr Duration kConnectPatience = seconds(1);
 // Between tries after a refusal that only an operator can mend.
 constexpr Duration kRefusedPause = seconds(5);
 constexpr Duration kBetweenTallies = seconds(1);
+// From the goodbye of a node that was drained to the end of its stream.
+constexpr Duration kFarewellTimeout = seconds(5);
 // Of the time for closing: kept for the goodbye itself.
 constexpr Duration kGoodbyeTime = milliseconds(1500);
 
@@ -276,19 +278,36 @@ Status Session::ReadOrders(Stream* stream) {
     }
     KVSTORE_ASSIGN_OR_RETURN(const Orders orders, Decode(message.orders()));
     host_.Execute(orders);
-    if (host_.leaving()) SayGoodbye();
+    if (host_.leaving()) return Leave(stream);
   }
   return Status::Ok();
 }
 
-// The master ends the stream when it has read it. Nothing is withdrawn before: the master has found
-// all memory free, and grants none.
-void Session::SayGoodbye() {
+// The master ends the stream when it has read the goodbye. Nothing is withdrawn before: the master
+// has found all memory free, and grants none. One that hangs is not waited for: what it may still
+// grant of this incarnation nobody will let in.
+Status Session::Leave(Stream* stream) {
+  bool read_all = false;  // under mu_
+  std::thread patience([&] {
+    const TimePoint until = BootClock::now() + kFarewellTimeout;
+    MutexLock lock(mu_);
+    while (!read_all && BootClock::now() < until) changed_.WaitUntil(mu_, until);
+    if (!read_all) stream->context()->TryCancel();
+  });
   {
     MutexLock lock(mu_);
     goodbye_ = true;
   }
   host_.StopAcks();  // WriteAcks says it then
+  v1::MasterMessage message;
+  while (stream->Read(&message)) continue;  // orders concern it no more
+  {
+    MutexLock lock(mu_);
+    read_all = true;
+    changed_.NotifyAll();
+  }
+  patience.join();
+  return Status::Ok();
 }
 
 // gRPC takes a part when the master reads on.

@@ -107,8 +107,8 @@ class Session {
   // None: the stream broke.
   Result<std::optional<Membership>> Greet(Stream* stream) EXCLUDES(mu_);
   Status ReadOrders(Stream* stream) EXCLUDES(mu_);
-  // Of a node that was told to leave.
-  void SayGoodbye() EXCLUDES(mu_);
+  // Says the goodbye of a node that was told to leave, and waits for the stream's end.
+  Status Leave(Stream* stream) EXCLUDES(mu_);
   Hello MakeHello() const;
   // What follows from an ending; how long to wait before the next try.
   Duration Judge(const Ending& ending, Backoff* backoff) EXCLUDES(mu_);

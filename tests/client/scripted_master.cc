@@ -51,6 +51,7 @@ class ScriptedMaster::Service final : public v1::Master::Service {
       changed_.NotifyAll();
     }
     while (stream->Read(&message)) Take(message);
+    Hang(context);
     {
       MutexLock lock(mu_);
       if (session_ == stream) session_ = nullptr;
@@ -132,6 +133,7 @@ class ScriptedMaster::Service final : public v1::Master::Service {
       [](const VerbRequest&) { return std::nullopt; };
   bool unknown_ GUARDED_BY(mu_) = false;
   bool stalled_ GUARDED_BY(mu_) = false;
+  bool hangs_ GUARDED_BY(mu_) = false;
   bool goodbye_ GUARDED_BY(mu_) = false;
   uint64_t counter_ GUARDED_BY(mu_) = 0;
   SessionStream* session_ GUARDED_BY(mu_) = nullptr;
@@ -163,6 +165,13 @@ class ScriptedMaster::Service final : public v1::Master::Service {
       noted_.insert(noted_.end(), acks.noted.begin(), acks.noted.end());
     }
     changed_.NotifyAll();
+  }
+
+  void Hang(grpc::ServerContext* context) {
+    MutexLock lock(mu_);
+    while (hangs_ && !context->IsCancelled()) {
+      changed_.WaitUntil(mu_, BootClock::now() + std::chrono::milliseconds(10));
+    }
   }
 
   // While verbs are not to be read: until the stream is over.
@@ -234,6 +243,11 @@ void ScriptedMaster::OnRequest(std::function<std::optional<VerbReply>(const Verb
 void ScriptedMaster::StopReadingVerbs() {
   MutexLock lock(server_->service.mu_);
   server_->service.stalled_ = true;
+}
+
+void ScriptedMaster::HangOnGoodbye() {
+  MutexLock lock(server_->service.mu_);
+  server_->service.hangs_ = true;
 }
 
 void ScriptedMaster::Send(const Orders& orders) { server_->service.Send(orders); }

@@ -34,6 +34,9 @@ class ScriptedMaster {
   // From now on new streams of verbs are not read at all.
   void StopReadingVerbs();
 
+  // From now on sessions don't end with the goodbye, but when the node ends them.
+  void HangOnGoodbye();
+
   // To the newest session.
   void Send(const Orders& orders);
   void EndSessions();

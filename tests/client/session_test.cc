@@ -532,6 +532,17 @@ TEST(Session, ADrainedNodeSaysGoodbyeAndComesBackAsAnotherThatLendsNothing) {
   EXPECT_EQ(master.WaitForHellos(2).size(), 2u) << "it stays";
 }
 
+TEST(Session, ADrainedNodeDoesNotWaitForAMasterThatHangs) {
+  ScriptedMaster master;
+  Node node(master.address());
+  PrepareAll(master);
+  master.HangOnGoodbye();
+  master.Send({1, {LeaveOrder{}}});
+  EXPECT_TRUE(master.WaitForGoodbye());
+  EXPECT_TRUE(node.host().WaitDrained(In(seconds(30))));
+  EXPECT_EQ(node.host().lent().bytes, 0u);
+}
+
 TEST(Session, ClosingIsBoundedWhileMemoryIsInUse) {
   ScriptedMaster master;
   Node node(master.address());
