@@ -10,12 +10,7 @@ using std::chrono::seconds;
 
 Scheduler::Scheduler(uint64_t seed) : random_(seed) {
   threads_.push_back(std::make_unique<Thread>());
-}
-
-Scheduler::~Scheduler() {
-  for (const auto& thread : threads_) {
-    if (thread->thread.joinable()) thread->thread.join();
-  }
+  threads_.back()->fiber = std::make_unique<Fiber>();
 }
 
 Process* Scheduler::NewProcess(std::string name) {
@@ -40,12 +35,14 @@ void Scheduler::Spawn(Process* process, std::function<void()> body) {
   Thread* thread = threads_.back().get();
   thread->process = process;
   ++unfinished_;
-  thread->thread = std::thread([this, id, thread, body = std::move(body)] {
-    AwaitBaton(id, thread);
+  thread->fiber = std::make_unique<Fiber>([this, thread, body = std::move(body)] {
     body();
     thread->ended = true;
     --unfinished_;
-    HandTo(NextThread());
+    ++hand_overs_;
+    Fiber* const next = threads_[NextThread()]->fiber.get();
+    ended_ = std::move(thread->fiber);
+    ended_->LeaveTo(next);
   });
   Wake({id, thread->wait}, Duration(0));
 }
@@ -62,10 +59,9 @@ void Scheduler::WaitUntil(Instant until) {
   if (self->process != nullptr && self->process->dead()) return;
   Push({std::max(until, now_), order_++, self->process, nullptr, {me, self->wait}});
   const size_t next = NextThread();
-  if (next != me) {
-    HandTo(next);
-    AwaitBaton(me, self);
-  }
+  if (next == me) return;
+  ++hand_overs_;
+  self->fiber->SwitchTo(threads_[next]->fiber.get());
 }
 
 void Scheduler::Kill(Process* process) {
@@ -106,18 +102,6 @@ size_t Scheduler::NextThread() {
     current_ = step.waiter.thread;
     return current_;
   }
-}
-
-void Scheduler::HandTo(size_t next) {
-  ++hand_overs_;
-  MutexLock lock(mu_);
-  holder_ = next;
-  threads_[next]->has_baton.NotifyOne();
-}
-
-void Scheduler::AwaitBaton(size_t me, Thread* self) {
-  MutexLock lock(mu_);
-  while (holder_ != me) self->has_baton.Wait(mu_);
 }
 
 }  // namespace kvstore::simulation

@@ -5,29 +5,29 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "simulation/fiber.h"
 #include "simulation/process.h"
 #include "simulation/random.h"
-#include "thread_annotations.h"
 
 namespace kvstore::simulation {
 
 // Virtual time, the queue of what happens next, and the one baton.
 //
 // Code that never blocks (the master, sessions, the holder, frames) runs as actions of the queue.
-// Code that blocks (the product's Put and Get) runs in threads, each only while it holds the baton.
-// A thread that has to wait runs the queue itself until it comes to the thread to go on with, so
-// that a change of threads costs one hand-over, and none where the thread wakes itself. So the
-// order of everything is that of the queue, which depends on the seed alone.
+// Code that blocks (the product's Put and Get) runs in simulated threads, which are fibers of the
+// thread that made the scheduler; each runs only while it holds the baton. One that has to wait
+// runs the queue itself until it comes to the thread to go on with, so that a change of threads
+// costs one hand-over, and none where the thread wakes itself. So the order of everything is that
+// of the queue, which depends on the seed alone.
 //
 // All methods are for the holder of the baton, at first the thread that made the scheduler.
 class Scheduler {
  public:
   explicit Scheduler(uint64_t seed);
   // Every thread has ended: see Drain.
-  ~Scheduler();
+  ~Scheduler() = default;
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
@@ -72,8 +72,7 @@ class Scheduler {
     Process* process = nullptr;
     uint64_t wait = 0;  // number of its current or next wait
     bool ended = false;
-    CondVar has_baton;
-    std::thread thread;
+    std::unique_ptr<Fiber> fiber;
   };
   static constexpr size_t kNoThread = SIZE_MAX;
 
@@ -91,9 +90,6 @@ class Scheduler {
   void Push(Step step);
   // Takes steps until one names a thread to go on with.
   size_t NextThread();
-  void HandTo(size_t next);
-  // `self`, since without the baton a thread may not look at threads_.
-  void AwaitBaton(size_t me, Thread* self);
 
   Random random_;
   Instant now_{};
@@ -105,9 +101,7 @@ class Scheduler {
   std::vector<std::unique_ptr<Thread>> threads_;  // 0 is the thread that made the scheduler
   size_t current_ = 0;
   size_t unfinished_ = 0;
-
-  Mutex mu_;  // only for handing the baton over, which makes all else visible to the next thread
-  size_t holder_ GUARDED_BY(mu_) = 0;
+  std::unique_ptr<Fiber> ended_;  // of the thread that ended last
 };
 
 }  // namespace kvstore::simulation

@@ -15,8 +15,9 @@
 //   sim_channel, session_link                      messages to and from the master
 //   sim_engine, connection, frame, sim_batch, fabric   the transfer layer: bytes over time
 //   shared_link, in_place_copy, sim_mapping            and by shared memory
-//   network, scheduler, process, random            what all of it runs on
+//   network, scheduler, fiber, process, random     what all of it runs on
 //   value, events, transcript, describe            what it works with and says
+//   many_seeds, simulate_main                      many runs; what tools/simulate runs
 
 #include <cstdint>
 #include <string>
