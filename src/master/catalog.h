@@ -78,6 +78,7 @@ struct NodeEvent {
   Duration lasted{};          // kSuspected, kGone: its silence; kTrusted: the suspicion
   uint64_t objects_lost = 0;  // kLeft, kGone: committed ones whose last holder it was
   uint64_t bytes_lost = 0;    // their sizes
+  std::string why{};          // kGone: for another reason than its silence
 };
 
 // What has become of an object or a put; told only while somebody watches, but for losses.

@@ -201,6 +201,7 @@ void Catalog::State::Trust(Event& event, Node& node) {
   nodes.Trust(&node);
   NodeEvent trusted = AboutNode(NodeEvent::What::kTrusted, node);
   trusted.lasted = event.now - node.suspected_since;
+  if (node.report_heard) *node.report_heard += trusted.lasted;
   event.out.Add(std::move(trusted));
 }
 
@@ -218,10 +219,11 @@ void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
   }
 }
 
-void Catalog::State::Strike(Event& event, Node& node, NodeEvent::What what) {
+void Catalog::State::Strike(Event& event, Node& node, NodeEvent::What what, std::string why) {
   if (node.striking) return;
   node.striking = AboutNode(what, node);
   node.striking->lasted = event.now - node.heard;
+  node.striking->why = std::move(why);
   if (what == NodeEvent::What::kGone) event.out.AddGone(node.peer.incarnation);
   if (!node.kept) return Drop(event, node);
   node.has_session = false;

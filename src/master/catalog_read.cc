@@ -136,7 +136,9 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
   for (const HeldReplica& replica : object.replicas) {
     if (!replica.segment) continue;
     Segment& segment = *replica.segment;
-    if (segment.node().suspected && guards.suspected_holders_get_no_lease) suspected = true;
+    // Nor with one that may yet be struck because it does not finish its report.
+    const bool in_doubt = segment.node().suspected || !segment.node().reported;
+    if (in_doubt && guards.suspected_holders_get_no_lease) suspected = true;
     const bool counts = IsCommitted(replica.standing) && replica.standing != Standing::kLeased &&
                         replica.standing != Standing::kPinned;
     if (!counts) continue;

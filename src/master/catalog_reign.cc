@@ -155,6 +155,7 @@ void Catalog::State::NoLongerMissing(Event& event, Node& node) {
 
 void Catalog::State::BeginReport(Event& event, Node& node) {
   node.report_began = node.joined = event.now;
+  if (!node.report_heard) node.report_heard = event.now;
   // The last one broke off. What it named as held is named anew.
   for (const auto& segment : node.segments) {
     std::vector<HeldReplica*> held;
@@ -167,7 +168,7 @@ void Catalog::State::BeginReport(Event& event, Node& node) {
 
 Status Catalog::State::HandleReport(Event& event, Node& node, const Report& report) {
   const Status status = TakeReport(event, node, report);
-  if (!status.ok()) Strike(event, node, NodeEvent::What::kGone);
+  if (!status.ok()) Strike(event, node, NodeEvent::What::kGone, status.message());
   return status;
 }
 
@@ -182,6 +183,7 @@ Status Catalog::State::TakeReport(Event& event, Node& node, const Report& report
   }
   node.counter = std::max(node.counter, report.counter);
   node.heard = std::max(node.heard, event.now);
+  node.report_heard = event.now;
   for (const NoteOrder& note : report.notes) {
     KVSTORE_RETURN_IF_ERROR(Adopt(event, node, note));
   }
@@ -392,6 +394,7 @@ Status Catalog::State::EndReport(Event& event, Node& node, const Report& report)
   }
   ForgetUnreported(event, node);
   node.reported = true;
+  node.report_heard.reset();
   node.acks_heard = event.now;
   if (node.missing) event.out.Add(AboutNode(NodeEvent::What::kReported, node));
   ResendOrders(event, node, TimePoint::max());

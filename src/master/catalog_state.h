@@ -446,8 +446,8 @@ struct Catalog::State {
   // they replace is lost already, so that silence alone does not end them.
   void AbortPutsOf(Event& event, Node& writer, bool committing);
   // It is to be struck from the durable members, and dropped then; one that lends nothing is
-  // dropped now. From here on it is not taken back. `what`: kLeft or kGone.
-  void Strike(Event& event, Node& node, NodeEvent::What what);
+  // dropped now. From here on it is not taken back. `what`: kLeft or kGone, `why`: see NodeEvent.
+  void Strike(Event& event, Node& node, NodeEvent::What what, std::string why = {});
   // It has been struck: what it held is withdrawn and free, what it wrote is aborted.
   void Drop(Event& event, Node& node);
 
@@ -456,6 +456,8 @@ struct Catalog::State {
   void Tick(Event& event);
   void Excuse(TimePoint now, Duration unheard);
   void JudgeNodes(Event& event);
+  // The node is heard, but perhaps doesn't finish its report, without which others have to wait.
+  void JudgeReport(Event& event, Node& node, Duration gone_after);
   void EndGrants(Event& event);
   void EndPatience(Event& event);
 

@@ -37,6 +37,7 @@ void Catalog::State::Excuse(TimePoint now, Duration unheard) {
     if (node->suspected && node->suspected_since < now) {
       node->suspected_since = std::min(node->suspected_since + unheard, now);
     }
+    if (node->report_heard) node->report_heard = std::min(*node->report_heard + unheard, now);
   }
 }
 
@@ -44,17 +45,30 @@ void Catalog::State::JudgeNodes(Event& event) {
   const Duration gone_after = guards.gone_after_longest_lease
                                   ? std::max(limits.gone_after, limits.lease)
                                   : limits.gone_after;
+  const bool leases_run = guards.gone_after_longest_lease && event.now - began < longest_lease;
   for (Node* node : nodes.Snapshot()) {
     if (event.now - node->heard > limits.suspect_after) Suspect(event, *node);
-    if (!node->suspected) continue;
+    if (!node->suspected) {
+      if (!leases_run) JudgeReport(event, *node, gone_after);
+      continue;
+    }
     const Duration suspected = event.now - node->suspected_since;
-    const bool leases_run = guards.gone_after_longest_lease && event.now - began < longest_lease;
     if (suspected >= gone_after && !leases_run) {
       Strike(event, *node, NodeEvent::What::kGone);
     } else if (suspected >= limits.abort_writer_after) {
       AbortPutsOf(event, *node, /*committing=*/false);
     }
   }
+}
+
+// No reader holds a lease of this reign on what it has reported so far (Lease).
+void Catalog::State::JudgeReport(Event& event, Node& node, Duration gone_after) {
+  if (!node.report_heard || event.now - *node.report_heard < gone_after) return;
+  const auto stalled =
+      std::chrono::duration_cast<std::chrono::seconds>(event.now - *node.report_heard);
+  Strike(event, node, NodeEvent::What::kGone,
+         "it is heard, but no further part of its report has come for " +
+             std::to_string(stalled.count()) + " s");
 }
 
 void Catalog::State::EndGrants(Event& event) {

@@ -63,6 +63,7 @@ std::string Describe(const NodeEvent& event) {
     case NodeEvent::What::kLeft:
       return node + " has left" + LossText(event);
     case NodeEvent::What::kGone:
+      if (!event.why.empty()) return node + " is gone: " + event.why + LossText(event);
       return node + " is gone: " + (event.has_session ? "" : loss + ", ") + silence +
              LossText(event);
     case NodeEvent::What::kReported:

@@ -124,6 +124,8 @@ struct Node {
   bool reported = true;
   bool missing = false;      // a member of the last reign that has not reported
   TimePoint report_began{};  // the one that is under way
+  // When its last part came, or it was first asked for; later by the time that the node was silent.
+  std::optional<TimePoint> report_heard;
 
   // As reader, and for people.
   std::map<SegmentId, TimePoint> failures;  // that it complained of, and when last

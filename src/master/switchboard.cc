@@ -246,8 +246,8 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
     mail.orders.push_back(lines->second.session);
   }
   mail.why = FailedPreconditionError(
-      "gone: the node was silent for too long and counts as lost; it must empty itself and join as "
-      "another incarnation");
+      "gone: the node was silent, or did not finish its report, for too long and counts as lost; it "
+      "must empty itself and join as another incarnation");
   for (const Incarnation node : effects.gone) Disconnect(node, &mail);
   mail.strike = std::move(effects.strike);
   if (!effects.node_events.empty() || !effects.object_events.empty()) {

@@ -42,6 +42,9 @@ TEST(EventLogTest, WhatIsLostWithANodeIsToldAndWhy) {
   const std::string node = "node 'a' (" + kNode + ")";
   EXPECT_EQ(Describe(gone),
             node + " is gone: silent for 16.5 s; 3 objects, 8.0 MiB, are lost with it");
+  gone.why = "its report stands still";
+  EXPECT_EQ(Describe(gone),
+            node + " is gone: its report stands still; 3 objects, 8.0 MiB, are lost with it");
   NodeEvent suspected = About(What::kSuspected);
   suspected.has_session = false;
   EXPECT_EQ(Describe(suspected), node + " is suspected: its session stream is lost");

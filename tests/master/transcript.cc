@@ -529,7 +529,8 @@ void Transcript::ShowNode(const NodeEvent& event) {
     case NodeEvent::What::kLeft:
       return Line("left " + NameOf(event.node) + lost);
     case NodeEvent::What::kGone:
-      return Line("gone " + NameOf(event.node) + ": " + why + TimeText(event.lasted) + lost);
+      return Line("gone " + NameOf(event.node) + ": " +
+                  (event.why.empty() ? why + TimeText(event.lasted) : event.why) + lost);
     case NodeEvent::What::kReported:
       return Line("reported " + NameOf(event.node));
     case NodeEvent::What::kSick:
