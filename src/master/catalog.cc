@@ -149,6 +149,11 @@ std::optional<Reign::Member> Catalog::MustAdmit(Incarnation node, const Lend& le
   return Reign::Member{node, member->peer.name};
 }
 
+bool Catalog::IsKept(Incarnation node) const {
+  const Node* const member = state_->nodes.Find(node);
+  return member && member->kept;
+}
+
 Effects Catalog::Heard(TimePoint when, Incarnation node) {
   Event event{when, Outbox(state_->term)};
   Node* const member = state_->FindMember(node);
@@ -181,10 +186,10 @@ Status Catalog::HandleReport(TimePoint now, Incarnation node, const Report& repo
 
 Result<Effects> Catalog::HandleLend(TimePoint now, Incarnation node, const Lend& lend) {
   Event event{now, Outbox(state_->term)};
-  if (Node* const member = state_->FindMember(node)) {
-    KVSTORE_RETURN_IF_ERROR(state_->HandleLend(event, *member, lend));
-    member->kept = member->kept || !lend.segments.empty();
-  }
+  Node* const member = state_->FindMember(node);
+  if (!member) return FailedPreconditionError("who lends is no member of this pool any more");
+  KVSTORE_RETURN_IF_ERROR(state_->HandleLend(event, *member, lend));
+  member->kept = member->kept || !lend.segments.empty();
   return event.out.Take(state_->nodes);
 }
 

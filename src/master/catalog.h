@@ -319,6 +319,8 @@ class Catalog {
   bool MustAdmit(const Hello& hello) const;
   // The same of a member that has lent nothing yet: who is to be written down before HandleLend.
   std::optional<Reign::Member> MustAdmit(Incarnation node, const Lend& lend) const;
+  // Whether it counts as one of the durable members: it lends, has lent, or is being struck.
+  bool IsKept(Incarnation node) const;
   // Its session stream has ended; it is suspected until it joins again.
   Effects SessionLost(TimePoint now, Incarnation node);
   // It has stopped serving and withdrawn everything. A lender leaves when it is struck.
@@ -339,6 +341,7 @@ class Catalog {
   // invalid_argument: it contradicts itself, the hello, or what is granted. Then its session is to
   // end, and the node is struck: it is to empty itself and come as another.
   Status HandleReport(TimePoint now, Incarnation node, const Report& report, Effects* effects);
+  // Not OK: nothing has changed. failed_precondition: it is no member, or no longer.
   Result<Effects> HandleLend(TimePoint now, Incarnation node, const Lend& lend);
   void HandleTally(Incarnation node, const ClientTally& tally);
 

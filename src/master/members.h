@@ -10,8 +10,8 @@
 
 namespace kvstore::master {
 
-// Who belongs to the pool, kept beyond the life of this master: the durable half of Reign. Each
-// change is told as done when it would be found by the next master. `done` is called exactly once,
+// Who belongs to the pool, kept beyond the life of this master: the durable half of Reign. Changes
+// are made in the order in which they are asked for. Each is told as done when it would be found by the next master. `done` is called exactly once,
 // by any thread, perhaps before the call returns; never under a lock of this class. Thread-safe.
 class Members {
  public:

@@ -39,20 +39,51 @@ void Switchboard::Join(const Hello& hello, const std::shared_ptr<SessionPort>& s
                        const Joined& done) {
   const Incarnation node = hello.self.incarnation;
   bool admit = false;
+  Status may_begin;
   {
     MutexLock lock(mu_);
     admit = catalog_.MustAdmit(hello);
+    if (admit) may_begin = BeginAdmission(node);
   }
   if (!admit) return done(JoinNow(hello, session));
-  members_.Admit({node, hello.self.name}, [this, node, hello, session, done](const Status& status) {
-    if (!status.ok()) {
-      return done(
-          UnavailableError("the master can't take in new members now: " + status.message()));
-    }
-    Result<Welcome> welcome = JoinNow(hello, session);
-    if (!welcome.ok()) Strike({node});  // refused since it was asked: then it is no member either
-    done(std::move(welcome));
+  if (!may_begin.ok()) return done(may_begin);
+  Admit({node, hello.self.name}, [this, hello, session, done](const Status& admitted) {
+    done(admitted.ok() ? JoinNow(hello, session) : Result<Welcome>(admitted));
   });
+}
+
+Status Switchboard::BeginAdmission(Incarnation node) {
+  if (unwanted_.contains(node)) {
+    return UnavailableError(
+        "the master has refused this node and is about to strike it from its members; try again");
+  }
+  ++admitting_[node].under_way;
+  return Status::Ok();
+}
+
+void Switchboard::Admit(const Reign::Member& member, Members::Done done) {
+  const Incarnation node = member.incarnation;
+  members_.Admit(member, [this, node, done = std::move(done)](const Status& status) {
+    done(status.ok()
+             ? status
+             : UnavailableError("the master can't take in new members now: " + status.message()));
+    bool strike = false;
+    {
+      MutexLock lock(mu_);
+      strike = EndAdmission(node, status.ok());
+    }
+    if (strike) Strike({node});
+  });
+}
+
+bool Switchboard::EndAdmission(Incarnation node, bool written) {
+  const auto admission = admitting_.find(node);
+  admission->second.written = admission->second.written || written;
+  if (--admission->second.under_way > 0) return false;
+  const bool in_vain = admission->second.written && !catalog_.IsKept(node);
+  admitting_.erase(admission);
+  if (in_vain) unwanted_.insert(node);
+  return in_vain;
 }
 
 Result<Welcome> Switchboard::JoinNow(const Hello& hello,
@@ -130,19 +161,16 @@ Status Switchboard::HandleReport(Incarnation node, const SessionPort* session,
 
 void Switchboard::HandleLend(Incarnation node, const Lend& lend, const Members::Done& done) {
   std::optional<Reign::Member> admit;
+  Status may_begin;
   {
     MutexLock lock(mu_);
     admit = catalog_.MustAdmit(node, lend);
+    if (admit) may_begin = BeginAdmission(node);
   }
   if (!admit) return done(LendNow(node, lend));
-  members_.Admit(*admit, [this, node, lend, done](const Status& status) {
-    if (!status.ok()) {
-      return done(
-          UnavailableError("the master can't take in new members now: " + status.message()));
-    }
-    const Status lent = LendNow(node, lend);
-    if (!lent.ok()) Strike({node});
-    done(lent);
+  if (!may_begin.ok()) return done(may_begin);
+  Admit(*admit, [this, node, lend, done](const Status& admitted) {
+    done(admitted.ok() ? LendNow(node, lend) : admitted);
   });
 }
 
@@ -299,6 +327,7 @@ void Switchboard::Strike(std::vector<Incarnation> nodes) {
       Mail mail;
       {
         MutexLock lock(mu_);
+        unwanted_.erase(node);
         mail = Address(catalog_.Struck(clock_.Now(), node));
       }
       Deliver(std::move(mail));

@@ -112,6 +112,19 @@ class Switchboard {
     std::vector<ObjectEvent> object_events;
   };
 
+  // Members that are being written down, for a hello or a Lend that the catalog has yet to take.
+  struct Admission {
+    size_t under_way = 0;
+    bool written = false;  // one of them
+  };
+
+  // A new lender is about to be written down. unavailable: it is being struck just now.
+  Status BeginAdmission(Incarnation node) REQUIRES(mu_);
+  // Writes it down and tells `done`, which asks the catalog. Where that has not taken it, and
+  // nothing else is under way that it might take, it is struck again.
+  void Admit(const Reign::Member& member, Members::Done done) EXCLUDES(mu_);
+  // True: it is to be struck.
+  bool EndAdmission(Incarnation node, bool written) REQUIRES(mu_);
   Result<Welcome> JoinNow(const Hello& hello, const std::shared_ptr<SessionPort>& session)
       EXCLUDES(mu_);
   Status LendNow(Incarnation node, const Lend& lend) EXCLUDES(mu_);
@@ -142,6 +155,8 @@ class Switchboard {
   TimePoint last_tick_ GUARDED_BY(mu_);
   std::unordered_map<Incarnation, Lines> lines_ GUARDED_BY(mu_);
   std::set<Incarnation> unstruck_ GUARDED_BY(mu_);  // to be struck, but that could not be written
+  std::unordered_map<Incarnation, Admission> admitting_ GUARDED_BY(mu_);
+  std::set<Incarnation> unwanted_ GUARDED_BY(mu_);  // written down in vain, and not struck yet
   TimePoint strike_again_ GUARDED_BY(mu_){};        // not before
   TimePoint complain_again_ GUARDED_BY(mu_){};      // that it can't be written: not before
 };

@@ -2,144 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <optional>
-#include <utility>
+#include <memory>
 
-#include "fakes/strike.h"
+#include "master/switchboard_fixture.h"
 
 namespace kvstore::master {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-class FakeClock : public Clock {
- public:
-  // The next time that it is asked, `when_asked` is called first.
-  TimePoint Now() const override {
-    if (const auto call = std::exchange(when_asked, nullptr)) call();
-    return now;
-  }
-  TimePoint now = TimePoint() + std::chrono::hours(1);
-  mutable std::function<void()> when_asked;
-};
-
-class FakeSession : public SessionPort {
- public:
-  // Notes are left unconfirmed.
-  void Send(Orders orders) override {
-    std::erase_if(orders.orders,
-                  [](const Order& o) { return std::holds_alternative<NoteOrder>(o); });
-    if (!orders.orders.empty()) received.push_back(std::move(orders));
-  }
-  void EndSession(const Status& why) override { ended = why; }
-  std::vector<Orders> received;
-  std::optional<Status> ended;
-};
-
-class FakeVerbs : public VerbPort {
- public:
-  void Send(VerbReply reply) override { received.push_back(std::move(reply)); }
-  void EndVerbs(const Status& why) override { ended = why; }
-  std::vector<VerbReply> received;
-  std::optional<Status> ended;
-};
-
-// Does what it is asked when the test says so; by default at once.
-class FakeMembers : public Members {
- public:
-  void Admit(const Reign::Member& member, Done done) override {
-    asked.push_back("admit " + std::to_string(member.incarnation.low));
-    Answer(std::move(done));
-  }
-  void Strike(std::vector<Incarnation> nodes, Done done) override {
-    for (const Incarnation node : nodes) asked.push_back("strike " + std::to_string(node.low));
-    Answer(std::move(done));
-  }
-  void AnswerAll() {
-    for (const Done& done : std::exchange(waiting, {})) done(status);
-  }
-
-  std::vector<std::string> asked;
-  std::vector<Done> waiting;
-  bool at_once = true;
-  Status status;
-
- private:
-  void Answer(Done done) {
-    waiting.push_back(std::move(done));
-    if (at_once) AnswerAll();
-  }
-};
-
-constexpr Incarnation kPool{7, 7};
-constexpr uint64_t kTerm = 3;
-
-class SwitchboardTest : public testing::Test {
- protected:
-  explicit SwitchboardTest(const Limits& limits = Limits())
-      : board_(limits, Reign{kPool, kTerm, {}, {}}, clock_, members_) {}
-
-  // A member with a session and a verb stream.
-  struct Member {
-    Incarnation id;
-    std::shared_ptr<FakeSession> session = std::make_shared<FakeSession>();
-    std::shared_ptr<FakeVerbs> verbs = std::make_shared<FakeVerbs>();
-  };
-
-  Result<Welcome> TryJoin(const Member& member, uint64_t lend_bytes = 0) {
-    Hello hello;
-    hello.self = {member.id, "name", "host", "descriptor"};
-    hello.counter = 1;
-    if (lend_bytes > 0) hello.segments.push_back({0, lend_bytes, 4096, lend_bytes});
-    Result<Welcome> answer = UnavailableError("not answered");
-    board_.Join(hello, member.session, [&answer](Result<Welcome> w) { answer = std::move(w); });
-    if (answer.ok() && answer->wants_report) {
-      const Report report = WholeReport(kTerm, hello.counter);
-      EXPECT_TRUE(board_.HandleReport(member.id, member.session.get(), report).ok());
-    }
-    return answer;
-  }
-
-  Member Join(uint64_t number, uint64_t lend_bytes = 0) {
-    Member member{{number, number}};
-    const Result<Welcome> welcome = TryJoin(member, lend_bytes);
-    EXPECT_TRUE(welcome.ok()) << welcome.status();
-    EXPECT_TRUE(board_.OpenVerbs(member.id, kTerm, member.verbs).ok());
-    return member;
-  }
-
-  template <typename Verb>
-  void Ask(const Member& member, Verb verb) {
-    board_.Handle(member.id, {++requests_, seconds(60), std::move(verb)});
-  }
-
-  static KeyBatch Key(std::string_view key) {
-    KeyBatch keys;
-    keys.Add(key);
-    return keys;
-  }
-
-  void Store(const Member& member, std::string_view key) {
-    Ask(member, StartPut{Key(key), {++sequences_}, {100}, 1, false, {}, {}});
-    Ask(member, CommitPut{{sequences_}, {1}, {}});
-  }
-
-  // Time passes in ticks, as it does in a program.
-  void Pass(milliseconds time) {
-    for (milliseconds passed{}; passed < time; passed += milliseconds(100)) {
-      clock_.now += milliseconds(100);
-      board_.Tick();
-    }
-  }
-
-  FakeClock clock_;
-  FakeMembers members_;
-  Switchboard board_;
-  uint64_t requests_ = 0;
-  uint64_t sequences_ = 0;
-};
 
 TEST_F(SwitchboardTest, AnswersGoToTheCallerAndOrdersToTheHolder) {
   const Member holder = Join(1, 1 << 20);
@@ -273,51 +144,6 @@ TEST_F(SwitchboardTest, LeavingEndsTheStreamsCleanly) {
   EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
 }
 
-TEST_F(SwitchboardTest, LenderIsWrittenDownBeforeItJoins) {
-  members_.at_once = false;
-  const Member node{{1, 1}};
-  std::optional<Status> answer;
-  Hello hello;
-  hello.self = {node.id, "name", "host", "descriptor"};
-  hello.segments.push_back({0, 8192, 4096, 8192});
-  const auto join = [&] {
-    board_.Join(hello, node.session, [&](const Result<Welcome>& w) { answer = w.status(); });
-  };
-  join();
-  EXPECT_FALSE(answer);
-  EXPECT_EQ(members_.asked, std::vector<std::string>{"admit 1"});
-  EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
-  members_.AnswerAll();
-  ASSERT_TRUE(answer);
-  EXPECT_TRUE(answer->ok()) << *answer;
-  EXPECT_EQ(board_.TakeCensus().nodes_live, 1U);
-  join();                               // again, as a member: there is nothing to write
-  EXPECT_TRUE(TryJoin({{2, 2}}).ok());  // nor for one that lends nothing
-  EXPECT_EQ(members_.asked.size(), 1U);
-}
-
-TEST_F(SwitchboardTest, HelloIsRefusedWhileNothingCanBeWritten) {
-  members_.status = UnavailableError("cannot write FILE: No space left on device");
-  const Result<Welcome> welcome = TryJoin({{1, 1}}, 8192);
-  EXPECT_EQ(welcome.status().code(), StatusCode::kUnavailable);
-  EXPECT_NE(welcome.status().message().find("No space left"), std::string::npos);
-  EXPECT_EQ(board_.TakeCensus().nodes_live, 0U);
-  members_.status = Status::Ok();
-  EXPECT_TRUE(TryJoin({{1, 1}}, 8192).ok());
-}
-
-TEST_F(SwitchboardTest, WhoWouldBeRefusedIsNotWrittenDown) {
-  Hello hello;
-  hello.self = {{1, 1}, "name", "host", "descriptor"};
-  hello.pool = {6, 6};
-  hello.segments.push_back({0, 8192, 4096, 8192});
-  bool refused = false;
-  board_.Join(hello, std::make_shared<FakeSession>(),
-              [&refused](const Result<Welcome>& welcome) { refused = !welcome.ok(); });
-  EXPECT_TRUE(refused);
-  EXPECT_TRUE(members_.asked.empty());
-}
-
 TEST_F(SwitchboardTest, ReportThatIsRefusedEndsTheSession) {
   const Member node{{1, 1}};
   Hello hello;
@@ -334,40 +160,6 @@ TEST_F(SwitchboardTest, ReportThatIsRefusedEndsTheSession) {
   EXPECT_EQ(node.session->ended->code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(members_.asked.back(), "strike 1");
   EXPECT_EQ(TryJoin(node, 8192).status().code(), StatusCode::kFailedPrecondition);
-}
-
-TEST_F(SwitchboardTest, LenderIsGoneOnlyWhenItIsStruck) {
-  const Member holder = Join(1, 1 << 20);
-  const Member caller = Join(2);
-  Store(holder, "key");
-  members_.at_once = false;
-  for (int i = 0; i < 20; ++i) {
-    board_.Heard(caller.id);
-    Pass(seconds(1));
-  }
-  EXPECT_EQ(members_.asked.back(), "strike 1");
-  EXPECT_EQ(board_.counters().nodes_gone, 0U);
-  EXPECT_EQ(board_.TakeCensus().objects, 1U);
-  members_.AnswerAll();
-  EXPECT_EQ(board_.counters().nodes_gone, 1U);
-  EXPECT_EQ(board_.counters().lost_with_node, 1U);
-}
-
-TEST_F(SwitchboardTest, StrikeThatFailedIsTriedAgain) {
-  const Member node = Join(1, 8192);
-  members_.status = UnavailableError("cannot write FILE");
-  board_.Leave(node.id);
-  EXPECT_EQ(board_.counters().nodes_left, 0U);
-  Pass(seconds(3));
-  const size_t tried = members_.asked.size();
-  EXPECT_GE(tried, 4U);  // the admission, and thrice
-  EXPECT_LE(tried, 6U);
-  members_.status = Status::Ok();
-  Pass(seconds(2));
-  EXPECT_EQ(board_.counters().nodes_left, 1U);
-  const size_t done = members_.asked.size();
-  Pass(seconds(3));
-  EXPECT_EQ(members_.asked.size(), done);
 }
 
 TEST_F(SwitchboardTest, StreamsAreSharedOnlyWhileTheyAreOpen) {
