@@ -137,6 +137,19 @@ struct Completion {
   Way way = Way::kAutomatic;
 };
 
+// How long copies may take.
+struct CopyLimits {
+  // NOLINTNEXTLINE(google-explicit-constructor): usually a deadline is all there is to say.
+  CopyLimits(TimePoint copies_end, Duration silence = Duration::max())
+      : deadline(copies_end), stall(silence) {}
+
+  TimePoint deadline;
+  // A peer over a network that lets so much time pass without a sign of life, while copies wait for
+  // it, is given up: unavailable. Any copy of the engine may bring one, so that a copy which waits
+  // for its turn at a peer that is busy is not given up.
+  Duration stall;
+};
+
 // Copies submitted together. Thread-safe. Destruction cancels what is unfinished and waits until
 // all copies are final, which takes no longer than closing their paths.
 class Batch {
@@ -147,6 +160,9 @@ class Batch {
   virtual bool Wait(TimePoint until) = 0;
   // Asks unfinished copies to end soon as cancelled (or done, or in doubt). Returns at once.
   virtual void Cancel() = 0;
+  // About how many bytes of its reads have come so far: of a slice that is asked for again both
+  // times. Says nothing of writes.
+  virtual uint64_t moved() const = 0;
   // One per copy, in the order of Submit. Only after Wait returned true; lives as long as the
   // batch.
   virtual const std::vector<Completion>& completions() const = 0;
@@ -285,11 +301,11 @@ class Engine {
 
   // Starts the copies. `copies` may be gone when this returns, the pieces and their memory must
   // live until all copies are final. Bad copies end as failed; nothing else is affected.
-  virtual std::unique_ptr<Batch> Submit(std::span<const Copy> copies, TimePoint deadline) = 0;
+  virtual std::unique_ptr<Batch> Submit(std::span<const Copy> copies, const CopyLimits& limits) = 0;
 
   // Submit and wait. A single small copy is carried by the calling thread alone, since waking
   // another costs as much as the round trip.
-  virtual std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) = 0;
+  virtual std::vector<Completion> Run(std::span<const Copy> copies, const CopyLimits& limits) = 0;
 
   // Reaches a stretch in place. aborted: the guard refused; unavailable: the peer has ended, or
   // doesn't answer; not_found, invalid_argument, deadline_exceeded: as for a copy;

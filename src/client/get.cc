@@ -39,9 +39,12 @@ struct Reading {
   bool located_anew = false;
   Status first_error;
   CopyPlan::Span copies;
+  bool under_way = false;  // in a wave
 
   bool Exhausted() const { return !location || next == location->replicas.size(); }
-  bool IsLast() const { return !location || next + 1 >= location->replicas.size(); }
+  // Whether another source is left: a further replica, or the master, who may know of new ones.
+  bool IsLast() const { return next + 1 == location->replicas.size(); }
+  bool MayDoBetter() const { return !IsLast() || remembered || !located_anew; }
   const Replica& Next() const { return location->replicas[order.empty() ? next : order[next]]; }
   bool IsWhole() const { return part.offset == 0 && part.length == location->size; }
 
@@ -59,16 +62,25 @@ struct Reading {
 
 using Readings = std::vector<Reading*>;
 
-// The holder of a replica gets so long, and what its bytes take at the slowest, before another is
-// asked that may do better; at most half of the time that is left.
+// A holder that gives no sign of life for so long, or for half of the time that is left, is given
+// up where another source may do better.
 constexpr Duration kPatience = std::chrono::milliseconds(500);
+// So is one from which less than this part of the bytes has come in half of the time: it would not
+// be done in the other half.
+constexpr uint64_t kLeastPart = 4;
+// Where several holders are read at a time, one that has ended is found so late at most.
+constexpr Duration kLook = std::chrono::milliseconds(20);
 
 // Copies that were planned together.
 struct Wave {
   CopyPlan plan;
   Readings readings;
   std::unique_ptr<transfer::Batch> batch;  // null: there is nothing to copy
-  Duration time{};                         // that it was given
+  uint64_t bytes = 0;
+  Duration time{};                    // that it has until the call's end
+  Duration stall = Duration::max();   // how long its holders may be silent
+  TimePoint half = TimePoint::max();  // when it is to have come so far; max: it may be slow
+  bool too_slow = false;              // and was given up
 };
 
 uint64_t CapacityOf(const GetItem& item) {
@@ -117,13 +129,15 @@ class GetCall {
   void Accept(Located found, Reading* reading) const;
   void Use(std::shared_ptr<const Location> location, Reading* reading) const;
   void Read(const Readings& readings);
-  void ReadInTurns(Readings readings);
+  void ReadBeside(const Readings& readings);
+  void AwaitSome();
+  bool HasEnded(Wave* wave) const;
   Readings OpenHolders(const Readings& readings);
   bool OpenHolder(Reading* reading) const;
-  Wave Plan(const Readings& readings, TimePoint until) const;
-  TimePoint ShareFor(const Readings& readings) const;
+  Wave Plan(const Readings& readings) const;
   void Finish(const Wave& wave, std::span<const transfer::Completion> all);
-  void Finish(const Wave& wave);
+  void ReportUnreachable(const Wave& wave, const Reading& reading,
+                         std::span<const transfer::Completion> copies) const;
   void Judge(const Status& copied, Reading* reading);
   void Fail(Status error, Reading* reading) const;
   void Publish(Reading* reading);
@@ -135,6 +149,7 @@ class GetCall {
   GetCounters& counters_;
   std::optional<OpenPeers> own_peers_;
   OpenPeers* const peers_;
+  std::vector<Wave> waves_;  // under way
 };
 
 // Those of `readings` that have no answer yet and fulfil the condition.
@@ -146,8 +161,8 @@ Readings Open(const Readings& readings, Condition condition) {
   return open;
 }
 
-// Every round reads one replica of each object that has no answer yet; an object whose replicas
-// have all failed is located anew, once.
+// Of each object that has no answer yet one replica is being read; when that has failed, the next;
+// an object whose replicas have all failed is located anew, once.
 std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
                                     std::span<const PutId> of_puts) {
   std::vector<Reading> readings(items.size());
@@ -160,11 +175,11 @@ std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
     open.push_back(&readings[i]);
   }
   Locate(Open(open, [](const Reading& r) { return !r.location; }));
-  while (true) {
-    LocateAnew(Open(open, [](const Reading& r) { return r.Exhausted(); }));
+  while (!open.empty()) {
+    LocateAnew(Open(open, [](const Reading& r) { return !r.under_way && r.Exhausted(); }));
+    Read(Open(open, [](const Reading& r) { return !r.under_way && !r.Exhausted(); }));
+    AwaitSome();
     open = Open(open, [](const Reading&) { return true; });
-    if (open.empty()) break;
-    Read(open);
   }
   std::vector<GetResult> results;
   results.reserve(items.size());
@@ -240,45 +255,65 @@ void GetCall::Use(std::shared_ptr<const Location> location, Reading* reading) co
 
 void GetCall::Read(const Readings& readings) {
   const Readings open = OpenHolders(readings);
-  const auto is_last = [](const Reading* r) { return r->IsLast(); };
-  if (!std::all_of(open.begin(), open.end(), is_last)) return ReadInTurns(open);
-  const Wave wave = Plan(open, deadline_);
-  Finish(wave, wave.plan.copies().empty() ? std::vector<transfer::Completion>{}
-                                          : parts_.engine.Run(wave.plan.copies(), deadline_));
+  if (open.empty()) return;
+  const bool may_do_better = open.front()->MayDoBetter();
+  const bool alike = std::all_of(open.begin(), open.end(), [may_do_better](const Reading* r) {
+    return r->IsLast() && r->MayDoBetter() == may_do_better;
+  });
+  if (!alike || !waves_.empty()) return ReadBeside(open);
+  // This thread carries what it can itself.
+  const Wave wave = Plan(open);
+  Finish(wave, wave.plan.copies().empty()
+                   ? std::vector<transfer::Completion>{}
+                   : parts_.engine.Run(wave.plan.copies(), {deadline_, wave.stall}));
 }
 
-// Where there is another replica, a holder that hangs must not use up the time in which that could
-// be read: it gets a share. Each holder's copies are a batch of their own, so that none is held up
-// by another. Those that are read from their last replica may take what time there is, meanwhile.
-void GetCall::ReadInTurns(Readings readings) {
-  std::vector<Wave> last;
-  const auto start = [&](const Readings& some, TimePoint until) {
-    Wave wave = Plan(some, until);
-    if (!wave.plan.copies().empty()) wave.batch = parts_.engine.Submit(wave.plan.copies(), until);
-    return wave;
-  };
-  while (!readings.empty()) {
-    std::map<transfer::PeerId, Readings> patient;
-    std::map<transfer::PeerId, Readings> hurried;
-    for (Reading* reading : readings) {
-      (reading->IsLast() ? patient : hurried)[reading->holder].push_back(reading);
-    }
-    std::vector<Wave> first;
-    for (const auto& [holder, some] : hurried) first.push_back(start(some, ShareFor(some)));
-    for (const auto& [holder, some] : patient) last.push_back(start(some, deadline_));
-    for (const Wave& wave : first) Finish(wave);
-    Readings left;
-    for (const auto& [holder, some] : hurried) left.insert(left.end(), some.begin(), some.end());
-    readings = OpenHolders(Open(left, [](const Reading& r) { return !r.Exhausted(); }));
+// Each holder's copies are a batch of their own, so that none is held up by another. Those of
+// objects that may be had elsewhere are kept apart from those that must take what time there is.
+void GetCall::ReadBeside(const Readings& readings) {
+  std::map<std::pair<transfer::PeerId, bool>, Readings> groups;
+  for (Reading* reading : readings) {
+    groups[{reading->holder, reading->MayDoBetter()}].push_back(reading);
   }
-  for (const Wave& wave : last) Finish(wave);
+  for (const auto& [group, some] : groups) {
+    Wave wave = Plan(some);
+    if (!wave.plan.copies().empty()) {
+      wave.batch = parts_.engine.Submit(wave.plan.copies(), {deadline_, wave.stall});
+    }
+    for (Reading* reading : wave.readings) reading->under_way = true;
+    waves_.push_back(std::move(wave));
+  }
 }
 
-TimePoint GetCall::ShareFor(const Readings& readings) const {
-  uint64_t bytes = 0;
-  for (const Reading* reading : readings) bytes += reading->part.length;
-  const TimePoint now = parts_.clock.Now();
-  return now + std::min<Duration>((deadline_ - now) / 2, kPatience + SlowestCopy(bytes));
+// Returns when a wave has ended, or there is none.
+void GetCall::AwaitSome() {
+  while (!waves_.empty()) {
+    const auto ended = std::stable_partition(waves_.begin(), waves_.end(),
+                                             [this](Wave& wave) { return !HasEnded(&wave); });
+    if (ended != waves_.end()) {
+      std::vector<Wave> over(std::make_move_iterator(ended), std::make_move_iterator(waves_.end()));
+      waves_.erase(ended, waves_.end());
+      for (const Wave& wave : over) {
+        Finish(wave, wave.batch == nullptr ? std::span<const transfer::Completion>()
+                                           : wave.batch->completions());
+      }
+      return;
+    }
+    Wave& first = waves_.front();
+    const TimePoint look = After(parts_.clock.Now(), kLook);
+    (void)first.batch->Wait(waves_.size() == 1 ? first.half : std::min(first.half, look));
+  }
+}
+
+bool GetCall::HasEnded(Wave* wave) const {
+  if (wave->batch == nullptr || wave->batch->Wait(TimePoint::min())) return true;
+  if (parts_.clock.Now() < wave->half) return false;
+  wave->half = TimePoint::max();
+  if (wave->batch->moved() >= wave->bytes / kLeastPart) return false;
+  wave->too_slow = true;
+  wave->batch->Cancel();
+  while (!wave->batch->Wait(TimePoint::max())) continue;  // no longer than its paths take to close
+  return true;
 }
 
 // Those of whose replicas one is left whose holder can be opened; the others may be answered.
@@ -312,9 +347,14 @@ bool GetCall::OpenHolder(Reading* reading) const {
   return false;
 }
 
-Wave GetCall::Plan(const Readings& readings, TimePoint until) const {
+Wave GetCall::Plan(const Readings& readings) const {
+  const TimePoint now = parts_.clock.Now();
   Wave wave;
-  wave.time = until - parts_.clock.Now();
+  wave.time = deadline_ - now;
+  if (readings.front()->MayDoBetter()) {
+    wave.stall = std::min<Duration>(kPatience, wave.time / 2);
+    wave.half = After(now, wave.time / 2);
+  }
   wave.readings.reserve(readings.size());
   for (Reading* reading : readings) {
     if (reading->location->size > 0 || reading->remembered) {
@@ -327,28 +367,36 @@ Wave GetCall::Plan(const Readings& readings, TimePoint until) const {
       reading->copies = *copies;
     }
     wave.readings.push_back(reading);
+    wave.bytes += reading->part.length;
   }
   return wave;
 }
 
-void GetCall::Finish(const Wave& wave) {
-  if (wave.batch == nullptr) return Finish(wave, {});
-  while (!wave.batch->Wait(TimePoint::max())) continue;
-  Finish(wave, wave.batch->completions());
-}
-
 void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all) {
-  uint64_t bytes = 0;
-  for (const Reading* reading : wave.readings) bytes += reading->part.length;
-  const bool fair = WasFair(wave.time, bytes);
   for (Reading* reading : wave.readings) {
+    reading->under_way = false;
     const CopyPlan::Span& span = reading->copies;
     const auto copies = all.subspan(span.begin, span.end - span.begin);
-    if (parts_.failures != nullptr && fair &&
-        std::any_of(copies.begin(), copies.end(), MetNobody)) {
-      parts_.failures->Add(reading->Next().segment, parts_.clock.Now());
+    ReportUnreachable(wave, *reading, copies);
+    Status copied = transfer::FirstError(copies);
+    if (wave.too_slow && copied.code() == StatusCode::kCancelled) {
+      copied = UnavailableError("its holder is slow: in half of the time came less than 1/" +
+                                std::to_string(kLeastPart) + " of " + std::to_string(wave.bytes) +
+                                " bytes");
     }
-    Judge(transfer::FirstError(copies), reading);
+    Judge(copied, reading);
+  }
+}
+
+// A holder that was silent for long enough can't be reached. One whose copies ran out of time was
+// not silent, or is complained of already: it was given less patience before.
+void GetCall::ReportUnreachable(const Wave& wave, const Reading& reading,
+                                std::span<const transfer::Completion> copies) const {
+  if (parts_.failures == nullptr || !WasFair(std::min(wave.stall, wave.time), 0)) return;
+  if (std::any_of(copies.begin(), copies.end(), [](const transfer::Completion& completion) {
+        return completion.status.code() == StatusCode::kUnavailable;
+      })) {
+    parts_.failures->Add(reading.Next().segment, parts_.clock.Now());
   }
 }
 

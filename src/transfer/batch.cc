@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -63,18 +64,23 @@ WayCounters WayTotals::Get(Way way) const {
           .mappings = totals.mappings.load(std::memory_order_relaxed)};
 }
 
-BatchState::BatchState(std::span<const Copy> copies, TimePoint deadline,
+BatchState::BatchState(std::span<const Copy> copies, const CopyLimits& limits,
                        std::shared_ptr<WayTotals> totals)
     : copies_(copies.begin(), copies.end()),
-      deadline_(deadline),
+      limits_(limits),
       totals_(std::move(totals)),
       sizes_(copies.size(), 0),
       unfinished_(copies.size()),
       completions_(copies.size()) {}
 
+TimePoint BatchState::reach_by() const {
+  if (limits_.stall == Duration::max()) return limits_.deadline;
+  return std::min(limits_.deadline, submitted_ + limits_.stall);
+}
+
 Status BatchState::Ended() const {
   if (cancelled_.load(std::memory_order_relaxed)) return CancelledError("the batch was cancelled");
-  if (BootClock::now() >= deadline_) {
+  if (BootClock::now() >= limits_.deadline) {
     return DeadlineExceededError("the batch's deadline passed before the copy ended");
   }
   return Status::Ok();

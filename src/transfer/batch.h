@@ -37,7 +37,8 @@ class WayTotals {
 // Thread-safe; shared by the submitter's Batch and the ways that still carry a part of it.
 class BatchState {
  public:
-  BatchState(std::span<const Copy> copies, TimePoint deadline, std::shared_ptr<WayTotals> totals);
+  BatchState(std::span<const Copy> copies, const CopyLimits& limits,
+             std::shared_ptr<WayTotals> totals);
 
   size_t size() const { return copies_.size(); }
   const Copy& copy(size_t index) const { return copies_[index]; }
@@ -45,11 +46,16 @@ class BatchState {
   uint64_t size_of(size_t index) const { return sizes_[index]; }
   void SetSize(size_t index, uint64_t size) { sizes_[index] = size; }
 
-  TimePoint deadline() const { return deadline_; }
   TimePoint submitted() const { return submitted_; }
+  Duration stall() const { return limits_.stall; }
+  // By when a peer is to have been reached: the deadline, or earlier.
+  TimePoint reach_by() const;
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   // OK while the batch should go on; else cancelled or deadline_exceeded.
   Status Ended() const;
+
+  void NoteMoved(uint64_t bytes) { moved_.fetch_add(bytes, std::memory_order_relaxed); }
+  uint64_t moved() const { return moved_.load(std::memory_order_relaxed); }
 
   // Ends a copy: exactly once for each, when it touches memory no more.
   void Finish(size_t index, Outcome outcome, Status status, Way way);
@@ -62,11 +68,12 @@ class BatchState {
 
  private:
   const std::vector<Copy> copies_;
-  const TimePoint deadline_;
+  const CopyLimits limits_;
   const TimePoint submitted_ = BootClock::now();
   const std::shared_ptr<WayTotals> totals_;
   std::vector<uint64_t> sizes_;  // unchanging after validation
   std::atomic<bool> cancelled_ = false;
+  std::atomic<uint64_t> moved_ = 0;
 
   Mutex mu_;
   CondVar all_final_;
@@ -83,6 +90,7 @@ class SubmittedBatch final : public Batch {
 
   bool Wait(TimePoint until) override { return state_->Wait(until); }
   void Cancel() override { state_->Cancel(); }
+  uint64_t moved() const override { return state_->moved(); }
   const std::vector<Completion>& completions() const override { return state_->completions(); }
 
  private:

@@ -159,8 +159,8 @@ class EngineParts {
   void Rename(const Incarnation& incarnation);
   Result<PeerId> Open(std::string_view descriptor);
   void Close(PeerId id);
-  std::shared_ptr<BatchState> Submit(std::span<const Copy> copies, TimePoint deadline);
-  std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline);
+  std::shared_ptr<BatchState> Submit(std::span<const Copy> copies, const CopyLimits& limits);
+  std::vector<Completion> Run(std::span<const Copy> copies, const CopyLimits& limits);
   Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline);
   WayCounters counters(Way way) const { return totals_->Get(way); }
   ServedCounters served();
@@ -392,7 +392,7 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
   });
   if (parcel == parcels->rend()) {
     KVSTORE_ASSIGN_OR_RETURN(Target target, peers_.Find(copy.peer, batch->submitted()));
-    Result<Transport*> way = FindWay(target, copy.region, copy.access, batch->deadline(), false);
+    Result<Transport*> way = FindWay(target, copy.region, copy.access, batch->reach_by(), false);
     if (!way.ok()) {
       // A way may have been looked for until there was no time left.
       KVSTORE_RETURN_IF_ERROR(batch->Ended());
@@ -419,14 +419,15 @@ std::vector<EngineParts::Routed> EngineParts::Sort(const std::shared_ptr<BatchSt
   return parcels;
 }
 
-std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies, TimePoint deadline) {
-  auto batch = std::make_shared<BatchState>(copies, deadline, totals_);
+std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
+                                                const CopyLimits& limits) {
+  auto batch = std::make_shared<BatchState>(copies, limits, totals_);
   for (Routed& routed : Sort(batch)) routed.transport->Post(std::move(routed.parcel));
   return batch;
 }
 
-std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, TimePoint deadline) {
-  const auto batch = std::make_shared<BatchState>(copies, deadline, totals_);
+std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const CopyLimits& limits) {
+  const auto batch = std::make_shared<BatchState>(copies, limits, totals_);
   std::vector<Routed> parcels = Sort(batch);
   uint64_t total = 0;
   for (const Routed& routed : parcels) {
@@ -479,11 +480,11 @@ class HostEngine final : public Engine {
   void Rename(Incarnation incarnation) override { parts_->Rename(incarnation); }
   Result<PeerId> Open(std::string_view descriptor) override { return parts_->Open(descriptor); }
   void Close(PeerId peer) override { parts_->Close(peer); }
-  std::unique_ptr<Batch> Submit(std::span<const Copy> copies, TimePoint deadline) override {
-    return std::make_unique<SubmittedBatch>(parts_->Submit(copies, deadline));
+  std::unique_ptr<Batch> Submit(std::span<const Copy> copies, const CopyLimits& limits) override {
+    return std::make_unique<SubmittedBatch>(parts_->Submit(copies, limits));
   }
-  std::vector<Completion> Run(std::span<const Copy> copies, TimePoint deadline) override {
-    return parts_->Run(copies, deadline);
+  std::vector<Completion> Run(std::span<const Copy> copies, const CopyLimits& limits) override {
+    return parts_->Run(copies, limits);
   }
   std::vector<Stretch> TouchedByOthers(RegionId region) override {
     return parts_->TouchedByOthers(region);

@@ -15,6 +15,7 @@
 namespace kvstore::client {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using testing::Failed;
@@ -39,6 +40,7 @@ class GetTest : public ::testing::Test {
     ASSERT_EQ(PutObjects(pool_.parts, {&item, 1}, options)[0], Status::Ok());
     pool_.engine.copies = 0;
     pool_.engine.deadlines.clear();
+    pool_.engine.stalls.clear();
   }
 
   // From here on what is located is remembered for five seconds.
@@ -709,14 +711,120 @@ TEST_F(GetTest, ATimeoutWithoutEndDoesNotOverflow) {
 
 // ---- holders that can't be reached --------------------------------------------------------------
 
-TEST_F(GetTest, AHolderThatHangsGetsAShareOfTheTimeWhereAnotherReplicaIs) {
+TEST_F(GetTest, AHolderThatIsSilentIsGivenUpAndThenTheNextIsRead) {
   Put("k", Value(5000), 2);
-  Fail(0, DeadlineExceededError("hangs"));
+  Fail(0, UnavailableError("no sign of life"));
   const TimePoint now = pool_.clock.Now();
   EXPECT_EQ(GetOne("k").value, Value(5000));
-  ASSERT_EQ(pool_.engine.deadlines.size(), 2u);
-  EXPECT_EQ(pool_.engine.deadlines[0], now + std::chrono::milliseconds(500));
-  EXPECT_EQ(pool_.engine.deadlines[1], now + seconds(10));
+  EXPECT_THAT(pool_.engine.stalls, ElementsAre(milliseconds(500), milliseconds(500)));
+  EXPECT_THAT(pool_.engine.deadlines, ElementsAre(now + seconds(10), now + seconds(10)));
+}
+
+TEST_F(GetTest, WithLittleTimeLeftSilenceMayTakeHalfOfIt) {
+  Put("k", Value(5000), 2);
+  Fail(0, UnavailableError("no sign of life"));
+  Get({"k"}, 20'000, milliseconds(300));
+  EXPECT_EQ(pool_.engine.stalls.at(0), milliseconds(150));
+}
+
+TEST_F(GetTest, TheLastReplicaMayBeSilentOnceTheMasterHasNamedItAgain) {
+  Put("k", Value(5000));
+  Fail(0, UnavailableError("no sign of life"));
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(pool_.master.finds.size(), 2u);
+  EXPECT_THAT(pool_.engine.stalls, ElementsAre(milliseconds(500), Duration::max()));
+}
+
+// It was learned when the object had one replica; by now there are more.
+TEST_F(GetTest, ARememberedHolderThatIsSilentLeavesTimeToAskTheMasterAgain) {
+  PutAndRemember("k", Value(5000));
+  Put("other", Value(5000), 3);
+  pool_.master.objects["k"].replicas.push_back(pool_.master.objects["other"].replicas[1]);
+  Fail(0, UnavailableError("no sign of life"));
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  ASSERT_EQ(pool_.master.finds.size(), 1u);
+  EXPECT_EQ(pool_.engine.stalls.at(0), milliseconds(500));
+}
+
+// Copies that take their time, of the pool's clock.
+class SlowBatch final : public transfer::Batch {
+ public:
+  SlowBatch(FakePool& pool, std::span<const Copy> copies, TimePoint ends_at, uint64_t moved)
+      : pool_(pool), copies_(copies.begin(), copies.end()), ends_at_(ends_at), moved_(moved) {}
+
+  bool Wait(TimePoint until) override {
+    if (completions_.empty() && pool_.clock.Now() < std::min(until, ends_at_)) {
+      pool_.clock.AdvanceTo(std::min(until, ends_at_));
+    }
+    if (completions_.empty() && pool_.clock.Now() >= ends_at_) {
+      completions_ = pool_.engine.Run(copies_, ends_at_);
+    }
+    return !completions_.empty();
+  }
+  void Cancel() override {
+    completions_.assign(copies_.size(), Failed(CancelledError("the batch was cancelled")));
+  }
+  uint64_t moved() const override { return moved_; }
+  const std::vector<Completion>& completions() const override { return completions_; }
+
+ private:
+  FakePool& pool_;
+  const std::vector<Copy> copies_;
+  const TimePoint ends_at_;
+  const uint64_t moved_;
+  std::vector<Completion> completions_;
+};
+
+class SlowHolders : public GetTest {
+ protected:
+  // Copies from that node, of whose bytes so many have come until then, end after `time`.
+  void Slow(size_t node, Duration time, uint64_t moved = 0) {
+    pool_.engine.submit = [=, this, before = pool_.engine.submit](
+                              std::span<const Copy> copies) -> std::unique_ptr<transfer::Batch> {
+      if (copies[0].peer != node) return before ? before(copies) : nullptr;
+      return std::make_unique<SlowBatch>(pool_, copies, pool_.clock.Now() + time, moved);
+    };
+  }
+};
+
+TEST_F(SlowHolders, AHolderFromWhichBytesFlowIsNotGivenUpThoughAnotherReplicaIs) {
+  Put("k", Value(8000), 2);
+  Slow(0, seconds(9), 2000);
+  Failures failures;
+  pool_.parts.failures = &failures;
+  EXPECT_EQ(GetOne("k").value, Value(8000));
+  EXPECT_EQ(counters_.other_replicas, 0u);
+  EXPECT_THAT(failures.untold().Take(), ElementsAre());
+}
+
+TEST_F(SlowHolders, OneThatWouldNotBeDoneInTimeIsGivenUpAtHalfOfItAndNotComplainedOf) {
+  Put("k", Value(8000), 2);
+  Slow(0, seconds(9), 1999);
+  Failures failures;
+  pool_.parts.failures = &failures;
+  const TimePoint began = pool_.clock.Now();
+  EXPECT_EQ(GetOne("k").value, Value(8000));
+  EXPECT_EQ(counters_.other_replicas, 1u);
+  EXPECT_EQ(pool_.clock.Now() - began, seconds(5));
+  EXPECT_THAT(failures.untold().Take(), ElementsAre());
+}
+
+TEST_F(SlowHolders, AnObjectWhoseHolderHasFailedDoesNotWaitForAnothersSlowOne) {
+  Put("a", Value(8000), 2);
+  Put("b", Value(8000), 3);
+  auto& replicas = pool_.master.objects["b"].replicas;
+  replicas.erase(replicas.begin());  // on nodes 1 and 2
+  Slow(0, seconds(8), 8000);
+  Fail(1, UnavailableError("no sign of life"));
+  const TimePoint began = pool_.clock.Now();
+  Duration read_after{};
+  pool_.engine.after_bytes = [&](const Copy& copy) {
+    if (copy.peer == 2) read_after = pool_.clock.Now() - began;
+  };
+  const auto got = Get({"a", "b"});
+  EXPECT_EQ(got[0].value, Value(8000));
+  EXPECT_EQ(got[1].value, Value(8000));
+  EXPECT_LT(read_after, seconds(1));
 }
 
 TEST_F(GetTest, AHolderThatCouldNotBeReachedIsReadLastForAWhileAndComplainedOf) {

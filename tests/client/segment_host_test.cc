@@ -113,12 +113,12 @@ class SharingEngine final : public transfer::Engine {
   }
   void Close(transfer::PeerId peer) override { real_->Close(peer); }
   std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy> copies,
-                                          TimePoint deadline) override {
-    return real_->Submit(copies, deadline);
+                                          const transfer::CopyLimits& limits) override {
+    return real_->Submit(copies, limits);
   }
   std::vector<transfer::Completion> Run(std::span<const transfer::Copy> copies,
-                                        TimePoint deadline) override {
-    return real_->Run(copies, deadline);
+                                        const transfer::CopyLimits& limits) override {
+    return real_->Run(copies, limits);
   }
   Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest& request,
                                                  TimePoint deadline) override {

@@ -9,8 +9,10 @@ using transfer::Completion;
 using transfer::Copy;
 using transfer::Outcome;
 
-std::vector<Completion> FakeEngine::Run(std::span<const Copy> batch, TimePoint deadline) {
-  deadlines.push_back(deadline);
+std::vector<Completion> FakeEngine::Run(std::span<const Copy> batch,
+                                        const transfer::CopyLimits& limits) {
+  deadlines.push_back(limits.deadline);
+  stalls.push_back(limits.stall);
   std::vector<Completion> completions;
   for (const Copy& copy : batch) {
     ++copies;
@@ -102,6 +104,7 @@ class EndedBatch final : public transfer::Batch {
   explicit EndedBatch(std::vector<Completion> completions) : completions_(std::move(completions)) {}
   bool Wait(TimePoint) override { return true; }
   void Cancel() override {}
+  uint64_t moved() const override { return 0; }
   const std::vector<Completion>& completions() const override { return completions_; }
 
  private:
@@ -111,8 +114,15 @@ class EndedBatch final : public transfer::Batch {
 }  // namespace
 
 std::unique_ptr<transfer::Batch> FakeEngine::Submit(std::span<const Copy> batch,
-                                                    TimePoint deadline) {
-  return std::make_unique<EndedBatch>(Run(batch, deadline));
+                                                    const transfer::CopyLimits& limits) {
+  if (submit) {
+    deadlines.push_back(limits.deadline);
+    stalls.push_back(limits.stall);
+    if (std::unique_ptr<transfer::Batch> made = submit(batch)) return made;
+    deadlines.pop_back();
+    stalls.pop_back();
+  }
+  return std::make_unique<EndedBatch>(Run(batch, limits));
 }
 
 }  // namespace kvstore::testing

@@ -27,12 +27,16 @@ class FakeEngine final : public transfer::Engine {
   // Not OK: that is what becomes of the mapping.
   std::function<Status(const transfer::MapRequest&)> instead_of_mapping;
 
+  // What Submit returns; null: it carries the copies at once, as Run does.
+  std::function<std::unique_ptr<transfer::Batch>(std::span<const transfer::Copy>)> submit;
+
   std::vector<TimePoint> deadlines;  // of Run and Submit, in order
+  std::vector<Duration> stalls;      // likewise
   size_t copies = 0;                 // in all
   size_t mappings = 0;               // alive
 
   std::vector<transfer::Completion> Run(std::span<const transfer::Copy> batch,
-                                        TimePoint deadline) override;
+                                        const transfer::CopyLimits& limits) override;
   Result<transfer::PeerId> Open(std::string_view descriptor) override;
   Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest& request,
                                                  TimePoint) override;
@@ -44,7 +48,8 @@ class FakeEngine final : public transfer::Engine {
   Incarnation incarnation() const override { return {}; }
   void Rename(Incarnation) override {}
   void Close(transfer::PeerId) override {}
-  std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy>, TimePoint) override;
+  std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy> batch,
+                                          const transfer::CopyLimits& limits) override;
   std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId) override { return {}; }
   transfer::WayCounters counters(transfer::Way) const override { return {}; }
   transfer::ServedCounters served() const override { return {}; }

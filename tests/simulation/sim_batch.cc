@@ -9,7 +9,11 @@ using transfer::Access;
 using transfer::Outcome;
 
 BatchState::BatchState(Fabric* fabric, Process* process, std::span<const transfer::Copy> copies)
-    : fabric_(fabric), process_(process), completions_(copies.size()), unfinished_(copies.size()) {
+    : fabric_(fabric),
+      process_(process),
+      completions_(copies.size()),
+      unfinished_(copies.size()),
+      heard_at_(fabric->scheduler()->now()) {
   progress_.reserve(copies.size());
   for (const transfer::Copy& copy : copies) {
     Progress& progress = progress_.emplace_back();
@@ -22,8 +26,12 @@ void BatchState::Answered(size_t copy, const Frame& frame, const Status& verdict
   Progress& progress = progress_[copy];
   if (progress.is_final) return;
   --progress.unanswered;
+  heard_at_ = fabric_->scheduler()->now();
   if (!verdict.ok() && progress.refusal.ok()) progress.refusal = verdict;
-  if (verdict.ok() && progress.access == Access::kRead) Scatter(copy, frame.bytes);
+  if (verdict.ok() && progress.access == Access::kRead) {
+    Scatter(copy, frame.bytes);
+    moved_ += frame.bytes.size();
+  }
   if (progress.unanswered > 0) return;
   Finish(copy, progress.refusal.ok() ? Outcome::kDone : Outcome::kFailed, progress.refusal);
 }
@@ -42,6 +50,18 @@ void BatchState::Lost(size_t copy, const Status& why) {
 
 void BatchState::LoseAll(const Status& why) {
   for (size_t i = 0; i < progress_.size(); ++i) Lost(i, why);
+}
+
+void BatchState::LoseWaiting(const Status& why) {
+  for (size_t i = 0; i < progress_.size(); ++i) {
+    if (!progress_[i].call_off) Lost(i, why);
+  }
+}
+
+std::optional<Instant> BatchState::WaitsSince() const {
+  const bool waits = std::any_of(progress_.begin(), progress_.end(),
+                                 [](const Progress& p) { return !p.is_final && !p.call_off; });
+  return waits ? std::optional(heard_at_) : std::nullopt;
 }
 
 void BatchState::Finish(size_t copy, Outcome outcome, Status status) {

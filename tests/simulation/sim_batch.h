@@ -41,6 +41,10 @@ class BatchState {
   // No frame of the copy will be answered any more: it ends as failed, or in doubt.
   void Lost(size_t copy, const Status& why);
   void LoseAll(const Status& why);
+  // Those alone that depend on a holder.
+  void LoseWaiting(const Status& why);
+  // No holder has answered any of it since then, and some of it waits for one; none: nothing does.
+  std::optional<Instant> WaitsSince() const;
   void Finish(size_t copy, transfer::Outcome outcome, Status status);
 
   // The local bytes [from, from + n) of a copy, gathered from its pieces.
@@ -49,6 +53,7 @@ class BatchState {
   // See transfer::Batch.
   bool Wait(TimePoint until);
   const std::vector<transfer::Completion>& completions() const { return completions_; }
+  uint64_t moved() const { return moved_; }
 
  private:
   struct Progress {
@@ -70,6 +75,8 @@ class BatchState {
   std::vector<transfer::Completion> completions_;
   size_t unfinished_;
   std::optional<Scheduler::Waiter> waiter_;
+  Instant heard_at_;
+  uint64_t moved_ = 0;  // bytes
 };
 
 // What Submit hands out. Its destruction makes all copies final.
@@ -80,6 +87,7 @@ class SimBatch final : public transfer::Batch {
 
   bool Wait(TimePoint until) override { return state_->Wait(until); }
   void Cancel() override { state_->LoseAll(CancelledError("the batch was cancelled")); }
+  uint64_t moved() const override { return state_->moved(); }
   const std::vector<transfer::Completion>& completions() const override {
     return state_->completions();
   }

@@ -83,10 +83,13 @@ void SimEngine::Close(transfer::PeerId peer) {
 }
 
 std::unique_ptr<transfer::Batch> SimEngine::Submit(std::span<const Copy> copies,
-                                                   TimePoint deadline) {
+                                                   const transfer::CopyLimits& limits) {
   auto state = std::make_shared<BatchState>(fabric_, process_, copies);
   for (size_t i = 0; i < copies.size(); ++i) Start(state, i, copies[i]);
-  fabric_->scheduler()->At(process_->WhenShown(deadline), process_,
+  if (limits.stall < limits.deadline - process_->Now()) {
+    WatchSilence(state, limits.stall, fabric_->scheduler()->now() + limits.stall);
+  }
+  fabric_->scheduler()->At(process_->WhenShown(limits.deadline), process_,
                            [weak = std::weak_ptr<BatchState>(state)] {
                              if (const auto alive = weak.lock()) {
                                alive->LoseAll(DeadlineExceededError("the copy's time ran out"));
@@ -95,11 +98,24 @@ std::unique_ptr<transfer::Batch> SimEngine::Submit(std::span<const Copy> copies,
   return std::make_unique<SimBatch>(std::move(state));
 }
 
-std::vector<transfer::Completion> SimEngine::Run(std::span<const Copy> copies, TimePoint deadline) {
-  const auto batch = Submit(copies, deadline);
-  if (!batch->Wait(deadline)) {
+void SimEngine::WatchSilence(std::weak_ptr<BatchState> batch, Duration stall, Instant look_at) {
+  fabric_->scheduler()->At(look_at, process_, [this, batch = std::move(batch), stall] {
+    const auto alive = batch.lock();
+    const std::optional<Instant> silent_since = alive ? alive->WaitsSince() : std::nullopt;
+    if (!silent_since) return;
+    if (fabric_->scheduler()->now() < *silent_since + stall) {
+      return WatchSilence(alive, stall, *silent_since + stall);
+    }
+    alive->LoseWaiting(UnavailableError("the peer gave no sign of life"));
+  });
+}
+
+std::vector<transfer::Completion> SimEngine::Run(std::span<const Copy> copies,
+                                                 const transfer::CopyLimits& limits) {
+  const auto batch = Submit(copies, limits);
+  if (!batch->Wait(limits.deadline)) {
     batch->Cancel();
-    batch->Wait(deadline);
+    batch->Wait(limits.deadline);
   }
   return batch->completions();
 }

@@ -33,9 +33,9 @@ class SimEngine final : public transfer::Engine {
   Result<transfer::PeerId> Open(std::string_view descriptor) override;
   void Close(transfer::PeerId peer) override;
   std::unique_ptr<transfer::Batch> Submit(std::span<const transfer::Copy> copies,
-                                          TimePoint deadline) override;
+                                          const transfer::CopyLimits& limits) override;
   std::vector<transfer::Completion> Run(std::span<const transfer::Copy> copies,
-                                        TimePoint deadline) override;
+                                        const transfer::CopyLimits& limits) override;
   std::vector<transfer::Stretch> TouchedByOthers(transfer::RegionId region) override;
   Result<std::unique_ptr<transfer::Mapping>> Map(const transfer::MapRequest& request,
                                                  TimePoint deadline) override;
@@ -70,6 +70,8 @@ class SimEngine final : public transfer::Engine {
     std::shared_ptr<SharedLink> link;      // null: its memory is not shared, or not yet
   };
 
+  // Gives the batch up when its holders have been silent for so long.
+  void WatchSilence(std::weak_ptr<BatchState> batch, Duration stall, Instant look_at);
   void Start(const std::shared_ptr<BatchState>& batch, size_t index, const transfer::Copy& copy);
   void StartHere(const std::shared_ptr<BatchState>& batch, size_t index, const transfer::Copy& copy,
                  uint64_t size);

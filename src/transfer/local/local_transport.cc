@@ -43,7 +43,7 @@ void LocalTransport::Carry(Parcel parcel) {
   }
 }
 
-Status LocalTransport::CopyOne(const BatchState& batch, size_t index) {
+Status LocalTransport::CopyOne(BatchState& batch, size_t index) {
   const Copy& copy = batch.copy(index);
   const uint64_t size = batch.size_of(index);
   KVSTORE_RETURN_IF_ERROR(batch.Ended());
@@ -59,6 +59,7 @@ Status LocalTransport::CopyOne(const BatchState& batch, size_t index) {
     const uint64_t length = std::min(size - done, kMoveBytes);
     MoveBytes(copy.access, &cursor, memory.data() + done, length);
     done += length;
+    batch.NoteMoved(length);
   }
   if (copy.access == Access::kRead && !memory.StoodToTheEnd()) {
     return AbortedError("the memory was withdrawn during the read; its bytes mean nothing");

@@ -95,6 +95,7 @@ Status ShmCopier::Move(const ShmRegion& region, const Parcel& parcel, size_t ind
     MoveBytes(copy.access, &cursor, memory + done, length);
     if (done == 0) Step(ShmStep::kFirstSlice);
     done += length;
+    parcel.batch->NoteMoved(length);
   }
   Step(ShmStep::kLastSlice);
   return Status::Ok();

@@ -81,7 +81,7 @@ void ShmTransport::Carry(Parcel parcel) {
       status = peer.status();
       if (peer.ok()) {
         Result<std::shared_ptr<ShmRegion>> found =
-            (*peer)->Find(copy.region, copy.access, parcel.batch->deadline());
+            (*peer)->Find(copy.region, copy.access, parcel.batch->reach_by());
         status = found.status();
         if (found.ok()) region = *std::move(found);
       }

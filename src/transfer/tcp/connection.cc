@@ -85,17 +85,38 @@ Status Connection::SayHello(const Incarnation& wanted, Patience& patience) {
   return Status::Ok();
 }
 
+// What is taken says that the path is good, long before the answer to a large write comes over a
+// slow one. That this end can send says nothing: its kernel keeps what nobody takes.
+bool Connection::SomeTaken() {
+  if (untaken_ == 0) return false;
+  const uint64_t before = std::exchange(untaken_, socket_.Unacknowledged());
+  return untaken_ < before;
+}
+
 Status Connection::WaitStep(short events, Patience& patience) {
-  if (WaitReady(socket_.fd(), events, kWaitStep)) return Status::Ok();
+  const bool ready = WaitReady(socket_.fd(), events, kWaitStep);
+  if ((!ready || (events & POLLOUT) != 0) && SomeTaken()) {
+    last_moved_ = BootClock::now();
+    patience.Heard(0);
+  }
+  if (ready) return Status::Ok();
   KVSTORE_RETURN_IF_ERROR(patience.Ended());
   if (BootClock::now() - last_moved_ < stall_) return Status::Ok();
   return UnavailableError("the peer moved no byte for " + Milliseconds(stall_) +
                           "; it is paused, overloaded or unreachable");
 }
 
-Status Connection::Moved(const IoStep& step) {
+Status Connection::Sent(const IoStep& step) {
   if (step.over()) return UnavailableError("the connection broke: " + step.Reason());
   if (step.bytes > 0) last_moved_ = BootClock::now();
+  untaken_ += step.bytes;
+  return Status::Ok();
+}
+
+Status Connection::Received(const IoStep& step) {
+  if (step.over()) return UnavailableError("the connection broke: " + step.Reason());
+  if (step.bytes > 0) last_moved_ = BootClock::now();
+  received_ += step.bytes;
   return Status::Ok();
 }
 
@@ -104,7 +125,7 @@ Status Connection::SendAll(std::span<const std::byte> bytes, Patience& patience)
   while (!bytes.empty()) {
     const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     const IoStep step = socket_.Send(std::span(&part, 1), false);
-    KVSTORE_RETURN_IF_ERROR(Moved(step));
+    KVSTORE_RETURN_IF_ERROR(Sent(step));
     bytes = bytes.subspan(step.bytes);
     if (step.blocked) KVSTORE_RETURN_IF_ERROR(WaitStep(POLLOUT, patience));
   }
@@ -115,7 +136,8 @@ Status Connection::ReceiveAll(std::span<std::byte> bytes, Patience& patience) {
   while (!bytes.empty()) {
     const iovec part{bytes.data(), bytes.size()};
     const IoStep step = socket_.Receive(std::span(&part, 1));
-    KVSTORE_RETURN_IF_ERROR(Moved(step));
+    KVSTORE_RETURN_IF_ERROR(Received(step));
+    if (step.bytes > 0) patience.Heard(step.bytes);
     bytes = bytes.subspan(step.bytes);
     if (step.blocked) KVSTORE_RETURN_IF_ERROR(WaitStep(POLLIN, patience));
   }
@@ -194,7 +216,10 @@ Status Connection::Step(Job& job, Patience& patience) {
   const bool more_to_send = unsent_ < flights_.size();
   KVSTORE_RETURN_IF_ERROR(
       WaitStep(static_cast<short>(POLLIN | (more_to_send ? POLLOUT : 0)), patience));
-  return ReceiveSome(job);
+  const uint64_t before = received_;
+  const Status status = ReceiveSome(job);
+  if (received_ > before) patience.Heard(received_ - before);
+  return status;
 }
 
 Status Connection::SendFlights() {
@@ -215,7 +240,7 @@ Status Connection::SendFlights() {
     if (gathered < body_left) break;  // the list is full: nothing may follow before the rest
   }
   const IoStep step = socket_.Send(std::span(parts.data(), used), false);
-  KVSTORE_RETURN_IF_ERROR(Moved(step));
+  KVSTORE_RETURN_IF_ERROR(Sent(step));
   for (uint64_t left = step.bytes; left > 0;) {
     Flight& flight = flights_[unsent_];
     const uint64_t moved = std::min(left, flight.frame_bytes - flight.sent);
@@ -241,7 +266,7 @@ Status Connection::ReceiveSome(Job& job) {
   // What comes behind the data may be read ahead, unless there is data that found no room above.
   if (direct == data_left_) parts[used++] = input_.FreeSpace();
   const IoStep step = socket_.Receive(std::span(parts.data(), used));
-  KVSTORE_RETURN_IF_ERROR(Moved(step));
+  KVSTORE_RETURN_IF_ERROR(Received(step));
   if (step.bytes > 0) answered_ = true;
   const uint64_t placed = std::min<uint64_t>(step.bytes, direct);
   if (placed > 0) {

@@ -24,6 +24,8 @@ class Patience {
  public:
   virtual ~Patience() = default;
   virtual Status Ended() = 0;
+  // The peer has given a sign of life: so many bytes, or none, but its machine has taken some.
+  virtual void Heard(uint64_t bytes) = 0;
 };
 
 struct ConnectionTimeouts {
@@ -79,6 +81,8 @@ class Connection {
   Status ReceiveAll(std::span<std::byte> bytes, Patience& patience);
   // Waits a step; an error when patience or the stall timeout ended.
   Status WaitStep(short events, Patience& patience);
+  // Whether the peer's machine has taken bytes since the last look.
+  bool SomeTaken();
 
   void TakeSlices(Job& job);
   Status Step(Job& job, Patience& patience);
@@ -87,13 +91,16 @@ class Connection {
   Status Digest(Job& job);
   Status TakeReply(Job& job, const Reply& reply);
   void EndFlight(Job& job, Status verdict);
-  Status Moved(const IoStep& step);
+  Status Sent(const IoStep& step);
+  Status Received(const IoStep& step);
 
   const Socket socket_;
   const uint64_t id_;
   Duration stall_;
   InputBuffer input_;
   TimePoint last_moved_;
+  uint64_t received_ = 0;  // bytes in all
+  uint64_t untaken_ = 0;   // bytes that were sent and not taken at the last look, or sent since
   uint32_t next_sequence_ = 0;
 
   // The exchange that is going on.

@@ -39,8 +39,12 @@ class Job {
   uint64_t total_bytes() const { return total_bytes_; }
   size_t copy_count() const { return copies_.size(); }
 
-  // OK while the job should go on.
+  // OK while the job should go on, for all that is known here.
   Status Ended() const { return batch_->Ended(); }
+  // How long the peer may be silent from `submitted` on.
+  Duration stall() const { return batch_->stall(); }
+  TimePoint submitted() const { return batch_->submitted(); }
+  void NoteMoved(uint64_t bytes) { batch_->NoteMoved(bytes); }
 
   // The next slice to carry; none when all have been handed out. Skips the rest of failed copies.
   std::optional<Slice> Next();

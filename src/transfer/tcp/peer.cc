@@ -18,6 +18,11 @@ constexpr int kMaxBroken = 2;
 constexpr uint64_t kBytesPerWorker = 2 * kSliceBytes;
 constexpr size_t kCopiesPerWorker = 512;
 
+std::string Milliseconds(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
+         " ms";
+}
+
 size_t WorthwhileWorkers(const Job& job, uint32_t connections) {
   const uint64_t by_size =
       std::max(job.total_bytes() / kBytesPerWorker, job.copy_count() / kCopiesPerWorker);
@@ -37,8 +42,12 @@ class TcpPeer::JobPatience final : public Patience {
       peer_.FailEndedJobs();
       next_look_ = BootClock::now() + kWaitStep;
     }
-    if (peer_.closing_) return UnavailableError("the peer was closed at this end");
-    return job_.Ended();
+    return peer_.Ended(job_);
+  }
+
+  void Heard(uint64_t bytes) override {
+    peer_.heard_at_.store(BootClock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    job_.NoteMoved(bytes);
   }
 
  private:
@@ -58,6 +67,8 @@ class TcpPeer::CutPatience final : public Patience {
     if (BootClock::now() < until_) return Status::Ok();
     return DeadlineExceededError("no confirmation in time");
   }
+
+  void Heard(uint64_t) override {}
 
  private:
   TcpPeer& peer_;
@@ -149,6 +160,16 @@ void TcpPeer::Carry(Job& job) {
   while (CarryShare(job, patience)) continue;
 }
 
+Status TcpPeer::Ended(const Job& job) const {
+  if (closing_) return UnavailableError("the peer was closed at this end");
+  KVSTORE_RETURN_IF_ERROR(job.Ended());
+  if (job.stall() == Duration::max()) return Status::Ok();
+  const TimePoint heard{Duration(heard_at_.load(std::memory_order_relaxed))};
+  if (BootClock::now() - std::max(heard, job.submitted()) < job.stall()) return Status::Ok();
+  return UnavailableError("the peer gave no sign of life for " + Milliseconds(job.stall()) +
+                          "; it is paused, overloaded or unreachable");
+}
+
 void TcpPeer::FailEndedJobs() {
   std::vector<std::shared_ptr<Job>> jobs;
   {
@@ -156,8 +177,7 @@ void TcpPeer::FailEndedJobs() {
     for (const Posted& posted : jobs_) jobs.push_back(posted.job);
   }
   for (const std::shared_ptr<Job>& job : jobs) {
-    Status ended = job->Ended();
-    if (ended.ok() && closing_) ended = UnavailableError("the peer was closed at this end");
+    const Status ended = Ended(*job);
     if (!ended.ok()) job->FailRest(ended);
   }
 }

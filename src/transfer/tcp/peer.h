@@ -71,6 +71,8 @@ class TcpPeer {
   void StartWorkers() REQUIRES(mu_);
   // Ends posted jobs whose time is up while all workers are busy with others.
   void FailEndedJobs() EXCLUDES(mu_);
+  // OK while that job should go on.
+  Status Ended(const Job& job) const;
 
   // Carries one fair share of the job. False: nothing of it can be carried (any more).
   bool CarryShare(Job& job, Patience& patience);
@@ -90,6 +92,9 @@ class TcpPeer {
   const std::shared_ptr<const PeerDescriptor> descriptor_;
   const TcpClientOptions options_;
   std::atomic<bool> closing_ = false;
+  // When the peer last gave a sign of life over any connection; one that carries others' copies is
+  // well, and will come to the rest.
+  std::atomic<TimePoint::rep> heard_at_ = TimePoint::min().time_since_epoch().count();
 
   Mutex mu_;
   CondVar work_;        // jobs_ or closing_ changed

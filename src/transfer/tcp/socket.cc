@@ -1,8 +1,10 @@
 #include "transfer/tcp/socket.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,6 +112,11 @@ IoStep Socket::Send(std::span<const iovec> parts, bool more) const {
 IoStep Socket::Receive(std::span<const iovec> parts) const {
   msghdr message = Message(parts);
   return Judge(recvmsg(fd_, &message, MSG_DONTWAIT), true);
+}
+
+uint64_t Socket::Unacknowledged() const {
+  int bytes = 0;
+  return ioctl(fd_, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
 void Socket::Shutdown() const { (void)shutdown(fd_, SHUT_RDWR); }

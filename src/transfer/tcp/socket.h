@@ -55,6 +55,9 @@ class Socket {
   IoStep Send(std::span<const iovec> parts, bool more) const;
   IoStep Receive(std::span<const iovec> parts) const;
 
+  // How many of the bytes that were sent the peer's machine has not acknowledged; 0: not known.
+  uint64_t Unacknowledged() const;
+
   // Ends both directions, for forked children that hold the socket too.
   void Shutdown() const;
 
