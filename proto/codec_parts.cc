@@ -134,6 +134,7 @@ void Encode(const NoteOrder& from, v1::Note* to) {
   to->set_checksum(from.checksum);
   to->set_replicas(from.replicas);
   to->set_version(from.version);
+  if (!from.replaces.writer.IsNone()) Encode(from.replaces, to->mutable_replaces());
   EncodeRetention(from.retention, to);
 }
 
@@ -152,6 +153,7 @@ Result<NoteOrder> Decode(const v1::Note& from) {
   to.checksum = from.checksum();
   to.replicas = std::max<uint32_t>(from.replicas(), 1);
   to.version = from.version();
+  if (from.has_replaces()) to.replaces = Decode(from.replaces());
   KVSTORE_RETURN_IF_ERROR(DecodeRetention(from.retention(), &to.retention));
   return to;
 }
@@ -226,7 +228,7 @@ size_t PeerBytes(const Peer& peer) {
 }
 
 size_t BytesOf(const NoteOrder& note) {
-  return 176 + RangesBytes(note.ranges) + note.key.size() + note.retention.group.size();
+  return 216 + RangesBytes(note.ranges) + note.key.size() + note.retention.group.size();
 }
 
 void EncodeKeys(const KeyBatch& from, v1::Keys* to) {

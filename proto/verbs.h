@@ -245,7 +245,8 @@ struct PrepareOrder {
 
 // What the ranges hold from now on: they are committed. The holder keeps it for the next master
 // until it retires them; refused if it has retired them already. The same grant again: the higher
-// version counts.
+// version counts. While what the put replaces may still be read elsewhere, the note names it: the
+// put is not visible before that is withdrawn everywhere.
 struct NoteOrder {
   PutId put;
   uint32_t segment = 0;
@@ -257,6 +258,7 @@ struct NoteOrder {
   uint32_t replicas = 1;  // as many as the put wants in all
   Retention retention;
   uint64_t version = 0;  // rises within a term, whenever what is to be kept changes
+  PutId replaces;        // its writer is none: nothing
   friend bool operator==(const NoteOrder&, const NoteOrder&) = default;
 };
 

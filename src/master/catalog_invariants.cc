@@ -178,8 +178,9 @@ void CheckObject(const Object& object, const NodeTable& nodes, bool one_grant_pe
     case ObjectState::kPending:
     case ObjectState::kCommitting:
       findings->Expect(key && key->unfinished == &object, Name(object) + " has not its key");
-      findings->Expect(writer && writer->unfinished.contains(object.id.sequence),
-                       Name(object) + " is not its writer's");
+      findings->Expect(
+          object.adopted || (writer && writer->unfinished.contains(object.id.sequence)),
+          Name(object) + " is not its writer's");
       findings->Expect(object.replicas.empty() == (object.state == ObjectState::kParked),
                        Name(object) + (object.replicas.empty() ? " has no memory" : " has memory"));
       break;
@@ -302,7 +303,11 @@ std::string Catalog::State::CheckInvariants() const {
     seen_missing += node->missing;
     CheckNotes(*node, &findings);
     for (const auto& segment : node->segments) {
-      findings.Expect(MayGrant(*node) || segment->List(Standing::kUnfinished).empty(),
+      bool adopted = true;
+      for (HeldReplica* r = segment->First(Standing::kUnfinished); r; r = r->next) {
+        adopted = adopted && r->object->adopted;
+      }
+      findings.Expect(MayGrant(*node) || adopted,
                       "memory of node " + node->peer.name + " was granted before its report");
     }
   }
@@ -343,9 +348,10 @@ std::string Catalog::State::CheckInvariants() const {
       findings.Expect(grants_by_end.contains({object.deadline, id}), Name(object) + " never ends");
     }
     if (object.state == ObjectState::kCommitting) {
-      findings.Expect(
-          IsHeldUp(*object.key, object) || (object.awaits_notes && object.notes_open > 0),
-          Name(object) + " waits for nothing");
+      findings.Expect(IsHeldUp(*object.key, object) ||
+                          (object.awaits_notes && object.notes_open > 0) ||
+                          (object.adopted && Gathering()),
+                      Name(object) + " waits for nothing");
     }
   }
   findings.Expect(seen_complete == complete, "complete objects are miscounted");

@@ -1,6 +1,6 @@
-// What holders keep for the next master. A put's notes go out when nothing that it replaces can be
-// read any more; a durable one becomes visible when all of them are confirmed, any other at once,
-// as long as its holders are not behind.
+// What holders keep for the next master. A durable put becomes visible when all of its notes are
+// confirmed, any other at once, as long as its holders are not behind. What a put replaces is
+// withdrawn only when the notes are confirmed: a master that is lost in between loses neither.
 
 #include <algorithm>
 
@@ -10,6 +10,7 @@ namespace kvstore::master {
 
 bool Catalog::State::AwaitsNotes(const Object& object, TimePoint now) const {
   if (!guards.durable_waits_for_notes) return false;
+  if (guards.replaced_stays_until_noted && object.key->current) return true;
   return object.durable ||
          std::any_of(object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& r) {
            return r.segment && r.segment->node().IsBehind(now, limits.note_patience);
@@ -58,6 +59,8 @@ void Catalog::State::SendNote(Event& event, OpenNote& note) {
   const bool begun = object.state == ObjectState::kComplete;
   order.retention = RetentionLeft(object, begun ? event.now : TimePoint{});
   order.version = note.version;
+  const auto replaced = replacing.find(object.id);
+  if (replaced != replacing.end()) order.replaces = replaced->second;
   event.out.Add(segment.id().holder, std::move(order));
 }
 

@@ -244,7 +244,9 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
     }
     grants_by_end.erase({object->deadline, object->id});
     Become(*object, ObjectState::kCommitting);
-    if (key.current) Retire(event, *key.current, Cause::kReplaced);
+    if (key.current && !guards.replaced_stays_until_noted) {
+      Retire(event, *key.current, Cause::kReplaced);
+    }
     CompleteIfClear(event, key);
   }
   if (object->checksum != checksum) {
@@ -278,9 +280,16 @@ void Catalog::State::CompleteIfClear(Event& event, KeyEntry& key) {
   if (!object->notes_sent) {
     object->notes_sent = true;
     object->awaits_notes = AwaitsNotes(*object, event.now);
+    if (key.current) replacing.emplace(object->id, key.current->id);
     Note(event, *object);
   }
   if (object->awaits_notes && object->notes_open > 0) return;
+  // What it replaces may yet be reported.
+  if (Gathering()) return;
+  if (key.current) {
+    Retire(event, *key.current, Cause::kReplaced);
+    return CompleteIfClear(event, key);
+  }
   Complete(event, *object);
 }
 
@@ -297,7 +306,10 @@ void Catalog::State::Complete(Event& event, Object& object) {
   object.committed = event.now;
   key.current = &object;
   key.unfinished = nullptr;
-  nodes.Find(object.id.writer)->unfinished.erase(object.id.sequence);
+  replacing.erase(object.id);
+  if (Node* const writer = nodes.Find(object.id.writer)) {
+    writer->unfinished.erase(object.id.sequence);
+  }
   ++complete;
   ++counters.puts_committed;
   BeginKeeping(event.now, object);

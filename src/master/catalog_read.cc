@@ -83,7 +83,10 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
     WaitingItem item = Reader(i, WaitingVerb::kPin);
     item.hard = verb.hard;
     item.soft = verb.soft;
-    if (IsUnsettled(key)) {
+    // What is about to be replaced is not what is to be kept.
+    const bool being_replaced =
+        key && key->unfinished && key->unfinished->state == ObjectState::kCommitting;
+    if (being_replaced || IsUnsettled(key)) {
       WaitForKey(event, asking, item, verb.keys[i]);
       continue;
     }

@@ -72,8 +72,9 @@ void Catalog::State::BeginReign(TimePoint now, const Reign& reign) {
 // ---- what waits for the missing
 
 bool Catalog::State::IsUnsettled(const KeyEntry* key) const {
+  if (key && key->current) return false;
   if (key && key->unfinished && key->unfinished->state == ObjectState::kCommitting) return true;
-  return Gathering() && guards.misses_wait_for_reports && !(key && key->current);
+  return Gathering() && guards.misses_wait_for_reports;
 }
 
 void Catalog::State::DoWhileGathering(Event& event, const Asking& asking,
@@ -127,6 +128,11 @@ void Catalog::State::DoHeldUp(Event& event, const std::vector<WaitingItem*>& ite
 void Catalog::State::NobodyIsMissing(Event& event) {
   contradicted.clear();
   held_up_puts.clear();
+  std::vector<PutId> unsettled;
+  for (const auto& [put, replaced] : replacing) unsettled.push_back(put);
+  for (const PutId& put : unsettled) {
+    if (Object* const object = Find(put)) CompleteIfClear(event, *object->key);
+  }
   for (const auto& [incarnation, node] : nodes.all()) {
     for (WaitingItem* item : waiting.OfCaller(incarnation)) {
       KeyEntry* const key = item->key;
@@ -227,13 +233,14 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
     return Contradiction(whose + ": no writer puts so");
   }
   Object* object = Find(note.put);
-  if (object && object->state == ObjectState::kComplete &&
+  if (object && object->state != ObjectState::kRetiring &&
       (*object->key->key != note.key || object->size != note.size ||
        object->checksum != note.checksum)) {
     return Contradiction(whose + ": another node has it otherwise");
   }
-  if (object && object->state != ObjectState::kComplete &&
-      object->state != ObjectState::kRetiring) {
+  const bool settled = object && (object->state == ObjectState::kComplete ||
+                                  object->state == ObjectState::kRetiring);
+  if (object && !settled && !replacing.contains(note.put)) {
     return Contradiction(whose + ": it is under way");
   }
   if (object) {
@@ -250,7 +257,9 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
   }
   HeldReplica& replica = object->replicas.emplace_back();
   replica.object = object;
-  if (!segment->Adopt(&replica, note.ranges, note.birth, Standing::kEvictable)) {
+  const bool committing = object->state == ObjectState::kCommitting;
+  const Standing standing = committing ? Standing::kUnfinished : Standing::kEvictable;
+  if (!segment->Adopt(&replica, note.ranges, note.birth, standing)) {
     object->replicas.pop_back();
     if (object->replicas.empty()) Unadopt(*object);
     return Contradiction(whose + ": its memory is named twice");
@@ -264,6 +273,12 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
     return Status::Ok();
   }
   replica.noted = true;
+  if (committing) {
+    // Another holder may know that nothing is replaced any more.
+    if (note.replaces.writer.IsNone()) Complete(event, *object);
+    DoHeldUpPut(event, note.put);
+    return Status::Ok();
+  }
   TakeRetention(event.now, note.retention, *object);
   SettleStandings(event.now, *object);
   Review(event, *object);
@@ -272,7 +287,24 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
   return Status::Ok();
 }
 
-// A put of the last reign: visible, unless there is another of its key.
+// Two puts of one key stand in manifests together while the one replaces the other: then it is
+// known which is the newer. So it is where they have the same bytes: it does not matter.
+bool Catalog::State::Contradicts(const KeyEntry& key, const NoteOrder& note,
+                                 const Object& object) const {
+  const bool beside_current = !key.current || key.current->SameBytesAs(object) ||
+                              (key.current->id == note.replaces && !key.unfinished);
+  const bool beside_unfinished = !key.unfinished || IsReplaced(note.put, key) ||
+                                 (key.unfinished->id == note.replaces && !key.current);
+  return !beside_current || !beside_unfinished;
+}
+
+bool Catalog::State::IsReplaced(const PutId& put, const KeyEntry& key) const {
+  if (!key.unfinished) return false;
+  const auto replaced = replacing.find(key.unfinished->id);
+  return replaced != replacing.end() && replaced->second == put;
+}
+
+// A put of the last reign: visible, unless there is another of its key, or may be.
 Object& Catalog::State::AddAdopted(Event& event, const NoteOrder& note) {
   KeyEntry& key = FindOrAddKey(note.key);
   Object& object = objects[note.put];
@@ -284,42 +316,63 @@ Object& Catalog::State::AddAdopted(Event& event, const NoteOrder& note) {
   object.committed = event.now;
   object.outcome = Outcome::kCommitted;
   object.key = nullptr;
-  Object* const rival = key.current;
-  if (rival && !rival->SameBytesAs(object)) {
+  if (Contradicts(key, note, object)) {
     contradicted.insert(note.key);
     event.out.AddContradicted(note.key);
-    Retire(event, *rival, Cause::kHoldersLost);
+    Object* const unfinished = key.unfinished;
+    Object* const current = key.current;
+    if (unfinished) Retire(event, *unfinished, Cause::kHoldersLost);
+    if (current) Retire(event, *current, Cause::kHoldersLost);
   }
-  // Which of two with the same bytes is the newer nobody knows: what is kept is kept as long, and
-  // in as many replicas, as either was to be.
-  if (rival && rival->state == ObjectState::kComplete && rival->SameBytesAs(object)) {
-    rival->replicas_wanted = std::max(rival->replicas_wanted, object.replicas_wanted);
-    TakeRetention(event.now, note.retention, *rival);
-    ExpireLater(event.now, note.retention.ttl, *rival);
-  }
-  if (rival || contradicted.contains(note.key)) {
+  if (contradicted.contains(note.key)) {
     object.state = ObjectState::kRetiring;
     return object;
   }
-  object.state = ObjectState::kComplete;
+  // Which of two with the same bytes is the newer nobody knows: what is kept is kept as long, and
+  // in as many replicas, as either was to be.
+  Object* const twin = key.current && key.current->SameBytesAs(object) ? key.current : nullptr;
+  if (twin) {
+    object.state = ObjectState::kRetiring;
+    twin->replicas_wanted = std::max(twin->replicas_wanted, object.replicas_wanted);
+    TakeRetention(event.now, note.retention, *twin);
+    ExpireLater(event.now, note.retention.ttl, *twin);
+    return object;
+  }
   object.key = &key;
-  key.current = &object;
-  ++complete;
   SetRetention(object, note.retention);
-  BeginKeeping(event.now, object);
   if (Node* const writer = nodes.Find(note.put.writer)) {
     writer->outcomes.Begin(note.put.sequence, limits.outcomes_kept_per_writer);
   }
+  // What is being replaced had replaced what it was to, or it would not have been visible.
+  const bool is_replaced = IsReplaced(note.put, key);
+  if (key.unfinished && !is_replaced) Complete(event, *key.unfinished);
+  if (!note.replaces.writer.IsNone() && !is_replaced) {
+    object.was_visible = false;
+    object.notes_sent = true;
+    object.state = ObjectState::kCommitting;
+    key.unfinished = &object;
+    replacing.emplace(note.put, note.replaces);
+    return object;
+  }
+  object.state = ObjectState::kComplete;
+  key.current = &object;
+  ++complete;
+  BeginKeeping(event.now, object);
   return object;
 }
 
 // It was given no memory after all.
 void Catalog::State::Unadopt(Object& object) {
-  if (object.key) {
+  if (KeyEntry* const key = object.key) {
     EndKeeping(object);
-    object.key->current = nullptr;
-    --complete;
-    ForgetIfEmpty(*object.key);
+    replacing.erase(object.id);
+    if (key->unfinished == &object) {
+      key->unfinished = nullptr;
+    } else {
+      key->current = nullptr;
+      --complete;
+    }
+    ForgetIfEmpty(*key);
   }
   objects.erase(PutId(object.id));
 }
@@ -415,7 +468,7 @@ void Catalog::State::ForgetUnreported(Event& event, Node& node) {
     std::vector<HeldReplica*> unreported;
     for (size_t s = 0; s < kStandings; ++s) {
       const auto standing = static_cast<Standing>(s);
-      if (!IsCommitted(standing)) continue;
+      if (IsRetiring(standing)) continue;
       for (HeldReplica* r = segment->First(standing); r; r = r->next) {
         if (r->sent < node.report_began) unreported.push_back(r);
       }

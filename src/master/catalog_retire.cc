@@ -64,7 +64,8 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
     key.leaving.push_back(&object);
   } else {
     grants_by_end.erase({object.deadline, object.id});
-    writer->unfinished.erase(object.id.sequence);
+    if (writer) writer->unfinished.erase(object.id.sequence);
+    replacing.erase(object.id);
     key.unfinished = nullptr;
     if (object.notes_sent) {
       key.leaving.push_back(&object);  // the next master would take a holder's note for committed
@@ -81,7 +82,7 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
     if (replica.segment && !IsRetiring(replica.standing)) OrderRetirement(event, replica);
   }
   if (object.was_visible || !object.key) AnswerEnded(event, object);
-  if (!object.was_visible) AnswerReaders(event, key);
+  if (!object.was_visible && !IsUnsettled(&key)) AnswerReaders(event, key);
   const bool has_left_key = object.key == nullptr;
   if (object.not_withdrawn == 0) LeaveKey(event, object);
   if (object.not_free == 0) objects.erase(PutId(object.id));

@@ -344,6 +344,9 @@ struct Catalog::State {
   Status Adopt(Event& event, Node& node, const NoteOrder& note);
   Status AdoptHeld(Event& event, Node& node, const HeldMemory& held);
   Object& AddAdopted(Event& event, const NoteOrder& note);
+  // Whether what is known of the key can't stand beside the note.
+  bool Contradicts(const KeyEntry& key, const NoteOrder& note, const Object& object) const;
+  bool IsReplaced(const PutId& put, const KeyEntry& key) const;
   void Unadopt(Object& object);
   void LetLeave(Object& object, const std::string& name);
   void TakeRetention(TimePoint now, const Retention& left, Object& object);
@@ -442,8 +445,8 @@ struct Catalog::State {
   void ResendOrders(Event& event, Node& node, TimePoint sent_until);
   void Suspect(Event& event, Node& node);
   void Trust(Event& event, Node& node);
-  // `committing`: those too that it has asked to commit. They need nothing more of it, and what
-  // they replace is lost already, so that silence alone does not end them.
+  // `committing`: those too that it has asked to commit. They need nothing more of it, so
+  // that silence alone does not end them.
   void AbortPutsOf(Event& event, Node& writer, bool committing);
   // It is to be struck from the durable members, and dropped then; one that lends nothing is
   // dropped now. From here on it is not taken back. `what`: kLeft or kGone, `why`: see NodeEvent.
@@ -504,6 +507,8 @@ struct Catalog::State {
   ByteBudget copy_budget;
   TaskTable tasks;
   uint64_t next_note = 1;
+  // What puts that are kCommitting were noted to replace. Until they are complete it may be read.
+  std::map<PutId, PutId> replacing;
 
   TimePoint began{};                 // of the reign
   Duration longest_lease{};          // ever allowed in this pool

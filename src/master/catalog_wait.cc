@@ -81,7 +81,7 @@ std::string Catalog::State::WhyUnsettled(const KeyEntry& key) const {
   if (!key.leaving.empty()) {
     return "node " + SlowestHolder(key) + " has not withdrawn an older object of the key";
   }
-  if (key.unfinished) {
+  if (key.unfinished && !Gathering()) {
     return "node " + SlowestNoter(*key.unfinished) +
            " has not confirmed that it keeps the object for the next "
            "master";

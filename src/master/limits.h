@@ -58,6 +58,7 @@ struct Guards {
   bool misses_wait_for_reports = true;         // reigns: a miss while members are missing
   bool nothing_evicted_for_longest_lease = true;  // reigns: leases that the last master gave
   bool durable_waits_for_notes = true;            // notes: else the next master does not know it
+  bool replaced_stays_until_noted = true;         // notes: else a lost master takes both along
 };
 
 }  // namespace kvstore::master

@@ -35,7 +35,7 @@ struct Object;
 enum class ObjectState : uint8_t {
   kParked,      // waits for room; holds no memory; its key is taken
   kPending,     // granted: its writer may write until the deadline; invisible
-  kCommitting,  // committed by its writer, waits until an older object of the key is withdrawn
+  kCommitting,  // committed by its writer: to be noted, and what it replaces withdrawn
   kComplete,    // visible
   kRetiring,    // given up: its memory comes back as the holders confirm
 };

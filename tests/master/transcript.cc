@@ -162,7 +162,8 @@ void Transcript::SetGuards(const Command& command) {
       {"grant_after_report", &Guards::grant_after_report},
       {"misses_wait_for_reports", &Guards::misses_wait_for_reports},
       {"nothing_evicted_for_longest_lease", &Guards::nothing_evicted_for_longest_lease},
-      {"durable_waits_for_notes", &Guards::durable_waits_for_notes}};
+      {"durable_waits_for_notes", &Guards::durable_waits_for_notes},
+      {"replaced_stays_until_noted", &Guards::replaced_stays_until_noted}};
   for (const std::string& name : Split(command.Option("off", ""), ',')) {
     if (!names.contains(name)) command.Fail("no such guard");
     guards_.*names.at(name) = false;

@@ -45,6 +45,7 @@ void Transcript::HandReport(const Command& command) {
     note.checksum = parts.size() > 5 ? std::stoull(parts[5]) : note.put.sequence;
     note.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
     note.retention.hard_pin = command.Has("pin");
+    if (command.Has("replaces")) note.replaces = ParsePut(command.Option("replaces", ""));
     report.notes.push_back(note);
   }
   if (command.Has("held")) {
@@ -87,7 +88,8 @@ void Transcript::TakeNote(const std::string& node, const NoteOrder& note) {
     return;
   }
   Line("=> " + node + " note " + PutText(note.put) + " " + note.key +
-       (note.retention.hard_pin ? " pinned" : ""));
+       (note.retention.hard_pin ? " pinned" : "") +
+       (note.replaces.writer.IsNone() ? "" : " replaces " + PutText(note.replaces)));
   holders_[node].notes[note.put] = note;
 }
 

@@ -115,7 +115,8 @@ NoteOrder LargestNote(uint64_t sequence) {
           ~uint64_t{0},
           8,
           {true, Duration::max(), Duration::max(), std::string(255, 'g'), ~uint32_t{0}},
-          ~uint64_t{0}};
+          ~uint64_t{0},
+          {{~uint64_t{0}, ~uint64_t{0}}, ~uint64_t{0}}};
 }
 
 TEST(CutOrders, NoOrdersAreNoMessage) { EXPECT_TRUE(CutToMessages(Orders{1, {}}).empty()); }

@@ -122,9 +122,17 @@ inline uint32_t AnySegment() { return static_cast<uint32_t>(AnyNumber()); }
 inline uint64_t AnyExtent() { return Below<uint64_t>(uint64_t{1} << 44); }
 
 inline NoteOrder AnyNote() {
-  return {AnyPut(),         AnySegment(), AnyNumber(), AnyRanges(),
-          AnyBytes(1, 100), AnyExtent(),  AnyNumber(), 1 + Below<uint32_t>(8),
-          AnyRetention(),   AnyNumber()};
+  return {AnyPut(),
+          AnySegment(),
+          AnyNumber(),
+          AnyRanges(),
+          AnyBytes(1, 100),
+          AnyExtent(),
+          AnyNumber(),
+          1 + Below<uint32_t>(8),
+          AnyRetention(),
+          AnyNumber(),
+          Below(2) ? AnyPut() : PutId()};
 }
 
 inline Replica AnyReplica() { return {{AnyIncarnation(), AnySegment()}, AnyNumber(), AnyRanges()}; }

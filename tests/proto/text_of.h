@@ -82,7 +82,7 @@ inline std::ostream& operator<<(std::ostream& out, const PrepareOrder& v) {
 inline std::ostream& operator<<(std::ostream& out, const NoteOrder& v) {
   return out << "note " << v.put << ' ' << v.segment << ' ' << v.birth << v.ranges << v.key << ' '
              << v.size << ' ' << v.checksum << ' ' << v.replicas << ' ' << v.retention << ' '
-             << v.version;
+             << v.version << ' ' << v.replaces;
 }
 inline std::ostream& operator<<(std::ostream& out, const CopyOrder& v) {
   return out << "copy " << v.put << ' ' << v.size << ' ' << v.checksum << ' ' << v.from << ' '
