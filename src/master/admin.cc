@@ -12,6 +12,7 @@
 namespace kvstore::master {
 namespace {
 
+constexpr std::string_view kAnswered = "kvstore-answered";  // as kvctl's admin_stub has it
 constexpr uint32_t kDefaultLines = 1000;
 constexpr uint32_t kMostLines = 4096;
 constexpr size_t kMaxPrefixBytes = 1024;  // as long as a key
@@ -19,6 +20,8 @@ constexpr size_t kReplyBytes = 1u << 20;  // then a page ends early
 
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                  const Status& status = Status::Ok()) {
+  // So that what the master calls unavailable is told from a master that is.
+  context->AddTrailingMetadata(std::string(kAnswered), "1");
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpc(status));
   return reactor;
@@ -46,6 +49,13 @@ grpc::ServerUnaryReactor* AdminService::ListNodes(grpc::CallbackServerContext* c
                                                   const v1::ListNodesRequest*,
                                                   v1::ListNodesReply* reply) {
   for (const NodeLine& node : switchboard_.ListNodes()) Fill(node, reply->add_nodes());
+  return Answer(context);
+}
+
+grpc::ServerUnaryReactor* AdminService::ListDeparted(grpc::CallbackServerContext* context,
+                                                     const v1::ListDepartedRequest*,
+                                                     v1::ListDepartedReply* reply) {
+  for (const NodeEvent& event : switchboard_.ListDeparted()) Fill(event, reply->add_events());
   return Answer(context);
 }
 
@@ -80,10 +90,11 @@ grpc::ServerUnaryReactor* AdminService::ListObjects(grpc::CallbackServerContext*
   }
   const uint32_t limit = request->limit() == 0 ? kDefaultLines : request->limit();
   // One more than is shown, to know whether there is more.
-  const std::vector<ObjectLine> lines =
+  const Result<std::vector<ObjectLine>> lines =
       switchboard_.ListObjects(request->prefix(), request->after(), size_t{limit} + 1);
+  if (!lines.ok()) return Answer(context, lines.status());
   size_t bytes = 0;
-  for (const ObjectLine& line : lines) {
+  for (const ObjectLine& line : *lines) {
     if (reply->objects_size() == static_cast<int>(limit) || bytes > kReplyBytes) {
       reply->set_more(true);
       break;
@@ -110,8 +121,9 @@ grpc::ServerUnaryReactor* AdminService::Evict(grpc::CallbackServerContext* conte
                                               v1::EvictReply* reply) {
   const Result<EvictRequest> evict = Decode(*request);
   if (!evict.ok()) return Answer(context, evict.status());
-  Fill(switchboard_.Evict(*evict), reply);
-  return Answer(context);
+  const EvictOutcome outcome = switchboard_.Evict(*evict);
+  Fill(outcome, reply);
+  return Answer(context, outcome.status);
 }
 
 grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context,

@@ -23,6 +23,9 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
                                       const v1::ListNodesRequest* request,
                                       v1::ListNodesReply* reply) override;
+  grpc::ServerUnaryReactor* ListDeparted(grpc::CallbackServerContext* context,
+                                         const v1::ListDepartedRequest* request,
+                                         v1::ListDepartedReply* reply) override;
   grpc::ServerUnaryReactor* ListSegments(grpc::CallbackServerContext* context,
                                          const v1::ListSegmentsRequest* request,
                                          v1::ListSegmentsReply* reply) override;

@@ -35,16 +35,6 @@ std::string_view StateName(const NodeLine& node) {
   return node.suspected ? "suspected" : "live";
 }
 
-void Fill(const NodeEvent& from, v1::Event* to) {
-  to->set_kind(std::string(EventName(from.what)));
-  to->set_node(Text(from.name));
-  Encode(from.node, to->mutable_incarnation());
-  to->set_lends(from.lends);
-  to->set_lasted_us(Microseconds(from.lasted));
-  to->set_objects_lost(from.objects_lost);
-  to->set_bytes_lost(from.bytes_lost);
-}
-
 void Fill(const ObjectEvent& from, v1::Event* to) {
   to->set_kind(std::string(EventName(from.what)));
   to->set_node(Text(from.node));
@@ -147,6 +137,16 @@ void Fill(const EvictOutcome& from, v1::EvictReply* to) {
   to->set_objects(from.objects);
   to->set_bytes(from.bytes);
   for (const Status& status : from.statuses) Fill(status, to->add_outcomes());
+}
+
+void Fill(const NodeEvent& from, v1::Event* to) {
+  to->set_kind(std::string(EventName(from.what)));
+  to->set_node(Text(from.name));
+  Encode(from.node, to->mutable_incarnation());
+  to->set_lends(from.lends);
+  to->set_lasted_us(Microseconds(from.lasted));
+  to->set_objects_lost(from.objects_lost);
+  to->set_bytes_lost(from.bytes_lost);
 }
 
 void Fill(const TaskLine& from, v1::Task* to) {

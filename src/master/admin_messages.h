@@ -22,6 +22,7 @@ void Fill(const ObjectLine& from, v1::ObjectLine* to);
 void Fill(const ObjectDetail& from, v1::DescribeObjectReply* to);
 void Fill(const EvictOutcome& from, v1::EvictReply* to);
 void Fill(const TaskLine& from, v1::Task* to);
+void Fill(const NodeEvent& from, v1::Event* to);
 // `began`: of the master's uptime.
 void Fill(const PoolEvent& from, TimePoint began, v1::Event* to);
 

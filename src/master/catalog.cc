@@ -199,7 +199,7 @@ void Catalog::HandleTally(Incarnation node, const ClientTally& tally) {
 
 Result<Effects> Catalog::Drain(TimePoint now, std::string_view node, bool drain) {
   Event event{now, Outbox(state_->term)};
-  KVSTORE_RETURN_IF_ERROR(state_->Drain(event, node, drain));
+  KVSTORE_RETURN_IF_ERROR(state_->OrNotKnown(state_->Drain(event, node, drain)));
   return event.out.Take(state_->nodes);
 }
 
@@ -207,6 +207,7 @@ Result<uint64_t> Catalog::StartTask(TimePoint now, const TaskRequest& request, E
   Event event{now, Outbox(state_->term)};
   Result<uint64_t> id = state_->StartTask(event, request);
   *effects = event.out.Take(state_->nodes);
+  if (!id.ok()) return state_->OrNotKnown(id.status());
   return id;
 }
 
@@ -220,7 +221,13 @@ EvictOutcome Catalog::Evict(TimePoint now, const EvictRequest& request, Effects*
 }
 
 Result<ObjectDetail> Catalog::Describe(TimePoint now, std::string_view key) const {
-  return state_->Describe(now, key);
+  Result<ObjectDetail> detail = state_->Describe(now, key);
+  if (!detail.ok()) return state_->OrNotKnown(detail.status());
+  return detail;
+}
+
+Status Catalog::AllIsKnown() const {
+  return state_->AllIsKnown();
 }
 
 void Catalog::WatchObjects(bool on) { state_->watched = on; }

@@ -279,8 +279,11 @@ struct EvictRequest {
 
 struct EvictOutcome {
   uint64_t objects = 0, bytes = 0;  // evicted
-  // Per key: OK, not_found, failed_precondition (leased, pinned, unfinished).
+  // Per key: OK, not_found, failed_precondition (leased, pinned, unfinished); unavailable: not
+  // known, as members are missing.
   std::vector<Status> statuses;
+  // Without keys. unavailable: nothing was evicted, as members are missing.
+  Status status;
 };
 
 // Which objects exist, where they lie, who may write where, and when memory is free again.
@@ -350,7 +353,11 @@ class Catalog {
   Effects Tick(TimePoint now);
 
   // ---- what operators do (service admin). Names are those of nodes; where several live ones have
-  // the same, all are meant.
+  // the same, all are meant. While members of the last reign are missing, what is not found, or
+  // can't be done without them, is unavailable: the status says how many.
+
+  // Not OK, but unavailable: what is not known may yet be reported.
+  Status AllIsKnown() const;
 
   // The node's objects move to others, or are evicted where they are not pinned and there is no
   // room; then it is told to leave. `drain` false: no longer. not_found: no such node;
@@ -369,6 +376,8 @@ class Catalog {
   const Counters& counters() const;
   ClientReport ReportClients() const;
   std::vector<NodeLine> ListNodes(TimePoint now) const;
+  // How lenders have ended under this master: kLeft and kGone, the last 1000, oldest first.
+  std::vector<NodeEvent> ListDeparted() const;
   std::vector<SegmentLine> ListSegments(TimePoint now) const;
   // Up to `limit` committed objects with the prefix and a key greater than `after`, in key order.
   // O(all objects).

@@ -114,6 +114,9 @@ EvictOutcome Catalog::State::EvictOnRequest(Event& event, const EvictRequest& re
   outcome.objects = counters.evicted_by_operator - before.evicted_by_operator +
                     counters.evicted_with_group - before.evicted_with_group;
   outcome.bytes = counters.bytes_evicted - before.bytes_evicted;
+  if (request.keys.empty() && outcome.objects == 0 && Gathering()) {
+    outcome.status = UnavailableError("nothing could be evicted: " + WhoIsMissing());
+  }
   return outcome;
 }
 
@@ -122,7 +125,7 @@ Status Catalog::State::EvictByName(Event& event, std::string_view name) {
   if (!key || !key->current) {
     return key && key->unfinished
                ? FailedPreconditionError("unfinished: a put of the key is under way")
-               : NotFoundError("no such object");
+               : OrNotKnown(NotFoundError("no such object"));
   }
   Object& object = *key->current;
   if (object.hard_pin || object.soft_pin_end > event.now) {

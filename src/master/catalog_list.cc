@@ -94,6 +94,10 @@ std::vector<NodeLine> Catalog::ListNodes(TimePoint now) const {
   return lines;
 }
 
+std::vector<NodeEvent> Catalog::ListDeparted() const {
+  return {state_->departed.begin(), state_->departed.end()};
+}
+
 std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
   std::vector<SegmentLine> lines;
   for (const auto& [incarnation, node] : state_->nodes.all()) {

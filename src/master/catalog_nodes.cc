@@ -11,6 +11,7 @@ namespace kvstore::master {
 namespace {
 
 constexpr uint64_t kSmallestGranule = 4096;
+constexpr size_t kDepartedKept = 1000;
 constexpr uint64_t kLargestSegment = uint64_t{1} << 56;
 
 // Parked puts for which room is being made on this node.
@@ -256,6 +257,8 @@ void Catalog::State::Drop(Event& event, Node& node) {
   }
   dropped.objects_lost = counters.lost_with_node - before.lost_with_node;
   dropped.bytes_lost = counters.bytes_lost_with_node - before.bytes_lost_with_node;
+  if (dropped.lends) departed.push_back(dropped);
+  if (departed.size() > kDepartedKept) departed.pop_front();
   event.out.Add(std::move(dropped));
   NoLongerMissing(event, node);
   nodes.NeverTakeBack(node.peer.incarnation);

@@ -24,6 +24,7 @@
 //   catalog_invariants.cc  what must always hold
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -249,6 +250,9 @@ struct Catalog::State {
   static std::string SlowestHolder(const KeyEntry& key);
   std::string WhyUnsettled(const KeyEntry& key) const;
   std::string WhoIsMissing() const;
+  // Unavailable while members are missing; so is what may be otherwise with them.
+  Status AllIsKnown() const;
+  Status OrNotKnown(Status status) const;
   // Answers it, or lets it wait for something else.
   void AnswerReader(Event& event, WaitingItem* reader);
   void PinReader(Event& event, WaitingItem* reader, Object& object);
@@ -523,6 +527,7 @@ struct Catalog::State {
   std::map<SegmentId, TimePoint> sick;  // since when
   bool watched = false;                 // somebody wants to know what becomes of objects
   ClientTotals clients;
+  std::deque<NodeEvent> departed;  // lenders, oldest first
 };
 
 }  // namespace kvstore::master

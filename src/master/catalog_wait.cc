@@ -94,6 +94,18 @@ std::string Catalog::State::WhoIsMissing() const {
          " of the pool's nodes have not reported since the master's start";
 }
 
+Status Catalog::State::AllIsKnown() const {
+  if (!Gathering() || !guards.misses_wait_for_reports) return Status::Ok();
+  return UnavailableError(WhoIsMissing() + "; ask again when they have, or are gone");
+}
+
+Status Catalog::State::OrNotKnown(Status status) const {
+  const bool may_change =
+      status.code() == StatusCode::kNotFound || status.code() == StatusCode::kFailedPrecondition;
+  const Status known = AllIsKnown();
+  return may_change && !known.ok() ? known : status;
+}
+
 void Catalog::State::AnswerStatus(Event& event, const RequestName& request, uint32_t index,
                                   WaitingVerb verb, Status status) {
   switch (verb) {

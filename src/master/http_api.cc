@@ -215,7 +215,7 @@ Result<std::string> HttpApi::Objects(const HttpTarget& target) const {
   {
     MutexLock lock(listing_);
     // One more than is shown, to know whether there is more.
-    lines = switchboard_.ListObjects(prefix, after, limit + 1);
+    KVSTORE_ASSIGN_OR_RETURN(lines, switchboard_.ListObjects(prefix, after, limit + 1));
   }
   return PageOf(
       "objects", lines, limit, after, [](const ObjectLine& line) { return line.key; },

@@ -81,9 +81,11 @@ class Switchboard {
   Snapshot TakeSnapshot() const EXCLUDES(mu_);
   Counters counters() const EXCLUDES(mu_);
   std::vector<NodeLine> ListNodes() const EXCLUDES(mu_);
+  std::vector<NodeEvent> ListDeparted() const EXCLUDES(mu_);
   std::vector<SegmentLine> ListSegments() const EXCLUDES(mu_);
-  std::vector<ObjectLine> ListObjects(std::string_view prefix, std::string_view after,
-                                      size_t limit) const EXCLUDES(mu_);
+  // Those of the catalog; unavailable: members of the last reign are missing.
+  Result<std::vector<ObjectLine>> ListObjects(std::string_view prefix, std::string_view after,
+                                              size_t limit) const EXCLUDES(mu_);
   Result<ObjectDetail> Describe(std::string_view key) const EXCLUDES(mu_);
   std::vector<TaskLine> ListTasks() const EXCLUDES(mu_);
 

@@ -32,14 +32,21 @@ std::vector<NodeLine> Switchboard::ListNodes() const {
   return catalog_.ListNodes(clock_.Now());
 }
 
+std::vector<NodeEvent> Switchboard::ListDeparted() const {
+  MutexLock lock(mu_);
+  return catalog_.ListDeparted();
+}
+
 std::vector<SegmentLine> Switchboard::ListSegments() const {
   MutexLock lock(mu_);
   return catalog_.ListSegments(clock_.Now());
 }
 
-std::vector<ObjectLine> Switchboard::ListObjects(std::string_view prefix, std::string_view after,
-                                                 size_t limit) const {
+Result<std::vector<ObjectLine>> Switchboard::ListObjects(std::string_view prefix,
+                                                         std::string_view after,
+                                                         size_t limit) const {
   MutexLock lock(mu_);
+  KVSTORE_RETURN_IF_ERROR(catalog_.AllIsKnown());
   return catalog_.ListObjects(clock_.Now(), prefix, after, limit);
 }
 

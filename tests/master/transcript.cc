@@ -104,8 +104,8 @@ void Transcript::Execute(const std::string& line) {
   } else if (verb == "withdrawn" || verb == "free" || verb == "ready" || verb == "copied" ||
              verb == "released") {
     Acknowledge(command);
-  } else if (verb == "census" || verb == "nodes" || verb == "segments" || verb == "objects" ||
-             verb == "counters") {
+  } else if (verb == "census" || verb == "nodes" || verb == "departed" || verb == "segments" ||
+             verb == "objects" || verb == "describe" || verb == "counters") {
     List(command);
   } else {
     Ask(command);
@@ -242,6 +242,7 @@ void Transcript::Evict(const Command& command) {
   const EvictOutcome outcome = catalog_->Evict(now_, request, &effects);
   Line("evicted " + std::to_string(outcome.objects) + " objects, " + Granules(outcome.bytes));
   for (const Status& status : outcome.statuses) Line(status.ToString());
+  if (!outcome.status.ok()) Line(outcome.status.ToString());
   Show(effects);
 }
 
@@ -414,6 +415,11 @@ void Transcript::List(const Command& command) {
            std::to_string(segment.free_ranges) + ", largest " + Granules(segment.largest_free) +
            ", " + SpaceText(segment.space));
     }
+  } else if (command.verb() == "describe") {
+    const Result<ObjectDetail> object = catalog_->Describe(now_, command.Argument(0));
+    Line(object.ok() ? command.Argument(0) + " is there" : object.status().ToString());
+  } else if (command.verb() == "departed") {
+    for (const NodeEvent& event : catalog_->ListDeparted()) ShowNode(event);
   } else if (command.verb() == "objects") {
     for (const ObjectLine& object :
          catalog_->ListObjects(now_, command.Option("prefix", ""), command.Option("after", ""),

@@ -43,7 +43,7 @@
 //          part=yes counter= term= pin=yes replicas=      where `join report=no`; else a node that
 //          is new reports, unseen, that its memory is empty
 //   watch on|off                    object events are shown: `* NAME KEY PUT`
-//   census, nodes, segments, objects, counters NAME...
+//   census, nodes, departed, segments, objects, describe KEY, counters NAME...
 //
 // Replies are `-> CALLER #REQUEST.INDEX`, orders `=> NODE`. Broken invariants are printed too.
 

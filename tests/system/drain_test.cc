@@ -110,5 +110,30 @@ TEST_F(SlowDrains, ThatAreUndoneLeaveANodeThatTakesObjectsAgain) {
   EXPECT_EQ(a->process().WaitForExit(Duration{}), std::nullopt);
 }
 
+// Neither has left as it was asked to; the wait for it says so.
+TEST_F(SlowDrains, OfANodeThatDiesOrIsStoppedHaveFailed) {
+  const auto c = StartNode("c");
+  const auto client = Connect();
+  ASSERT_TRUE(c->running() && client);
+  const auto drain = [&](NodeProcess& node, const std::string& name, int signal) {
+    PutTold(*client, name, 2, kObjectBytes, {.preferred_nodes = {name}});
+    ChildProcess drained({KVSTORE_KVCTL_PATH, "--master", master_.address(), "drain", "--wait",
+                          "--within", "1m", name});
+    EXPECT_TRUE(drained.WaitForLine("left", seconds(30)));  // its progress
+    node.process().Signal(signal);
+    EXPECT_EQ(drained.WaitForExit(seconds(60)), 1);
+    return drained.output();
+  };
+  const auto a = StartNode("a");
+  ASSERT_TRUE(a->running());
+  EXPECT_THAT(drain(*a, "a", SIGKILL),
+              testing::AllOf(testing::HasSubstr("node 'a' is gone before it was drained"),
+                             testing::HasSubstr("are lost with it")));
+  const auto b = StartNode("b");
+  ASSERT_TRUE(b->running());
+  EXPECT_THAT(drain(*b, "b", SIGTERM),
+              testing::HasSubstr("node 'b' has left before it was drained"));
+}
+
 }  // namespace
 }  // namespace kvstore::cluster

@@ -3,6 +3,7 @@
 
 #include "system/master_restart.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -18,6 +19,7 @@
 #include "kvstore/client.h"
 #include "system/told_value.h"
 #include "thread_annotations.h"
+#include "tools/program.h"
 
 namespace kvstore::cluster {
 namespace {
@@ -193,6 +195,23 @@ TEST_F(MasterRestart, WhoWaitsTooShortIsToldHowManyNodesAreMissing) {
       << put;
   const Status removed = client_->Remove(on_[0], milliseconds(500));
   EXPECT_EQ(removed.code(), StatusCode::kDeadlineExceeded) << removed;
+  // So is an operator, at once.
+  const std::vector<std::vector<std::string>> commands = {{"locate", on_[1]},
+                                                          {"evict", on_[1]},
+                                                          {"evict", "--bytes", "1MiB"},
+                                                          {"drain", "shelf-1"},
+                                                          {"drain", "shelf-0"},
+                                                          {"copy", "--to", "shelf-1", on_[0]},
+                                                          {"copy", "--to", "shelf-0", on_[1]},
+                                                          {"ls"}};
+  for (std::vector<std::string> words : commands) {
+    words.insert(words.begin(), {KVSTORE_KVCTL_PATH, "--master", master_->address()});
+    const Finished asked = RunProgram(words);
+    EXPECT_EQ(asked.code, 1) << words[3];
+    EXPECT_THAT(asked.out + asked.err,
+                testing::HasSubstr("1 of the pool's nodes have not reported"))
+        << words[3];
+  }
 
   nodes_[1]->process().Signal(SIGCONT);
   EXPECT_EQ(Read(on_[1]), "version 1");

@@ -40,20 +40,6 @@ Status Decode(const v1::Outcome& outcome) {
   return Status(static_cast<StatusCode>(outcome.code()), outcome.message());
 }
 
-EventRow Decode(const v1::Event& event) {
-  return {.at = Microseconds(event.at_us()),
-          .kind = event.kind(),
-          .node = event.node(),
-          .incarnation = Decode(event.incarnation()),
-          .of_object = event.has_put(),
-          .lends = event.lends(),
-          .lasted = Microseconds(event.lasted_us()),
-          .objects_lost = event.objects_lost(),
-          .bytes_lost = event.bytes_lost(),
-          .key = event.key(),
-          .size = event.size()};
-}
-
 }  // namespace
 
 PoolStatus Decode(const v1::GetStatusReply& reply) {
@@ -76,6 +62,20 @@ PoolStatus Decode(const v1::GetStatusReply& reply) {
           .oldest_note = Microseconds(reply.oldest_note_us()),
           .space = Decode(reply.space()),
           .counters = {reply.counters().begin(), reply.counters().end()}};
+}
+
+EventRow Decode(const v1::Event& event) {
+  return {.at = Microseconds(event.at_us()),
+          .kind = event.kind(),
+          .node = event.node(),
+          .incarnation = Decode(event.incarnation()),
+          .of_object = event.has_put(),
+          .lends = event.lends(),
+          .lasted = Microseconds(event.lasted_us()),
+          .objects_lost = event.objects_lost(),
+          .bytes_lost = event.bytes_lost(),
+          .key = event.key(),
+          .size = event.size()};
 }
 
 NodeRow Decode(const v1::Node& node) {

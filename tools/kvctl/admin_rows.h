@@ -14,6 +14,7 @@ ObjectRow Decode(const v1::ObjectLine& object);
 ObjectDetail Decode(const v1::DescribeObjectReply& reply);
 Evicted Decode(const v1::EvictReply& reply);
 TaskRow Decode(const v1::Task& task);
+EventRow Decode(const v1::Event& event);
 EventBatch Decode(const v1::WatchReply& reply);
 
 }  // namespace kvstore::kvctl

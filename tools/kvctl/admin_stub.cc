@@ -35,6 +35,8 @@ AdminStub::~AdminStub() = default;
 
 namespace {
 
+constexpr char kAnswered[] = "kvstore-answered";  // as the master's admin service has it
+
 // What failed, said for a person.
 Status Told(const grpc::Status& status, bool connected, const std::string& master,
             Duration timeout) {
@@ -73,6 +75,9 @@ Status Call(grpc::Channel* channel, v1::Admin::Stub* stub,
   context.set_deadline(DeadlineIn(timeout));
   const grpc::Status status = (stub->*method)(&context, request, reply);
   if (status.ok()) return Status::Ok();
+  if (context.GetServerTrailingMetadata().contains(kAnswered)) {
+    return Status(static_cast<StatusCode>(status.error_code()), status.error_message());
+  }
   return Told(status, channel->GetState(false) == GRPC_CHANNEL_READY, master, timeout);
 }
 
@@ -95,6 +100,14 @@ Result<std::vector<NodeRow>> AdminStub::ListNodes() {
   KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::ListNodes, v1::ListNodesRequest(), &reply));
   std::vector<NodeRow> rows;
   for (const v1::Node& node : reply.nodes()) rows.push_back(Decode(node));
+  return rows;
+}
+
+Result<std::vector<EventRow>> AdminStub::ListDeparted() {
+  v1::ListDepartedReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::ListDeparted, v1::ListDepartedRequest(), &reply));
+  std::vector<EventRow> rows;
+  for (const v1::Event& event : reply.events()) rows.push_back(Decode(event));
   return rows;
 }
 

@@ -40,6 +40,8 @@ class AdminStub {
 
   Result<PoolStatus> GetStatus();
   Result<std::vector<NodeRow>> ListNodes();
+  // How lenders have ended, the last 1000.
+  Result<std::vector<EventRow>> ListDeparted();
   // All, asked for in pages.
   Result<std::vector<SegmentRow>> ListSegments();
   // Up to `limit` (1 to 4096) objects in key order, behind `after`.

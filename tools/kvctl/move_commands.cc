@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "text/json.h"
@@ -42,7 +42,7 @@ struct Left {
   uint64_t objects = 0, bytes = 0;
 };
 
-Left LeftOf(const std::vector<NodeRow>& nodes, const std::set<Incarnation>& drained) {
+Left LeftOf(const std::vector<NodeRow>& nodes, const std::map<Incarnation, std::string>& drained) {
   Left left;
   for (const NodeRow& node : nodes) {
     if (!drained.contains(node.incarnation)) continue;
@@ -65,9 +65,40 @@ void TellProgress(const Left& left, const Left& before, Duration elapsed) {
             << (terminal ? "" : "\n") << std::flush;
 }
 
+// How the nodes, none of which is a member any more, have ended: OK if nothing was lost with them.
+Status HowTheyEnded(AdminStub* admin, const std::map<Incarnation, std::string>& drained) {
+  KVSTORE_ASSIGN_OR_RETURN(const std::vector<EventRow> departed, admin->ListDeparted());
+  for (const auto& [incarnation, name] : drained) {
+    const auto event = std::find_if(departed.begin(), departed.end(),
+                                    [incarnation = incarnation](const EventRow& row) {
+                                      return row.incarnation == incarnation;
+                                    });
+    const std::string node = "node '" + text::Escape(name) + "' ";
+    if (event == departed.end()) {
+      return AbortedError("the master does not know how " + node +
+                          "has ended: it was started again meanwhile; kvctl nodes and kvctl status "
+                          "show what there is");
+    }
+    const std::string lost = std::to_string(event->objects_lost) + " objects, " +
+                             FormatBytes(event->bytes_lost) + ", are lost with it";
+    if (event->kind != "node_left") {
+      return AbortedError(
+          node +
+          "is gone before it was drained: its process has ended or can't be "
+          "reached; " +
+          lost + ". Of others the replicas are made again; what is lost is to be put anew");
+    }
+    if (event->objects_lost > 0) {
+      return AbortedError(node + "has left before it was drained: it was stopped; " + lost +
+                          ". What is lost is to be put anew");
+    }
+  }
+  return Status::Ok();
+}
+
 // Until none of the nodes is a member any more.
 ExitCode AwaitLeave(const Invocation& invocation, AdminStub* admin,
-                    const std::set<Incarnation>& drained, const Interrupt& interrupt,
+                    const std::map<Incarnation, std::string>& drained, const Interrupt& interrupt,
                     TimePoint end) {
   std::optional<Left> before;
   TimePoint looked{};
@@ -89,6 +120,7 @@ ExitCode AwaitLeave(const Invocation& invocation, AdminStub* admin,
     before = left;
     looked = now;
   }
+  if (const Status ended = HowTheyEnded(admin, drained); !ended.ok()) return Fail(ended);
   if (!invocation.json) std::cout << "drained: the node has left\n";
   return kDone;
 }
@@ -104,9 +136,9 @@ ExitCode Drain(const Invocation& invocation) {
   // Asked first: a node without objects may be gone before the next question.
   const Result<std::vector<NodeRow>> nodes = admin.ListNodes();
   if (!nodes.ok()) return Fail(nodes.status());
-  std::set<Incarnation> meant;
+  std::map<Incarnation, std::string> meant;
   for (const NodeRow& node : *nodes) {
-    if (node.name == name) meant.insert(node.incarnation);
+    if (node.name == name && node.segments > 0) meant.emplace(node.incarnation, node.name);
   }
   if (const Status status = admin.Drain(name, undo); !status.ok()) return Fail(status);
   ExitCode code = kDone;
@@ -261,7 +293,8 @@ constexpr Command kCommands[] = {
          "  Its objects move to other nodes, or are evicted where they are not pinned and\n"
          "  nobody has room; then it leaves the pool and its process ends. Until then it\n"
          "  serves what it holds. All nodes of that name are meant. Without --wait it says\n"
-         "  only that it has begun. Broken off, the wait ends; the drain goes on.\n",
+         "  only that it has begun. Broken off, the wait ends; the drain goes on. A node that\n"
+         "  dies or is stopped before it is empty is an error: what is lost with it is told.\n",
      .options = kDrainOptions,
      .least_arguments = 1,
      .most_arguments = 1,

@@ -82,12 +82,12 @@ Rates RatesOf(const Sample& before, const Sample& now) {
   const auto rate = [&](std::initializer_list<const char*> names) {
     return PerSecond(Sum(before.status, names), Sum(now.status, names), now.when - before.when);
   };
-  return {.puts = rate({"kvstore_puts_committed_total"}),
-          .hits = rate({"kvstore_locate_hits_total", "kvstore_exists_hits_total"}),
-          .misses = rate({"kvstore_locate_misses_total", "kvstore_exists_misses_total"}),
-          .evictions = rate({"kvstore_evicted_for_room_total", "kvstore_evicted_by_watermark_total",
-                             "kvstore_evicted_by_operator_total",
-                             "kvstore_evicted_with_group_total"})};
+  return {
+      .puts = rate({"kvstore_puts_committed_total"}),
+      .hits = rate({"kvstore_locate_hits_total", "kvstore_exists_hits_total"}),
+      .misses = rate({"kvstore_locate_misses_total", "kvstore_exists_misses_total"}),
+      .evictions = rate({"kvstore_evicted_for_room_total", "kvstore_evicted_by_watermark_total",
+                         "kvstore_evicted_by_operator_total", "kvstore_evicted_with_group_total"})};
 }
 
 NodeRates RatesOf(const NodeRow& before, const NodeRow& now, Duration elapsed) {
