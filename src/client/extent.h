@@ -31,6 +31,9 @@ class Extent {
 
   // At most the capacity. What was a problem is tried again.
   void Wish(uint64_t bytes);
+  // The wish is being told, or was with a hello: the master may take all of it for lent, until it
+  // says where the segment ends.
+  void Tell() { end_ = std::max(end_, told_wish()); }
 
   // The master asks for pages. Whether it can be answered at once, with ready() and problem().
   bool Prepare(uint64_t limit);

@@ -329,6 +329,7 @@ void SegmentHost::StartAcks() {
   MutexLock lock(mu_);
   unsaid_ = {};
   saying_ = true;
+  for (const auto& segment : segments_) segment->extent.Tell();
   lend_due_ = std::any_of(segments_.begin(), segments_.end(), [](const auto& segment) {
     return segment->extent.wish() < segment->extent.end();
   });
@@ -355,8 +356,9 @@ std::optional<kvstore::Lend> SegmentHost::TakeLend() {
   if (!std::exchange(lend_due_, false)) return std::nullopt;
   kvstore::Lend lend;
   for (const auto& segment : segments_) {
-    const Extent& extent = segment->extent;
+    Extent& extent = segment->extent;
     if (extent.told() == 0) continue;  // the master knows of none
+    extent.Tell();
     const uint64_t size = extent.told_wish();
     lend.segments.push_back({segment->index, size, kGranule, std::min(extent.ready(), size)});
   }

@@ -126,6 +126,7 @@ void Catalog::State::DoHeldUp(Event& event, const std::vector<WaitingItem*>& ite
 }
 
 void Catalog::State::NobodyIsMissing(Event& event) {
+  Expire(event);  // nobody is answered with what the next tick would retire
   contradicted.clear();
   held_up_puts.clear();
   std::vector<PutId> unsettled;
@@ -253,7 +254,7 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
       return Status::Ok();
     }
   } else {
-    object = &AddAdopted(event, note);
+    object = &AddAdopted(event, node, note);
   }
   HeldReplica& replica = object->replicas.emplace_back();
   replica.object = object;
@@ -282,7 +283,7 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
   TakeRetention(event.now, note.retention, *object);
   SettleStandings(event.now, *object);
   Review(event, *object);
-  AnswerReaders(event, *object->key);
+  if (object->expires > event.now) AnswerReaders(event, *object->key);
   DoHeldUpPut(event, note.put);
   return Status::Ok();
 }
@@ -305,7 +306,7 @@ bool Catalog::State::IsReplaced(const PutId& put, const KeyEntry& key) const {
 }
 
 // A put of the last reign: visible, unless there is another of its key, or may be.
-Object& Catalog::State::AddAdopted(Event& event, const NoteOrder& note) {
+Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrder& note) {
   KeyEntry& key = FindOrAddKey(note.key);
   Object& object = objects[note.put];
   object.id = note.put;
@@ -340,6 +341,10 @@ Object& Catalog::State::AddAdopted(Event& event, const NoteOrder& note) {
   }
   object.key = &key;
   SetRetention(object, note.retention);
+  // Its holder counted what was left at some time since it was asked; nobody is to find it longer.
+  if (object.expires != TimePoint::max()) {
+    object.expires -= std::min(object.expires.time_since_epoch(), event.now - node.report_began);
+  }
   if (Node* const writer = nodes.Find(note.put.writer)) {
     writer->outcomes.Begin(note.put.sequence, limits.outcomes_kept_per_writer);
   }

@@ -347,7 +347,7 @@ struct Catalog::State {
                                  const std::vector<Range>& ranges, const std::string& whose) const;
   Status Adopt(Event& event, Node& node, const NoteOrder& note);
   Status AdoptHeld(Event& event, Node& node, const HeldMemory& held);
-  Object& AddAdopted(Event& event, const NoteOrder& note);
+  Object& AddAdopted(Event& event, const Node& node, const NoteOrder& note);
   // Whether what is known of the key can't stand beside the note.
   bool Contradicts(const KeyEntry& key, const NoteOrder& note, const Object& object) const;
   bool IsReplaced(const PutId& put, const KeyEntry& key) const;

@@ -11,8 +11,9 @@
 namespace kvstore::master {
 
 // Who belongs to the pool, kept beyond the life of this master: the durable half of Reign. Changes
-// are made in the order in which they are asked for. Each is told as done when it would be found by the next master. `done` is called exactly once,
-// by any thread, perhaps before the call returns; never under a lock of this class. Thread-safe.
+// are made in the order in which they are asked for. Each is told as done when it would be found by
+// the next master. `done` is called exactly once, by any thread, perhaps before the call returns;
+// never under a lock of this class. Thread-safe.
 class Members {
  public:
   using Done = std::function<void(const Status& status)>;

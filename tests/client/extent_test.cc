@@ -84,6 +84,29 @@ TEST_F(ExtentTest, WhatWasReleasedIsLentAgainWhenTheMasterAsksForItsPages) {
   EXPECT_EQ(extent_.ready(), 32 * kGranule);
 }
 
+// Before the master asks for any page of it, what it was told may be taken back.
+TEST_F(ExtentTest, WhatWasToldIsLentUntilTheMasterSaysWhereItEnds) {
+  extent_.Wish(0);
+  extent_.Release(0);
+  Work();
+  extent_.Wish(32 * kGranule);
+  extent_.Tell();
+  extent_.Wish(0);
+  EXPECT_EQ(extent_.told(), 32 * kGranule) << "else nobody tells the master of the smaller wish";
+  EXPECT_EQ(extent_.told_wish(), 0u);
+  extent_.Release(0);
+  EXPECT_EQ(extent_.told(), 0u);
+}
+
+TEST_F(ExtentTest, AWishThatNobodyWasToldIsTakenBackInSilence) {
+  extent_.Wish(0);
+  extent_.Release(0);
+  Work();
+  extent_.Wish(32 * kGranule);
+  extent_.Wish(0);
+  EXPECT_EQ(extent_.told(), 0u);
+}
+
 TEST_F(ExtentTest, PagesThatAreAskedForAgainAreNotGivenBack) {
   extent_.Prepare(kAll);
   Work();

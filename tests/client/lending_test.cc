@@ -92,6 +92,24 @@ TEST_F(LendingTest, MoreIsLentInAFurtherSegmentAndTold) {
   EXPECT_EQ(host_->Segments()[1].ready, 2 * kMiB);
 }
 
+TEST_F(LendingTest, MemoryThatWasToldAndIsTakenBackAtOnceIsToldAgain) {
+  Start(kMiB);
+  ASSERT_TRUE(host_->Lend(kMiB / 2).ok());
+  ASSERT_TRUE(host_->TakeLend());
+  Release(FirstSegment(), kMiB / 2);
+  ASSERT_TRUE(host_->Lend(0).ok());
+  ASSERT_TRUE(host_->TakeLend());
+  Release(FirstSegment(), 0);
+
+  ASSERT_TRUE(host_->Lend(kMiB).ok());
+  ASSERT_TRUE(host_->TakeLend());
+  ASSERT_TRUE(host_->Lend(0).ok());
+  const std::optional<Lend> told = host_->TakeLend();
+  ASSERT_TRUE(told);
+  ASSERT_EQ(told->segments.size(), 1u) << "the master takes all of it for lent";
+  EXPECT_EQ(told->segments[0].size, 0u);
+}
+
 TEST_F(LendingTest, WhoLentNothingMayLendLater) {
   Start(0);
   ASSERT_TRUE(host_->Lend(kMiB).ok());

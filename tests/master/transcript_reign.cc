@@ -46,6 +46,7 @@ void Transcript::HandReport(const Command& command) {
     note.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
     note.retention.hard_pin = command.Has("pin");
     if (command.Has("replaces")) note.replaces = ParsePut(command.Option("replaces", ""));
+    note.retention.ttl = command.Time("ttl", Duration::zero());
     report.notes.push_back(note);
   }
   if (command.Has("held")) {

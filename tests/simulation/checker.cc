@@ -190,19 +190,14 @@ void Checker::CheckMiss(Mark begun, const std::string& key) {
 bool Checker::MayBeMissing(uint64_t number, const Key& history) {
   const Value& value = values_[number];
   if (history.removes_open > 0 || history.last_remove_ended > value.put_began) return true;
-  // Another put of the key may have replaced it, and been removed or lost itself; or withdrawn it,
-  // and been lost with the master that it had asked to commit it.
-  const bool others =
-      std::any_of(history.values.begin(), history.values.end(), [&](uint64_t other) {
-        const Value& rival = values_[other];
-        if (other == number) return false;
-        if (rival.ended > value.put_began && MayBeBegunAgain(rival)) return true;
-        if (rival.known <= value.put_began) return false;
-        return rival.refused == kNever || (rival.asked.replace && rival.refused > value.put_began);
-      });
+  const bool others = std::any_of(
+      history.values.begin(), history.values.end(),
+      [&](uint64_t other) { return other != number && MayHaveTakenAlong(values_[other], value); });
   if (others) return true;
+  // What a report takes on its way to the next master counts against the time.
   const Duration ttl = value.asked.ttl;
-  if (ttl > Duration::zero() && true_now_() > value.began + ttl - ttl / kClocksDiffer) {
+  const bool over = true_now_() > value.began + ttl - ttl / kClocksDiffer;
+  if (ttl > Duration::zero() && (over || MayBeBegunAgain(value))) {
     ++expired_misses_;
     return true;
   }
@@ -213,6 +208,18 @@ bool Checker::MayBeMissing(uint64_t number, const Key& history) {
   if (now.unconfirmed == before.unconfirmed || value.asked.durable) return false;
   ++unconfirmed_misses_;
   return true;
+}
+
+// Whether another put of its key may have replaced it, and be missing itself; or been lost with the
+// master that it had asked to commit it. Not if both are durable: then one of them is there.
+bool Checker::MayHaveTakenAlong(const Value& rival, const Value& value) const {
+  const bool again = rival.ended > value.put_began && MayBeBegunAgain(rival);
+  const bool later =
+      rival.known > value.put_began &&
+      (rival.refused == kNever || (rival.asked.replace && rival.refused > value.put_began));
+  if (!again && !later) return false;
+  return !value.asked.durable || !rival.asked.durable || rival.asked.ttl > Duration::zero() ||
+         (value.asked.hard_pin && !rival.asked.hard_pin);
 }
 
 Checker::Mark Checker::BeginRemove(const std::string& key) {

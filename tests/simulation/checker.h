@@ -133,6 +133,7 @@ class Checker {
   void BecomesKnown(uint64_t number, Mark begun);
   void CheckMiss(Mark begun, const std::string& key);
 
+  bool MayHaveTakenAlong(const Value& rival, const Value& value) const;
   // Whether an object that was known may be missing now; counts why.
   bool MayBeMissing(uint64_t number, const Key& history);
 

@@ -135,7 +135,9 @@ std::string ToText(const Acks& acks) {
     text += (ack.stage == RetireStage::kWithdrawn ? " withdrawn " : " free ") + ToText(ack.put) +
             " b" + std::to_string(ack.birth);
   }
-  for (const ReadyAck& ack : acks.ready) text += " ready to " + std::to_string(ack.limit);
+  for (const ReadyAck& ack : acks.ready) {
+    text += " ready s" + std::to_string(ack.segment) + " to " + std::to_string(ack.limit);
+  }
   for (const NoteAck& ack : acks.noted) {
     text +=
         (ack.kept ? " noted " : " not noted ") + ToText(ack.put) + " b" + std::to_string(ack.birth);
@@ -144,7 +146,18 @@ std::string ToText(const Acks& acks) {
     text += (ack.status.ok() ? " copied " : " not copied ") + ToText(ack.put) + " b" +
             std::to_string(ack.birth);
   }
-  for (const ReleaseAck& ack : acks.released) text += " released from " + std::to_string(ack.limit);
+  for (const ReleaseAck& ack : acks.released) {
+    text += " released s" + std::to_string(ack.segment) + " from " + std::to_string(ack.limit);
+  }
+  return text;
+}
+
+std::string ToText(const std::vector<LentSegment>& segments) {
+  std::string text;
+  for (const LentSegment& segment : segments) {
+    text += " s" + std::to_string(segment.index) + " " + std::to_string(segment.size) + " B, " +
+            std::to_string(segment.ready) + " ready";
+  }
   return text;
 }
 

@@ -16,6 +16,7 @@ std::string ToText(const VerbRequest& request);
 std::string ToText(const VerbReply& reply);
 std::string ToText(const Orders& orders);
 std::string ToText(const Acks& acks);
+std::string ToText(const std::vector<LentSegment>& segments);
 std::string ToText(const Report& report);
 
 // Defers the formatting until the line is really written.

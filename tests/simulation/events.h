@@ -96,6 +96,13 @@ namespace kvstore::simulation {
   X(kMoved, "replicas moved")                                                 \
   X(kDrains, "drains begun")                                                  \
   X(kDrained, "nodes drained")                                                \
+  X(kStayedDrained, "of these, clients that stayed")                          \
+  X(kGrown, "nodes that lend more")                                           \
+  X(kShrunk, "nodes that lend less")                                          \
+  X(kReleased, "segments that ended earlier")                                 \
+  X(kFailuresReported, "holders said to be out of reach")                     \
+  X(kSick, "nodes taken for sick")                                            \
+  X(kWell, "nodes no longer taken for sick")                                  \
   X(kTasks, "tasks begun")                                                    \
   X(kEvictedByOperator, "evicted by an operator")                             \
   X(kNotesKept, "notes kept by holders")                                      \

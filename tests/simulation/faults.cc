@@ -1,6 +1,7 @@
 #include "simulation/faults.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 namespace kvstore::simulation {
@@ -31,6 +32,7 @@ void Faults::Begin() {
   Repeat(plan.pause_master, &Faults::PauseMaster);
   Repeat(plan.supersede_master, &Faults::SupersedeMaster);
   Repeat(plan.operate, &Faults::Operate);
+  Repeat(plan.resize, &Faults::Resize);
   world_.fabric.between_steps = [this](const Process* process) { StrikeBetweenSteps(process); };
   if (plan.crash_master == Duration::zero()) return;
   world_.masters.OnTaken([this](const MasterListener* node, const Hello& hello) {
@@ -71,6 +73,31 @@ void Faults::EndAll() {
   for (SimMaster* deposed : world_.masters.Deposed()) EndDeposed(deposed);
   for (const NodePlan& node : world_.plan.nodes) SetDrain(node.name, false);
   Revive();
+  // What is pinned, and fits nowhere else, keeps its memory from being given up.
+  for (size_t slot = 0; slot < world_.slots.size(); ++slot) {
+    Lend(slot, world_.slots[slot]->granules_there());
+  }
+}
+
+uint64_t Faults::LentAtFirst(size_t slot) const {
+  const std::vector<uint64_t>& granules = world_.plan.nodes[slot].granules;
+  return std::accumulate(granules.begin(), granules.end(), uint64_t{0});
+}
+
+void Faults::Resize() {
+  const size_t slot = AnySlot();
+  const uint64_t usual = LentAtFirst(slot);
+  // A mere client comes to lend a little, now and then.
+  if (usual == 0 && random_.Chance(0.7)) return;
+  const uint64_t most = usual == 0 ? 6 : usual + usual / 2;
+  Lend(slot, random_.Chance(0.1) ? 0 : random_.Between(1, most));
+}
+
+void Faults::Lend(size_t slot, uint64_t granules) {
+  SimNode* const node = world_.slots[slot];
+  if (!node->alive() || node->granules_wished() == granules) return;
+  world_.counts.Add(granules > node->granules_wished() ? Event::kGrown : Event::kShrunk);
+  node->Lend(granules);
 }
 
 // Also those that leave later, as they were told while they were drained.

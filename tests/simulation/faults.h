@@ -49,6 +49,10 @@ class Faults {
   void Revive();
   void BeginTask();
   void Evict(SimMaster* master);
+  // What a node's process does itself.
+  void Resize();
+  void Lend(size_t slot, uint64_t granules);
+  uint64_t LentAtFirst(size_t slot) const;
   void EndDeposed(SimMaster* master);
 
   size_t AnySlot() { return random_.Below(world_.slots.size()); }

@@ -21,6 +21,7 @@ master::Limits DrawLimits(Random* random, uint64_t granule) {
   limits.order_resend_after = milliseconds(200);
   limits.free_share_wanted = random->Chance(0.5) ? 0.0 : 0.2;
   limits.leased_share_allowed = random->Chance(0.5) ? 0.8 : 0.4;
+  limits.sick_for = random->Between(milliseconds(100), milliseconds(800));
   limits.prepare_step = granule * random->Between(4, 16);
   return limits;
 }
@@ -41,6 +42,7 @@ std::vector<NodePlan> DrawNodes(Random* random, uint64_t granule) {
     for (size_t s = 0; s < segments; ++s) {
       node.granules.push_back(roomy ? random->Between(80, 200) : random->Between(3, 14));
     }
+    node.stays = random->Chance(0.5);
     nodes.push_back(node);
   }
   for (size_t threads = random->Between(2, 4); threads > 0; --threads) {
@@ -65,6 +67,7 @@ FaultPlan DrawFaults(Random* random) {
   maybe(0.4, &faults.crash_master, seconds(3));
   maybe(0.3, &faults.pause_master, seconds(1));
   maybe(0.5, &faults.operate, milliseconds(400));
+  maybe(0.5, &faults.resize, milliseconds(500));
   return faults;
 }
 

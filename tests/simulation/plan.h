@@ -37,6 +37,7 @@ struct FaultPlan {
   Duration pause_master{};
   Duration supersede_master{};
   Duration operate{};  // no fault: drains, tasks, evictions
+  Duration resize{};   // nor this: a node lends more or less
 };
 
 // What one run is like. Runs differ widely (each leaves out some of the faults, so that others get

@@ -1,6 +1,8 @@
 #ifndef KVSTORE_TESTS_SIMULATION_SESSION_LINK_H_
 #define KVSTORE_TESTS_SIMULATION_SESSION_LINK_H_
 
+#include <cstdint>
+
 #include "kvstore/incarnation.h"
 #include "simulation/network.h"
 
@@ -30,6 +32,9 @@ struct SessionLink {
   const Place place;
   Pipe up;
   Pipe down;
+  uint64_t number = 0;  // among the streams of that life of the node
+  uint64_t orders_sent = 0;
+  uint64_t pages_ordered = 0;  // number of the last orders that the node took for its pages
 };
 
 }  // namespace kvstore::simulation

@@ -74,6 +74,9 @@ void SimMaster::CheckCatalog() {
 }
 
 void SimMaster::OnHello(SessionLink* link, MasterListener* node, const Hello& hello) {
+  // Streams of a node share a connection, on which nothing of a later one overtakes an earlier.
+  uint64_t& last = last_hellos_[node];
+  if (link->number <= std::exchange(last, std::max(last, link->number))) return;
   if (!catalog_->MustAdmit(hello)) return TakeIn(link, node, hello);
   const bool first = world_.disk_guards.members_are_admitted_first;
   if (!first) TakeIn(link, node, hello);
@@ -87,7 +90,8 @@ void SimMaster::OnHello(SessionLink* link, MasterListener* node, const Hello& he
 void SimMaster::TakeIn(SessionLink* link, MasterListener* node, const Hello& hello) {
   master::Effects effects;
   const Result<Welcome> welcome = catalog_->Join(Now(), hello, &effects);
-  Say("hello of ", hello.self.name, " ", Short(hello.self.incarnation), ": ", welcome.status());
+  Say("hello of ", hello.self.name, " ", Short(hello.self.incarnation), Describe(hello.segments),
+      ": ", welcome.status());
   if (welcome.ok()) {
     Session& session = sessions_[hello.self.incarnation];
     if (session.link != link) End(session);
@@ -118,10 +122,35 @@ void SimMaster::OnAcks(SessionLink* link, const Acks& acks) {
   Dispatch(catalog_->HandleAcks(Now(), link->node, acks));
 }
 
+// As the product's switchboard.
+void SimMaster::OnLend(SessionLink* link, const Lend& lend) {
+  const auto session = sessions_.find(link->node);
+  if (session == sessions_.end() || session->second.link != link) return;
+  Say(Short(link->node), " lends", Describe(lend.segments));
+  const std::optional<master::Reign::Member> admit = catalog_->MustAdmit(link->node, lend);
+  if (!admit) return LendNow(link, lend);
+  world_.disk->Admit(process_, *admit, [this, link, lend] {
+    LendNow(link, lend);
+    if (!catalog_->IsMember(link->node)) Strike(link->node);
+  });
+}
+
+void SimMaster::LendNow(SessionLink* link, const Lend& lend) {
+  Result<master::Effects> effects = catalog_->HandleLend(Now(), link->node, lend);
+  if (effects.ok()) return Dispatch(*effects);
+  Say("refuses what ", Short(link->node), " lends: ", effects.status());
+  if (catalog_->IsMember(link->node)) {
+    world_.checker->Fail("what a node lends was refused: " + effects.status().message());
+  }
+}
+
 void SimMaster::OnGoodbye(SessionLink* link) {
   Say("goodbye of ", Short(link->node));
   Dispatch(catalog_->Leave(Now(), link->node));
-  sessions_.erase(link->node);
+  const auto session = sessions_.find(link->node);
+  if (session == sessions_.end()) return;
+  End(session->second);
+  sessions_.erase(session);
 }
 
 void SimMaster::OnLinkLost(SessionLink* link) {
@@ -221,7 +250,9 @@ void SimMaster::Dispatch(const master::Effects& effects) {
     SessionLink* link = session->second.link;
     MasterListener* node = session->second.node;
     Say("orders to ", Short(to), ": ", Describe(orders));
-    link->down.Send([node, link, orders = orders] { node->OnOrders(link, orders); });
+    link->down.Send([node, link, number = ++link->orders_sent, orders = orders] {
+      node->OnOrders(link, number, orders);
+    });
   }
   for (const Incarnation gone : effects.gone) {
     Say("takes ", Short(gone), " for gone");
@@ -253,6 +284,8 @@ void SimMaster::CountEvents(const master::Effects& effects) {
     if (event.what == What::kReported) world_.counts->Add(Event::kReports);
     if (event.what == What::kDraining) world_.counts->Add(Event::kDrains);
     if (event.what == What::kDrained) world_.counts->Add(Event::kDrained);
+    if (event.what == What::kSick) world_.counts->Add(Event::kSick);
+    if (event.what == What::kWell) world_.counts->Add(Event::kWell);
   }
   for (const master::ObjectEvent& event : effects.object_events) {
     if (event.what == master::ObjectEvent::What::kMoved) world_.counts->Add(Event::kMoved);

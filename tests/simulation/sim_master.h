@@ -26,7 +26,8 @@ class MasterListener {
   virtual Process* process() const = 0;
   virtual Place place() const = 0;
   virtual void OnWelcome(SessionLink* link, const Result<Welcome>& welcome) = 0;
-  virtual void OnOrders(SessionLink* link, const Orders& orders) = 0;
+  // `number` is that of the orders among those of the link.
+  virtual void OnOrders(SessionLink* link, uint64_t number, const Orders& orders) = 0;
   // In that master's term.
   virtual void OnReply(Incarnation to, uint64_t term, const VerbReply& reply) = 0;
   // The stream has ended, as this end comes to know.
@@ -80,6 +81,7 @@ class SimMaster {
   void OnHello(SessionLink* link, MasterListener* node, const Hello& hello);
   void OnReport(SessionLink* link, const Report& report);
   void OnAcks(SessionLink* link, const Acks& acks);
+  void OnLend(SessionLink* link, const Lend& lend);
   void OnGoodbye(SessionLink* link);
   void OnLinkLost(SessionLink* link);
   void OnHeartbeat(MasterListener* node, Incarnation who, TimePoint asked_at);
@@ -100,6 +102,7 @@ class SimMaster {
   };
 
   void TakeIn(SessionLink* link, MasterListener* node, const Hello& hello);
+  void LendNow(SessionLink* link, const Lend& lend);
   void Strike(Incarnation node);
   void Tick();
   // The master ends a stream; the node finds out.
@@ -122,8 +125,9 @@ class SimMaster {
   Process* const process_;
   const Instant listens_from_;
   std::unique_ptr<master::Catalog> catalog_;
-  std::map<Incarnation, Session> sessions_;             // kept for replies when a link ends
-  std::set<std::pair<Incarnation, uint64_t>> held_up_;  // requests, with items that were
+  std::map<Incarnation, Session> sessions_;                // kept for replies when a link ends
+  std::map<const MasterListener*, uint64_t> last_hellos_;  // number of its stream
+  std::set<std::pair<Incarnation, uint64_t>> held_up_;     // requests, with items that were
   TimePoint last_tick_;
   uint64_t ticks_ = 0;
   std::map<std::string, uint64_t> lost_;     // objects, by key

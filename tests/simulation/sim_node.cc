@@ -19,6 +19,7 @@ constexpr Duration kReconnectAfter = milliseconds(60);
 constexpr Duration kSilenceIsLoss =
     milliseconds(700);  // until an end learns of a break it can't see
 constexpr Duration kServedPoll = milliseconds(3);
+constexpr Duration kFarewellTimeout = milliseconds(500);  // until the master has read the goodbye
 }  // namespace
 
 SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
@@ -50,7 +51,7 @@ SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
       stub_(channel_),
       peers_(stub_, engine_) {
   fabric_->transcript->Say(plan_.name, "begins as ", Short(self_));
-  memory_.Lend(plan_.granules, plan_.granule);
+  for (const uint64_t granules : plan_.granules) memory_.AddSegment(granules, plan_.granule);
   Connect();
 }
 
@@ -85,6 +86,7 @@ void SimNode::Connect() {
   links_.push_back(std::make_unique<SessionLink>(fabric_->network, plan_.place, process_, master,
                                                  master->process(), self_));
   SessionLink* link = links_.back().get();
+  link->number = links_.size();
   link_ = link;
   hello_at_ = process_->Now();
   link->up.Send([this, link, hello = MakeHello()] { link->master->OnHello(link, this, hello); });
@@ -106,7 +108,7 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
     link->Break();
     return Away();
   }
-  if (!plan_.granules.empty() && welcome->term > term_ && term_ != 0) ++times_kept_;
+  if (memory_.lends() && welcome->term > term_ && term_ != 0) ++times_kept_;
   stage_ = Stage::kMember;
   pool_ = welcome->pool;
   term_ = welcome->term;
@@ -120,6 +122,8 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
   certain_until_ = hello_at_ + kCertain;
   channel_.Attach(self_, term_);
   fabric_->transcript->Say(plan_.name, "is a member as ", Short(self_), " in term ", term_);
+  memory_.Welcomed();
+  TellWish();
   Beat(++memberships_);
   if (link->broken()) scheduler_->After(kServedPoll, process_, [this, link] { OnLinkLost(link); });
 }
@@ -166,11 +170,30 @@ void SimNode::Beat(uint64_t membership) {
                          [this, to, who = self_, asked_at = process_->Now()] {
                            to->OnHeartbeat(this, who, asked_at);
                          });
-  // What was read at remembered locations is told now and then.
+  TellOfReads();
+  scheduler_->After(beat_every_, process_, [this, membership] { Beat(membership); });
+}
+
+// What was read at remembered locations, and who could not be reached, is told now and then.
+void SimNode::TellOfReads() {
   NoteReads notes{notes_.Take()};
   fabric_->counts->Add(Event::kReadsNoted, notes.puts.size());
   if (!notes.puts.empty()) stub_.Note(std::move(notes));
-  scheduler_->After(beat_every_, process_, [this, membership] { Beat(membership); });
+  ReportFailures failures{failures_.untold().Take()};
+  fabric_->counts->Add(Event::kFailuresReported, failures.segments.size());
+  if (!failures.segments.empty()) stub_.Complain(std::move(failures));
+}
+
+void SimNode::Lend(uint64_t granules) {
+  fabric_->transcript->Say(plan_.name, "lends ", granules, " granules from now on");
+  memory_.Lend(granules, plan_.granule);
+  if (stage_ == Stage::kMember) TellWish();
+}
+
+void SimNode::TellWish() {
+  const std::optional<kvstore::Lend> lend = memory_.TakeLend();
+  if (!lend) return;
+  link_->up.Send([link = link_, lend = *lend] { link->master->OnLend(link, lend); });
 }
 
 void SimNode::OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatReply& reply) {
@@ -180,6 +203,7 @@ void SimNode::OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatRepl
 }
 
 void SimNode::OnLinkLost(SessionLink* link) {
+  if (link == link_ && stage_ == Stage::kFarewell) return BecomeAnother();
   if (link != link_ || (stage_ != Stage::kMember && stage_ != Stage::kGreeting)) return;
   fabric_->transcript->Say(plan_.name, "lost its session");
   link->Break();
@@ -193,6 +217,7 @@ void SimNode::OnLinkLost(SessionLink* link) {
 void SimNode::LeaveMaster(const SimMaster* master) {
   if (verbs_to_ == master) channel_.Lose("the master is another one");
   if (link_ == nullptr || link_->master != master) return;
+  if (stage_ == Stage::kFarewell) return BecomeAnother();
   if (stage_ != Stage::kMember && stage_ != Stage::kGreeting) return;
   fabric_->transcript->Say(plan_.name, "leaves ", master->name());
   if (stage_ == Stage::kGreeting && pool_.IsNone()) return BecomeAnother();
@@ -225,7 +250,7 @@ void SimNode::BecomeAnother() {
   term_ = 0;
   certain_until_ = TimePoint::min();
   fabric_->transcript->Say(plan_.name, "empties itself, becomes ", Short(self_));
-  memory_.holder().Empty();
+  memory_.Empty();
   engine_.Rename(self_);
   Away();
 }
@@ -234,7 +259,7 @@ void SimNode::BeginLeave() {
   if (stage_ != Stage::kMember) return;
   fabric_->transcript->Say(plan_.name, "leaves");
   stage_ = Stage::kLeaving;
-  memory_.holder().Empty();
+  memory_.Empty();
   AwaitServed();
 }
 
@@ -261,25 +286,43 @@ void SimNode::Crash() {
 
 // ---- orders
 
-void SimNode::OnOrders(SessionLink* /*link*/, const Orders& orders) {
+void SimNode::OnOrders(SessionLink* link, uint64_t number, const Orders& orders) {
   Acks acks;
   memory_.holder().Retire(orders, &acks.retired);
   memory_.holder().Note(orders, process_->Now(), &acks.noted);
-  bool leave = false;
-  for (const Order& order : orders.orders) {
-    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) memory_.Prepare(*prepare);
-    leave |= std::holds_alternative<LeaveOrder>(order);
-  }
   Say(std::move(acks));
   if (orders.term < term_) return;
   copier_.Take(orders);
-  if (leave) BeginLeave();
+  // Those of pages, and to leave, go by the order in which they were given: only from the stream
+  // that it reads, each once.
+  if (link != link_ || number <= link->pages_ordered) return;
+  link->pages_ordered = number;
+  bool leave = false;
+  for (const Order& order : orders.orders) {
+    if (const auto* prepare = std::get_if<PrepareOrder>(&order)) memory_.Execute(*prepare);
+    if (const auto* release = std::get_if<ReleaseOrder>(&order)) memory_.Execute(*release);
+    leave |= std::holds_alternative<LeaveOrder>(order);
+  }
+  if (!leave) return;
+  if (plan_.stays) return SayFarewell();
+  BeginLeave();
+}
+
+// As the product's Session: nothing is withdrawn before the master has read it, or was given up.
+void SimNode::SayFarewell() {
+  if (stage_ != Stage::kMember) return;
+  fabric_->transcript->Say(plan_.name, "was drained, says goodbye and stays");
+  fabric_->counts->Add(Event::kStayedDrained);
+  stage_ = Stage::kFarewell;
+  memory_.BeginToLeave();
+  link_->up.Send([link = link_] { link->master->OnGoodbye(link); });
+  scheduler_->After(kFarewellTimeout, process_, [this, link = link_] {
+    if (link_ == link && stage_ == Stage::kFarewell) OnLinkLost(link);
+  });
 }
 
 void SimNode::Say(Acks acks) {
-  const bool nothing =
-      acks.retired.empty() && acks.ready.empty() && acks.noted.empty() && acks.copied.empty();
-  if (stage_ != Stage::kMember || nothing) return;
+  if (stage_ != Stage::kMember || acks.IsEmpty()) return;
   acks.term = term_;
   acks.counter = memory_.holder().counter();
   link_->up.Send([link = link_, acks = std::move(acks)] { link->master->OnAcks(link, acks); });
@@ -311,6 +354,7 @@ void SimNode::CountInto(EventCounts* counts) {
   counts->Add(Event::kNotesKept, memory_.holder().counters().notes_kept);
   counts->Add(Event::kNotesRefused, memory_.holder().counters().notes_refused);
   counts->Add(Event::kOrdersRefused, memory_.holder().counters().orders_refused);
+  counts->Add(Event::kReleased, memory_.times_released());
   counts->Add(Event::kChecksumsWrong, get_counters_.checksum_mismatches);
   counts->Add(Event::kOtherReplicas, get_counters_.other_replicas);
   counts->Add(Event::kReadsRemembered, get_counters_.remembered);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "client/failures.h"
 #include "client/get.h"
 #include "client/locations.h"
 #include "client/master_stub.h"
@@ -26,7 +27,8 @@ struct NodePlan {
   std::string host;
   Place place = 1;
   uint64_t granule = kDefaultGranule;
-  std::vector<uint64_t> granules;  // of each segment that it lends; none: it lends nothing
+  std::vector<uint64_t> granules;  // of each segment that it lends at first; none: it lends nothing
+  bool stays = false;              // when it was drained, as a mere client
   size_t threads = 0;              // that put and get
 };
 
@@ -57,7 +59,8 @@ class SimNode final : public MasterListener {
             Peer{engine_.incarnation(), plan_.name, plan_.host, ""},
             IsCertain() ? &locations_ : nullptr,
             &peers_,
-            &notes_};
+            &notes_,
+            &failures_};
   }
   // Whether it remembers locations, and one of that key now.
   bool remembers() const { return remembers_; }
@@ -71,6 +74,11 @@ class SimNode final : public MasterListener {
   const NodePlan& plan() const { return plan_; }
   bool alive() const { return !process_->dead(); }
   bool is_leaving() const { return alive() && stage_ == Stage::kLeaving; }
+  // Lends so many granules in all from now on.
+  void Lend(uint64_t granules);
+  // As many as it has ever lent at once.
+  uint64_t granules_there() const { return memory_.capacity() / plan_.granule; }
+  uint64_t granules_wished() const { return memory_.wished() / plan_.granule; }
   bool is_member() const { return stage_ == Stage::kMember; }
   Incarnation incarnation() const { return self_; }
 
@@ -89,7 +97,7 @@ class SimNode final : public MasterListener {
   // ---- from the master
 
   void OnWelcome(SessionLink* link, const Result<Welcome>& welcome) override;
-  void OnOrders(SessionLink* link, const Orders& orders) override;
+  void OnOrders(SessionLink* link, uint64_t number, const Orders& orders) override;
   void OnReply(Incarnation to, uint64_t term, const VerbReply& reply) override;
   void OnLinkLost(SessionLink* link) override;
   void OnBeatAnswered(Incarnation who, TimePoint asked_at, const BeatReply& reply) override;
@@ -101,7 +109,8 @@ class SimNode final : public MasterListener {
   void Add(const client::GetCounters& met);
 
  private:
-  enum class Stage { kAway, kGreeting, kMember, kLeaving };
+  // kFarewell: it was drained, has said goodbye, and goes on as another incarnation.
+  enum class Stage { kAway, kGreeting, kMember, kFarewell, kLeaving };
 
   static constexpr size_t kLocationsKept = 8;  // fewer than some runs have keys
 
@@ -115,6 +124,9 @@ class SimNode final : public MasterListener {
   void Connect();
   void TellBothEnds(SessionLink* link);
   void Beat(uint64_t membership);
+  void TellOfReads();
+  void TellWish();
+  void SayFarewell();
   void BecomeAnother();
   void AwaitServed();
   void Report(SessionLink* link);
@@ -150,6 +162,7 @@ class SimNode final : public MasterListener {
   client::Locations locations_{kLocationsKept};
   client::OpenPeers peers_;
   client::ReadNotes notes_;
+  client::Failures failures_;
   client::GetCounters get_counters_;
   uint64_t puts_begun_ = 0;  // by calls; each once
   uint64_t times_emptied_ = 0;

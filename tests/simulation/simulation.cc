@@ -155,6 +155,7 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(catalog, misses_wait_for_reports),
     KVSTORE_GUARD_(catalog, nothing_evicted_for_longest_lease),
     KVSTORE_GUARD_(catalog, durable_waits_for_notes),
+    KVSTORE_GUARD_(catalog, replaced_stays_until_noted),
     KVSTORE_GUARD_(catalog, copies_go_where_none_is),
     KVSTORE_GUARD_(catalog, copies_serve_when_filled),
     KVSTORE_GUARD_(holder, check_birth_on_enter),
