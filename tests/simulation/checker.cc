@@ -211,13 +211,15 @@ bool Checker::MayBeMissing(uint64_t number, const Key& history) {
 }
 
 // Whether another put of its key may have replaced it, and be missing itself; or been lost with the
-// master that it had asked to commit it. Not if both are durable: then one of them is there.
+// master that it had asked to commit it. Not if both are durable: then one of them is there, unless
+// its holder was lost.
 bool Checker::MayHaveTakenAlong(const Value& rival, const Value& value) const {
   const bool again = rival.ended > value.put_began && MayBeBegunAgain(rival);
   const bool later =
       rival.known > value.put_began &&
       (rival.refused == kNever || (rival.asked.replace && rival.refused > value.put_began));
   if (!again && !later) return false;
+  if (forgotten_(value.key).holders != value.forgotten_before.holders) return true;
   return !value.asked.durable || !rival.asked.durable || rival.asked.ttl > Duration::zero() ||
          (value.asked.hard_pin && !rival.asked.hard_pin);
 }

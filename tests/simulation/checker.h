@@ -20,6 +20,7 @@ struct Forgotten {
   uint64_t evicted = 0;      // the key's objects
   uint64_t unconfirmed = 0;  // masters lost before the key's object was noted by all its holders
   uint64_t masters = 0;      // lost; of itself it makes nobody forget anything
+  uint64_t holders = 0;      // lost, with puts that were not visible yet
   friend bool operator==(const Forgotten&, const Forgotten&) = default;
 };
 

@@ -132,8 +132,10 @@ inline constexpr std::array<std::string_view, kEventKinds> kEventNames = {
 
 // Over so many seeds it is certain to happen.
 inline constexpr uint64_t SeedsUntil(Event event) {
-  // A put that is seen and removed before its answer is lost with a master.
-  return event == Event::kCameBack ? 10'000 : 1'000;
+  // A put that is seen and removed before its answer is lost with a master; and one that is lost
+  // with a master which had answered it a moment before.
+  const bool seldom = event == Event::kCameBack || event == Event::kForgottenUnconfirmed;
+  return seldom ? 10'000 : 1'000;
 }
 
 class EventCounts {

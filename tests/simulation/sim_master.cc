@@ -296,6 +296,7 @@ void SimMaster::CountEvents(const master::Effects& effects) {
 
 // The state file may soon know nothing of it, and this master end before it says what was lost.
 void SimMaster::NoteStruck(Incarnation node) {
+  ++struck_;
   for (const master::NodeLine& line : catalog_->ListNodes(Now())) {
     if (line.peer.incarnation == node && line.missing) ++unreported_lost_;
   }
@@ -308,13 +309,14 @@ void SimMaster::NoteStruck(Incarnation node) {
   }
 }
 
-void SimMaster::AddForgotten(const std::string& key, uint64_t* lost, uint64_t* evicted) const {
+void SimMaster::AddForgotten(const std::string& key, Forgotten* forgotten) const {
   const auto of = [&key](const std::map<std::string, uint64_t>& counts) {
     const auto found = counts.find(key);
     return found == counts.end() ? 0 : found->second;
   };
-  *lost += unreported_lost_ + of(lost_);
-  *evicted += of(evicted_);
+  forgotten->lost += unreported_lost_ + of(lost_);
+  forgotten->evicted += of(evicted_);
+  forgotten->holders += struck_;
 }
 
 void SimMaster::CountInto(EventCounts* counts) const {

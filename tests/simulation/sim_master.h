@@ -91,7 +91,7 @@ class SimMaster {
 
   // What it knows to be forgotten of that key: objects lost with their holders (and all that may
   // have been on holders that were lost before they reported), objects evicted.
-  void AddForgotten(const std::string& key, uint64_t* lost, uint64_t* evicted) const;
+  void AddForgotten(const std::string& key, Forgotten* forgotten) const;
   // Adds what its catalog has counted.
   void CountInto(EventCounts* counts) const;
 
@@ -133,6 +133,7 @@ class SimMaster {
   std::map<std::string, uint64_t> lost_;     // objects, by key
   std::map<std::string, uint64_t> evicted_;  // likewise
   uint64_t unreported_lost_ = 0;             // members that were missing
+  uint64_t struck_ = 0;                      // members, all of them
   bool deposed_ = false;
 };
 

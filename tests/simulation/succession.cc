@@ -65,7 +65,7 @@ Forgotten Succession::ForgottenOf(const std::string& key) const {
   forgotten.lost = pools_;
   forgotten.masters = losses_;
   for (const auto& master : masters_) {
-    master->AddForgotten(key, &forgotten.lost, &forgotten.evicted);
+    master->AddForgotten(key, &forgotten);
     // What it commits now, nobody who follows the next one has heard of.
     if (master->deposed()) forgotten.unconfirmed += master->catalog().counters().puts_committed;
   }
