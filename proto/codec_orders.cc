@@ -46,6 +46,7 @@ void EncodeOrder(const CopyOrder& from, v1::Order* order) {
 void EncodeOrder(const ReleaseOrder& from, v1::Order* order) {
   order->mutable_release()->set_segment(from.segment);
   order->mutable_release()->set_limit(from.limit);
+  order->mutable_release()->set_number(from.number);
 }
 
 void EncodeOrder(const LeaveOrder&, v1::Order* order) { order->mutable_leave(); }
@@ -83,7 +84,8 @@ Result<Order> DecodeOrder(const v1::Order& from) {
       return DecodeCopy(from.copy());
     case v1::Order::kRelease:
       KVSTORE_RETURN_IF_ERROR(CheckPages(from.release().limit()));
-      return Order(ReleaseOrder{from.release().segment(), from.release().limit()});
+      return Order(
+          ReleaseOrder{from.release().segment(), from.release().limit(), from.release().number()});
     case v1::Order::kLeave:
       return Order(LeaveOrder{});
     case v1::Order::WHAT_NOT_SET:
@@ -190,6 +192,7 @@ void Encode(const Acks& from, v1::Acks* to) {
     v1::ReleaseAck* message = to->add_released();
     message->set_segment(ack.segment);
     message->set_limit(ack.limit);
+    message->set_number(ack.number);
   }
 }
 
@@ -228,7 +231,7 @@ Result<Acks> Decode(const v1::Acks& from) {
   to.released.reserve(static_cast<size_t>(from.released_size()));
   for (const v1::ReleaseAck& ack : from.released()) {
     KVSTORE_RETURN_IF_ERROR(CheckPages(ack.limit()));
-    to.released.push_back({ack.segment(), ack.limit()});
+    to.released.push_back({ack.segment(), ack.limit(), ack.number()});
   }
   return to;
 }

@@ -279,6 +279,7 @@ struct CopyOrder {
 struct ReleaseOrder {
   uint32_t segment = 0;
   uint64_t limit = 0;
+  uint64_t number = 0;  // rises within a term; the same when it is ordered again
 };
 
 // The node holds nothing any more and is to leave: an operator had it drained.
@@ -329,6 +330,7 @@ struct CopyAck {
 struct ReleaseAck {
   uint32_t segment = 0;
   uint64_t limit = 0;
+  uint64_t number = 0;  // the order's; 0: none of this term's
 };
 
 struct Acks {

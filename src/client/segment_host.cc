@@ -33,6 +33,7 @@ struct SegmentHost::Segment {
   Extent extent;
   std::unique_ptr<Door> door;
   uint32_t index = 0;  // the region's
+  Release release{};   // the last
 };
 
 class SegmentHost::Door final : public transfer::RegionGuard {
@@ -192,6 +193,7 @@ std::optional<Report> SegmentHost::EnterReign(uint64_t term) {
   if (!report) return report;
   unsaid_.retired.clear();
   unsaid_.noted.clear();
+  for (ReleaseAck& ack : unsaid_.released) ack.number = 0;
   return report;
 }
 
@@ -207,7 +209,9 @@ void SegmentHost::Execute(const Orders& orders) {
     if (orders.term < holder_.term()) return;
     for (const Order& order : orders.orders) {
       if (const auto* prepare = std::get_if<PrepareOrder>(&order)) OrderPages(*prepare);
-      if (const auto* release = std::get_if<ReleaseOrder>(&order)) OrderRelease(*release);
+      if (const auto* release = std::get_if<ReleaseOrder>(&order)) {
+        OrderRelease(*release, orders.term);
+      }
       if (std::holds_alternative<LeaveOrder>(order)) BeginToLeave();
     }
   }
@@ -237,10 +241,11 @@ void SegmentHost::OrderPages(const PrepareOrder& order) {
   }
 }
 
-void SegmentHost::OrderRelease(const ReleaseOrder& order) {
+void SegmentHost::OrderRelease(const ReleaseOrder& order, uint64_t term) {
   Segment* const segment = Find(order.segment);
   if (segment == nullptr) return;
   segment->extent.Release(order.limit);
+  segment->release = {term, order.number};
   giving_back_ = true;
   pages_due_.NotifyAll();
 }
@@ -257,15 +262,17 @@ void SegmentHost::WorkOnPages() {
   while (true) {
     Segment* segment = nullptr;
     Extent::Work work;
+    Release release;
     {
       MutexLock lock(mu_);
       while (!closing_ && (segment = FindWork(&work)) == nullptr) pages_due_.Wait(mu_);
       if (closing_) return;
+      release = segment->release;
     }
     if (work.what == Extent::What::kTouch) {
       TouchPages(segment, work);
     } else {
-      GiveBackPages(segment, work);
+      GiveBackPages(segment, work, release);
     }
   }
 }
@@ -298,11 +305,14 @@ void SegmentHost::TouchPages(Segment* segment, const Extent::Work& work) {
   SayReady(*segment);
 }
 
-void SegmentHost::GiveBackPages(Segment* segment, const Extent::Work& work) {
+void SegmentHost::GiveBackPages(Segment* segment, const Extent::Work& work,
+                                const Release& release) {
   segment->memory.GiveBack(work.begin, work.end);
   MutexLock lock(mu_);
   if (!saying_) return;
-  unsaid_.released.push_back({segment->index, work.begin});
+  // The master of another term has ordered nothing under that number, or something else.
+  const uint64_t number = release.term == holder_.term() ? release.number : 0;
+  unsaid_.released.push_back({segment->index, work.begin, number});
   acks_due_.NotifyAll();
 }
 
@@ -382,7 +392,7 @@ void SegmentHost::Empty() {
   unsaid_ = {};
   for (const auto& segment : segments_) {
     segment->extent.Restart();
-    if (leaving_ && segment->extent.wish() == 0) OrderRelease({segment->index, 0});
+    if (leaving_ && segment->extent.wish() == 0) OrderRelease({segment->index, 0}, holder_.term());
   }
   if (!std::exchange(leaving_, false)) return;
   drained_now_.NotifyAll();

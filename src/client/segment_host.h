@@ -104,8 +104,14 @@ class SegmentHost final : private Outsiders {
   uint64_t notes() const EXCLUDES(mu_);
 
  private:
-  // One segment. The mutex covers its extent; its pages are touched by the preparer only.
+  // One segment. The mutex covers its extent and the release; its pages are touched by the preparer
+  // only.
   struct Segment;
+  // By what order pages are given back; number 0: by none that anybody waits for.
+  struct Release {
+    uint64_t term = 0;
+    uint64_t number = 0;
+  };
   // The engine's way in to one segment.
   class Door;
 
@@ -128,13 +134,14 @@ class SegmentHost final : private Outsiders {
   Segment* Find(uint32_t index) const REQUIRES(mu_);
   void OrderPages(const PrepareOrder& order) REQUIRES(mu_);
   std::vector<LentSegment> LentNow() const REQUIRES(mu_);
-  void OrderRelease(const ReleaseOrder& order) REQUIRES(mu_);
+  void OrderRelease(const ReleaseOrder& order, uint64_t term) REQUIRES(mu_);
   void BeginToLeave() REQUIRES(mu_);
   void WorkOnPages() EXCLUDES(mu_);
   // Null: nothing to do just now.
   Segment* FindWork(Extent::Work* work) REQUIRES(mu_);
   void TouchPages(Segment* segment, const Extent::Work& work) EXCLUDES(mu_);
-  void GiveBackPages(Segment* segment, const Extent::Work& work) EXCLUDES(mu_);
+  void GiveBackPages(Segment* segment, const Extent::Work& work, const Release& release)
+      EXCLUDES(mu_);
   void SayRetired(std::vector<RetireAck>* acks) REQUIRES(mu_);
   void SayNoted(std::vector<NoteAck>* acks) REQUIRES(mu_);
   void SayReady(const Segment& segment) REQUIRES(mu_);

@@ -513,6 +513,7 @@ struct Catalog::State {
   uint64_t next_note = 1;
   // What puts that are kCommitting were noted to replace. Until they are complete it may be read.
   std::map<PutId, PutId> replacing;
+  uint64_t next_release = 1;
 
   TimePoint began{};                 // of the reign
   Duration longest_lease{};          // ever allowed in this pool

@@ -52,7 +52,7 @@ Status Catalog::State::HandleLend(Event& event, Node& node, const Lend& lend) {
 }
 
 void Catalog::State::Resize(Event& event, Segment& segment, const LentSegment& lent) {
-  if (segment.release_sent) {
+  if (segment.release) {
     // Its node may be giving those pages away right now: nothing there is granted before it says
     // so.
     segment.wished = lent;
@@ -79,8 +79,8 @@ void Catalog::State::ReviewAll(Event& event, const Segment& segment) {
 
 bool Catalog::State::HandleReleased(Event& event, const Node& node, const ReleaseAck& ack) {
   Segment* const segment = node.FindSegment(ack.segment);
-  if (!segment || !segment->release_sent || ack.limit != segment->limit()) return false;
-  segment->release_sent.reset();
+  if (!segment || !segment->release || ack.number != segment->release->number) return false;
+  segment->release.reset();
   segment->End();
   nodes.NoteSpace(segment);
   if (segment->wished) {
@@ -138,11 +138,19 @@ void Catalog::State::Vacate(Event& event, Node& node) {
     return !sent || event.now - *sent >= limits.order_resend_after;
   };
   for (const auto& segment : node.segments) {
-    if (!segment->IsShrinking() || !segment->IsEmptied() || !is_due(segment->release_sent))
+    auto& release = segment->release;
+    if (!release) {
+      if (!segment->IsShrinking() || !segment->IsEmptied()) continue;
+      release = Segment::OpenRelease{next_release++, segment->limit(), event.now};
+      ++counters.orders_sent;
+    } else if (is_due(release->sent)) {
+      release->sent = event.now;
+      ++counters.orders_resent;
+    } else {
       continue;
-    ++(segment->release_sent ? counters.orders_resent : counters.orders_sent);
-    segment->release_sent = event.now;
-    event.out.Add(node.peer.incarnation, ReleaseOrder{segment->id().index, segment->limit()});
+    }
+    event.out.Add(node.peer.incarnation,
+                  ReleaseOrder{segment->id().index, release->limit, release->number});
   }
   if (!node.draining) return;
   if (!node.Lends()) {

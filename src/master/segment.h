@@ -107,8 +107,14 @@ class Segment {
   // Free memory beyond the limit.
   const RangeAllocator& withheld() const { return withheld_; }
 
-  // When its release was last ordered; none: it has not been.
-  std::optional<TimePoint> release_sent;
+  // The release that is ordered and not confirmed. Its limit may meanwhile be more than limit(): a
+  // segment also ends where its node has no more pages.
+  struct OpenRelease {
+    uint64_t number = 0;
+    uint64_t limit = 0;
+    TimePoint sent{};  // last
+  };
+  std::optional<OpenRelease> release;
   // What its node wished for after that, to be granted once it is released.
   std::optional<LentSegment> wished;
 

@@ -32,8 +32,9 @@ class LendingTest : public ::testing::Test {
   // Acks as the session takes them, until one fulfils the condition.
   template <typename Condition>
   Acks AwaitAcks(Condition condition) {
-    while (BootClock::now() < Soon()) {
-      const std::optional<Acks> acks = host_->NextAcks(Soon());
+    const TimePoint until = Soon();
+    while (BootClock::now() < until) {
+      const std::optional<Acks> acks = host_->NextAcks(until);
       if (!acks || condition(*acks)) return acks.value_or(Acks{});
     }
     return {};
@@ -47,8 +48,8 @@ class LendingTest : public ::testing::Test {
     });
   }
 
-  std::vector<ReleaseAck> Release(uint32_t segment, uint64_t limit) {
-    host_->Execute({1, {ReleaseOrder{segment, limit}}});
+  std::vector<ReleaseAck> Release(uint32_t segment, uint64_t limit, uint64_t number = 1) {
+    host_->Execute({1, {ReleaseOrder{segment, limit, number}}});
     return AwaitAcks([](const Acks& acks) { return !acks.released.empty(); }).released;
   }
 
@@ -132,10 +133,11 @@ TEST_F(LendingTest, WhatTheMasterReleasesGoesBackToTheMachine) {
   EXPECT_EQ(host_->lent().bytes, 8 * kMiB) << "the master has not emptied it yet";
   EXPECT_TRUE(IsPresent(segment, 6 * kMiB));
 
-  const std::vector<ReleaseAck> acks = Release(segment, kMiB);
+  const std::vector<ReleaseAck> acks = Release(segment, kMiB, 7);
   ASSERT_EQ(acks.size(), 1u);
   EXPECT_EQ(acks[0].segment, segment);
   EXPECT_EQ(acks[0].limit, kMiB);
+  EXPECT_EQ(acks[0].number, 7u);
   EXPECT_EQ(host_->lent().bytes, kMiB);
   EXPECT_FALSE(IsPresent(segment, 6 * kMiB));
   EXPECT_FALSE(IsPresent(segment, kMiB));
@@ -189,6 +191,21 @@ TEST_F(LendingTest, WhatIsStillTouchedIsNotGivenBack) {
   const Acks acks = AwaitAcks([](const Acks& a) { return !a.released.empty(); });
   ASSERT_EQ(acks.released.size(), 1u);
   EXPECT_FALSE(IsPresent(segment, 6 * kMiB));
+}
+
+TEST_F(LendingTest, WhatADeposedMasterOrderedConfirmsNothingToTheNext) {
+  Start(8 * kMiB);
+  const uint32_t segment = FirstSegment();
+  Prepare(segment, 8 * kMiB);
+  std::unique_ptr<transfer::Mapping> access = Map(segment, 6 * kMiB, Access::kRead);
+  host_->Execute({1, {ReleaseOrder{segment, kMiB, 1}}});
+  host_->StopAcks();
+  ASSERT_TRUE(host_->EnterReign(2));
+  host_->StartAcks();
+  access.reset();  // now the pages go back
+  const Acks acks = AwaitAcks([](const Acks& a) { return !a.released.empty(); });
+  ASSERT_EQ(acks.released.size(), 1u);
+  EXPECT_EQ(acks.released[0].number, 0u) << "the next one's first release has the number 1 as well";
 }
 
 TEST_F(LendingTest, AnOrderOfADeposedMasterReleasesNothing) {

@@ -31,7 +31,7 @@ struct FakeNode {
   bool has_session = true;
   std::map<std::pair<PutId, uint32_t>, RetireOrder> open;  // not yet confirmed as free
   std::map<uint32_t, uint64_t> to_prepare;
-  std::map<uint32_t, uint64_t> to_release;
+  std::map<uint32_t, ReleaseOrder> to_release;  // by segment
   std::map<PutId, CopyOrder> to_copy;
   std::map<std::pair<PutId, uint32_t>, NoteOrder> to_note;
   std::map<std::pair<PutId, uint32_t>, NoteOrder> manifest;
@@ -350,7 +350,8 @@ class World {
     }
   }
 
-  ReleaseAck Release(FakeNode& node, uint32_t index, uint64_t limit) {
+  ReleaseAck Release(FakeNode& node, const ReleaseOrder& order) {
+    const auto [index, limit, number] = order;
     for (LentSegment& segment : node.segments) {
       if (segment.index == index) segment.ready = std::min(segment.ready, limit);
     }
@@ -360,7 +361,7 @@ class World {
         if (range.offset + range.length > limit) problem_ = "memory released that a put still owns";
       }
     }
-    return {index, limit};
+    return {index, limit, number};
   }
 
   KeyBatch Keys() {
@@ -534,8 +535,8 @@ class World {
       it = node.to_copy.erase(it);
     }
     if (acks.term == term_ && Pick(2) == 0) {
-      for (const auto& [segment, limit] : std::exchange(node.to_release, {})) {
-        acks.released.push_back(Release(node, segment, limit));
+      for (const auto& [segment, order] : std::exchange(node.to_release, {})) {
+        acks.released.push_back(Release(node, order));
       }
     }
     acks.counter = node.counter;
@@ -568,8 +569,8 @@ class World {
     for (const auto& [put, order] : std::exchange(node.to_copy, {})) {
       acks.copied.push_back({order.put, order.segment, order.birth, Status::Ok()});
     }
-    for (const auto& [segment, limit] : std::exchange(node.to_release, {})) {
-      acks.released.push_back(Release(node, segment, limit));
+    for (const auto& [segment, order] : std::exchange(node.to_release, {})) {
+      acks.released.push_back(Release(node, order));
     }
     acks.counter = ++node.counter;
     Deliver(node, acks, freed);
@@ -603,13 +604,13 @@ class World {
           node->second.to_prepare[prepare->segment] = prepare->limit;
           // Pages that are asked for again are none to be given back.
           std::erase_if(node->second.to_release, [&](const auto& release) {
-            return release.first == prepare->segment && release.second < prepare->limit;
+            return release.first == prepare->segment && release.second.limit < prepare->limit;
           });
         } else if (const auto* copy = std::get_if<CopyOrder>(&order)) {
           node->second.to_copy[copy->put] = *copy;
           OwnOne(copy->put, {{to.node, copy->segment}, copy->birth, copy->ranges});
         } else if (const auto* release = std::get_if<ReleaseOrder>(&order)) {
-          node->second.to_release[release->segment] = release->limit;
+          node->second.to_release[release->segment] = *release;
         }
       }
     }

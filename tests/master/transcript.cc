@@ -212,8 +212,10 @@ void Transcript::Acknowledge(const Command& command) {
     acks.ready.push_back({static_cast<uint32_t>(std::stoul(command.Argument(1))),
                           ParseSize(command.Argument(2)), command.Option("problem", "")});
   } else if (command.verb() == "released") {
+    const auto segment = static_cast<uint32_t>(std::stoul(command.Argument(1)));
     acks.released.push_back(
-        {static_cast<uint32_t>(std::stoul(command.Argument(1))), ParseSize(command.Argument(2))});
+        {segment, ParseSize(command.Argument(2)),
+         std::stoull(command.Option("number", std::to_string(holder.releases[segment])))});
   } else if (command.verb() == "copied") {
     acks.copied = Copied(command);
   } else {
@@ -567,6 +569,7 @@ void Transcript::ShowOrder(const std::string& node, const Order& order) {
   } else if (const auto* release = std::get_if<ReleaseOrder>(&order)) {
     Line("=> " + node + " release " + std::to_string(release->segment) + " from " +
          Granules(release->limit));
+    holders_[node].releases[release->segment] = release->number;
   } else if (std::holds_alternative<LeaveOrder>(order)) {
     Line("=> " + node + " leave");
   } else if (const auto* note = std::get_if<NoteOrder>(&order)) {

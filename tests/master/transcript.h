@@ -32,7 +32,7 @@
 //   task copy|move KEY FROM TO      FROM: "any" for whichever
 //   tasks
 //   copied NODE PUT... problem=WORD birth= term=
-//   released NODE SEGMENT GRANULES
+//   released NODE SEGMENT GRANULES [number=N]    else of the last release that was ordered
 //          put: durable=yes
 //   withdrawn|free NODE PUT... ; counter= term= birth=
 //   ready NODE SEGMENT GRANULES problem=WORD
@@ -73,6 +73,7 @@ class Transcript {
     std::map<std::pair<PutId, uint32_t>, RetireOrder> orders;  // the last for each
     std::map<PutId, CopyOrder> copies;                         // the last for each
     std::map<PutId, NoteOrder> notes;
+    std::map<uint32_t, uint64_t> releases;  // by segment: the number of the last
   };
 
   void Execute(const std::string& line);

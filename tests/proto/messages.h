@@ -149,7 +149,7 @@ inline Order AnyOrder() {
       return CopyOrder{AnyPut(),     AnyExtent(), AnyNumber(), AnyReplica(),
                        AnySegment(), AnyNumber(), AnyRanges()};
     case 4:
-      return ReleaseOrder{AnySegment(), AnyExtent()};
+      return ReleaseOrder{AnySegment(), AnyExtent(), AnyNumber()};
     default:
       return LeaveOrder{};
   }
@@ -178,7 +178,7 @@ inline Acks AnyAcks() {
                     return CopyAck{AnyPut(), AnySegment(), AnyNumber(), AnyStatus()};
                   }),
           Several(3, [] {
-            return ReleaseAck{AnySegment(), AnyExtent()};
+            return ReleaseAck{AnySegment(), AnyExtent(), AnyNumber()};
           })};
 }
 

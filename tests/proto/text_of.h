@@ -89,7 +89,7 @@ inline std::ostream& operator<<(std::ostream& out, const CopyOrder& v) {
              << v.segment << ' ' << v.birth << v.ranges;
 }
 inline std::ostream& operator<<(std::ostream& out, const ReleaseOrder& v) {
-  return out << "release " << v.segment << ' ' << v.limit;
+  return out << "release " << v.segment << ' ' << v.limit << ' ' << v.number;
 }
 inline std::ostream& operator<<(std::ostream& out, const LeaveOrder&) { return out << "leave"; }
 inline std::ostream& operator<<(std::ostream& out, const Order& v) {
@@ -112,7 +112,7 @@ inline std::ostream& operator<<(std::ostream& out, const CopyAck& v) {
   return out << v.put << ' ' << v.segment << ' ' << v.birth << ' ' << v.status;
 }
 inline std::ostream& operator<<(std::ostream& out, const ReleaseAck& v) {
-  return out << v.segment << ' ' << v.limit;
+  return out << v.segment << ' ' << v.limit << ' ' << v.number;
 }
 inline std::ostream& operator<<(std::ostream& out, const Acks& v) {
   return out << v.term << ' ' << v.counter << ' ' << v.retired << ' ' << v.ready << v.noted

@@ -57,6 +57,8 @@ struct SimMemory::Segment {
   std::vector<std::byte> memory;
   std::vector<client::Word> words;
   client::Extent extent;
+  ReleaseOrder release{};  // the last, of
+  uint64_t release_term = 0;
   SegmentGuard guard;
 };
 
@@ -165,6 +167,8 @@ void SimMemory::Execute(const ReleaseOrder& order) {
   Segment* const segment = Find(order.segment);
   if (segment == nullptr) return;
   segment->extent.Release(order.limit);
+  segment->release = order;
+  segment->release_term = holder_.term();
   WorkOnPages();
 }
 
@@ -203,11 +207,13 @@ void SimMemory::WorkOnPages() {
     // Who touches it is waited for; others work meanwhile.
     if (work.what == What::kGiveBack && !holder_.TouchedFrom(segment->index, work.begin)) {
       (void)segment->extent.BeginGivingBack();
-      scheduler_->After(time, process_, [this, to = segment.get(), work] {
-        GiveBack(to, work.begin, work.end);
-        working_ = false;
-        WorkOnPages();
-      });
+      scheduler_->After(
+          time, process_,
+          [this, to = segment.get(), work, order = segment->release, term = segment->release_term] {
+            GiveBack(to, work, order, term);
+            working_ = false;
+            WorkOnPages();
+          });
       return;
     }
     if (work.what == What::kGiveBack) {
@@ -223,12 +229,14 @@ void SimMemory::SayReady(const Segment& segment) {
   say_(std::move(acks));
 }
 
-void SimMemory::GiveBack(Segment* segment, uint64_t begin, uint64_t end) {
-  std::fill(segment->memory.begin() + static_cast<ptrdiff_t>(begin),
-            segment->memory.begin() + static_cast<ptrdiff_t>(end), kGone);
+void SimMemory::GiveBack(Segment* segment, const client::Extent::Work& work,
+                         const ReleaseOrder& order, uint64_t term) {
+  std::fill(segment->memory.begin() + static_cast<ptrdiff_t>(work.begin),
+            segment->memory.begin() + static_cast<ptrdiff_t>(work.end), kGone);
   ++times_released_;
   Acks acks;
-  acks.released.push_back({segment->index, begin});
+  const uint64_t number = term == holder_.term() ? order.number : 0;
+  acks.released.push_back({segment->index, work.begin, number});
   say_(std::move(acks));
 }
 

@@ -57,7 +57,8 @@ class SimMemory final : private client::Outsiders {
   // One piece of work at a time, each after some time.
   void WorkOnPages();
   void SayReady(const Segment& segment);
-  void GiveBack(Segment* segment, uint64_t begin, uint64_t end);
+  void GiveBack(Segment* segment, const client::Extent::Work& work, const ReleaseOrder& order,
+                uint64_t term);
 
   Scheduler* const scheduler_;
   Process* const process_;
