@@ -68,7 +68,8 @@ INSTANTIATE_TEST_SUITE_P(
     Guards, OneGuardOffTest,
     testing::Values(
         Omission{kCommitWaitsForWithdrawal, kPlain}, Omission{kRemoveWaitsForWithdrawal, kPlain},
-        Omission{kOldWritersAreFenced, kWithACrash}, Omission{kUnnamedSpaceIsStamped, kWithACrash},
+        Omission{kWritersCheckTheWord, kPlain}, Omission{kUnnamedSpaceIsStamped, kWithACrash},
+        Omission{kOlderOrdersAreRefused, kWithACrash},
         Omission{kAllMembersReportFirst, kWithACrash}, Omission{kMembershipIsDurable, kWithBoth},
         Omission{kGoneAfterLongestLease, kWithACut}, Omission{kCommitAfterLastCopy, kPlain},
         Omission{kNotesAreChecked, kWithACrash}, Omission{kOrdersNameTheObject, kPlain},

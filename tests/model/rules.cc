@@ -34,6 +34,7 @@ class Step {
       Ack(holder);
       Note(holder);
       Link(holder);
+      EnterTerm(holder);
       Report(holder);
     }
     CrashMaster();
@@ -146,15 +147,15 @@ class Step {
     p.term = term;
   }
 
-  // Bytes land in the holder's memory unless it has cut the writer off. A writer that gave up may
-  // have a copy under way.
+  // Bytes land in the holder's memory unless its word says that it has changed hands since the
+  // grant, whoever granted it. A writer that gave up may have a copy under way.
   void Land(int put) {
     const Put& p = s_.puts[put];
     const Holder& h = s_.holders[p.holder];
-    const bool fenced = p.fenced || (On(kOldWritersAreFenced) && p.term < h.term);
+    const bool refused = On(kWritersCheckTheWord) && h.word > p.birth;
     const bool writes = p.stage == Stage::kGranted || p.stage == Stage::kGivenUp;
     const std::string where = "'s bytes land in " + HolderName(p.holder);
-    if (writes && !fenced && p.copies != Copies::kAllEnded) {
+    if (writes && !refused && p.copies != Copies::kAllEnded) {
       State n = s_;
       n.holders[p.holder].bytes = static_cast<Byte>(put);
       if (p.stage == Stage::kGranted) n.puts[put].stage = Stage::kWritten;
@@ -168,7 +169,7 @@ class Step {
     if (p.copies != Copies::kOneLandedOneUnderWay) return;
     State n = s_;
     n.puts[put].copies = Copies::kAllEnded;
-    if (fenced) {
+    if (refused) {
       Emit(n, PutName(put) + "'s first copy is refused");
     } else {
       n.holders[p.holder].bytes =
@@ -254,7 +255,7 @@ class Step {
     for (const bool again : {false, true}) {
       State n = s_;
       if (!again) n.holders[i].order = 0;
-      if (h.order_term < h.term) {
+      if (On(kOlderOrdersAreRefused) && h.order_term < h.term) {
         if (!again) Emit(n, HolderName(i) + " refuses an order of an older term");
         continue;
       }
@@ -267,12 +268,11 @@ class Step {
   // False: not followed further.
   bool Execute(State* n, int i) const {
     Holder& h = n->holders[i];
-    Put& p = n->puts[h.order_put];
+    const Put& p = n->puts[h.order_put];
     // An order names the object that it is about: memory that has changed hands since is spared.
     if (!On(kOrdersNameTheObject) || p.birth >= h.word) {
       h.word = ++h.counter;
       if (h.manifest == h.order_put || !On(kOrdersNameTheObject)) h.manifest = kNoPut;
-      p.fenced = 1;
     }
     h.ack = 1;
     h.ack_put = h.order_put;
@@ -356,6 +356,18 @@ class Step {
     Emit(n, "the master takes " + HolderName(i) + " for gone");
   }
 
+  // What no note names is stamped, so that no grant and no location from before is of use there.
+  void EnterTerm(int i) {
+    const Holder& h = s_.holders[i];
+    if (h.cut_off || !h.member || h.term == s_.reign) return;
+    State n = s_;
+    Holder& x = n.holders[i];
+    x.term = s_.reign;
+    if (h.manifest == kNoPut && On(kUnnamedSpaceIsStamped)) x.word = ++x.counter;
+    if (x.counter > kMostRetirements) return;
+    Emit(n, HolderName(i) + " enters the new master's term");
+  }
+
   void Report(int i) {
     const Holder& h = s_.holders[i];
     if (h.cut_off || h.reported) return;
@@ -368,34 +380,21 @@ class Step {
       return Emit(n, "the new master knows nothing of " + HolderName(i) +
                          "'s end and takes it for a member");
     }
+    if (h.term < s_.reign) return;
     x.reported = 1;
     x.suspected = 0;
-    x.term = s_.reign;
-    x.order = x.ack = 0;
-    if (h.note_term < s_.reign) x.note_put = kNoPut;
-    if (On(kOldWritersAreFenced)) FenceOldWriters(&n, i);
     if (h.manifest != kNoPut) {
       x.space = Space::kCommitted;
       x.owner = h.manifest;
       Byte* visible = &n.visible[kKeyOf[h.manifest]];
       *visible = std::max(*visible, h.manifest);
     } else {
-      if (On(kUnnamedSpaceIsStamped)) x.word = ++x.counter;
       x.space = Space::kFree;
       x.owner = kNoPut;
     }
     x.known_counter = x.counter;
-    if (x.counter > kMostRetirements) return;
     Emit(n, HolderName(i) + " reports to the new master: " +
                 (h.manifest != kNoPut ? "holds " + PutName(h.manifest) : "holds nothing"));
-  }
-
-  void FenceOldWriters(State* n, int i) const {
-    for (int put = 1; put <= kPuts; ++put) {
-      Put& p = n->puts[put];
-      const bool unnamed = put != s_.holders[i].manifest;
-      if (p.holder == i && p.stage != Stage::kNew && p.term < s_.reign && unnamed) p.fenced = 1;
-    }
   }
 
   void CrashMaster() {
@@ -416,7 +415,6 @@ class Step {
       x.owner = kNoPut;
       x.known_counter = 0;
       x.suspected = 0;
-      x.ack = 0;
     }
     for (int put = 1; put <= kPuts; ++put) n.puts[put].leaving = 0;
     Emit(n, "the master dies; a new one begins");

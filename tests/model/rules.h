@@ -14,8 +14,9 @@ namespace kvstore::model {
 enum Guard : size_t {
   kCommitWaitsForWithdrawal,
   kRemoveWaitsForWithdrawal,
-  kOldWritersAreFenced,
+  kWritersCheckTheWord,
   kUnnamedSpaceIsStamped,
+  kOlderOrdersAreRefused,
   kAllMembersReportFirst,
   kMembershipIsDurable,
   kGoneAfterLongestLease,
@@ -28,10 +29,11 @@ enum Guard : size_t {
 };
 
 inline constexpr std::array<std::string_view, kGuards> kGuardNames = {
-    "CommitWaitsForWithdrawal", "RemoveWaitsForWithdrawal", "OldWritersAreFenced",
-    "UnnamedSpaceIsStamped",    "AllMembersReportFirst",    "MembershipIsDurable",
-    "GoneAfterLongestLease",    "CommitAfterLastCopy",      "NotesAreChecked",
-    "OrdersNameTheObject",      "ReuseAfterFree",           "ReadersCheckTheWord"};
+    "CommitWaitsForWithdrawal", "RemoveWaitsForWithdrawal", "WritersCheckTheWord",
+    "UnnamedSpaceIsStamped",    "OlderOrdersAreRefused",    "AllMembersReportFirst",
+    "MembershipIsDurable",      "GoneAfterLongestLease",    "CommitAfterLastCopy",
+    "NotesAreChecked",          "OrdersNameTheObject",      "ReuseAfterFree",
+    "ReadersCheckTheWord"};
 
 // How much may happen in one walk.
 struct Bounds {

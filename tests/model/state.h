@@ -9,8 +9,9 @@
 //   ledger   a second model, on the same search: memory that processes of one host share
 //
 // The simulator runs the product's code along random paths; the model walks every path of a world
-// small enough, and goes further than the product does yet: holders that report what they hold to
-// a new master are here already.
+// small enough. A master may be followed by one that knows nothing but who its members are: they
+// enter its term, which stamps what no note names, and report what they hold, while the deposed
+// master, its writers and its messages are still about.
 
 #include <array>
 #include <cstdint>
@@ -38,7 +39,7 @@ struct Holder {
   Byte word = 0;             // its value at the last one
   Byte bytes = kStrayBytes;  // whose bytes lie there: a put, perhaps with kTorn
   Byte manifest = kNoPut;    // what it was told that it holds
-  Byte term = 0;             // highest it has heard of
+  Byte term = 0;             // that it has entered
   Byte cut_off = 0;          // no message to or from the master; the data path is alive
 
   // At the master.
@@ -69,7 +70,6 @@ struct Put {
   Byte holder = 0;
   Byte birth = 0;
   Byte term = 0;     // of the master that granted it
-  Byte fenced = 0;   // its writer has been cut off by the holder
   Byte leaving = 0;  // was visible; its withdrawal is not confirmed yet
 };
 
