@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "system/pool.h"
 
@@ -83,6 +88,32 @@ TEST_F(Drains, AWorkerIsToldAndGoesOnWithoutLending) {
   }
 }
 
+// What it lends later counts as any lender's.
+TEST_F(Drains, AWorkerThatWasDrainedMayLendAgain) {
+  const auto shelf = StartNode("shelf");
+  const auto worker =
+      Connect({.name = "worker", .lend_bytes = 16 << 20, .ways = {transfer::Way::kTcp}});
+  ASSERT_TRUE(shelf->running() && worker);
+  AwaitMemoryOf("worker");
+  const PutOptions on_worker = {.preferred_nodes = {"worker"}};
+  const Names keys = PutTold(*worker, "key", 4, kObjectBytes, on_worker);
+  Kvctl({"drain", "worker"});
+  ASSERT_TRUE(worker->WaitDrained(seconds(30)));
+  for (const std::string& key : keys) EXPECT_EQ(HoldersOf(*worker, key), Names{"shelf"});
+
+  ASSERT_EQ(worker->Lend(8 << 20), Status::Ok());
+  AwaitMemoryOf("worker");
+  EXPECT_FALSE(worker->lending().drained);
+  EXPECT_EQ(StateOf("worker"), "live");
+  const Names again = PutTold(*worker, "again", 4, kObjectBytes, on_worker);
+  EXPECT_EQ(CountOn(*worker, again, "worker"), again.size());
+  for (const std::string& key : again) EXPECT_EQ(ReadTold(*worker, key), "version 1") << key;
+  // And it can be drained once more.
+  Kvctl({"drain", "worker"});
+  EXPECT_TRUE(worker->WaitDrained(seconds(30)));
+  for (const std::string& key : again) EXPECT_EQ(ReadTold(*worker, key), "version 1") << key;
+}
+
 // So slow that it does not end by itself.
 class SlowDrains : public Drains {
  protected:
@@ -133,6 +164,64 @@ TEST_F(SlowDrains, OfANodeThatDiesOrIsStoppedHaveFailed) {
   ASSERT_TRUE(b->running());
   EXPECT_THAT(drain(*b, "b", SIGTERM),
               testing::HasSubstr("node 'b' has left before it was drained"));
+}
+
+// Where a master keeps its members.
+struct StatePlace {
+  StatePlace() {
+    std::string name = std::filesystem::temp_directory_path() / "kvstore-drain-XXXXXX";
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    folder = name;
+  }
+  ~StatePlace() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+  }
+  std::vector<std::string> Flags(const std::vector<std::string>& more) const {
+    std::vector<std::string> flags = {port, "--state_file=" + (folder / "master.state").string(),
+                                      "--lease_ms=300"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  }
+
+  std::filesystem::path folder;
+  const std::string port = "--port=" + std::to_string(FreePort());
+};
+
+class DrainsOverARestart : protected StatePlace, public Drains {
+ protected:
+  // The first master is so slow that no drain ends under it.
+  DrainsOverARestart() : Drains(Flags({"--repair_bytes_per_second=4096"})) {}
+
+  void FollowMaster() {
+    master_.process().Signal(SIGKILL);
+    ASSERT_EQ(master_.process().WaitForExit(seconds(30)), 128 + SIGKILL);
+    master_ = MasterProcess(Flags({}));
+    ASSERT_TRUE(master_.running());
+  }
+};
+
+TEST_F(DrainsOverARestart, AreForgottenAndMayBeAskedForAgain) {
+  const auto a = StartNode("a"), b = StartNode("b");
+  const auto client = Connect();
+  ASSERT_TRUE(a->running() && b->running() && client);
+  PutOptions on_a = {.preferred_nodes = {"a"}};
+  on_a.durable = true;
+  const Names keys = PutTold(*client, "key", 8, kObjectBytes, on_a);
+  ASSERT_EQ(CountOn(*client, keys, "a"), keys.size());
+  Kvctl({"drain", "a"});
+  EXPECT_EQ(StateOf("a"), "live draining");
+
+  FollowMaster();
+  for (const std::string& key : keys) {
+    EXPECT_EQ(ReadTold(*client, key, seconds(30)), "version 1") << key;
+  }
+  AwaitMemoryOf("a");
+  EXPECT_EQ(StateOf("a"), "live");
+  EXPECT_EQ(Kvctl({"drain", "--wait", "--within", "60s", "a"})["node"].text(), "a");
+  EXPECT_EQ(a->process().WaitForExit(seconds(30)), 0) << a->process().output();
+  EXPECT_EQ(CountOn(*client, keys, "b"), keys.size());
+  for (const std::string& key : keys) EXPECT_EQ(ReadTold(*client, key), "version 1") << key;
 }
 
 }  // namespace
