@@ -30,11 +30,6 @@ void Fill(const Status& from, v1::Outcome* to) {
   to->set_message(Text(from.message(), kMaxTextBytes));
 }
 
-std::string_view StateName(const NodeLine& node) {
-  if (node.missing) return "missing";
-  return node.suspected ? "suspected" : "live";
-}
-
 void Fill(const ObjectEvent& from, v1::Event* to) {
   to->set_kind(std::string(EventName(from.what)));
   to->set_node(Text(from.node));
@@ -77,7 +72,7 @@ void Fill(const NodeLine& from, v1::Node* to) {
   to->set_host(from.peer.host);
   to->set_software(from.software);
   to->set_transfer_descriptor(from.peer.descriptor);
-  to->set_state(std::string(StateName(from)));
+  to->set_state(std::string(NodeStateName(from)));
   to->set_silent_us(Microseconds(from.silent));
   to->set_counter(from.counter);
   to->set_segments(from.segments);

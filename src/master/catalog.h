@@ -32,6 +32,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvstore/clock.h"
@@ -205,6 +206,9 @@ struct NodeLine {
   ClientTally tally;              // its own counters, as it told them last
   Space space;
 };
+
+// "missing", "suspected" or "live"; whether it is draining, or sick, stands beside it.
+std::string_view NodeStateName(const NodeLine& line);
 
 // What clients have counted, those that have left included: no number goes back.
 struct ClientReport {

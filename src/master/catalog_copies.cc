@@ -11,7 +11,8 @@ namespace kvstore::master {
 namespace {
 
 constexpr size_t kWorksLookedAt = 128;    // per event
-constexpr size_t kSegmentsLookedAt = 64;  // for one copy, those with the most free first
+constexpr size_t kSegmentsLookedAt = 64;  // for one copy, those with the most free first,
+constexpr size_t kMoreLookedAt = 16'384;  // and, where these have no room, others; per event
 constexpr uint32_t kLongestBackOff = 4;   // doublings
 constexpr uint32_t kTriesOfATask = 4;
 constexpr Duration kLookAgainAfter =
@@ -109,16 +110,23 @@ void Catalog::State::RunCopies(Event& event) {
         Failed(event, object, UnavailableError("no live node that holds it can be read"));
         break;
       case CopyStep::kNoRoom:
-        Failed(event, object, ResourceExhaustedError("no room on a live node that has no replica"));
+        Failed(event, object, WhyNoTarget(object, work));
         break;
     }
   }
 }
 
+Duration Catalog::State::LongestCopy(uint64_t bytes) const {
+  const std::chrono::duration<double> transfer(
+      static_cast<double>(bytes) / static_cast<double>(limits.slowest_copy_bytes_per_second));
+  const Duration longest = std::chrono::seconds(2) + std::chrono::duration_cast<Duration>(transfer);
+  return std::max(longest, limits.shortest_copy);
+}
+
 void Catalog::State::TendCopies(Event& event) {
   std::vector<PutId> overdue;
   for (const auto& [put, copy] : copies.running()) {
-    if (event.now - copy.started >= limits.longest_copy) {
+    if (event.now - copy.started >= LongestCopy(copy.filled->object->size)) {
       overdue.push_back(put);
     } else if (event.now - copy.filled->sent >= limits.order_resend_after) {
       ++counters.orders_resent;
@@ -223,7 +231,12 @@ Catalog::State::CopyTarget Catalog::State::FindTarget(Event& event, const Object
     const Node& node = segment->node();
     if (!name.empty() && node.peer.name != name) continue;
     if (!MayTakeCopy(object, node) || !MayGrant(node)) continue;
-    if (++looked > kSegmentsLookedAt) break;
+    if (++looked > kSegmentsLookedAt) {
+      if (target.busy || coming) break;
+      // Rarely needed: so many in one event, and the others when they are looked at again.
+      target.busy = ++event.segments_looked_at > kMoreLookedAt;
+      if (target.busy) break;
+    }
     target.looked = true;
     if (copies.RunningAt(node.peer.incarnation) >= limits.copies_per_node) {
       target.busy = true;

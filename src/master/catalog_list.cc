@@ -28,6 +28,11 @@ Duration OldestNote(const Node& node, TimePoint now) {
 
 }  // namespace
 
+std::string_view NodeStateName(const NodeLine& line) {
+  if (line.missing) return "missing";
+  return line.suspected ? "suspected" : "live";
+}
+
 Census Catalog::State::TakeCensus(TimePoint now) const {
   Census census;
   census.objects = complete;

@@ -337,6 +337,8 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
     twin->replicas_wanted = std::max(twin->replicas_wanted, object.replicas_wanted);
     TakeRetention(event.now, note.retention, *twin);
     ExpireLater(event.now, note.retention.ttl, *twin);
+    Note(event, *twin);
+    Review(event, *twin);
     return object;
   }
   object.key = &key;

@@ -48,8 +48,9 @@ namespace kvstore::master {
 struct Event {
   TimePoint now;
   Outbox out;
-  std::vector<PutId> used{};  // objects that were touched or became visible, in order
-  bool in_chain = false;      // some of them have a position
+  std::vector<PutId> used{};      // objects that were touched or became visible, in order
+  bool in_chain = false;          // some of them have a position
+  size_t segments_looked_at = 0;  // for copies, beyond the usual
 };
 
 // Whose request is being handled.
@@ -389,6 +390,7 @@ struct Catalog::State {
   void RunCopies(Event& event);
   // Orders of copies that run are sent again; those that run for too long are abandoned.
   void TendCopies(Event& event);
+  Duration LongestCopy(uint64_t bytes) const;
   CopyStep Advance(Event& event, Object& object, CopyWork& work);
   // On a node of that name; empty: on any.
   HeldReplica* FindSource(Object& object, std::string_view name, bool* busy);
@@ -416,6 +418,8 @@ struct Catalog::State {
 
   Result<uint64_t> StartTask(Event& event, const TaskRequest& request);
   Status CheckTask(const TaskRequest& request, const Object& object) const;
+  // Why a copy, or what the task wants, has nowhere to go.
+  Status WhyNoTarget(const Object& object, const CopyWork& work) const;
   std::vector<TaskLine> ListTasks(TimePoint now) const;
 
   // ---- memory that is emptied (catalog_vacate.cc)

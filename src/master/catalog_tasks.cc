@@ -62,6 +62,26 @@ Result<uint64_t> Catalog::State::StartTask(Event& event, const TaskRequest& requ
   return id;
 }
 
+Status Catalog::State::WhyNoTarget(const Object& object, const CopyWork& work) const {
+  if (work.task == 0) {
+    return ResourceExhaustedError("no room on a live node that has no replica");
+  }
+  const std::string& name = tasks.Find(work.task)->request.to;
+  const std::vector<Node*>* const named = nodes.Named(name);
+  const auto is_there = [](const Node* node) {
+    return node->Lends() && !node->suspected && !node->striking && !node->draining;
+  };
+  if (!named || std::none_of(named->begin(), named->end(), is_there)) {
+    return UnavailableError("node " + Quoted(name) +
+                            " takes nothing: it is gone, silent, drained or lends nothing");
+  }
+  const bool may_take = std::any_of(named->begin(), named->end(),
+                                    [&](const Node* node) { return MayTakeCopy(object, *node); });
+  return may_take ? ResourceExhaustedError("no room on node " + Quoted(name))
+                  : FailedPreconditionError("node " + Quoted(name) +
+                                            " has a replica, or one is being withdrawn there");
+}
+
 std::vector<TaskLine> Catalog::State::ListTasks(TimePoint now) const {
   std::vector<TaskLine> lines;
   for (const auto& [id, task] : tasks.all()) {

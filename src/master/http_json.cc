@@ -20,14 +20,6 @@ std::string Hex(uint64_t number) {
   return text;
 }
 
-std::string_view StateName(const NodeLine& line) {
-  return line.missing     ? "missing"
-         : line.suspected ? "suspected"
-         : line.draining  ? "draining"
-         : line.sick      ? "sick"
-                          : "live";
-}
-
 void AddTally(const ClientTally& tally, text::JsonWriter* json) {
   json->Name("tally");
   json->BeginObject();
@@ -105,7 +97,7 @@ void AddLine(const NodeLine& line, text::JsonWriter* json) {
   json->Member("name", line.peer.name);
   json->Member("incarnation", line.peer.incarnation.ToString());
   json->Member("host", line.peer.host);
-  json->Member("state", StateName(line));
+  json->Member("state", NodeStateName(line));
   json->Member("draining", line.draining);
   json->Member("sick", line.sick);
   json->Member("joined_ms", Milliseconds(line.joined));

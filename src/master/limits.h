@@ -25,9 +25,12 @@ struct Limits {
   Duration slow_start = std::chrono::seconds(30);  // a lender's free memory counts in full after
   uint64_t repair_bytes_per_second = uint64_t{1} << 30;  // copies of replicas, in all
   size_t copies_in_flight = 64;
-  size_t copies_per_node = 8;                       // in flight: read from it, or filled by it
-  Duration longest_copy = std::chrono::minutes(1);  // then it is tried elsewhere
-  size_t tasks_kept = 1000;                         // that have ended
+  size_t copies_per_node = 8;  // in flight: read from it, or filled by it
+  // A copy is tried elsewhere after 2 s and the time that its bytes take at this rate, but not
+  // before `shortest_copy`.
+  uint64_t slowest_copy_bytes_per_second = 32u << 20;
+  Duration shortest_copy = std::chrono::minutes(1);
+  size_t tasks_kept = 1000;         // that have ended
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
   double pinned_share_allowed = 0.5;  // of each segment: beyond it nothing more is pinned hard

@@ -148,7 +148,7 @@ class World {
     limits.prepare_step = 4 * kGranule;
     limits.sick_for = milliseconds(300);
     limits.slow_start = std::chrono::seconds(5);
-    limits.longest_copy = std::chrono::seconds(2);
+    limits.shortest_copy = std::chrono::seconds(2);
     limits.repair_bytes_per_second = 200 * kGranule;
     limits.ranges_per_replica = 3;
     limits.waiting_items = 12;

@@ -118,6 +118,16 @@ TEST_F(HttpApiTest, NodesAndSegmentsComeInPagesThatAreTheWhole) {
   }
 }
 
+TEST_F(HttpApiTest, ANodesStateIsThatOfTheAdminServiceWithFlagsBesideIt) {
+  for (uint64_t number = 1; number <= 2; ++number) Join(number, 1 << 20);
+  EXPECT_EQ(board_.Drain("node1", true), Status::Ok());
+  const JsonValue nodes = Get("/api/v1/nodes")["nodes"];
+  EXPECT_EQ(nodes[0]["state"].text(), "live");
+  EXPECT_EQ(std::get<bool>(nodes[0]["draining"].value), true);
+  EXPECT_EQ(std::get<bool>(nodes[1]["draining"].value), false);
+  EXPECT_EQ(std::get<bool>(nodes[0]["sick"].value), false);
+}
+
 TEST_F(HttpApiTest, ObjectsAreFoundByPrefixPageByPageWhateverTheirBytes) {
   Join(1, 1 << 20);
   const std::string binary("p/\xff\x00&=%", 7);

@@ -124,7 +124,10 @@ void Transcript::NewCatalog(const Command& command) {
       command.Number("rate", limits.repair_bytes_per_second / kDefaultGranule) * kDefaultGranule;
   limits.copies_in_flight = command.Number("copies", limits.copies_in_flight);
   limits.copies_per_node = command.Number("per_node", limits.copies_per_node);
-  limits.longest_copy = command.Time("copy", limits.longest_copy);
+  limits.shortest_copy = command.Time("copy", limits.shortest_copy);
+  limits.slowest_copy_bytes_per_second =
+      command.Number("copy_rate", limits.slowest_copy_bytes_per_second / kDefaultGranule) *
+      kDefaultGranule;
   limits.tasks_kept = command.Number("tasks", limits.tasks_kept);
   limits.sick_for = command.Time("sick", limits.sick_for);
   limits.slow_start = command.Time("slow", Duration::zero());

@@ -40,8 +40,8 @@
 //   reign NODE... lease=            the next master of the pool, whose members these are
 //   report NODE PUT:KEY:SEGMENT:OFFSET+LENGTH:BIRTH[:CHECKSUM]...
 //   held=N:SEGMENT:OFFSET+LENGTH:BIRTH
-//          part=yes counter= term= pin=yes ttl= replicas=      where `join report=no`; else a node that
-//          is new reports, unseen, that its memory is empty
+//          part=yes counter= term= pin=yes soft= ttl= replicas= lend=16[,8]
+//          where `join report=no`; else a node that is new reports, unseen, that its memory is empty
 //   watch on|off                    object events are shown: `* NAME KEY PUT`
 //   census, nodes, departed, segments, objects, describe KEY, counters NAME...
 //

@@ -32,6 +32,13 @@ void Transcript::HandReport(const Command& command) {
   report.counter = holder.hello.counter = command.Number("counter", holder.hello.counter + 1);
   report.last = !command.Has("part");
   if (report.last) report.segments = holder.hello.segments;
+  if (command.Has("lend")) {
+    report.segments.clear();
+    for (const std::string& size : Split(command.Option("lend", ""), ',')) {
+      report.segments.push_back({static_cast<uint32_t>(report.segments.size()), Bytes(size),
+                                 kDefaultGranule, Bytes(size)});
+    }
+  }
   for (const std::string& item : command.ArgumentsFrom(1)) {
     const std::vector<std::string> parts = Split(item, ':');
     if (parts.size() < 5) command.Fail("a note is PUT:KEY:SEGMENT:OFFSET+LENGTH:BIRTH");
@@ -45,8 +52,9 @@ void Transcript::HandReport(const Command& command) {
     note.checksum = parts.size() > 5 ? std::stoull(parts[5]) : note.put.sequence;
     note.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
     note.retention.hard_pin = command.Has("pin");
-    if (command.Has("replaces")) note.replaces = ParsePut(command.Option("replaces", ""));
+    note.retention.soft_pin = command.Time("soft", Duration::zero());
     note.retention.ttl = command.Time("ttl", Duration::zero());
+    if (command.Has("replaces")) note.replaces = ParsePut(command.Option("replaces", ""));
     report.notes.push_back(note);
   }
   if (command.Has("held")) {
