@@ -303,6 +303,8 @@ void Catalog::State::Complete(Event& event, Object& object) {
   KeyEntry& key = *object.key;
   Become(object, ObjectState::kComplete);
   object.was_visible = true;
+  // What was reported with so much time left has it from then on.
+  const TimePoint kept_from = object.adopted ? object.committed : event.now;
   object.committed = event.now;
   key.current = &object;
   key.unfinished = nullptr;
@@ -312,12 +314,20 @@ void Catalog::State::Complete(Event& event, Object& object) {
   }
   ++complete;
   ++counters.puts_committed;
-  BeginKeeping(event.now, object);
+  BeginKeeping(kept_from, object);
+  object.used = event.now;
   NoteUse(event, object);
   Tell(event, ObjectEvent::What::kCommitted, object);
   SettleStandings(event.now, object);
   Review(event, object);
   AnswerAll(event, object.waiting, Status::Ok());
+  if (object.expires <= event.now) {
+    const bool is_read = !key.readers.empty();  // then the key stays
+    Retire(event, object, Cause::kTtl);
+    if (!is_read) return;
+    AnswerReaders(event, key);
+    return ForgetIfEmpty(key);
+  }
   AnswerReaders(event, key);
   // What was unfinished may be evicted now; parked puts may have waited for that.
   std::vector<Segment*> wanted;
