@@ -753,14 +753,16 @@ TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComes
   world.Settle();
   ASSERT_EQ(world.Check(), "");
   const Census census = world.census();
-  EXPECT_EQ(census.space.retiring, 0u);
+  // A pinned object may have nowhere to go to from a segment that shrinks.
+  EXPECT_EQ(census.space.retiring - census.space.withheld, 0u);
+  if (census.objects_pinned == 0) EXPECT_EQ(census.space.withheld, 0u);
   EXPECT_EQ(census.space.unfinished, 0u);
   EXPECT_EQ(census.puts_parked, 0u);
   EXPECT_EQ(census.requests_waiting, 0u);
   EXPECT_EQ(census.copies_running, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, CatalogRandomTest, testing::Range(1u, 20u));
+INSTANTIATE_TEST_SUITE_P(Seeds, CatalogRandomTest, testing::Range(1u, 21u));
 
 }  // namespace
 }  // namespace kvstore::master
