@@ -151,6 +151,7 @@ TimePoint Exchange::NextSending() const {
 // A little less than what is left, so that the master's reason arrives before the deadline.
 Duration Exchange::Patience(TimePoint now) const {
   const Duration left = deadline_ - now;
+  if (!ExchangeGuards().patience_ends_first) return std::max(Duration::zero(), left);
   return std::max(Duration::zero(), left - std::max(left / 10, kLeastHeadStart));
 }
 

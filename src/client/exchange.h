@@ -10,10 +10,16 @@
 #include "client/batch_cutter.h"
 #include "client/reply_router.h"
 #include "client/verb_channel.h"
+#include "guard_switch.h"
 #include "kvstore/status.h"
 #include "proto/verbs.h"
 
 namespace kvstore::client {
+
+// Guards of the rules that an exchange keeps: see guard_switch.h.
+struct ExchangeGuards {
+  KVSTORE_GUARD(patience_ends_first);  // rule 9: the master's, before the caller's deadline
+};
 
 // How one kind of verb is exchanged.
 struct ExchangeRules {

@@ -8,15 +8,16 @@
 
 #include "client/locations.h"
 #include "client/parts.h"
+#include "guard_switch.h"
 #include "kvstore/client.h"
 
 namespace kvstore::client {
 
 // Guards of the reuse rules that a test can switch off; see master/limits.h.
 struct ReadGuards {
-  bool verify_checksum = true;  // rule 4, and the user's own option
+  KVSTORE_GUARD_OPTION(verify_checksum);  // rule 4, and the user's own option
   // Rule 8: a remembered location is not used beyond its lease, though its word may still stand.
-  bool remembered_locations_end_with_their_lease = true;
+  KVSTORE_GUARD(remembered_locations_end_with_their_lease);
 };
 
 struct GetCounters {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/put.h"
+
 namespace kvstore::client {
 namespace {
 
@@ -30,7 +32,8 @@ TimePoint GrantEnd(const StartPutAnswer& answer, TimePoint asked_at) {
 
 Status CheckGrant(TimePoint now, TimePoint grant_end, TimePoint deadline) {
   if (now >= deadline) return DeadlineExceededError("not committed: granted too late to write it");
-  return now >= grant_end ? LostGrant() : Status::Ok();
+  const bool over = now >= grant_end && PutGuards().grants_end_here_first;
+  return over ? LostGrant() : Status::Ok();
 }
 
 bool MayYetBeGranted(const Status& answer) {

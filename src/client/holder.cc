@@ -28,6 +28,7 @@ void Holder::AddSegment(uint32_t index, uint64_t size, uint64_t granule, std::sp
   segment.words = words;
   segment.granted_below = std::min(granted_below, size);
   // Words that an earlier incarnation left must not be greater than births to come.
+  if (!guards_.counter_covers_old_words) return;
   for (const Word& word : words.first(segment.granted_below / granule)) {
     counter_ = std::max(counter_, word.load(std::memory_order_acquire));
   }
@@ -296,8 +297,11 @@ bool Holder::IsWaiting(const Segment& segment, const RetireOrder& order) {
 
 void Holder::Stamp(Segment* segment, std::span<const Range> ranges) {
   for (const Range& range : ranges) {
-    const uint64_t end = (range.offset + range.length) / segment->granule;
-    for (uint64_t i = range.offset / segment->granule; i < end; ++i) {
+    const uint64_t begin = range.offset / segment->granule;
+    const uint64_t end = guards_.every_word_is_stamped
+                             ? (range.offset + range.length) / segment->granule
+                             : begin + 1;
+    for (uint64_t i = begin; i < end; ++i) {
       // Sequentially consistent: an outsider announces itself, then reads the word; the holder
       // stores the word, then looks who has announced himself. One of the two sees the other.
       segment->words[i].store(counter_, std::memory_order_seq_cst);

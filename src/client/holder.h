@@ -14,6 +14,7 @@
 
 #include "client/manifest.h"
 #include "client/range_set.h"
+#include "guard_switch.h"
 #include "kvstore/clock.h"
 #include "kvstore/transfer.h"
 #include "proto/verbs.h"
@@ -35,15 +36,18 @@ class Outsiders {
 
 // The guards of the reuse rules that a test can switch off; see master/limits.h.
 struct HolderGuards {
-  bool check_birth_on_enter = true;       // rule 7: every access is checked against the word
-  bool check_birth_after = true;          // rule 4: and once more after the last byte
-  bool free_waits_for_accesses = true;    // rule 3: *free* only when nothing touches the memory
-  bool free_waits_for_outsiders = true;   // rule 7: nor another process, through shared memory
-  bool orders_name_the_birth = true;      // rule 2: an order for older memory stamps nothing
-  bool older_terms_are_refused = true;    // terms: an order of a deposed master is not executed
-  bool note_refused_when_retired = true;  // nothing is noted of memory that was taken back before
-  bool stamp_unnamed_on_reign = true;     // rule 7: grants of an earlier term end with it
-  bool hold_touched_on_reign = true;      // rule 3: what is touched then is not free then
+  KVSTORE_GUARD(check_birth_on_enter);      // rule 7: every access is checked against the word
+  KVSTORE_GUARD(check_birth_after);         // rule 4: and once more after the last byte
+  KVSTORE_GUARD(free_waits_for_accesses);   // rule 3: *free* only when nothing touches the memory
+  KVSTORE_GUARD(free_waits_for_outsiders);  // rule 7: nor another process, through shared memory
+  KVSTORE_GUARD(orders_name_the_birth);     // rule 2: an order for older memory stamps nothing
+  KVSTORE_GUARD(older_terms_are_refused);   // terms: an order of a deposed master is not executed
+  KVSTORE_GUARD(
+      note_refused_when_retired);           // nothing is noted of memory that was taken back before
+  KVSTORE_GUARD(stamp_unnamed_on_reign);    // rule 7: grants of an earlier term end with it
+  KVSTORE_GUARD(hold_touched_on_reign);     // rule 3: what is touched then is not free then
+  KVSTORE_GUARD(every_word_is_stamped);     // rule 1: not only the first of a range
+  KVSTORE_GUARD(counter_covers_old_words);  // rule 1: over incarnations of the process
 };
 
 struct HolderCounters {
@@ -88,11 +92,10 @@ class Holder {
   // one step of the counter, so that no grant given before can be used any more. What accesses or
   // outsiders still touch of it is *held*: a retirement of the put (`self`, kFirstHeldSequence + n)
   // that has been withdrawn, so that its free is said as of any other. Orders of earlier terms are
-  // not open any more, and what has outlived its TTL is not noted. May be repeated, until the master
-  // has had a whole report; the latest counts.
-  // None: the term is older. The report names the `segments`, and nothing is held beyond
-  // what is ready of them: that was free, and stamped, before its pages were given up, whatever an
-  // outsider may announce there.
+  // not open any more, and what has outlived its TTL is not noted. May be repeated, until the
+  // master has had a whole report; the latest counts. None: the term is older. The report names the
+  // `segments`, and nothing is held beyond what is ready of them: that was free, and stamped,
+  // before its pages were given up, whatever an outsider may announce there.
   std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
                                    std::vector<LentSegment> segments);
 

@@ -177,6 +177,7 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
   for (const Write& write : *writes) bytes += write.copies.size() * SizeOf(begun_[write.place]);
   const bool fair = WasFair(until - parts_.clock.Now(), bytes);
   const std::vector<transfer::Completion> all = parts_.engine.Run(plan.copies(), until);
+  const PutGuards guards;
   for (Write& write : *writes) {
     for (const CopyPlan::Span& span : write.copies) {
       const std::span<const transfer::Completion> completions =
@@ -190,12 +191,12 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
         parts_.failures->Add(write.segments[replica], parts_.clock.Now());
       }
       const Status error = transfer::FirstError(completions);
-      if (!error.ok() && write.status.ok()) {
+      if (!error.ok() && write.status.ok() && guards.commit_after_last_copy) {
         write.status = NotCommitted(error, until < deadline_, in_doubt);
         write.fate = Write::Fate::kAbort;
         write.again = WasTakenBack(error);
       }
-      if (in_doubt) {
+      if (in_doubt && guards.nothing_is_said_in_doubt) {
         write.fate = Write::Fate::kLeave;
         write.again = false;
       }

@@ -197,7 +197,8 @@ Session::Ending Session::Attend() {
   const Status end = FromGrpc(stream.Finish(), options_.master);
   Ending ending = EndStream(verdict.ok() ? end : verdict);
   const bool refused = verdict.ok() && IsRefusal(end);  // in the master's own words
-  ending.may_be_taken = hello_is_out_ && pool_.IsNone() && !refused;
+  ending.may_be_taken = hello_is_out_ && pool_.IsNone() && !refused &&
+                        SessionGuards().unanswered_hello_is_not_repeated;
   pulse.join();
   return ending;
 }
@@ -258,7 +259,7 @@ Result<std::optional<Session::Membership>> Session::Greet(Stream* stream) {
                                    std::to_string(kOldestProtocolVersion) + " to " +
                                    std::to_string(kProtocolVersion));
   }
-  if (welcome.term < term_) {
+  if (welcome.term < term_ && SessionGuards().deposed_masters_are_left) {
     return UnavailableError("the master is of term " + std::to_string(welcome.term) +
                             ", deposed since term " + std::to_string(term_));
   }

@@ -11,6 +11,7 @@
 #include "client/backoff.h"
 #include "client/segment_host.h"
 #include "client/verb_stream.h"
+#include "guard_switch.h"
 #include "kvstore/result.h"
 #include "kvstore/status.h"
 #include "kvstore/transfer.h"
@@ -23,6 +24,14 @@ class ClientContext;
 }  // namespace grpc
 
 namespace kvstore::client {
+
+// Guards of the rules that a session keeps: see guard_switch.h.
+struct SessionGuards {
+  // Reigns: a hello that got no answer is followed by that of another incarnation.
+  KVSTORE_GUARD(unanswered_hello_is_not_repeated);
+  KVSTORE_GUARD(deposed_masters_are_left);  // reigns: the welcome of an older term is none
+  KVSTORE_GUARD(locations_need_certainty);  // rule 8: remembered ones, after an answered beat
+};
 
 // The way to the master at "HOST:PORT", for a session and its verb stream. Connects when it is
 // first used, and again by itself.
@@ -63,7 +72,10 @@ class Session {
   Status WaitJoined(TimePoint until) EXCLUDES(mu_);
 
   // Whether no other master can have answered anybody yet: what this one said holds. Cheap.
-  bool IsCertain() const { return BootClock::now().time_since_epoch().count() < certain_until_; }
+  bool IsCertain() const {
+    return BootClock::now().time_since_epoch().count() < certain_until_ ||
+           !SessionGuards().locations_need_certainty;
+  }
 
   // Leaves the pool: withdraws all that is lent, waits until this process touches none of it, says
   // goodbye. What isn't done by `until` is left out, and the master finds the node missing.

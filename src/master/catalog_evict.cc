@@ -67,8 +67,9 @@ bool Catalog::State::Yields(const Object& object, TimePoint now, bool soft, size
 
 bool Catalog::State::YieldsVictims(const Object& object, TimePoint now) const {
   return std::none_of(
-      object.replicas.begin(), object.replicas.end(), [now](const HeldReplica& replica) {
-        return replica.segment && (replica.segment->node().suspected ||
+      object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& replica) {
+        const bool spares = guards.suspected_yield_no_victims;
+        return replica.segment && ((replica.segment->node().suspected && spares) ||
                                    replica.segment->node().IsSlow(now) || replica.segment->sick());
       });
 }

@@ -77,7 +77,7 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
                                    std::to_string(kOldestProtocolVersion) + " to " +
                                    std::to_string(kProtocolVersion));
   }
-  if (!hello.pool.IsNone() && hello.pool != pool) {
+  if (guards.other_pools_are_refused && !hello.pool.IsNone() && hello.pool != pool) {
     return FailedPreconditionError("pool: the node belongs to " + hello.pool.ToString() +
                                    ", this is " + pool.ToString() +
                                    "; empty it and join as another incarnation");

@@ -12,9 +12,10 @@ bool Catalog::State::AwaitsNotes(const Object& object, TimePoint now) const {
   if (!guards.durable_waits_for_notes) return false;
   if (guards.replaced_stays_until_noted && object.key->current) return true;
   return object.durable ||
-         std::any_of(object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& r) {
-           return r.segment && r.segment->node().IsBehind(now, limits.note_patience);
-         });
+         (guards.slow_notes_are_waited_for &&
+          std::any_of(object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& r) {
+            return r.segment && r.segment->node().IsBehind(now, limits.note_patience);
+          }));
 }
 
 void Catalog::State::Note(Event& event, Object& object) {

@@ -96,7 +96,7 @@ void Catalog::State::StartAgain(Event& event, const Asking& asking, uint32_t ind
 
 Status Catalog::State::CheckStart(Event& event, const Asking& asking, const StartPut& verb,
                                   uint32_t index) {
-  if (!asking.caller.outcomes.MayBegin(verb.sequences[index])) {
+  if (guards.ended_puts_stay_ended && !asking.caller.outcomes.MayBegin(verb.sequences[index])) {
     return BeginAgain("this put has ended");
   }
   const std::string_view name = verb.keys[index];

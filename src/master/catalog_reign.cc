@@ -317,7 +317,7 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
   object.committed = event.now;
   object.outcome = Outcome::kCommitted;
   object.key = nullptr;
-  if (Contradicts(key, note, object)) {
+  if (guards.contradictions_are_dropped && Contradicts(key, note, object)) {
     contradicted.insert(note.key);
     event.out.AddContradicted(note.key);
     Object* const unfinished = key.unfinished;

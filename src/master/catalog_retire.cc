@@ -243,7 +243,7 @@ void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
     return;
   }
   // Before any memory is free: the counter is not below any stamp in it.
-  node.counter = std::max(node.counter, acks.counter);
+  node.counter = guards.births_never_go_back ? std::max(node.counter, acks.counter) : acks.counter;
   node.acks_heard = event.now;
   node.heard = std::max(node.heard, event.now);
   if (node.has_session) Trust(event, node);

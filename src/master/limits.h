@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "guard_switch.h"
 #include "kvstore/clock.h"
 
 namespace kvstore::master {
@@ -44,24 +45,30 @@ struct Limits {
   size_t outcomes_kept_per_writer = 65'536;  // of finished puts, so that a retry is recognised
 };
 
-// The guards of the reuse rules that a test build can switch off one by one, to show that a test
-// fails without it. All on in every program; only tests and the simulator change them.
+// The guards of the rules that are the catalog's to keep: see guard_switch.h.
 struct Guards {
-  bool reuse_after_free_ack = true;            // rule 3: memory is offered again only after *free*
-  bool commit_waits_for_withdrawal = true;     // rule 3
-  bool remove_waits_for_withdrawal = true;     // rule 3
-  bool gone_after_longest_lease = true;        // rule 8
-  bool gone_never_returns = true;              // rule 8
-  bool expired_grants_are_refused = true;      // rule 7: a commit after the grant's deadline
-  bool suspected_holders_get_no_lease = true;  // rule 8: else readers remember what a removal skips
-  bool copies_go_where_none_is = true;         // rule 2: one put's grants on a node, one at a time
-  bool copies_serve_when_filled = true;        // rule 5: what a copy fills is not located
-  bool other_terms_are_ignored = true;         // terms: acks of another master's orders
-  bool grant_after_report = true;              // reigns: what may still hold what nobody knows of
-  bool misses_wait_for_reports = true;         // reigns: a miss while members are missing
-  bool nothing_evicted_for_longest_lease = true;  // reigns: leases that the last master gave
-  bool durable_waits_for_notes = true;            // notes: else the next master does not know it
-  bool replaced_stays_until_noted = true;         // notes: else a lost master takes both along
+  KVSTORE_GUARD(reuse_after_free_ack);         // rule 3: memory is offered again only after *free*
+  KVSTORE_GUARD(commit_waits_for_withdrawal);  // rule 3
+  KVSTORE_GUARD(remove_waits_for_withdrawal);  // rule 3
+  KVSTORE_GUARD(gone_after_longest_lease);     // rule 8
+  KVSTORE_GUARD(gone_never_returns);           // rule 8
+  KVSTORE_GUARD(expired_grants_are_refused);   // rule 7: a commit after the grant's deadline
+  KVSTORE_GUARD(
+      suspected_holders_get_no_lease);      // rule 8: else readers remember what a removal skips
+  KVSTORE_GUARD(copies_go_where_none_is);   // rule 2: one put's grants on a node, one at a time
+  KVSTORE_GUARD(copies_serve_when_filled);  // rule 5: what a copy fills is not located
+  KVSTORE_GUARD(other_terms_are_ignored);   // terms: acks of another master's orders
+  KVSTORE_GUARD(grant_after_report);        // reigns: what may still hold what nobody knows of
+  KVSTORE_GUARD(misses_wait_for_reports);   // reigns: a miss while members are missing
+  KVSTORE_GUARD(nothing_evicted_for_longest_lease);  // reigns: leases that the last master gave
+  KVSTORE_GUARD(durable_waits_for_notes);            // notes: else the next master does not know it
+  KVSTORE_GUARD(replaced_stays_until_noted);         // notes: else a lost master takes both along
+  KVSTORE_GUARD(slow_notes_are_waited_for);          // notes: of a holder whose acks stay out
+  KVSTORE_GUARD(contradictions_are_dropped);         // reigns: one key with different bytes
+  KVSTORE_GUARD(other_pools_are_refused);            // reigns: what another pool's nodes hold
+  KVSTORE_GUARD(suspected_yield_no_victims);         // eviction: what they hold can't be withdrawn
+  KVSTORE_GUARD(ended_puts_stay_ended);              // retries: a put id is granted once
+  KVSTORE_GUARD(births_never_go_back);               // rule 1: nor does what is known of a counter
 };
 
 }  // namespace kvstore::master

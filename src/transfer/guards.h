@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "guard_switch.h"
+
 namespace kvstore::transfer {
 
 // Where a copy or a mapping through shared memory is: each is reached in this order, and a read
@@ -17,17 +19,28 @@ enum class ShmStep : uint8_t {
 
 // The checks of the transfer layer that a test can switch off, to show that another test notices.
 struct TransferGuards {
-  bool check_before = true;      // every access begins with the region's guard
-  bool check_during = true;      // long or stalled accesses ask whether the memory still stands
-  bool check_after_read = true;  // a read asks once more after its last byte
-  bool confirm_cut = true;       // a broken write is only "failed" once the holder has cut its path
-  bool check_incarnation = true;  // a hello for another incarnation is refused
+  KVSTORE_GUARD(check_before);      // every access begins with the region's guard
+  KVSTORE_GUARD(check_during);      // long or stalled accesses ask whether the memory still stands
+  KVSTORE_GUARD(check_after_read);  // a read asks once more after its last byte
+  KVSTORE_GUARD(confirm_cut);  // a broken write is only "failed" once the holder has cut its path
+  KVSTORE_GUARD(check_incarnation);  // a hello for another incarnation is refused
+
+  KVSTORE_GUARD(accesses_stay_in_their_region);  // rule 10: no offset reaches other memory
+  KVSTORE_GUARD(copies_name_their_guard);        // rule 4: none of guarded memory goes without
 
   // Shared memory.
-  bool announce_before_word = true;    // a writer looks at the word only when the holder sees it
-  bool check_word_after_read = true;   // a read looks at the word once more after its last byte
-  bool ledger_outlives_socket = true;  // a ledger counts until it is empty or its process has ended
+  KVSTORE_GUARD(announce_before_word);   // a writer looks at the word only when the holder sees it
+  KVSTORE_GUARD(check_word_after_read);  // a read looks at the word once more after its last byte
+  KVSTORE_GUARD(
+      ledger_outlives_socket);  // a ledger counts until it is empty or its process has ended
   std::function<void(ShmStep)> at_step{};  // a probe: called by the thread that copies
+};
+
+// Those of memory that is mapped.
+struct MappingGuards {
+  KVSTORE_GUARD(readers_map_read_only);   // rule 7: who reads can't write
+  KVSTORE_GUARD(words_are_the_holders);   // rule 1: nobody else can write them
+  KVSTORE_GUARD(mappings_end_at_a_fork);  // rule 7: a child, whom nobody sees end, has none
 };
 
 }  // namespace kvstore::transfer

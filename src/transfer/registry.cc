@@ -123,12 +123,13 @@ Result<RegionAccess::Region*> Registry::Use(RegionId id, uint64_t offset, uint64
     return NotFoundError("region " + std::to_string(id) + " isn't open to peers");
   }
   Region& region = *found->second;
-  if (offset > region.size || length > region.size - offset) {
+  const bool within = offset <= region.size && length <= region.size - offset;
+  if (!within && guards_.accesses_stay_in_their_region) {
     return InvalidArgumentError(std::to_string(length) + " bytes at " + std::to_string(offset) +
                                 " aren't within region " + std::to_string(id) + " of " +
                                 std::to_string(region.size) + " bytes");
   }
-  if (region.options.guard != nullptr && !has_guard) {
+  if (region.options.guard != nullptr && !has_guard && guards_.copies_name_their_guard) {
     return InvalidArgumentError("region " + std::to_string(id) +
                                 " is guarded; the copy must name the guard that it relies on");
   }

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "transfer/guards.h"
+
 namespace kvstore::transfer {
 namespace {
 
@@ -146,14 +148,18 @@ Result<SharedMemory> SharedMemory::Create(uint64_t size, uint64_t granule) {
   const uint64_t behind = size / granule * sizeof(Word);
   KVSTORE_RETURN_IF_ERROR(MakePresent(words, behind, behind + sizeof(Word)));
   // The mapping above is the last that may be written through.
-  if (fcntl(memory.words_fd_, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) != 0) {
+  const MappingGuards guards;
+  if (guards.words_are_the_holders &&
+      fcntl(memory.words_fd_, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) != 0) {
     return FailedPreconditionError(std::string("this kernel can't seal memory against writing (") +
                                    std::strerror(errno) + "); Linux 5.1 and later can");
   }
   for (const auto& [start, bytes] :
        {std::pair(pages, memory.mapped_), {words, memory.words_mapped_}}) {
     madvise(start, bytes, MADV_DONTDUMP);
-    if (madvise(start, bytes, MADV_DONTFORK) != 0) return MapError(bytes);
+    if (guards.mappings_end_at_a_fork && madvise(start, bytes, MADV_DONTFORK) != 0) {
+      return MapError(bytes);
+    }
   }
   return memory;
 }

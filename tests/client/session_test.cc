@@ -486,6 +486,11 @@ TEST(Session, NoMasterIsUnavailableInTime) {
   EXPECT_EQ(node.engine().incarnation(), self);                             // nobody heard of it
 }
 
+TEST(Session, WhereNoMasterAnswersNothingRememberedIsCertain) {
+  Node node("127.0.0.1:1");
+  EXPECT_FALSE(node.session().IsCertain());
+}
+
 TEST(Session, ADeposedMasterIsNotFollowed) {
   ScriptedMaster master;
   master.OnHello([](const Hello&) -> Result<Welcome> {
@@ -500,6 +505,21 @@ TEST(Session, ADeposedMasterIsNotFollowed) {
   const std::vector<Hello> hellos = master.WaitForHellos(3);
   EXPECT_EQ(hellos[2].term, 7u);
   EXPECT_FALSE(node.session().WaitJoined(BootClock::now()).ok());
+}
+
+TEST(Session, TheWelcomeOfADeposedMasterMakesNoMember) {
+  ScriptedMaster master;
+  master.OnHello([](const Hello&) -> Result<Welcome> {
+    Welcome welcome = ScriptedMaster::Greeting();
+    welcome.term = 7;
+    return welcome;
+  });
+  Node node(master.address());
+  ASSERT_TRUE(node.Joined().ok());
+  master.OnHello([](const Hello&) -> Result<Welcome> { return ScriptedMaster::Greeting(); });
+  master.EndSessions();
+  ASSERT_GE(master.WaitForHellos(2).size(), 2u);
+  EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(500))).ok());
 }
 
 TEST(Session, ClosingWithdrawsEverythingAndSaysGoodbye) {

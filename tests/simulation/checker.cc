@@ -26,6 +26,9 @@ bool SaysNotCommitted(StatusCode code) {
 // A share of any duration that is more than clocks differ by.
 constexpr int64_t kClocksDiffer = 50;
 
+// So long may a note be on its way, for those who stand to lose by it.
+constexpr Duration kLongestNote = std::chrono::seconds(3);
+
 std::string Name(uint64_t number) { return "value " + std::to_string(number); }
 
 }  // namespace
@@ -136,7 +139,9 @@ std::string Checker::WhyNotFindable(const Value& value, Mark begun) const {
   if (value.over < begun && !MayComeBack(value))
     return "I2 (removed or replaced before the call began)";
   if (value.refused != kNever) return "I3 (its put was answered as not committed)";
-  if (value.expired > Duration::zero() && value.expired < times_[begun]) {
+  // What its holder told the next master was left when its note had arrived.
+  const Duration under_way = MayBeBegunAgain(value) ? kLongestNote : Duration::zero();
+  if (value.expired > Duration::zero() && value.expired + under_way < times_[begun]) {
     return "I6 (its time had run out before the call began)";
   }
   return "";

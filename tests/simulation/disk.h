@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "guard_switch.h"
 #include "master/catalog.h"
 #include "simulation/scheduler.h"
 
@@ -12,11 +13,11 @@ namespace kvstore::simulation {
 
 // The rules of the master's state file that a test can switch off; as the product's keeps them.
 struct DiskGuards {
-  bool members_are_admitted_first = true;     // written before a lender's hello is answered
-  bool members_are_struck_first = true;       // and before one counts as gone, or as having left
-  bool terms_are_written_first = true;        // and before the reign begins
-  bool longest_lease_is_remembered = true;    // else each master goes by its own lease
-  bool deposed_masters_write_nothing = true;  // the file's lock: one master at a time
+  KVSTORE_GUARD(members_are_admitted_first);     // written before a lender's hello is answered
+  KVSTORE_GUARD(members_are_struck_first);       // and before one counts as gone, or as having left
+  KVSTORE_GUARD(terms_are_written_first);        // and before the reign begins
+  KVSTORE_GUARD(longest_lease_is_remembered);    // else each master goes by its own lease
+  KVSTORE_GUARD(deposed_masters_write_nothing);  // the file's lock: one master at a time
 };
 
 // What the masters of a pool keep durably: the state file. Writing takes time; a master that ends

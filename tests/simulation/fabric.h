@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "guard_switch.h"
 #include "kvstore/incarnation.h"
 #include "simulation/events.h"
 #include "simulation/network.h"
@@ -16,9 +17,9 @@ class SimEngine;
 
 // Steps of the shm way that a test can switch off; named as the product's, transfer/guards.h.
 struct SharedGuards {
-  bool announce_before_word = true;    // rule 7: a writer or viewer announces, then reads the word
-  bool check_word_after_read = true;   // rule 4: a reader reads the word after its last byte
-  bool ledger_outlives_socket = true;  // rule 7: slots stay until their process has ended
+  KVSTORE_GUARD(announce_before_word);  // rule 7: a writer or viewer announces, then reads the word
+  KVSTORE_GUARD(check_word_after_read);   // rule 4: a reader reads the word after its last byte
+  KVSTORE_GUARD(ledger_outlives_socket);  // rule 7: slots stay until their process has ended
 };
 
 // What the engines of all nodes share: the network, and who answers to which incarnation.

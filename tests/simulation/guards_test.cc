@@ -25,7 +25,7 @@
 //                                under the same birth, and an ack of the first that is said again;
 //                                see tests/master/testdata/guards.txt
 //   locations_need_certainty     takes a reader and a holder that both miss the end of a pool and
-//                                the beginning of the next; no other test shows it missed
+//                                the beginning of the next; see tests/client/session_test.cc
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -89,28 +89,38 @@ TEST_P(GuardTest, IsMissedWhenItIsOff) {
       << "no violation in " << kMostSeeds << " seeds without " << GetParam().guard;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, GuardTest,
-    testing::Values(
-        GuardCase{"reuse_after_free_ack", {2}}, GuardCase{"commit_waits_for_withdrawal", {1}},
-        GuardCase{"remove_waits_for_withdrawal", {12}}, GuardCase{"gone_after_longest_lease", {12}},
-        GuardCase{"gone_never_returns", {2}}, GuardCase{"suspected_holders_get_no_lease", {185}},
-        GuardCase{"check_birth_on_enter", {3}}, GuardCase{"free_waits_for_accesses", {2}},
-        GuardCase{"free_waits_for_outsiders", {5}}, GuardCase{"orders_name_the_birth", {2}},
-        GuardCase{"verify_checksum", {18}},
-        GuardCase{"remembered_locations_end_with_their_lease", {240}},
-        GuardCase{"announce_before_word", {80}}, GuardCase{"check_word_after_read", {5}},
-        GuardCase{"ledger_outlives_socket", {17}}, GuardCase{"misses_wait_for_reports", {1}},
-        GuardCase{"grant_after_report", {169}}, GuardCase{"note_refused_when_retired", {9}},
-        GuardCase{"stamp_unnamed_on_reign", {584}}, GuardCase{"hold_touched_on_reign", {12}},
-        GuardCase{"older_terms_are_refused", {18}}, GuardCase{"copies_serve_when_filled", {71}},
-        GuardCase{"nothing_evicted_for_longest_lease", {9}},
-        GuardCase{"durable_waits_for_notes", {15}}, GuardCase{"terms_are_written_first", {17}},
-        GuardCase{"members_are_struck_first", {1191}},
-        GuardCase{"members_are_admitted_first", {441}},
-        GuardCase{"longest_lease_is_remembered", {110}},
-        GuardCase{"deposed_masters_write_nothing", {29}}),
-    [](const testing::TestParamInfo<GuardCase>& test) { return std::string(test.param.guard); });
+// The same the other way round, for tools/mutants: an ordinary test, which fails in a process
+// without the guard. The kept seed is all that it runs.
+class KeptSeedTest : public testing::TestWithParam<GuardCase> {};
+
+TEST_P(KeptSeedTest, KeepsEveryPromise) {
+  for (const uint64_t seed : GetParam().kept) {
+    const RunResult result = Simulate({.seed = seed, .guards = {}, .trace = false});
+    EXPECT_EQ(result.violation, "") << "seed " << seed;
+  }
+}
+
+const auto kCases = testing::Values(
+    GuardCase{"reuse_after_free_ack", {2}}, GuardCase{"commit_waits_for_withdrawal", {1}},
+    GuardCase{"remove_waits_for_withdrawal", {12}}, GuardCase{"gone_after_longest_lease", {181}},
+    GuardCase{"gone_never_returns", {2}}, GuardCase{"suspected_holders_get_no_lease", {8}},
+    GuardCase{"check_birth_on_enter", {4}}, GuardCase{"free_waits_for_accesses", {8}},
+    GuardCase{"free_waits_for_outsiders", {1}}, GuardCase{"orders_name_the_birth", {71}},
+    GuardCase{"verify_checksum", {28}}, GuardCase{"remembered_locations_end_with_their_lease", {8}},
+    GuardCase{"announce_before_word", {80}}, GuardCase{"check_word_after_read", {5}},
+    GuardCase{"ledger_outlives_socket", {22}}, GuardCase{"misses_wait_for_reports", {1}},
+    GuardCase{"grant_after_report", {88}}, GuardCase{"note_refused_when_retired", {46}},
+    GuardCase{"stamp_unnamed_on_reign", {184}}, GuardCase{"hold_touched_on_reign", {22}},
+    GuardCase{"older_terms_are_refused", {420}}, GuardCase{"copies_serve_when_filled", {74}},
+    GuardCase{"nothing_evicted_for_longest_lease", {9}}, GuardCase{"durable_waits_for_notes", {15}},
+    GuardCase{"terms_are_written_first", {21}}, GuardCase{"members_are_struck_first", {656}},
+    GuardCase{"members_are_admitted_first", {441}}, GuardCase{"longest_lease_is_remembered", {442}},
+    GuardCase{"deposed_masters_write_nothing", {103}});
+
+std::string NameOf(const testing::TestParamInfo<GuardCase>& test) { return test.param.guard; }
+
+INSTANTIATE_TEST_SUITE_P(All, GuardTest, kCases, NameOf);
+INSTANTIATE_TEST_SUITE_P(All, KeptSeedTest, kCases, NameOf);
 
 }  // namespace
 }  // namespace kvstore::simulation

@@ -35,9 +35,9 @@ struct NodePlan {
 // The rules of its session that a test can switch off; as the product's Session has them.
 struct SessionGuards {
   // A hello that got no answer is followed by that of another incarnation.
-  bool unanswered_hello_is_not_repeated = true;
-  bool deposed_masters_are_left = true;  // the welcome of an older term is none
-  bool locations_need_certainty = true;  // remembered ones, after a beat was answered
+  KVSTORE_GUARD(unanswered_hello_is_not_repeated);
+  KVSTORE_GUARD(deposed_masters_are_left);  // the welcome of an older term is none
+  KVSTORE_GUARD(locations_need_certainty);  // remembered ones, after a beat was answered
 };
 
 // One life of one node's process: the product's holder, and its client logic above the seams; the

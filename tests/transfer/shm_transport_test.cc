@@ -258,7 +258,7 @@ TEST(ShmTransportTest, WhatIsTouchedStaysNamedWhenTheConnectionHasEnded) {
   SharingClient other(holder);
   Bytes bytes(100);
   ExpectDone(other.Run(Access::kWrite, 0, &bytes));
-  EXPECT_EQ(holder.Touched().size(), 1u);
+  ASSERT_EQ(holder.Touched().size(), 1u);
   EXPECT_EQ(view->data()[0], std::byte{0});
   EXPECT_TRUE(view->Stands());
   EXPECT_EQ(holder.engine->served().shm_peers, 2u);

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "transfer/guards.h"
+
 namespace kvstore::transfer {
 
 Result<uint64_t> SealedSize(const FileDescriptor& file) {
@@ -34,7 +36,7 @@ Result<MappedFile> MappedFile::Map(const FileDescriptor& file, uint64_t offset, 
   mapped.data_ = static_cast<std::byte*>(start);
   mapped.size_ = bytes;
   madvise(start, bytes, MADV_DONTDUMP);
-  if (madvise(start, bytes, MADV_DONTFORK) != 0) {
+  if (MappingGuards().mappings_end_at_a_fork && madvise(start, bytes, MADV_DONTFORK) != 0) {
     return FailedPreconditionError(std::string("can't keep shared memory from children (") +
                                    std::strerror(errno) + ")");
   }

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include "transfer/guards.h"
+
 namespace kvstore::transfer {
 namespace {
 
@@ -21,7 +23,9 @@ Result<FileDescriptor> OpenReadOnly(int fd) {
 }  // namespace
 
 Result<FileDescriptor> SharedFiles::OpenData(Access access) const {
-  if (access == Access::kRead) return OpenReadOnly(memory_.data_fd_);
+  if (access == Access::kRead && MappingGuards().readers_map_read_only) {
+    return OpenReadOnly(memory_.data_fd_);
+  }
   FileDescriptor copied(fcntl(memory_.data_fd_, F_DUPFD_CLOEXEC, 0));
   if (copied.valid()) return copied;
   return FailedPreconditionError("can't hand out shared memory (" +
