@@ -12,6 +12,9 @@ AllGuards ReadAsPlanned(AllGuards guards, const RunPlan& plan) {
   return guards;
 }
 
+// A holder counts a TTL from when the note of it came, and the next master believes the holder.
+constexpr Duration kLatestNote = std::chrono::seconds(1);
+
 }  // namespace
 
 World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
@@ -22,7 +25,7 @@ World::World(uint64_t seed, const AllGuards& all_guards, bool trace)
       network(&scheduler, plan.nodes.size() + 1, plan.network),
       fabric{&network, &transcript, &counts, plan.flips, plan.shares_memory, guards.shared},
       checker([this](const std::string& key) { return masters.ForgottenOf(key); },
-              [this] { return scheduler.now(); }, plan.limits.lease),
+              [this] { return scheduler.now(); }, plan.limits.lease + kLatestNote),
       masters({&network, &transcript, &counts, &checker, guards.catalog}, guards.disk,
               plan.succession, plan.limits),
       slots(plan.nodes.size(), nullptr) {
