@@ -17,7 +17,16 @@ inline uint64_t KeyMark(std::string_view key) { return std::hash<std::string_vie
 
 inline constexpr size_t kCellBytes = 16;
 
-// `cells` cells of (key's mark, version and position mixed), of which the first is the value's
+// What the cell at that place of a key's value begins with: other for every place and version, so
+// that no cell with a flipped bit tells anything.
+inline uint64_t CellMark(uint64_t key_mark, uint64_t place) {
+  uint64_t mixed = place + 0x9e3779b97f4a7c15;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+  return key_mark ^ mixed ^ (mixed >> 31);
+}
+
+// `cells` cells of (the cell's mark, version and position), of which the first is the value's
 // `first`.
 inline std::string ToldValue(std::string_view key, uint32_t version, size_t cells,
                              size_t first = 0) {
@@ -25,7 +34,8 @@ inline std::string ToldValue(std::string_view key, uint32_t version, size_t cell
   const uint64_t mark = KeyMark(key);
   for (size_t i = 0; i < cells; ++i) {
     const uint64_t place = (static_cast<uint64_t>(version) << 32) | (first + i);
-    std::memcpy(value.data() + i * kCellBytes, &mark, 8);
+    const uint64_t cell_mark = CellMark(mark, place);
+    std::memcpy(value.data() + i * kCellBytes, &cell_mark, 8);
     std::memcpy(value.data() + i * kCellBytes + 8, &place, 8);
   }
   return value;
