@@ -61,13 +61,14 @@ endfunction()
 
 if(KVSTORE_WITH_TOOLS)
   set(settings packaging/master.yaml packaging/node.yaml)
-  install(TARGETS kvstore_master kvstore_node kvctl
+  install(TARGETS kvstore_master kvstore_node kvctl kvbench
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/kvstore
     RENAME copyright COMPONENT programs)
   # Made by the programs, see tools/man.
   set(manuals ${CMAKE_BINARY_DIR}/man)
-  install(FILES ${manuals}/kvctl.1 ${manuals}/kvstore_master.1 ${manuals}/kvstore_node.1
+  install(FILES ${manuals}/kvbench.1 ${manuals}/kvctl.1 ${manuals}/kvstore_master.1
+    ${manuals}/kvstore_node.1
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
   set(completions ${CMAKE_BINARY_DIR}/completions)
   install(FILES ${completions}/kvctl

@@ -52,14 +52,14 @@ TEST_F(DebTest, ThePackagesHoldWhatTheirNamesSayAndRun) {
   const std::string programs = Contents("kvstore");
   for (const char* path :
        {"./usr/bin/kvstore_master", "./usr/bin/kvstore_node", "./usr/bin/kvctl",
-        "./usr/share/man/man1/kvctl.1", "./usr/share/man/man1/kvstore_master.1",
-        "./usr/share/man/man1/kvstore_node.1", "./usr/share/bash-completion/completions/kvctl",
+        "./usr/bin/kvbench", "./usr/share/man/man1/kvbench.1", "./usr/share/man/man1/kvctl.1",
+        "./usr/share/man/man1/kvstore_master.1", "./usr/share/man/man1/kvstore_node.1",
+        "./usr/share/bash-completion/completions/kvctl",
         "./usr/share/zsh/vendor-completions/_kvctl",
-        "./usr/share/fish/vendor_completions.d/kvctl.fish",
-        "./etc/kvstore/master.yaml", "./etc/kvstore/node.yaml",
-        "./lib/systemd/system/kvstore-master.service", "./lib/systemd/system/kvstore-node.service",
-        "./usr/share/doc/kvstore/copyright", "./usr/share/doc/kvstore/SECURITY.md",
-        "./usr/share/kvstore/grafana/kvstore.json",
+        "./usr/share/fish/vendor_completions.d/kvctl.fish", "./etc/kvstore/master.yaml",
+        "./etc/kvstore/node.yaml", "./lib/systemd/system/kvstore-master.service",
+        "./lib/systemd/system/kvstore-node.service", "./usr/share/doc/kvstore/copyright",
+        "./usr/share/doc/kvstore/SECURITY.md", "./usr/share/kvstore/grafana/kvstore.json",
         "./usr/share/kvstore/prometheus/kvstore-alerts.yaml"}) {
     EXPECT_TRUE(Has(programs, path)) << path << " is not among\n" << programs;
   }

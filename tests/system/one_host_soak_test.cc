@@ -31,8 +31,8 @@ class OneHostSoak : public OneHost {
 
   std::unique_ptr<ChildProcess> StartSoaker(int who, int life) {
     auto soaker = std::make_unique<ChildProcess>(
-        std::vector<std::string>{KVSTORE_TEST_SOAKER_PATH, master_.address(), std::to_string(who),
-                                 std::to_string(life)},
+        std::vector<std::string>{KVSTORE_KVBENCH_PATH, "soaker", "--master", master_.address(),
+                                 "--who", std::to_string(who), "--life", std::to_string(life)},
         ChildProcess::Input::kTold);
     EXPECT_TRUE(soaker->WaitForLine("soaking", seconds(30))) << soaker->output();
     return soaker;
@@ -81,8 +81,8 @@ TEST_F(OneHostSoak, NobodyReadsAWrongByte) {
   TakeCounts(*stopped);
   TakeCounts(*killed);
   std::printf("stopped %d times, killed %d times\n", stops, life);
-  for (const char* const name : {"puts", "made", "removed", "right", "views", "missed", "refused",
-                                 "remembered", "shm_copies", "shm_mappings"}) {
+  for (const char* const name : {"puts", "made", "removed", "right", "views", "parts", "missed",
+                                 "refused", "remembered", "shm_copies", "shm_mappings"}) {
     EXPECT_GT(counts_[name], 0u) << name;
   }
   EXPECT_EQ(counts_["tcp_copies"], 0u);
