@@ -178,9 +178,9 @@ void CheckObject(const Object& object, const NodeTable& nodes, bool one_grant_pe
     case ObjectState::kPending:
     case ObjectState::kCommitting:
       findings->Expect(key && key->unfinished == &object, Name(object) + " has not its key");
-      findings->Expect(
-          object.adopted || (writer && writer->unfinished.contains(object.id.sequence)),
-          Name(object) + " is not its writer's");
+      findings->Expect(object.adopted || (object.bound && !writer) ||
+                           (writer && writer->unfinished.contains(object.id.sequence)),
+                       Name(object) + " is not its writer's");
       findings->Expect(object.replicas.empty() == (object.state == ObjectState::kParked),
                        Name(object) + (object.replicas.empty() ? " has no memory" : " has memory"));
       break;
@@ -348,8 +348,7 @@ std::string Catalog::State::CheckInvariants() const {
       findings.Expect(grants_by_end.contains({object.deadline, id}), Name(object) + " never ends");
     }
     if (object.state == ObjectState::kCommitting) {
-      findings.Expect(IsHeldUp(*object.key, object) ||
-                          (object.awaits_notes && object.notes_open > 0) ||
+      findings.Expect(IsHeldUp(*object.key) || (object.awaits_notes && object.notes_open > 0) ||
                           (object.adopted && Gathering()),
                       Name(object) + " waits for nothing");
     }

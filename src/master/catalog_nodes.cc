@@ -213,7 +213,7 @@ void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
     Object& object = *it->second;
     if (object.state == ObjectState::kParked) {
       EndParked(event, object, AbortedError("its writer was silent for too long"));
-    } else if (committing || object.state != ObjectState::kCommitting) {
+    } else if ((committing && !object.bound) || object.state != ObjectState::kCommitting) {
       Retire(event, object, Cause::kWriterLost);
     }
     it = writer.unfinished.upper_bound(sequence);

@@ -236,9 +236,8 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
     }
     object->checksum = checksum;
     KeyEntry& key = *object->key;
-    const bool waits =
-        IsHeldUp(key, *object) || AwaitsNotes(*object, event.now) ||
-        (guards.commit_waits_for_withdrawal && key.current && !key.current->SameBytesAs(*object));
+    const bool waits = IsHeldUp(key) || AwaitsNotes(*object, event.now) ||
+                       (guards.commit_waits_for_withdrawal && key.current);
     if (waits && waiting.IsFull()) {
       return answer(TooManyWait());
     }
@@ -276,7 +275,7 @@ Status Catalog::State::EndedCommit(const Node& writer, uint64_t sequence) const 
 
 void Catalog::State::CompleteIfClear(Event& event, KeyEntry& key) {
   Object* const object = key.unfinished;
-  if (!object || object->state != ObjectState::kCommitting || IsHeldUp(key, *object)) return;
+  if (!object || object->state != ObjectState::kCommitting || IsHeldUp(key)) return;
   if (!object->notes_sent) {
     object->notes_sent = true;
     object->awaits_notes = AwaitsNotes(*object, event.now);
@@ -287,16 +286,15 @@ void Catalog::State::CompleteIfClear(Event& event, KeyEntry& key) {
   // What it replaces may yet be reported.
   if (Gathering()) return;
   if (key.current) {
+    object->bound = true;
     Retire(event, *key.current, Cause::kReplaced);
     return CompleteIfClear(event, key);
   }
   Complete(event, *object);
 }
 
-bool Catalog::State::IsHeldUp(const KeyEntry& key, const Object& object) const {
-  return guards.commit_waits_for_withdrawal &&
-         std::any_of(key.leaving.begin(), key.leaving.end(),
-                     [&object](const Object* older) { return !older->SameBytesAs(object); });
+bool Catalog::State::IsHeldUp(const KeyEntry& key) const {
+  return guards.commit_waits_for_withdrawal && !key.leaving.empty();
 }
 
 void Catalog::State::Complete(Event& event, Object& object) {
@@ -308,7 +306,7 @@ void Catalog::State::Complete(Event& event, Object& object) {
   object.committed = event.now;
   key.current = &object;
   key.unfinished = nullptr;
-  replacing.erase(object.id);
+  const bool replaced = replacing.erase(object.id) > 0;
   if (Node* const writer = nodes.Find(object.id.writer)) {
     writer->unfinished.erase(object.id.sequence);
   }
@@ -319,8 +317,14 @@ void Catalog::State::Complete(Event& event, Object& object) {
   NoteUse(event, object);
   Tell(event, ObjectEvent::What::kCommitted, object);
   SettleStandings(event.now, object);
+  if (replaced) Note(event, object);  // the next master need not wait for what was replaced
   Review(event, object);
-  AnswerAll(event, object.waiting, Status::Ok());
+  while (WaitingItem* const item = object.waiting.front()) {
+    const bool aborts = item->verb == WaitingVerb::kAbortPut;
+    AnswerStatus(event, item->request, item->index, item->verb,
+                 aborts ? FailedPreconditionError("committed") : Status::Ok());
+    waiting.Remove(item);
+  }
   if (object.expires <= event.now) {
     const bool is_read = !key.readers.empty();  // then the key stays
     Retire(event, object, Cause::kTtl);
@@ -354,9 +358,13 @@ void Catalog::State::AbortOne(Event& event, const Asking& asking, uint32_t index
   Object* object = Find(id);
   Outcomes& outcomes = asking.caller.outcomes;
   const bool ended = !object || object->state == ObjectState::kRetiring;
-  const bool committed = ended ? outcomes.Find(sequence) == Outcome::kCommitted
-                               : object->state == ObjectState::kComplete;
+  const bool committed =
+      (object && object->was_visible) || (ended && outcomes.Find(sequence) == Outcome::kCommitted);
   if (committed) return answer(FailedPreconditionError("committed"));
+  if (!ended && object->bound) {
+    WaitForPut(event, asking, index, WaitingVerb::kAbortPut, *object);
+    return;
+  }
   // Also for a put never heard of: its StartPut may still arrive, and the writer will not write.
   outcomes.Add(sequence, Outcome::kAborted, limits.outcomes_kept_per_writer);
   if (!ended && object->state == ObjectState::kParked) {

@@ -71,6 +71,12 @@ void Catalog::State::BeginReign(TimePoint now, const Reign& reign) {
 
 // ---- what waits for the missing
 
+// Whether the put's fate is. What was to replace another may yet be reported by more holders.
+bool Catalog::State::IsKnown(const PutId& put) {
+  const Object* const object = Find(put);
+  return object && object->state != ObjectState::kCommitting;
+}
+
 bool Catalog::State::IsUnsettled(const KeyEntry* key) const {
   if (key && key->current) return false;
   if (key && key->unfinished && key->unfinished->state == ObjectState::kCommitting) return true;
@@ -93,7 +99,7 @@ void Catalog::State::DoWhileGathering(Event& event, const Asking& asking,
   for (uint32_t i = 0; !waits_by_itself && i < ItemCount(request); ++i) {
     const auto sequence = std::visit(PutOfItem{i}, request.verb);
     const PutId put{asking.caller.peer.incarnation, sequence.value_or(0)};
-    if (sequence && Find(put)) {
+    if (sequence && IsKnown(put)) {
       known.insert(i);
       continue;
     }
@@ -276,9 +282,8 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
   replica.noted = true;
   if (committing) {
     // Another holder may know that nothing is replaced any more.
-    if (note.replaces.writer.IsNone()) Complete(event, *object);
-    DoHeldUpPut(event, note.put);
-    return Status::Ok();
+    if (note.replaces.writer.IsNone()) Settle(event, *object);
+    if (object->state != ObjectState::kComplete) return Status::Ok();
   }
   TakeRetention(event.now, note.retention, *object);
   SettleStandings(event.now, *object);
@@ -289,7 +294,7 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
 }
 
 // Two puts of one key stand in manifests together while the one replaces the other: then it is
-// known which is the newer. So it is where they have the same bytes: it does not matter.
+// known which is the newer. Of what has the same bytes as what is visible, it does not matter.
 bool Catalog::State::Contradicts(const KeyEntry& key, const NoteOrder& note,
                                  const Object& object) const {
   const bool beside_current = !key.current || key.current->SameBytesAs(object) ||
@@ -303,6 +308,12 @@ bool Catalog::State::IsReplaced(const PutId& put, const KeyEntry& key) const {
   if (!key.unfinished) return false;
   const auto replaced = replacing.find(key.unfinished->id);
   return replaced != replacing.end() && replaced->second == put;
+}
+
+// It was visible: what it was noted to replace had been withdrawn everywhere.
+void Catalog::State::Settle(Event& event, Object& adopted) {
+  if (Object* const older = adopted.key->current) Retire(event, *older, Cause::kReplaced);
+  Complete(event, adopted);
 }
 
 // A put of the last reign: visible, unless there is another of its key, or may be.
@@ -331,8 +342,8 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
   }
   // Which of two with the same bytes is the newer nobody knows: what is kept is kept as long, and
   // in as many replicas, as either was to be.
-  Object* const twin = key.current && key.current->SameBytesAs(object) ? key.current : nullptr;
-  if (twin) {
+  Object* const twin = key.current;
+  if (twin && note.replaces != twin->id) {
     object.state = ObjectState::kRetiring;
     twin->replicas_wanted = std::max(twin->replicas_wanted, object.replicas_wanted);
     TakeRetention(event.now, note.retention, *twin);
@@ -352,7 +363,7 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
   }
   // What is being replaced had replaced what it was to, or it would not have been visible.
   const bool is_replaced = IsReplaced(note.put, key);
-  if (key.unfinished && !is_replaced) Complete(event, *key.unfinished);
+  if (key.unfinished && !is_replaced) Settle(event, *key.unfinished);
   if (!note.replaces.writer.IsNone() && !is_replaced) {
     object.was_visible = false;
     object.notes_sent = true;

@@ -141,7 +141,7 @@ struct Catalog::State {
   Status EndedCommit(const Node& writer, uint64_t sequence) const;
   // The put becomes visible if it is committed and no older object holds it up.
   void CompleteIfClear(Event& event, KeyEntry& key);
-  bool IsHeldUp(const KeyEntry& key, const Object& object) const;
+  bool IsHeldUp(const KeyEntry& key) const;
   void Complete(Event& event, Object& object);
   void Become(Object& object, ObjectState state);
   Object* Find(const PutId& id);
@@ -330,6 +330,7 @@ struct Catalog::State {
   bool Gathering() const { return nodes_missing > 0; }
   // Whether a reader must wait to know what the key names. `key`: null, nothing is known of it.
   bool IsUnsettled(const KeyEntry* key) const;
+  bool IsKnown(const PutId& put);
   // Does what can be answered already, and holds up the rest.
   void DoWhileGathering(Event& event, const Asking& asking, const VerbRequest& request);
   // These of one request, held up until now.
@@ -352,6 +353,7 @@ struct Catalog::State {
   // Whether what is known of the key can't stand beside the note.
   bool Contradicts(const KeyEntry& key, const NoteOrder& note, const Object& object) const;
   bool IsReplaced(const PutId& put, const KeyEntry& key) const;
+  void Settle(Event& event, Object& adopted);
   void Unadopt(Object& object);
   void LetLeave(Object& object, const std::string& name);
   void TakeRetention(TimePoint now, const Retention& left, Object& object);
@@ -454,7 +456,7 @@ struct Catalog::State {
   void Suspect(Event& event, Node& node);
   void Trust(Event& event, Node& node);
   // `committing`: those too that it has asked to commit. They need nothing more of it, so
-  // that silence alone does not end them.
+  // that silence alone does not end them; nor does a loss those for which another was given up.
   void AbortPutsOf(Event& event, Node& writer, bool committing);
   // It is to be struck from the durable members, and dropped then; one that lends nothing is
   // dropped now. From here on it is not taken back. `what`: kLeft or kGone, `why`: see NodeEvent.

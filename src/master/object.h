@@ -111,6 +111,7 @@ struct Object {
   uint32_t notes_open = 0;          // replicas whose note is not confirmed
   bool notes_sent = false;          // committing: all of them were
   bool awaits_notes = false;        // committing: visible only when all are confirmed
+  bool bound = false;               // committing: what it replaces is given up for it
 
   // kParked: StartPuts; kCommitting: CommitPuts; kComplete: Pins; kRetiring: CommitPuts, AbortPuts
   WaitList waiting;
@@ -125,7 +126,7 @@ struct KeyEntry {
   const std::string* key = nullptr;  // of the map that owns the entry
   Object* current = nullptr;         // kComplete: what is located
   Object* unfinished = nullptr;      // kParked, kPending or kCommitting
-  std::vector<Object*> leaving;      // once visible, retiring, not yet withdrawn everywhere
+  std::vector<Object*> leaving;      // once visible or noted, retiring, not yet withdrawn everywhere
 
   WaitList readers;   // Locate, Exists, Stat: until `unfinished` stops committing; WaitExists
   WaitList removers;  // until `leaving` is empty
