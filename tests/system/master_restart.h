@@ -63,9 +63,10 @@ class MasterRestart : public ::testing::Test {
     Kill(master_->process());
     StartMaster();
   }
-  // Until it has told the second master what it holds.
-  static void AwaitReport(NodeProcess& node) {
-    EXPECT_TRUE(node.process().WaitForLine("reports to the master of term 2", kLong));
+  // Until it has told that master what it holds.
+  static void AwaitReport(NodeProcess& node, int term) {
+    const std::string said = "reports to the master of term " + std::to_string(term);
+    EXPECT_TRUE(node.process().WaitForLine(said, kLong)) << said;
   }
 
   Status Put(const std::string& key, uint32_t version, PutOptions options = {}) {
