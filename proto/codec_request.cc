@@ -46,6 +46,7 @@ void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
   to->set_durable(from.durable);
   EncodeRetention(from.retention, to);
   EncodeNumbers(from.positions, to->mutable_positions());
+  EncodeNumbers(from.instead_of, to->mutable_instead_of());
 }
 
 void EncodeVerb(const CommitPut& from, v1::VerbRequest* request) {
@@ -131,6 +132,10 @@ Status DecodeVerb(v1::StartPut* from, StartPut* to) {
   if (!from->positions().empty()) {
     KVSTORE_RETURN_IF_ERROR(CheckLists("positions", from->positions_size(), to->keys.size()));
   }
+  if (!from->instead_of().empty()) {
+    KVSTORE_RETURN_IF_ERROR(
+        CheckLists("puts to be given up", from->instead_of_size(), to->keys.size()));
+  }
   to->sequences.assign(from->sequences().begin(), from->sequences().end());
   to->sizes.assign(from->sizes().begin(), from->sizes().end());
   to->replicas = std::max<uint32_t>(from->replicas(), 1);
@@ -138,6 +143,7 @@ Status DecodeVerb(v1::StartPut* from, StartPut* to) {
   to->preferred_nodes.assign(from->preferred_nodes().begin(), from->preferred_nodes().end());
   to->durable = from->durable();
   to->positions.assign(from->positions().begin(), from->positions().end());
+  to->instead_of.assign(from->instead_of().begin(), from->instead_of().end());
   return Status::Ok();
 }
 

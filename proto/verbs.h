@@ -94,6 +94,9 @@ struct StartPut {
   bool durable = false;
   Retention retention{};              // of all items, but for the position:
   std::vector<uint32_t> positions{};  // empty, or one per item
+  // Empty, or one per item: the sequence of an earlier put, never committed, that this one takes
+  // the place of though copies of it may still land; 0: none.
+  std::vector<uint64_t> instead_of{};
 };
 
 // A piece of a grant ahead, cut by the writer itself. No grant ahead is given yet, so naming one is

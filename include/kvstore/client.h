@@ -242,6 +242,8 @@ class Client {
   // says "pending" when by an unfinished put). resource_exhausted: no room and nothing may be
   // evicted, or too much is pinned.
   // deadline_exceeded: it may or may not have been committed. aborted, unavailable: not committed.
+  // A put one of whose holders can't be reached, or gives no sign of life for 2 s or a third of the
+  // time, is begun again elsewhere; unavailable: there was nowhere else, or no time.
   // A put whose master is lost is begun again with the next one. Where the answer to its commit was
   // lost with the master, and it is not durable, what was put may so be seen by others, be removed
   // by them, and be there again, all before this call returns.
@@ -249,7 +251,9 @@ class Client {
                                   const PutOptions& options = {}) = 0;
 
   // not_found; data_loss: the holder vouches for bytes that don't match their checksum;
-  // unavailable: no holder could be reached. A key that was read or found a short while ago is read
+  // unavailable: no holder could be reached. A holder that gives no sign of life for half a second
+  // is given up where another replica is; one from which bytes flow is not, unless they would not
+  // be there in time. A key that was read or found a short while ago is read
   // where it was then, without asking the master; the holder's word says whether it is still so.
   virtual std::vector<GetResult> Get(std::span<const GetItem> items,
                                      Duration timeout = std::chrono::seconds(30)) = 0;

@@ -69,6 +69,7 @@ void AddItem(const StartPut& from, size_t i, StartPut* to) {
   to->sequences.push_back(from.sequences[i]);
   to->sizes.push_back(from.sizes[i]);
   if (!from.positions.empty()) to->positions.push_back(from.positions[i]);
+  if (!from.instead_of.empty()) to->instead_of.push_back(from.instead_of[i]);
 }
 void AddItem(const CommitPut& from, size_t i, CommitPut* to) {
   to->sequences.push_back(from.sequences[i]);

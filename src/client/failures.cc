@@ -7,7 +7,6 @@ namespace kvstore::client {
 namespace {
 
 constexpr Duration kFairTime = std::chrono::milliseconds(250);
-constexpr uint64_t kSlowestBytesPerSecond = 64u << 20;
 
 }  // namespace
 
@@ -38,17 +37,10 @@ std::vector<size_t> Failures::Order(std::span<const Replica> replicas, TimePoint
   return order;
 }
 
-Duration SlowestCopy(uint64_t bytes) {
-  constexpr uint64_t kPerMillisecond = kSlowestBytesPerSecond / 1000;
-  return std::chrono::milliseconds(bytes / kPerMillisecond);
-}
-
-bool WasFair(Duration time, uint64_t bytes) { return time >= kFairTime + SlowestCopy(bytes); }
+bool WasFair(Duration silence) { return silence >= kFairTime; }
 
 bool MetNobody(const transfer::Completion& completion) {
-  const StatusCode code = completion.status.code();
-  return code == StatusCode::kUnavailable ||
-         (code == StatusCode::kDeadlineExceeded && completion.way != transfer::Way::kAutomatic);
+  return completion.status.code() == StatusCode::kUnavailable;
 }
 
 }  // namespace kvstore::client

@@ -39,13 +39,11 @@ class Failures {
   std::unordered_map<Incarnation, TimePoint> until_ GUARDED_BY(mu_);
 };
 
-// How long the copy of so many bytes may take at the slowest that is still taken for work.
-Duration SlowestCopy(uint64_t bytes);
-// Whether `time` was enough for holders to answer that copied so many bytes in it together. Who had
-// less is not said to be out of reach.
-bool WasFair(Duration time, uint64_t bytes);
-// Whether that is how a copy ends whose holder can't be reached. One that ran out of time counts
-// only if a way had been found: its batch may have been held up by another holder.
+// Whether a holder that was silent for so long had time to answer. Who had less is not said to be
+// out of reach.
+bool WasFair(Duration silence);
+// Whether that is how a copy ends whose holder can't be reached, or was silent for longer than the
+// copy's limits allow. One that only ran out of time may have been moving bytes.
 bool MetNobody(const transfer::Completion& completion);
 
 }  // namespace kvstore::client

@@ -392,10 +392,8 @@ void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all
 // not silent, or is complained of already: it was given less patience before.
 void GetCall::ReportUnreachable(const Wave& wave, const Reading& reading,
                                 std::span<const transfer::Completion> copies) const {
-  if (parts_.failures == nullptr || !WasFair(std::min(wave.stall, wave.time), 0)) return;
-  if (std::any_of(copies.begin(), copies.end(), [](const transfer::Completion& completion) {
-        return completion.status.code() == StatusCode::kUnavailable;
-      })) {
+  if (parts_.failures == nullptr || !WasFair(std::min(wave.stall, wave.time))) return;
+  if (std::any_of(copies.begin(), copies.end(), MetNobody)) {
     parts_.failures->Add(reading.Next().segment, parts_.clock.Now());
   }
 }

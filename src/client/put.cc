@@ -17,6 +17,9 @@ namespace {
 // Between one beginning and the next; there is none before the second.
 constexpr Duration kFirstPause = std::chrono::milliseconds(10);
 constexpr Duration kLongestPause = std::chrono::seconds(1);
+// A holder that gives no sign of life for so long, or for a third of the time that is left, is
+// given up, so that there is time to write elsewhere.
+constexpr Duration kPatience = std::chrono::seconds(2);
 
 // One item's way through a wave.
 struct Write {
@@ -24,13 +27,15 @@ struct Write {
   enum class Fate : uint8_t {
     kCommit,  // all bytes are in place, as far as is known
     kAbort,   // none of its copies can land any more, and it may hold memory, now or soon
-    kLeave,   // it holds no memory, or bytes may still land, so that only the grant's end is safe
+    kLeave,   // it holds no memory, or bytes may still land: its grant ends, or it is given up
+              // by the put that takes its place
   };
 
   uint32_t place = 0;                  // of the item in its beginning
   Fate fate = Fate::kLeave;            // kCommit iff `status` is OK
   Status status;                       // of the item, as far as the wave has come
   bool again = false;                  // under another put id it may succeed
+  bool in_doubt = false;               // bytes may still land
   bool in_question = false;            // it was to be committed, and perhaps an earlier master did
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
@@ -46,18 +51,23 @@ class PutCall {
         options_(options),
         deadline_(After(parts.clock.Now(), options.timeout)),
         statuses_(items.size()),
-        in_question_(items.size()) {}
+        in_question_(items.size()),
+        instead_of_(items.size()) {}
 
   std::vector<Status> Run();
 
  private:
   // Puts the items of these indices once, in waves; those that are to be begun again.
   std::vector<uint32_t> PutOnce(std::span<const uint32_t> indices);
-  StartPut Request() const;
-  std::vector<Write> Plan(const std::vector<StartPutAnswer>& wave, CopyPlan* plan);
+  StartPut Request(std::span<const uint32_t> indices) const;
+  std::vector<Write> Plan(std::span<const uint32_t> indices,
+                          const std::vector<StartPutAnswer>& wave, CopyPlan* plan);
+  Status CheckReachable(const Status& before, Write* write) const;
   Status PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
                   CopyPlan* plan, std::vector<CopyPlan::Span>* copies);
   void Copy(const CopyPlan& plan, std::vector<Write>* writes);
+  void Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
+             Write* write);
   void Commit(std::vector<Write>* writes);
   void Abort(std::vector<Write>* writes);
 
@@ -71,6 +81,12 @@ class PutCall {
   // Once it was to be committed and the master knew nothing of it, another master may have
   // committed it before: others may have seen it.
   std::vector<bool> in_question_;
+  // The sequence of the last beginning that is in doubt; 0: none.
+  std::vector<uint64_t> instead_of_;
+  // Where copies met nobody: what is granted there again need not be tried. The first are those of
+  // which the master knows.
+  std::vector<SegmentId> unreachable_;
+  size_t complained_ = 0;
 
   // Of the beginning under way.
   std::vector<PutItem> begun_;  // its items
@@ -79,8 +95,9 @@ class PutCall {
 };
 
 // A put whose grant did not outlive its master, or that the next master never heard of, is begun
-// again. Its first id is aborted before, so that no more than one of the two is ever visible, and
-// the other does not stand in its way.
+// again; so is one of whose holders one can't be reached, once the master knows it and may grant
+// elsewhere. Its first id is aborted before, or given up with the second's beginning, so that no
+// more than one of the two is ever visible, and the other does not stand in its way.
 std::vector<Status> PutCall::Run() {
   std::vector<uint32_t> open(items_.size());
   std::iota(open.begin(), open.end(), 0);
@@ -89,6 +106,11 @@ std::vector<Status> PutCall::Run() {
     open = PutOnce(open);
     const TimePoint next = After(parts_.clock.Now(), pause);
     if (open.empty() || next >= deadline_) return std::move(statuses_);
+    if (complained_ < unreachable_.size()) {
+      parts_.master.Complain(
+          {{unreachable_.begin() + static_cast<ptrdiff_t>(complained_), unreachable_.end()}});
+      complained_ = unreachable_.size();
+    }
     parts_.master.Pause(next);
     pause = pause == Duration::zero() ? kFirstPause : std::min(2 * pause, kLongestPause);
   }
@@ -102,25 +124,26 @@ std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
   asked_at_ = parts_.clock.Now();
   first_sequence_ = parts_.master.NewSequences(begun_.size());
   std::vector<uint32_t> again;
-  const std::unique_ptr<StartedPuts> started = parts_.master.Start(Request(), deadline_);
+  const std::unique_ptr<StartedPuts> started = parts_.master.Start(Request(indices), deadline_);
   while (true) {
     const std::vector<StartPutAnswer> wave = started->NextWave();
     if (wave.empty()) return again;
     CopyPlan plan;
-    std::vector<Write> writes = Plan(wave, &plan);
+    std::vector<Write> writes = Plan(indices, wave, &plan);
     Copy(plan, &writes);
     Commit(&writes);
     Abort(&writes);
     for (Write& write : writes) {
       const uint32_t index = indices[write.place];
       if (write.again) again.push_back(index);
+      if (write.in_doubt) instead_of_[index] = SequenceOf(write);
       in_question_[index] = in_question_[index] || write.in_question;
       statuses_[index] = in_question_[index] ? PerhapsCommitted(write.status) : write.status;
     }
   }
 }
 
-StartPut PutCall::Request() const {
+StartPut PutCall::Request(std::span<const uint32_t> indices) const {
   StartPut request = Asking(options_);
   for (uint32_t place = 0; place < begun_.size(); ++place) {
     request.keys.Add(begun_[place].key);
@@ -128,10 +151,17 @@ StartPut PutCall::Request() const {
     request.sizes.push_back(SizeOf(begun_[place]));
   }
   request.positions = PositionsOf(std::span<const PutItem>(begun_));
+  for (size_t place = 0; place < indices.size(); ++place) {
+    const uint64_t earlier = instead_of_[indices[place]];
+    if (earlier == 0) continue;
+    request.instead_of.resize(indices.size());
+    request.instead_of[place] = earlier;
+  }
   return request;
 }
 
-std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPlan* plan) {
+std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
+                                 const std::vector<StartPutAnswer>& wave, CopyPlan* plan) {
   OpenPeers own_peers(parts_);
   OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
   std::vector<Write> writes;
@@ -142,7 +172,10 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
     if (answer.status.ok()) {
       write.grant_end = GrantEnd(answer, asked_at_);
       for (const Replica& replica : answer.replicas) write.segments.push_back(replica.segment);
-      write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
+      write.status = CheckReachable(statuses_[indices[answer.index]], &write);
+      if (write.status.ok()) {
+        write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
+      }
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
       write.fate = Write::Fate::kAbort;
@@ -151,6 +184,18 @@ std::vector<Write> PutCall::Plan(const std::vector<StartPutAnswer>& wave, CopyPl
     writes.push_back(std::move(write));
   }
   return writes;
+}
+
+// What is granted where copies have met nobody is not tried. If the master knew that, there is
+// nowhere else, and what went wrong there is the answer.
+Status PutCall::CheckReachable(const Status& before, Write* write) const {
+  for (size_t i = 0; i < unreachable_.size(); ++i) {
+    const auto& segments = write->segments;
+    if (std::find(segments.begin(), segments.end(), unreachable_[i]) == segments.end()) continue;
+    write->again = i >= complained_;
+    return !before.ok() ? before : UnavailableError("not committed: a holder can't be reached");
+  }
+  return Status::Ok();
 }
 
 Status PutCall::PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
@@ -173,35 +218,40 @@ void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
   for (const Write& write : *writes) {
     if (write.fate == Write::Fate::kCommit) until = std::min(until, write.grant_end);
   }
-  uint64_t bytes = 0;
-  for (const Write& write : *writes) bytes += write.copies.size() * SizeOf(begun_[write.place]);
-  const bool fair = WasFair(until - parts_.clock.Now(), bytes);
-  const std::vector<transfer::Completion> all = parts_.engine.Run(plan.copies(), until);
+  const Duration time = until - parts_.clock.Now();
+  const Duration patience = std::min<Duration>(kPatience, time / 3);
+  const std::vector<transfer::Completion> all = parts_.engine.Run(plan.copies(), {until, patience});
+  for (Write& write : *writes) Judge(all, WasFair(patience), until < deadline_, &write);
+}
+
+// What became of one item's copies. A holder that was silent for long enough can't be reached.
+void PutCall::Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
+                    Write* write) {
   const PutGuards guards;
-  for (Write& write : *writes) {
-    for (const CopyPlan::Span& span : write.copies) {
-      const std::span<const transfer::Completion> completions =
-          std::span(all).subspan(span.begin, span.end - span.begin);
-      const bool in_doubt = std::any_of(completions.begin(), completions.end(), [](const auto& c) {
-        return c.outcome == transfer::Outcome::kInDoubt;
-      });
-      const size_t replica = static_cast<size_t>(&span - write.copies.data());
-      if (parts_.failures != nullptr && fair &&
-          std::any_of(completions.begin(), completions.end(), MetNobody)) {
-        parts_.failures->Add(write.segments[replica], parts_.clock.Now());
+  for (size_t replica = 0; replica < write->copies.size(); ++replica) {
+    const CopyPlan::Span& span = write->copies[replica];
+    const auto completions = all.subspan(span.begin, span.end - span.begin);
+    const Status error = transfer::FirstError(completions);
+    if (error.ok()) continue;
+    const bool met_nobody = fair && std::any_of(completions.begin(), completions.end(), MetNobody);
+    if (met_nobody) {
+      const SegmentId& segment = write->segments[replica];
+      if (std::find(unreachable_.begin(), unreachable_.end(), segment) == unreachable_.end()) {
+        unreachable_.push_back(segment);
       }
-      const Status error = transfer::FirstError(completions);
-      if (!error.ok() && write.status.ok() && guards.commit_after_last_copy) {
-        write.status = NotCommitted(error, until < deadline_, in_doubt);
-        write.fate = Write::Fate::kAbort;
-        write.again = WasTakenBack(error);
-      }
-      if (in_doubt && guards.nothing_is_said_in_doubt) {
-        write.fate = Write::Fate::kLeave;
-        write.again = false;
-      }
+      if (parts_.failures != nullptr) parts_.failures->Add(segment, parts_.clock.Now());
     }
+    const bool in_doubt = std::any_of(completions.begin(), completions.end(), [](const auto& c) {
+      return c.outcome == transfer::Outcome::kInDoubt;
+    });
+    if (write->status.ok() && guards.commit_after_last_copy) {
+      write->status = NotCommitted(error, grant_ended_first, in_doubt);
+      write->fate = Write::Fate::kAbort;
+      write->again = met_nobody || WasTakenBack(error);
+    }
+    write->in_doubt = write->in_doubt || (in_doubt && guards.nothing_is_said_in_doubt);
   }
+  if (write->in_doubt) write->fate = Write::Fate::kLeave;
 }
 
 void PutCall::Commit(std::vector<Write>* writes) {

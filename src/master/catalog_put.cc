@@ -33,14 +33,17 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StartPut& verb
   const size_t count = std::max({verb.keys.size(), verb.sequences.size(), verb.sizes.size()});
   const bool agree = verb.sequences.size() == verb.keys.size() &&
                      verb.sizes.size() == verb.keys.size() &&
-                     (verb.positions.empty() || verb.positions.size() == verb.keys.size());
+                     (verb.positions.empty() || verb.positions.size() == verb.keys.size()) &&
+                     (verb.instead_of.empty() || verb.instead_of.size() == verb.keys.size());
   for (uint32_t i = 0; i < count; ++i) {
     if (!asking.Wants(i)) continue;
     if (agree) {
       StartOne(event, asking, verb, i);
     } else {
-      AnswerStatus(event, asking.request, i, WaitingVerb::kStartPut,
-                   InvalidArgumentError("keys, sequences, sizes and positions differ in number"));
+      AnswerStatus(
+          event, asking.request, i, WaitingVerb::kStartPut,
+          InvalidArgumentError(
+              "keys, sequences, sizes, positions and puts to be given up differ in number"));
     }
   }
 }
@@ -55,6 +58,9 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
                           InvalidArgumentError("the put id stands for another key or size"));
     }
     return StartAgain(event, asking, index, *known);
+  }
+  if (!verb.instead_of.empty() && verb.instead_of[index] != 0) {
+    GiveUp(event, asking, verb.instead_of[index]);
   }
   if (Status status = CheckStart(event, asking, verb, index); !status.ok()) {
     asking.caller.outcomes.Refuse(verb.sequences[index], limits.outcomes_kept_per_writer);
@@ -78,6 +84,11 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
   Park(event, object, std::move(room.segments));
   // Room is being made all the same, so that a caller without patience finds it the next time.
   if (!waits) EndParked(event, object, Status::Ok());
+}
+
+void Catalog::State::GiveUp(Event& event, const Asking& asking, uint64_t sequence) {
+  Object* const object = Find({asking.caller.peer.incarnation, sequence});
+  if (object && object->state == ObjectState::kPending) Retire(event, *object, Cause::kExpired);
 }
 
 void Catalog::State::StartAgain(Event& event, const Asking& asking, uint32_t index,

@@ -125,6 +125,8 @@ struct Catalog::State {
   void StartOne(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
   void StartAgain(Event& event, const Asking& asking, uint32_t index, Object& object);
   // Whether a put that the catalog does not know may begin. Aborts a dead writer's put of the key.
+  // Ends a put for another of the same writer, who says nothing of its copies.
+  void GiveUp(Event& event, const Asking& asking, uint64_t sequence);
   Status CheckStart(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
   Object& AddObject(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
   // Gives the put its memory; false: not all segments have it free, and nothing has happened.

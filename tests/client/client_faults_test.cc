@@ -144,7 +144,7 @@ TEST_F(ClientFaultsTest, AKilledNodesObjectsAreReadFromTheirOtherReplica) {
   ASSERT_EQ(guest->Put("k", bytes, twice), Status::Ok());
   node.reset();  // SIGKILL
   for (int i = 0; i < 5; ++i) {
-    const Result<std::string> value = guest->Get("k", seconds(5));
+    const Result<std::string> value = guest->Get("k", seconds(20));
     ASSERT_TRUE(value.ok()) << value.status();
     ASSERT_EQ(*value, bytes);
   }
@@ -213,8 +213,8 @@ TEST_F(ClientFaultsTest, ANodeEndsCleanlyOnASignal) {
   const std::unique_ptr<Client> guest = Join(0, "guest");
   ASSERT_EQ(guest->Put("k", "bytes"), Status::Ok());
   node.process().Signal(SIGTERM);
-  EXPECT_EQ(node.process().WaitForExit(seconds(8)), 0);
-  EXPECT_EQ(guest->Get("k", seconds(2)).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(node.process().WaitForExit(seconds(20)), 0);
+  EXPECT_EQ(guest->Get("k", seconds(20)).status().code(), StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -286,7 +286,7 @@ TEST_F(ClientTest, HowLongAnObjectIsToBeKeptIsCheckedToo) {
 TEST_F(ClientTest, MoreReplicasThanNodesAreRefusedWithNumbers) {
   PutOptions options;
   options.replicas = 3;
-  options.timeout = seconds(2);
+  options.timeout = seconds(4);
   const Status status = near_->Put("k", "x", options);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
 }

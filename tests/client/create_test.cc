@@ -156,7 +156,7 @@ TEST_F(CreateTest, AWriterThatIsKilledLetsGoOfItsMemory) {
   const auto client = Join(0, "client");
   cluster::ChildProcess creator(
       {KVSTORE_TEST_CREATOR_PATH, master_->address(), "k", std::to_string(3 * kMiB)});
-  ASSERT_TRUE(creator.WaitForLine("created", seconds(20))) << creator.output();
+  ASSERT_TRUE(creator.WaitForLine("created", seconds(60))) << creator.output();
 
   creator.Signal(SIGSTOP);  // in the midst of a write: it may go on at any time
   EXPECT_EQ(PutOf(*client, 3 * kMiB, seconds(3)).code(), StatusCode::kResourceExhausted);

@@ -19,8 +19,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", client.status().ToString().c_str());
     return 1;
   }
-  const kvstore::PutOptions create{.timeout = std::chrono::seconds(1)};
+  // Soon over, but not before a machine that is slow has answered.
+  kvstore::PutOptions create{.timeout = std::chrono::seconds(1)};
   auto object = (*client)->Create(argv[2], std::strtoull(argv[3], nullptr, 10), create);
+  while (!object.ok() && create.timeout < std::chrono::seconds(16)) {
+    create.timeout *= 2;
+    object = (*client)->Create(argv[2], std::strtoull(argv[3], nullptr, 10), create);
+  }
   if (!object.ok()) {
     std::fprintf(stderr, "%s\n", object.status().ToString().c_str());
     return 1;

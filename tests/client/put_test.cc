@@ -197,12 +197,12 @@ TEST_F(PutTest, AnAnswerThatDoesNotRuleOutALaterGrantIsFollowedByAnAbort) {
 TEST_F(PutTest, AFailedCopyIsAbortedAndTheOthersAreCommitted) {
   pool_.engine.instead = [&](const Copy& copy) -> std::optional<Completion> {
     if (copy.pieces[0].size != 2) return std::nullopt;
-    return Failed(UnavailableError("connection reset"));
+    return Failed(CancelledError("closed"));
   };
   const auto statuses = Put({{"a", "1"}, {"b", "22"}, {"c", "333"}});
   EXPECT_EQ(statuses[0], Status::Ok());
-  EXPECT_EQ(statuses[1].code(), StatusCode::kUnavailable);
-  EXPECT_THAT(statuses[1].message(), HasSubstr("not committed: connection reset"));
+  EXPECT_EQ(statuses[1].code(), StatusCode::kCancelled);
+  EXPECT_THAT(statuses[1].message(), HasSubstr("not committed: closed"));
   EXPECT_EQ(statuses[2], Status::Ok());
   EXPECT_THAT(pool_.master.commits[0].sequences, ElementsAre(1, 3));
   ASSERT_EQ(pool_.master.aborts.size(), 1u);
@@ -210,9 +210,9 @@ TEST_F(PutTest, AFailedCopyIsAbortedAndTheOthersAreCommitted) {
 }
 
 TEST_F(PutTest, NothingIsSaidOfAPutInDoubt) {
-  pool_.engine.instead = [](const Copy&) { return InDoubt(UnavailableError("connection lost")); };
+  pool_.engine.instead = [](const Copy&) { return InDoubt(CancelledError("closed")); };
   const Status status = Put("k", "value");
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), StatusCode::kCancelled);
   EXPECT_THAT(status.message(), HasSubstr("when the grant has run out"));
   EXPECT_TRUE(pool_.master.commits.empty());
   EXPECT_TRUE(pool_.master.aborts.empty());
@@ -222,15 +222,15 @@ TEST_F(PutTest, OneReplicaInDoubtForbidsTheAbortWhateverBecameOfTheOthers) {
   for (const size_t in_doubt : {0u, 1u, 2u}) {
     FakePool pool;
     pool.engine.instead = [&](const Copy& copy) -> std::optional<Completion> {
-      if (copy.peer == in_doubt) return InDoubt(UnavailableError("connection lost"));
-      if (copy.peer == 1) return Failed(UnavailableError("connection reset"));
+      if (copy.peer == in_doubt) return InDoubt(CancelledError("closed"));
+      if (copy.peer == 1) return Failed(CancelledError("closed"));
       return std::nullopt;
     };
     const ConstPiece piece{"value", 5};
     const PutItem item{"k", {&piece, 1}};
     PutOptions options;
     options.replicas = 3;
-    EXPECT_EQ(PutObjects(pool.parts, {&item, 1}, options)[0].code(), StatusCode::kUnavailable);
+    EXPECT_EQ(PutObjects(pool.parts, {&item, 1}, options)[0].code(), StatusCode::kCancelled);
     EXPECT_TRUE(pool.master.commits.empty()) << in_doubt;
     EXPECT_TRUE(pool.master.aborts.empty()) << in_doubt;
   }
@@ -238,12 +238,12 @@ TEST_F(PutTest, OneReplicaInDoubtForbidsTheAbortWhateverBecameOfTheOthers) {
 
 TEST_F(PutTest, OneFailedReplicaFailsThePut) {
   pool_.engine.instead = [&](const Copy& copy) -> std::optional<Completion> {
-    if (copy.peer == 1) return Failed(UnavailableError("connection reset"));
+    if (copy.peer == 1) return Failed(CancelledError("closed"));
     return std::nullopt;
   };
   PutOptions options;
   options.replicas = 2;
-  EXPECT_EQ(Put("k", "value", options).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Put("k", "value", options).code(), StatusCode::kCancelled);
   EXPECT_TRUE(pool_.master.commits.empty());
   EXPECT_EQ(pool_.master.aborts.size(), 1u);
 }
@@ -431,10 +431,14 @@ TEST_F(PutTest, BeginningAgainEndsWithTheCallAndIsNotATightLoop) {
   EXPECT_GT(pool_.master.aborts.size(), 10u);
 }
 
-TEST_F(PutTest, APutInDoubtIsNotBegunAgain) {
-  pool_.engine.instead = [](const Copy&) { return InDoubt(AbortedError("retired")); };
-  EXPECT_EQ(Put("k", "value").code(), StatusCode::kAborted);
-  EXPECT_THAT(pool_.master.started.sequences, ElementsAre(1));
+TEST_F(PutTest, APutInDoubtIsBegunAgainInItsPlaceWhereItsMemoryWasTakenBack) {
+  int copies = 0;
+  pool_.engine.instead = [&](const Copy&) -> std::optional<Completion> {
+    if (copies++ > 0) return std::nullopt;
+    return InDoubt(AbortedError("retired"));
+  };
+  EXPECT_EQ(Put("k", "value"), Status::Ok());
+  EXPECT_THAT(pool_.master.started.instead_of, ElementsAre(1));
   EXPECT_TRUE(pool_.master.aborts.empty());
 }
 
@@ -468,22 +472,89 @@ TEST_F(PutTest, WhatTurnsOutToBeCommittedIsNotBegunAgain) {
 
 // ---- holders that can't be reached --------------------------------------------------------------
 
-TEST_F(PutTest, AHolderIsComplainedOfOnlyIfItHadTimeToAnswer) {
+class UnreachableHolder : public PutTest {
+ protected:
+  UnreachableHolder() {
+    pool_.parts.failures = &failures_;
+    pool_.engine.instead = [this](const Copy& copy) -> std::optional<Completion> {
+      if (copy.peer != 0) return std::nullopt;
+      ++copies_to_it_;
+      Completion completion = Failed(UnavailableError("no sign of life"));
+      if (in_doubt_) completion.outcome = transfer::Outcome::kInDoubt;
+      return completion;
+    };
+    pool_.master.complain = [this](const ReportFailures& report) {
+      complaints_.push_back(report.segments);
+      if (grants_elsewhere_) pool_.master.first_node = 1;
+    };
+  }
+
+  Failures failures_;
+  bool in_doubt_ = false;
+  bool grants_elsewhere_ = true;
+  int copies_to_it_ = 0;
+  std::vector<std::vector<SegmentId>> complaints_;
+};
+
+TEST_F(UnreachableHolder, APutIsBegunAgainElsewhereOnceTheMasterKnows) {
+  EXPECT_EQ(Put("k", "value"), Status::Ok());
+  EXPECT_THAT(pool_.engine.stalls, ElementsAre(seconds(2), seconds(2)));
+  EXPECT_EQ(Read("k"), "value");
+  ASSERT_EQ(complaints_.size(), 1u);
+  EXPECT_EQ(complaints_[0].at(0).holder, pool_.nodes[0]->peer().incarnation);
+  ASSERT_EQ(pool_.master.aborts.size(), 1u);
+  EXPECT_THAT(pool_.master.aborts[0].sequences, ElementsAre(1));
+  EXPECT_THAT(pool_.master.started.instead_of, ElementsAre());
+}
+
+TEST_F(UnreachableHolder, APutInDoubtIsNotAbortedButItsPlaceTaken) {
+  in_doubt_ = true;
+  const auto statuses = Put({{"a", "1"}, {"b", "2"}});
+  EXPECT_EQ(statuses[0], Status::Ok());
+  EXPECT_EQ(statuses[1], Status::Ok());
+  EXPECT_TRUE(pool_.master.aborts.empty());
+  EXPECT_THAT(pool_.master.started.sequences, ElementsAre(3, 4));
+  EXPECT_THAT(pool_.master.started.instead_of, ElementsAre(1, 2));
+  EXPECT_THAT(pool_.master.commits[0].sequences, ElementsAre(3, 4));
+}
+
+TEST_F(UnreachableHolder, WhereThereIsNowhereElseTheFirstErrorIsTheAnswer) {
+  grants_elsewhere_ = false;
+  const TimePoint asked_at = pool_.clock.Now();
+  const Status status = Put("k", "value");
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("not committed: no sign of life"));
+  EXPECT_EQ(copies_to_it_, 1);
+  EXPECT_EQ(pool_.master.aborts.size(), 2u);
+  EXPECT_LT(pool_.clock.Now() - asked_at, seconds(1));
+}
+
+// The second wave was granted before the first had met nobody there.
+TEST_F(UnreachableHolder, WhatIsGrantedThereMeanwhileIsNotTried) {
+  pool_.master.items_per_wave = 1;
+  const auto statuses = Put({{"a", "1"}, {"b", "2"}});
+  EXPECT_EQ(statuses[0], Status::Ok());
+  EXPECT_EQ(statuses[1], Status::Ok());
+  EXPECT_EQ(copies_to_it_, 1);
+  EXPECT_EQ(complaints_.size(), 1u);
+}
+
+TEST_F(UnreachableHolder, ItIsComplainedOfOnlyIfItHadTimeToAnswer) {
+  grants_elsewhere_ = false;
+  EXPECT_FALSE(Put("k", "value", {.timeout = milliseconds(740)}).ok());
+  EXPECT_THAT(failures_.untold().Take(), ElementsAre());
+  EXPECT_THAT(complaints_, ElementsAre());
+  EXPECT_FALSE(Put("k", "value", {.timeout = milliseconds(760)}).ok());
+  EXPECT_EQ(failures_.untold().Take().size(), 1u);
+  EXPECT_EQ(complaints_.size(), 1u);
+}
+
+TEST_F(PutTest, AHolderThatIsSlowIsNotComplainedOf) {
   Failures failures;
   pool_.parts.failures = &failures;
-  pool_.engine.instead = [](const Copy&) {
-    Completion completion = Failed(DeadlineExceededError("hangs"));
-    completion.way = transfer::Way::kTcp;
-    return completion;
-  };
-  const std::string large = Value(8u << 20);
-  EXPECT_FALSE(Put("k", "value", {.timeout = milliseconds(249)}).ok());
-  EXPECT_FALSE(Put("k", large, {.timeout = milliseconds(300)}).ok());
+  pool_.engine.instead = [](const Copy&) { return Failed(DeadlineExceededError("too slow")); };
+  EXPECT_FALSE(Put("k", "value", {.timeout = seconds(2)}).ok());
   EXPECT_THAT(failures.untold().Take(), ElementsAre());
-  EXPECT_FALSE(Put("k", "value", {.timeout = milliseconds(300)}).ok());
-  EXPECT_EQ(failures.untold().Take().size(), 1u);
-  EXPECT_FALSE(Put("k", large, {.timeout = milliseconds(500)}).ok());
-  EXPECT_EQ(failures.untold().Take().size(), 1u);
 }
 
 }  // namespace

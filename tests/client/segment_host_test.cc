@@ -455,7 +455,7 @@ TEST_F(SegmentHostTest, TheEngineReachesTheLentMemoryUnderItsGuard) {
   copy.region = Segment().index;
   copy.pieces = {&piece, 1};
   copy.guard = transfer::Guard{0, birth};
-  const TimePoint until = BootClock::now() + std::chrono::seconds(5);
+  const TimePoint until = BootClock::now() + std::chrono::seconds(30);
   EXPECT_TRUE(transfer::FirstError(engine_->Run({&copy, 1}, until)).ok());
 
   Retire(birth, {0, 4096});

@@ -45,7 +45,7 @@ class Node {
                                  .offset = offset,
                                  .length = 4096,
                                  .guard = transfer::Guard{offset, birth}},
-                                In(seconds(1)));
+                                In(seconds(10)));
     access_ = mapping.ok() ? *std::move(mapping) : nullptr;
     return access_ != nullptr;
   }
@@ -286,7 +286,7 @@ class Viewer {
     request.region = node.host().Segments().at(0).index;
     request.length = 4096;
     request.guard = transfer::Guard{0, node.host().counter()};
-    auto mapping = engine_->Map(request, In(seconds(5)));
+    auto mapping = engine_->Map(request, In(seconds(20)));
     if (mapping.ok()) mapping_ = *std::move(mapping);
   }
 

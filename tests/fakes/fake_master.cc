@@ -36,7 +36,8 @@ StartPutAnswer FakeMaster::Answer(uint32_t index) {
     return answer;
   }
   for (uint32_t i = 0; i < started.replicas; ++i) {
-    answer.replicas.push_back(nodes_[i]->Grant(started.sizes[index], granules_per_range));
+    answer.replicas.push_back(
+        nodes_[(first_node + i) % nodes_.size()]->Grant(started.sizes[index], granules_per_range));
   }
   answer.grant = grant;
   answer.parked = parked[key];

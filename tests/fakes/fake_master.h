@@ -32,6 +32,8 @@ class FakeMaster final : public client::Master {
   std::function<Status(uint64_t sequence)> commit = [](uint64_t) { return Status::Ok(); };
   std::function<Status(uint64_t sequence)> abort = [](uint64_t) { return Status::Ok(); };
   std::function<void(TimePoint until)> pause;
+  std::function<void(const ReportFailures&)> complain;
+  size_t first_node = 0;  // that grants
   std::function<Status(const std::string& key)> locate = [](const std::string&) {
     return Status::Ok();
   };
@@ -64,7 +66,9 @@ class FakeMaster final : public client::Master {
   std::vector<ItemAnswer> Keep(Pin, TimePoint) override { return {}; }
   CountAnswer Sweep(RemoveMatching, TimePoint) override { return {}; }
   void Note(NoteReads request) override { notes.push_back(std::move(request)); }
-  void Complain(ReportFailures) override {}
+  void Complain(ReportFailures request) override {
+    if (complain) complain(request);
+  }
   void Pause(TimePoint until) override { pause(until); }
 
  private:

@@ -374,6 +374,9 @@ StartPut Transcript::Put(const Command& command) const {
   if (command.Has("spread")) verb.placement = Placement::kSpread;
   if (command.Has("here")) verb.placement = Placement::kThisHost;
   verb.preferred_nodes = Split(command.Option("prefer", ""), ',');
+  if (command.Has("instead")) {
+    verb.instead_of.assign(verb.keys.size(), command.Number("instead", 0));
+  }
   if (command.Has("sizes")) verb.sizes.resize(command.Number("sizes", 0));
   return verb;
 }

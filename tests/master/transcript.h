@@ -21,7 +21,7 @@
 //   join NODE host= name= lend=16[,8] ready=16[,8] counter= pool=ours|other incarnation=N term=
 //   lost NODE, leave NODE, hear NODE
 //   excuse TIME                     so long the master could hear nobody
-//   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME here=yes
+//   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME here=yes instead=SEQ
 //   commit NODE SEQ:CHECKSUM... ; abort NODE SEQ...
 //   locate|exists|wait|stat|remove NODE KEY... ; lease=no
 //   note NODE PUT...

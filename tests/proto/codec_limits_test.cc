@@ -120,6 +120,9 @@ TEST(CodecLimits, PositionsAreNoneOrOnePerKey) {
   ExpectTaken(put);
   put.mutable_start_put()->add_positions(1);
   ExpectRefused(put, "a batch of 2 items has 3 positions");
+  put.mutable_start_put()->clear_positions();
+  put.mutable_start_put()->add_instead_of(1);
+  ExpectRefused(put, "a batch of 2 items has 1 puts to be given up");
 }
 
 TEST(CodecLimits, GroupsAreAtMost255BytesOfAnyValue) {

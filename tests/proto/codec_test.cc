@@ -189,7 +189,17 @@ RC_GTEST_PROP(EncodedItemBytes, IsAnUpperBoundForEveryVerb, ()) {
   const uint64_t most = ~uint64_t{0};
   const uint64_t extent = uint64_t{1} << 43;
   const std::vector<decltype(VerbRequest::verb)> verbs = {
-      StartPut{keys, {most}, {extent}, 8, true, Placement::kSpread, {}, false, {}, {~uint32_t{0}}},
+      StartPut{keys,
+               {most},
+               {extent},
+               8,
+               true,
+               Placement::kSpread,
+               {},
+               false,
+               {},
+               {~uint32_t{0}},
+               {most}},
       CommitPut{{most}, {most}, {GrantPiece{most, extent, extent}}}, AbortPut{{most}},
       Locate{keys, false}};
   for (const auto& verb : verbs) {

@@ -219,6 +219,7 @@ inline StartPut AnyStartPut() {
   verb.durable = Below(2) == 0;
   verb.retention = AnyRetention();
   if (Below(2) == 0) verb.positions.assign(verb.keys.size(), AnySegment());
+  if (Below(2) == 0) verb.instead_of.assign(verb.keys.size(), AnyNumber());
   return verb;
 }
 

@@ -137,7 +137,7 @@ inline std::ostream& operator<<(std::ostream& out, const ClientTally& v) {
 inline std::ostream& operator<<(std::ostream& out, const StartPut& v) {
   return out << "start " << v.keys << v.sequences << v.sizes << v.replicas << v.replace
              << static_cast<int>(v.placement) << v.preferred_nodes << v.durable << v.retention
-             << v.positions;
+             << v.positions << v.instead_of;
 }
 inline std::ostream& operator<<(std::ostream& out, const CommitPut& v) {
   return out << "commit " << v.sequences << v.checksums << v.pieces;

@@ -47,7 +47,7 @@ TEST_F(DataPath, ANodeThatPeersCanNotReachGetsNothingNewUntilTheyCanAgain) {
   }
 
   path_.SetMode(Proxy::Mode::kRefusing);
-  EXPECT_EQ(ReadTold(*client, keys[0], seconds(2)), "unavailable");
+  EXPECT_EQ(ReadTold(*client, keys[0], seconds(20)), "unavailable");
   const TimePoint failed = BootClock::now();
   TimePoint looked{};
   EXPECT_TRUE(Eventually([&] {
@@ -68,6 +68,19 @@ TEST_F(DataPath, ANodeThatPeersCanNotReachGetsNothingNewUntilTheyCanAgain) {
   }
 }
 
+TEST_F(DataPath, APutWhosePathIsSilentIsWrittenElsewhereWithinItsDeadline) {
+  const auto far = StartNodeBehindPath(), near = StartNode("near");
+  const auto client = Connect();
+  ASSERT_TRUE(far->running() && near->running() && client);
+  const PutOptions on_far = {.preferred_nodes = {"far"}};
+  const std::string before = PutTold(*client, "before", 1, kObjectBytes, on_far)[0];
+  ASSERT_EQ(HoldersOf(*client, before), Names{"far"});
+  path_.SetMode(Proxy::Mode::kSilent);
+  const std::string key = PutTold(*client, "key", 1, kObjectBytes, on_far)[0];
+  EXPECT_EQ(HoldersOf(*client, key), Names{"near"});
+  EXPECT_EQ(ReadTold(*client, key), "version 1");
+}
+
 // Packets get lost, and nobody is told: only time says that a holder can't be reached.
 TEST_F(DataPath, ASilentPathMakesANodeSickWhileReadsGoToTheOtherReplica) {
   const auto far = StartNodeBehindPath(), near = StartNode("near");
@@ -81,10 +94,10 @@ TEST_F(DataPath, ASilentPathMakesANodeSickWhileReadsGoToTheOtherReplica) {
   for (const std::string& key : keys) {
     const TimePoint asked = BootClock::now();
     EXPECT_EQ(ReadTold(*reader, key), "version 1");
-    EXPECT_LT(BootClock::now() - asked, milliseconds(1500)) << key;
+    EXPECT_LT(BootClock::now() - asked, seconds(4)) << key;  // TCP alone would wait for 5 s
   }
-  EXPECT_EQ(ReadTold(*reader, lone, seconds(1)), "unavailable");
-  EXPECT_TRUE(Eventually([&] { return StateOf("far") == "live sick"; }, seconds(2)));
+  EXPECT_EQ(ReadTold(*reader, lone, seconds(4)), "unavailable");
+  EXPECT_TRUE(Eventually([&] { return StateOf("far") == "live sick"; }, seconds(10)));
   for (const std::string& key :
        PutTold(*writer, "new", 4, kObjectBytes, {.preferred_nodes = {"far"}})) {
     EXPECT_EQ(HoldersOf(*writer, key), Names{"near"}) << key;
@@ -219,7 +232,7 @@ TEST_F(StartedAgain, UnderTheSameNameAndPortItIsAnother) {
   // same address, and offsets. New objects take those offsets now.
   const Names others = PutTold(*writer, "other", 16, kObjectBytes, {.timeout = seconds(10)});
   for (const std::string& key : keys) {
-    const std::string got = ReadTold(*client, key, seconds(1));
+    const std::string got = ReadTold(*client, key, seconds(20));
     EXPECT_TRUE(got == "not_found" || got == "unavailable") << key << ": " << got;
   }
   EXPECT_TRUE(Eventually([&] { return Kvctl({"status"})["objects"].number() == 16; }));

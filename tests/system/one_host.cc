@@ -67,7 +67,7 @@ void OneHost::WriteOverThePool() {
     ++round_;
     for (size_t i = 0; i < keys; ++i) {
       const std::string key = "fill/" + std::to_string(i);
-      const PutOptions options{.timeout = seconds(5), .replace = true};
+      const PutOptions options{.timeout = seconds(20), .replace = true};
       if (writer_->Put(key, ToldValue(key, round_, kFillCells), options).ok()) ++put;
     }
     for (size_t i = 0; i < keys; ++i) {
@@ -103,7 +103,7 @@ void OneHost::AwaitKeyFree(const std::string& key) {
   const TimePoint until = BootClock::now() + kSoon;
   Status put;
   do {
-    put = writer_->Put(key, ToldValue(key, ++round_, 1024), {.timeout = seconds(5)});
+    put = writer_->Put(key, ToldValue(key, ++round_, 1024), {.timeout = seconds(20)});
     if (put.code() != StatusCode::kAlreadyExists) break;
     std::this_thread::sleep_for(milliseconds(10));
   } while (BootClock::now() < until);
@@ -125,7 +125,7 @@ void OneHost::PutTold(const std::string& key, uint32_t version) {
 }
 
 std::string OneHost::Read(const std::string& key) {
-  const Result<std::string> got = reader_->Get(key, seconds(5));
+  const Result<std::string> got = reader_->Get(key, seconds(20));
   if (!got.ok()) return got.status().ToString();
   const std::optional<uint32_t> version = VersionTold(key, *got);
   return version ? "version " + std::to_string(*version) : "wrong bytes";

@@ -12,7 +12,6 @@
 namespace kvstore::cluster {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
@@ -85,7 +84,7 @@ TEST_F(PatientReplicas, AHolderIsStoppedAndEachReadIsStillServedSoon) {
     for (const std::string& key : keys) {
       const TimePoint asked = BootClock::now();
       EXPECT_EQ(ReadTold(*reader, key), "version 1");
-      EXPECT_LT(BootClock::now() - asked, milliseconds(1500)) << key;
+      EXPECT_LT(BootClock::now() - asked, seconds(4)) << key;  // TCP alone would wait for 5 s
     }
     stopped->process().Signal(SIGCONT);
     EXPECT_EQ(ReadTold(*reader, keys[0]), "version 1");

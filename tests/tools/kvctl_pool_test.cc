@@ -98,7 +98,7 @@ TEST_F(KvctlTest, TheDoctorFindsNothingWrongWithAHealthyPool) {
 
 TEST_F(KvctlTest, TheDoctorFindsANodeThatCanNotBeReached) {
   node_.process().Signal(SIGSTOP);
-  const Finished doctor = Run({"doctor", "--timeout", "1s"});
+  const Finished doctor = Run({"doctor", "--timeout", "5s"});
   node_.process().Signal(SIGCONT);
   EXPECT_EQ(doctor.code, 1);
   EXPECT_THAT(doctor.out, ContainsRegex("WRONG +data ports +'lender'"));
