@@ -113,9 +113,10 @@ const auto kCases = testing::Values(
     GuardCase{"stamp_unnamed_on_reign", {184}}, GuardCase{"hold_touched_on_reign", {22}},
     GuardCase{"older_terms_are_refused", {420}}, GuardCase{"copies_serve_when_filled", {74}},
     GuardCase{"nothing_evicted_for_longest_lease", {9}}, GuardCase{"durable_waits_for_notes", {15}},
-    GuardCase{"terms_are_written_first", {21}}, GuardCase{"members_are_struck_first", {656}},
-    GuardCase{"members_are_admitted_first", {441}}, GuardCase{"longest_lease_is_remembered", {442}},
-    GuardCase{"deposed_masters_write_nothing", {103}});
+    GuardCase{"terms_are_written_first", {21}}, GuardCase{"members_are_struck_first", {3136}},
+    GuardCase{"members_are_admitted_first", {441}},
+    GuardCase{"longest_lease_is_remembered", {2382}},
+    GuardCase{"deposed_masters_write_nothing", {109}});
 
 std::string NameOf(const testing::TestParamInfo<GuardCase>& test) { return test.param.guard; }
 
