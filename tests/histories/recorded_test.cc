@@ -119,7 +119,7 @@ TEST(RecordedHistory, IsLinearizableWhileHoldersAndClientsAreKilledAndPaused) {
   // The pool holds 32 of the 48.
   Historians historians(master.address(), {48, 0, 16'384, 10'000});
   for (const size_t place : {0, 1, 2}) historians.Start(place);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 3 && !HasFailure(); ++round) {
     historians.Await(0, 16);
     paused.process().Signal(SIGSTOP);
     historians.Await(0, 16);
@@ -135,6 +135,7 @@ TEST(RecordedHistory, IsLinearizableWhileHoldersAndClientsAreKilledAndPaused) {
     historians.Start(2);
   }
   historians.Await(1, 16);
+  ASSERT_FALSE(HasFailure());
   const history::History& all = historians.End();
   ExpectMuchHappened(all);
   EXPECT_THAT(history::Violations(all, {}), IsEmpty());
@@ -144,7 +145,7 @@ TEST(RecordedHistory, IsLinearizableWhileHoldersAndClientsAreKilledAndPaused) {
 TEST_F(MasterRestart, HistoriesAreLinearizableAndWhatIsDurableIsNotForgotten) {
   Historians historians(master_->address(), {4, 4, 1024, 30'000});
   for (const size_t place : {0, 1, 2}) historians.Start(place);
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round < 4 && !HasFailure(); ++round) {
     historians.Await(0, 64);
     if (round == 1) historians.Kill(2);
     if (round == 2) historians.Signal(1, SIGSTOP);
@@ -154,6 +155,7 @@ TEST_F(MasterRestart, HistoriesAreLinearizableAndWhatIsDurableIsNotForgotten) {
     if (round == 2) historians.Signal(1, SIGCONT);
   }
   for (const size_t place : {0, 1, 2}) historians.Await(place, 64);
+  ASSERT_FALSE(HasFailure());
   const history::History& all = historians.End();
   ExpectMuchHappened(all);
   const history::Rules cached{.puts_may_recur = true};

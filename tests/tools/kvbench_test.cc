@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 
 // Sanitizers make each some ten times as slow.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr const char* kReads = "50000";
+constexpr const char* kReads = "100000";
 #else
 constexpr const char* kReads = "1000000";
 #endif
