@@ -160,12 +160,12 @@ class Batch {
   virtual bool Wait(TimePoint until) = 0;
   // Asks unfinished copies to end soon as cancelled (or done, or in doubt). Returns at once.
   virtual void Cancel() = 0;
-  // About how many bytes of its reads have come so far: of a slice that is asked for again both
-  // times. Says nothing of writes.
-  virtual uint64_t moved() const = 0;
   // One per copy, in the order of Submit. Only after Wait returned true; lives as long as the
   // batch.
   virtual const std::vector<Completion>& completions() const = 0;
+  // About how many bytes of its reads have come so far: of a slice that is asked for again both
+  // times. Says nothing of writes.
+  virtual uint64_t moved() const = 0;
 };
 
 // What Engine::Map reaches.

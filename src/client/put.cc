@@ -172,7 +172,9 @@ std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
     if (answer.status.ok()) {
       write.grant_end = GrantEnd(answer, asked_at_);
       for (const Replica& replica : answer.replicas) write.segments.push_back(replica.segment);
-      write.status = CheckReachable(statuses_[indices[answer.index]], &write);
+      if (SizeOf(begun_[answer.index]) > 0) {
+        write.status = CheckReachable(statuses_[indices[answer.index]], &write);
+      }
       if (write.status.ok()) {
         write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
       }

@@ -234,11 +234,13 @@ void Catalog::State::RemoveOne(Event& event, const Asking& asking, uint32_t inde
     return answer(*found ? Status::Ok() : NoObject());
   }
   KeyEntry* key = FindKey(event, name);
-  const bool found = key && key->current;
+  // What is being withdrawn for a put that is bound to follow was there until just now.
+  const bool replaced = key && key->unfinished && key->unfinished->bound;
+  const bool found = key && (key->current || replaced);
   if (found && waiting.IsFull()) {
     return answer(TooManyWait());
   }
-  if (found) {
+  if (found && key->current) {
     Retire(event, *key->current, Cause::kRemoved);
     key = FindKey(name);
   }

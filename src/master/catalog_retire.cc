@@ -75,7 +75,9 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   }
   Become(object, ObjectState::kRetiring);
   object.outcome = OutcomeOf(object, cause);
-  if (writer) {
+  // What is lost while members are missing may be reported by another.
+  const bool may_return = object.adopted && !object.was_visible && Gathering();
+  if (writer && !may_return) {
     writer->outcomes.Add(object.id.sequence, object.outcome, limits.outcomes_kept_per_writer);
   }
   for (HeldReplica& replica : object.replicas) {

@@ -204,30 +204,19 @@ TEST_P(RememberedTest, AViewIsOfTheObjectAsItIsOrRefused) {
   EXPECT_EQ(reader_->counters().views_missed, 3u);
 }
 
-// A line of the master's metrics, as bash reads them: "kvstore_reads_noted_total 17".
-std::string MetricLine(const std::string& port, const std::string& name) {
-  cluster::ChildProcess fetch({"/bin/bash", "-c",
-                               "exec 3<>/dev/tcp/127.0.0.1/" + port +
-                                   " && printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && grep '^" +
-                                   name + "' <&3"});
-  EXPECT_TRUE(fetch.WaitForExit(std::chrono::seconds(10)).has_value());
-  return fetch.output();
-}
-
 TEST_P(RememberedTest, ReadsAreReportedInTheBackground) {
-  const std::string port = std::to_string(cluster::FreePort());
-  Start({"--lease_ms=60000", "--gone_after_ms=60000", "--metrics_port=" + port});
+  Start({"--lease_ms=60000", "--gone_after_ms=60000"});
   holder_ = Connect(64 * kMiB, {});
   reader_ = GetParam() == Way::kLocal ? holder_ : Connect(0, {GetParam()});
   Put(*holder_, "k", "value");
   ASSERT_EQ(*reader_->Get("k"), "value");
-  const std::string none = MetricLine(port, "kvstore_reads_noted_total");
+  const std::string none = master_->Metric("kvstore_reads_noted_total");
   ASSERT_THAT(none, HasSubstr("kvstore_reads_noted_total"));
   std::string noted = none;
   const TimePoint until = BootClock::now() + std::chrono::seconds(20);
   while (noted == none && BootClock::now() < until) {
     EXPECT_EQ(*reader_->Get("k"), "value");
-    noted = MetricLine(port, "kvstore_reads_noted_total");
+    noted = master_->Metric("kvstore_reads_noted_total");
   }
   EXPECT_NE(noted, none);
 }

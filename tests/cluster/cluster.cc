@@ -42,6 +42,16 @@ MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
   metrics_address_ = WordAfter(*line, "metrics on ");
 }
 
+std::string MasterProcess::Metric(const std::string& name) const {
+  const std::string port = metrics_address_.substr(metrics_address_.rfind(':') + 1);
+  ChildProcess bash({"/bin/bash", "-c",
+                     "exec 3<>/dev/tcp/127.0.0.1/" + port +
+                         " && printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && grep '^" + name +
+                         "' <&3"});
+  EXPECT_TRUE(bash.WaitForExit(kStartTimeout).has_value());
+  return bash.output();
+}
+
 uint16_t FreePort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

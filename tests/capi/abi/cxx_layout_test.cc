@@ -91,6 +91,7 @@ TEST(CxxAbiTest, TheTransferLayersCallsStayInTheirSlots) {
   EXPECT_EQ(SlotOf(&Batch::Wait), 2u);
   EXPECT_EQ(SlotOf(&Batch::Cancel), 3u);
   EXPECT_EQ(SlotOf(&Batch::completions), 4u);
+  EXPECT_EQ(SlotOf(&Batch::moved), 5u);
   EXPECT_EQ(SlotOf(&Mapping::data), 2u);
   EXPECT_EQ(SlotOf(&Mapping::size), 3u);
   EXPECT_EQ(SlotOf(&Mapping::Stands), 4u);
