@@ -205,7 +205,8 @@ TEST_P(RememberedTest, AViewIsOfTheObjectAsItIsOrRefused) {
 }
 
 TEST_P(RememberedTest, ReadsAreReportedInTheBackground) {
-  Start({"--lease_ms=60000", "--gone_after_ms=60000"});
+  Start({"--lease_ms=60000", "--gone_after_ms=60000",
+         "--metrics_port=" + std::to_string(cluster::FreePort())});
   holder_ = Connect(64 * kMiB, {});
   reader_ = GetParam() == Way::kLocal ? holder_ : Connect(0, {GetParam()});
   Put(*holder_, "k", "value");

@@ -21,7 +21,7 @@ class MasterProcess {
   const std::string& address() const { return address_; }  // "127.0.0.1:PORT"
   const std::string& metrics_address() const { return metrics_address_; }
   ChildProcess& process() { return *process_; }
-  // The lines of its metrics that begin so: "kvstore_reads_noted_total 17\n".
+  // The lines of its metrics that begin so: "kvstore_reads_noted_total 17\n". With --metrics_port.
   std::string Metric(const std::string& name) const;
 
  private:

@@ -43,6 +43,12 @@ void ExpectUnmapped(ToldClient& client, const std::set<uint64_t>& files) {
 
 class HolderSteps : public OneHost {
  protected:
+  HolderSteps() : OneHost(WithMetrics(kNoLeases)) {}
+
+  static std::vector<std::string> WithMetrics(std::vector<std::string> flags) {
+    flags.push_back("--metrics_port=" + std::to_string(FreePort()));
+    return flags;
+  }
   static std::string Get() { return "get told " + std::to_string(kCells) + " -"; }
 };
 
