@@ -43,7 +43,9 @@ MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
 }
 
 std::string MasterProcess::Metric(const std::string& name) const {
-  const std::string port = metrics_address_.substr(metrics_address_.rfind(':') + 1);
+  const size_t colon = metrics_address_.rfind(':');  // http://127.0.0.1:PORT/metrics
+  const std::string port =
+      metrics_address_.substr(colon + 1, metrics_address_.rfind('/') - colon - 1);
   ChildProcess bash({"/bin/bash", "-c",
                      "exec 3<>/dev/tcp/127.0.0.1/" + port +
                          " && printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && grep '^" + name +
