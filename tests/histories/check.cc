@@ -78,8 +78,8 @@ class KeyCheck {
   void NoteOther(const Operation& operation) {
     if (operation.verb == Verb::kPut || operation.outcome != Outcome::kOk) return;
     if (operation.verb == Verb::kGet && operation.found) return NoteFound(operation);
-    const bool is_empty =
-        operation.verb == Verb::kRemove || (!operation.found && rules_.may_forget);
+    const bool is_empty = operation.verb == Verb::kRemove ||
+                          (!operation.found && rules_.may_forget && rules_.misses_bind);
     if (is_empty) singles_.emplace_back().Add(operation.begin, operation.end, operation);
   }
 

@@ -15,6 +15,10 @@ struct Rules {
   // A put may take effect several times before it returns: it is begun again where its master was
   // lost, and others may have removed or replaced meanwhile what it had put (kvstore/client.h).
   bool puts_may_recur = false;
+  // A get or an exists that finds nothing has seen that nothing is there. Not so over the end of a
+  // master: what it was withdrawing is missed from then on, and found again by the next one where
+  // the withdrawal had not come to the holder. Removals that were answered bind all the same.
+  bool misses_bind = true;
 };
 
 // Why no order of these operations, in which each takes effect between its begin and its end, lets

@@ -106,6 +106,13 @@ TEST(HistoryCheckTest, WhatWasForgottenStaysForgotten) {
   ExpectBad({Put(1, 0, 10), Miss(20, 30), Yes(40, 50)}, "nothing can have been there");
 }
 
+TEST(HistoryCheckTest, WhereMissesDoNotBindOnlyAnsweredRemovalsAndReplacementsDo) {
+  const Rules rules{.misses_bind = false};
+  ExpectGood({Put(1, 0, 10), Miss(20, 30), No(20, 30), Get(1, 40, 50)}, rules);
+  ExpectBad({Put(1, 0, 10), Remove(20, 30), Get(1, 40, 50)}, "came back", rules);
+  ExpectBad({Put(1, 0, 10), Put(2, 20, 30), Get(1, 40, 50)}, "came back", rules);
+}
+
 TEST(HistoryCheckTest, WhatMayNotBeForgottenIsMissedOnlyBeforeItIsPutOrAfterItIsRemoved) {
   ExpectBad({Put(1, 0, 10), Miss(20, 30)}, "lost", kKept);
   ExpectBad({Put(1, 0, 10), No(20, 30)}, "lost", kKept);

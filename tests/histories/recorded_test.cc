@@ -158,7 +158,7 @@ TEST_F(MasterRestart, HistoriesAreLinearizableAndWhatIsDurableIsNotForgotten) {
   ASSERT_FALSE(HasFailure());
   const history::History& all = historians.End();
   ExpectMuchHappened(all);
-  const history::Rules cached{.puts_may_recur = true};
+  const history::Rules cached{.puts_may_recur = true, .misses_bind = false};
   const history::Rules durable{.may_forget = false, .puts_may_recur = true};
   EXPECT_THAT(history::Violations(OfKind(all, "cached/"), cached), IsEmpty());
   EXPECT_THAT(history::Violations(OfKind(all, "durable/"), durable), IsEmpty());
