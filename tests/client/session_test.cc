@@ -491,35 +491,34 @@ TEST(Session, WhereNoMasterAnswersNothingRememberedIsCertain) {
   EXPECT_FALSE(node.session().IsCertain());
 }
 
-TEST(Session, ADeposedMasterIsNotFollowed) {
-  ScriptedMaster master;
-  master.OnHello([](const Hello&) -> Result<Welcome> {
-    Welcome welcome = ScriptedMaster::Greeting();
-    welcome.term = 7;
-    return welcome;
-  });
-  Node node(master.address());
-  ASSERT_TRUE(node.Joined().ok());
-  master.OnHello([](const Hello&) -> Result<Welcome> { return ScriptedMaster::Greeting(); });
-  master.EndSessions();
-  const std::vector<Hello> hellos = master.WaitForHellos(3);
+// A node that has joined under term 7, and whose master is one of term 1 from then on.
+class DeposedMaster : public testing::Test {
+ protected:
+  void SetUp() override {
+    master_.OnHello([](const Hello&) -> Result<Welcome> {
+      Welcome welcome = ScriptedMaster::Greeting();
+      welcome.term = 7;
+      return welcome;
+    });
+    node_ = std::make_unique<Node>(master_.address());
+    ASSERT_TRUE(node_->Joined().ok());
+    master_.OnHello([](const Hello&) -> Result<Welcome> { return ScriptedMaster::Greeting(); });
+    master_.EndSessions();
+  }
+
+  ScriptedMaster master_;
+  std::unique_ptr<Node> node_;
+};
+
+TEST_F(DeposedMaster, IsNotFollowed) {
+  const std::vector<Hello> hellos = master_.WaitForHellos(3);
   EXPECT_EQ(hellos[2].term, 7u);
-  EXPECT_FALSE(node.session().WaitJoined(BootClock::now()).ok());
+  EXPECT_FALSE(node_->session().WaitJoined(BootClock::now()).ok());
 }
 
-TEST(Session, TheWelcomeOfADeposedMasterMakesNoMember) {
-  ScriptedMaster master;
-  master.OnHello([](const Hello&) -> Result<Welcome> {
-    Welcome welcome = ScriptedMaster::Greeting();
-    welcome.term = 7;
-    return welcome;
-  });
-  Node node(master.address());
-  ASSERT_TRUE(node.Joined().ok());
-  master.OnHello([](const Hello&) -> Result<Welcome> { return ScriptedMaster::Greeting(); });
-  master.EndSessions();
-  ASSERT_GE(master.WaitForHellos(2).size(), 2u);
-  EXPECT_FALSE(node.session().WaitJoined(In(milliseconds(500))).ok());
+TEST_F(DeposedMaster, MakesNoMemberByItsWelcome) {
+  ASSERT_GE(master_.WaitForHellos(2).size(), 2u);
+  EXPECT_FALSE(node_->session().WaitJoined(In(milliseconds(500))).ok());
 }
 
 TEST(Session, ClosingWithdrawsEverythingAndSaysGoodbye) {

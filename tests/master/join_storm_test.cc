@@ -11,6 +11,7 @@
 #include <optional>
 #include <thread>
 
+#include "fakes/large_pool.h"
 #include "master/state_file.h"
 #include "master/switchboard.h"
 #include "master/ticker.h"
@@ -18,12 +19,13 @@
 namespace kvstore::master {
 namespace {
 
+using large_pool::HelloOf;
+using large_pool::kNodes;
+using large_pool::kNotesPerNode;
+using large_pool::ReportOf;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr uint64_t kNodes = 200;
-constexpr uint64_t kNotesPerNode = 500;
-constexpr uint64_t kGranule = 4096;
 constexpr size_t kThreads = 4;
 
 class NoSession final : public SessionPort {
@@ -31,32 +33,6 @@ class NoSession final : public SessionPort {
   void Send(Orders /*orders*/) override {}
   void EndSession(const Status& why) override { ADD_FAILURE() << why; }
 };
-
-Hello HelloOf(uint64_t number) {
-  Hello hello;
-  hello.self = {{number, number}, "node-" + std::to_string(number), "host", "descriptor"};
-  hello.counter = 1;
-  const uint64_t bytes = 2 * kNotesPerNode * kGranule;
-  hello.segments.push_back({0, bytes, kGranule, bytes});
-  return hello;
-}
-
-Report ReportOf(uint64_t number, uint64_t term) {
-  Report report;
-  report.term = term;
-  report.counter = 1;
-  report.last = true;
-  for (uint64_t i = 0; i < kNotesPerNode; ++i) {
-    NoteOrder note;
-    note.put = {{number, number}, i + 1};
-    note.birth = 1;
-    note.ranges = {{2 * i * kGranule, kGranule}};
-    note.key = std::to_string(number) + "/" + std::to_string(i);
-    note.size = kGranule;
-    report.notes.push_back(std::move(note));
-  }
-  return report;
-}
 
 // A node's session, up to its report.
 void Join(Switchboard& board, uint64_t number, bool with_notes) {

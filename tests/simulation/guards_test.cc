@@ -16,7 +16,7 @@
 //   deposed_masters_are_left     a node's hello says the term that it knows, and a master of an
 //                                older one refuses it before it welcomes it; one that does welcome
 //                                it is in tests/client/session_test.cc
-//                                (ADeposedMasterIsNotFollowed)
+//                                (DeposedMaster.IsNotFollowed)
 //   unanswered_hello_is_not_repeated
 //                                a node reports before its memory is granted, and stamps it first;
 //                                see tests/client/session_test.cc

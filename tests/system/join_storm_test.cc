@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "cluster/cluster.h"
+#include "fakes/large_pool.h"
 #include "kvstore/v1/admin.grpc.pb.h"
 #include "kvstore/v1/kvstore.grpc.pb.h"
 #include "master/reign_text.h"
@@ -31,12 +32,12 @@
 namespace kvstore::cluster {
 namespace {
 
+using large_pool::kNodes;
+using large_pool::kNotesPerNode;
+using large_pool::ReportOf;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr uint64_t kNodes = 200;
-constexpr uint64_t kNotesPerNode = 500;
-constexpr uint64_t kGranule = 4096;
 constexpr size_t kChannels = 4;
 constexpr Incarnation kPool{7, 7};
 constexpr Duration kBeatEvery = milliseconds(250);
@@ -79,33 +80,12 @@ class Storm {
   std::string problem_ GUARDED_BY(mu_);
 };
 
-Hello HelloOf(uint64_t number) {
-  Hello hello;
-  hello.self = {{number, number}, "node-" + std::to_string(number), "host", "descriptor"};
+// A member of the last reign's pool.
+Hello MemberHello(uint64_t number) {
+  Hello hello = large_pool::HelloOf(number);
   hello.pool = kPool;
   hello.term = 1;
-  hello.counter = 1;
-  const uint64_t bytes = 2 * kNotesPerNode * kGranule;
-  hello.segments.push_back({0, bytes, kGranule, bytes});
   return hello;
-}
-
-Report ReportOf(uint64_t number, uint64_t term) {
-  Report report;
-  report.term = term;
-  report.counter = 1;
-  report.segments = HelloOf(number).segments;
-  report.last = true;
-  for (uint64_t i = 0; i < kNotesPerNode; ++i) {
-    NoteOrder note;
-    note.put = {{number, number}, i + 1};
-    note.birth = 1;
-    note.ranges = {{2 * i * kGranule, kGranule}};
-    note.key = std::to_string(number) + "/" + std::to_string(i);
-    note.size = kGranule;
-    report.notes.push_back(std::move(note));
-  }
-  return report;
 }
 
 // A node's session: hello, report, and whatever orders come. Cancelled at the end.
@@ -114,7 +94,7 @@ class SessionOfNode final : public grpc::ClientBidiReactor<v1::NodeMessage, v1::
   SessionOfNode(v1::Master::Stub& stub, uint64_t number, Storm& storm)
       : number_(number), storm_(storm) {
     storm_.Opened();
-    Encode(HelloOf(number), hello_.mutable_hello());
+    Encode(MemberHello(number), hello_.mutable_hello());
     stub.async()->Session(&context_, this);
     StartWrite(&hello_);
     StartRead(&incoming_);
