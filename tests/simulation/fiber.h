@@ -37,10 +37,10 @@ class Fiber {
   const std::function<void()> body_;
 
   // For the sanitizers.
-  const void* bottom_ = nullptr;
-  size_t size_ = 0;
-  void* fake_stack_ = nullptr;
-  void* tsan_ = nullptr;
+  [[maybe_unused]] const void* bottom_ = nullptr;
+  [[maybe_unused]] size_t size_ = 0;
+  [[maybe_unused]] void* fake_stack_ = nullptr;
+  [[maybe_unused]] void* tsan_ = nullptr;
   Fiber* from_ = nullptr;  // who switched to this one last
 };
 
