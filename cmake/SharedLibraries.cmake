@@ -37,6 +37,7 @@ target_link_libraries(kvtransfer_shared PRIVATE Threads::Threads)
 
 kvstore_shared(kvclient_shared OUTPUT_NAME kvclient EXPORT_NAME kvclient
   OBJECTS_OF kvstore_capi kvclient kvstore_client_core kvstore_codec kvstore_messages
+             kvstore_services
   HEADERS ${public}/client.h ${public}/kvclient.h ${public}/placement.h ${public}/retention.h)
 target_link_libraries(kvclient_shared
   PUBLIC kvtransfer_shared
