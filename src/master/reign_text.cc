@@ -11,6 +11,8 @@ constexpr std::string_view kFormat = "kvstore master state ";
 constexpr std::string_view kVersion = "1";
 constexpr std::string_view kChecksum = "checksum ";
 constexpr size_t kIncarnationDigits = 32;
+// Far more than any setting allows, and times can still be added up.
+constexpr uint64_t kLongestLeaseUs = uint64_t{3650} * 24 * 3600 * 1'000'000;
 
 std::string Hex(uint64_t number) {
   return Incarnation{0, number}.ToString().substr(kIncarnationDigits / 2);
@@ -116,7 +118,7 @@ Result<Reign> ParseReign(std::string_view text) {
       reign.term = *number;
     } else if (const auto lease = ValueOf(line, "longest_lease_us")) {
       const auto number = ParseNumber(*lease, 10);
-      if (!number) return Odd(line);
+      if (!number || *number > kLongestLeaseUs) return Odd(line);
       reign.longest_lease = std::chrono::microseconds(*number);
     } else {
       return Odd(line);

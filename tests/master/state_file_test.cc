@@ -214,6 +214,14 @@ TEST_F(StateFileTest, AnyOtherByteIsRefused) {
   }
 }
 
+// Its checksum is right, yet no time could be added to it.
+TEST_F(StateFileTest, LeaseThatNoMasterGivesIsRefused) {
+  const std::string text = ToText({kPool, 1, Duration::max(), {}});
+  EXPECT_EQ(ParseReign(text).status().code(), StatusCode::kDataLoss);
+  const Duration longest = std::chrono::hours(24 * 3650);
+  EXPECT_EQ(ParseReign(ToText({kPool, 1, longest, {}}))->longest_lease, longest);
+}
+
 // A crash before the rename leaves the older file, whatever lies beside it.
 TEST_F(StateFileTest, WhatLiesBesideItIsIgnored) {
   ASSERT_TRUE(Open()->Begin(kPool, seconds(5)).ok());
