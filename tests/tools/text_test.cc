@@ -66,7 +66,7 @@ TEST(UnitsTest, TimesAreReadAsPeopleWriteThem) {
   EXPECT_EQ(*ParseDuration("1.5s"), milliseconds(1500));
   EXPECT_EQ(*ParseDuration("2m"), minutes(2));
   EXPECT_EQ(*ParseDuration("24h"), hours(24));
-  for (const char* bad : {"", "0", "0s", "-1s", "5 s", "25h", "1d", "inf"}) {
+  for (const char* bad : {"", "0", "0s", "-1s", "5 s", "25h", "1d", "inf", "0.0000000001s"}) {
     EXPECT_EQ(ParseDuration(bad).status().code(), StatusCode::kInvalidArgument) << bad;
   }
 }

@@ -81,7 +81,7 @@ Result<Duration> ParseDuration(std::string_view text) {
     return InvalidArgumentError("'" + std::string(text) +
                                 "' is no time: write it like 500ms, 5s, 2m or 1h");
   }
-  if (!(seconds > 0) || seconds > 86'400) {
+  if (seconds * 1e9 < 1 || seconds > 86'400) {
     return InvalidArgumentError("'" + std::string(text) +
                                 "' is out of bounds: more than 0, at most 24h");
   }
