@@ -63,10 +63,19 @@ Result<std::unique_ptr<Connection>> Connection::Open(const std::string& endpoint
   KVSTORE_ASSIGN_OR_RETURN(const Endpoint address, Endpoint::Parse(endpoint));
   KVSTORE_ASSIGN_OR_RETURN(Socket socket, Socket::StartConnect(address));
   KVSTORE_RETURN_IF_ERROR(AwaitConnected(socket, endpoint, until, patience));
+  Result<std::unique_ptr<Connection>> connection =
+      Greet(std::move(socket), wanted, timeouts, patience);
+  if (connection.ok()) return connection;
+  const Status& problem = connection.status();
+  return Status(problem.code(), endpoint + ": " + problem.message());
+}
+
+Result<std::unique_ptr<Connection>> Connection::Greet(Socket socket, const Incarnation& wanted,
+                                                      const ConnectionTimeouts& timeouts,
+                                                      Patience& patience) {
   std::unique_ptr<Connection> connection(
       new Connection(std::move(socket), DrawConnectionId(), timeouts.hello));
-  const Status greeted = connection->SayHello(wanted, patience);
-  if (!greeted.ok()) return Status(greeted.code(), endpoint + ": " + greeted.message());
+  KVSTORE_RETURN_IF_ERROR(connection->SayHello(wanted, patience));
   connection->stall_ = timeouts.stall;
   return connection;
 }

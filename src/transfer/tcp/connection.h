@@ -47,6 +47,10 @@ class Connection {
                                                   const Incarnation& wanted,
                                                   const ConnectionTimeouts& timeouts,
                                                   Patience& patience);
+  // The same from the hello on, over a socket that is connected.
+  static Result<std::unique_ptr<Connection>> Greet(Socket socket, const Incarnation& wanted,
+                                                   const ConnectionTimeouts& timeouts,
+                                                   Patience& patience);
 
   uint64_t id() const { return id_; }
   // Between two uses: whether the holder has closed it, or speaks out of turn.
