@@ -2,22 +2,20 @@
 # Installs what kvstore is built with, where it is missing. Debian 12; as root, or with sudo.
 #   tools/deps.sh          install what is missing (nothing, and quickly, when all is there)
 #   tools/deps.sh --list   print the packages of this system and do nothing
-# CUDA and RDMA drivers are never installed on this machine, only used when found.
+# CUDA and RDMA drivers are never installed, only used when found.
 set -eu
 
-build_tools=(g++ clang make cmake ninja-build ccache git dpkg-dev file pkg-config)
+build_tools=(g++ clang libclang-rt-dev make cmake ninja-build ccache git dpkg-dev file pkg-config)
 libraries=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libgoogle-glog-dev libgflags-dev libyaml-cpp-dev libxxhash-dev
   prometheus-cpp-dev libcpp-httplib-dev
 )
 test_libraries=(libgtest-dev libgmock-dev librapidcheck-dev)
-# Tests on real verbs run in a VM (tools/rdma-vm).
-test_machine=(qemu-system-x86 busybox-static iproute2 ibverbs-providers python3 util-linux)
 
 system=unknown
 [ -r /etc/os-release ] && system=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-}")
-packages=("${build_tools[@]}" "${libraries[@]}" "${test_libraries[@]}" "${test_machine[@]}")
+packages=("${build_tools[@]}" "${libraries[@]}" "${test_libraries[@]}")
 case "$system" in
   debian-12) ;;
   # Same names there; never tried (README, "Systems").

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <utility>
@@ -96,19 +95,12 @@ ExitCode Put(const Invocation& invocation) {
 
 // ---- get ----
 
-// A part of the value is not left behind.
 Status WriteFile(const std::string& path, const std::string& value) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  const bool opened = file.is_open();
   file.write(value.data(), static_cast<std::streamsize>(value.size()));
   file.close();
-  if (file) return Status::Ok();
-  const Status failed = UnavailableError("can't write " + path + ": " + std::strerror(errno));
-  std::error_code ignored;
-  if (opened && std::filesystem::is_regular_file(path, ignored)) {
-    std::filesystem::remove(path, ignored);
-  }
-  return failed;
+  if (!file) return UnavailableError("can't write " + path + ": " + std::strerror(errno));
+  return Status::Ok();
 }
 
 // What --offset and --length name.
