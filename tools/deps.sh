@@ -2,7 +2,7 @@
 # Installs what kvstore is built with, where it is missing. Debian 12; as root, or with sudo.
 #   tools/deps.sh          install what is missing (nothing, and quickly, when all is there)
 #   tools/deps.sh --list   print the packages of this system and do nothing
-# CUDA and RDMA drivers are never installed, only used when found.
+# CUDA and RDMA drivers are never installed on this machine, only used when found.
 set -eu
 
 build_tools=(g++ clang libclang-rt-dev make cmake ninja-build ccache git dpkg-dev file pkg-config)
@@ -12,10 +12,12 @@ libraries=(
   prometheus-cpp-dev libcpp-httplib-dev
 )
 test_libraries=(libgtest-dev libgmock-dev librapidcheck-dev)
+# Tests on real verbs run in a VM (tools/rdma-vm).
+test_machine=(qemu-system-x86 busybox-static iproute2 ibverbs-providers python3 util-linux)
 
 system=unknown
 [ -r /etc/os-release ] && system=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-}")
-packages=("${build_tools[@]}" "${libraries[@]}" "${test_libraries[@]}")
+packages=("${build_tools[@]}" "${libraries[@]}" "${test_libraries[@]}" "${test_machine[@]}")
 case "$system" in
   debian-12) ;;
   # Same names there; never tried (README, "Systems").

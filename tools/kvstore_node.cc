@@ -44,6 +44,7 @@ class Signals {
     sigaction(SIGHUP, nullptr, &hangup);
     if (hangup.sa_handler != SIG_IGN) sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    signal(SIGXFSZ, SIG_IGN);  // a log at its limit (ulimit -f) is no reason to end
     std::thread([this] { Watch(); }).detach();
   }
 

@@ -214,7 +214,7 @@ struct EngineOptions {
   uint32_t shm_max_peers = 1024;
   uint32_t tcp_connections_per_peer = 4;  // 1 to 64
   // Connections served at once. One more displaces the one that has been idle longest; when none is
-  // idle, the new one is closed.
+  // idle, the new one is closed. At most half of what the process may have open (RLIMIT_NOFILE).
   uint32_t tcp_max_incoming = 1024;
   // A connection that has moved no byte for so long in the middle of a frame is closed.
   Duration tcp_stall_timeout = std::chrono::seconds(5);

@@ -1,6 +1,11 @@
 #include "client/checksum.h"
 
 #include <xxhash.h>
+#ifdef KVSTORE_XXHASH_DISPATCHES
+// Takes the place of the functions above; without it Debian's library uses no vector unit that not
+// every x86-64 has, and is ten times slower.
+#include <xxh_x86dispatch.h>
+#endif
 
 #include <algorithm>
 #include <limits>

@@ -28,6 +28,7 @@
 #include "client/session.h"
 #include "client/tally.h"
 #include "client/verb_stream.h"
+#include "descriptor_limit.h"
 #include "thread_annotations.h"
 
 namespace kvstore {
@@ -39,6 +40,9 @@ constexpr Duration kLeaveTime = std::chrono::milliseconds(3500);
 // How often at most the master is told what was read without asking it, and who was not reached.
 constexpr Duration kBetweenNotes = std::chrono::milliseconds(500);
 constexpr Duration kBetweenComplaints = std::chrono::milliseconds(100);
+
+// Of gRPC, the engine, and the first peers.
+constexpr size_t kDescriptorsToBegin = 16;
 
 KeyBatch Pack(std::span<const std::string_view> keys) {
   KeyBatch batch;
@@ -158,6 +162,7 @@ class Member final : public Client {
 
 Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   KVSTORE_RETURN_IF_ERROR(ForkGuard::CheckMayConnect());
+  KVSTORE_RETURN_IF_ERROR(CheckDescriptors(kDescriptorsToBegin));
   const TimePoint until = After(BootClock::now(), options.connect_timeout);
   std::unique_ptr<Member> member(new Member(options));
   auto works = std::make_unique<Works>();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "descriptor_limit.h"
 #include "kvstore/v1/kvstore.grpc.pb.h"
 #include "proto/codec.h"
 
@@ -434,6 +435,11 @@ void Session::Beat(const Membership& membership) {
       break;
     }
     BecomeCertain(asked_at);
+    // What lacks them waits, or fails with a status of its own; operators look here.
+    if (const Status none = CheckDescriptors(1); !none.ok()) {
+      LOG_EVERY_T(ERROR, 10) << "node " << options_.name
+                             << ": new connections of peers wait: " << none.message();
+    }
     Pause(membership.beat_every, Stage::kMember);
   }
   context.TryCancel();

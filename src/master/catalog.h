@@ -290,18 +290,18 @@ struct EvictOutcome {
   Status status;
 };
 
+class ObjectListing;
+
 // Which objects exist, where they lie, who may write where, and when memory is free again.
 //
 // Rules it keeps (docs/protocol.md; numbers are those of its reuse rules):
 //   1. a granule belongs to one put, or to the free list, or is retiring: never two
 //   2. all memory comes back through one door, Retire: ordered, withdrawn, free, in that order
 //   3. a Remove is answered, and a later put of the key becomes visible, only after every holder of
-//   the
-//      older object has withdrawn it (a put with the same size and checksum need not wait)
+//      the older object has withdrawn it
 //   4. only committed objects are located; eviction spares leased and unfinished ones
 //   5. a suspected holder gets no placement and no lease and yields no victim; it is gone not
-//   before the
-//      longest lease has run out since, and a gone incarnation is never taken back
+//      before the longest lease has run out since, and a gone incarnation is never taken back
 //   6. StartPut, CommitPut, AbortPut and Remove may be repeated with the same effect
 //
 // Thread-compatible: the service's mutex covers it. `now` never decreases.
@@ -383,8 +383,9 @@ class Catalog {
   // How lenders have ended under this master: kLeft and kGone, the last 1000, oldest first.
   std::vector<NodeEvent> ListDeparted() const;
   std::vector<SegmentLine> ListSegments(TimePoint now) const;
-  // Up to `limit` committed objects with the prefix and a key greater than `after`, in key order.
-  // O(all objects).
+  // Goes through one slice of all keys; again until listing->ended().
+  void ListSome(TimePoint now, ObjectListing* listing) const;
+  // All of it at once: O(all objects).
   std::vector<ObjectLine> ListObjects(TimePoint now, std::string_view prefix,
                                       std::string_view after, size_t limit) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "master/catalog_state.h"
+#include "master/object_listing.h"
 
 namespace kvstore::master {
 namespace {
@@ -121,24 +122,26 @@ std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
   return lines;
 }
 
-std::vector<ObjectLine> Catalog::ListObjects(TimePoint now, std::string_view prefix,
-                                             std::string_view after, size_t limit) const {
-  std::vector<const KeyEntry*> entries;
-  for (const auto& [key, entry] : state_->keys) {
-    if (entry.current && entry.current->expires > now && key > after &&
-        std::string_view(key).substr(0, prefix.size()) == prefix) {
-      entries.push_back(&entry);
+void Catalog::ListSome(TimePoint now, ObjectListing* listing) const {
+  const KeyMap& keys = state_->keys;
+  const ObjectListing::Slice slice = listing->Next(keys.bucket_count());
+  for (size_t bucket = slice.first; bucket < slice.last; ++bucket) {
+    for (auto it = keys.begin(bucket); it != keys.end(bucket); ++it) {
+      const KeyEntry& entry = it->second;
+      if (entry.current && entry.current->expires > now && listing->Wants(it->first)) {
+        listing->Add(LineOf(now, entry));
+      }
     }
   }
-  limit = std::min(limit, entries.size());
-  std::partial_sort(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(limit), entries.end(),
-                    [](const KeyEntry* a, const KeyEntry* b) { return *a->key < *b->key; });
-  entries.resize(limit);
-  std::vector<ObjectLine> lines;
-  for (const KeyEntry* entry : entries) {
-    lines.push_back(LineOf(now, *entry));
-  }
-  return lines;
+}
+
+std::vector<ObjectLine> Catalog::ListObjects(TimePoint now, std::string_view prefix,
+                                             std::string_view after, size_t limit) const {
+  ObjectListing listing(prefix, after, limit);
+  do {
+    ListSome(now, &listing);
+  } while (!listing.ended());
+  return std::move(listing).Take();
 }
 
 void Catalog::State::Tell(Event& event, ObjectEvent::What what, const Object& object,

@@ -36,6 +36,7 @@ sigset_t BlockSignals() {
   if (hangup.sa_handler != SIG_IGN) sigaddset(&ends, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file at its limit (ulimit -f) is one that can't be written
   return ends;
 }
 

@@ -135,6 +135,7 @@ struct Metrics::Series {
   std::array<prometheus::Counter*, kVerbs> items{};
   std::array<prometheus::Histogram*, kVerbs> handling{};
   std::array<prometheus::Counter*, kCodes> answers{};
+  prometheus::Counter* connections_refused = nullptr;
   prometheus::Counter* refused = nullptr;
   prometheus::Counter* orders_dropped = nullptr;
 };
@@ -178,6 +179,11 @@ Metrics::Metrics() : series_(std::make_unique<Series>()) {
     const std::string_view name = StatusCodeName(static_cast<StatusCode>(i));
     if (name != "unknown") series_->answers[i] = &answers.Add({{"code", std::string(name)}});
   }
+  series_->connections_refused = &prometheus::BuildCounter()
+                                      .Name("kvstore_connections_refused_total")
+                                      .Help("Connections closed for want of descriptors")
+                                      .Register(registry)
+                                      .Add({});
   series_->refused = &prometheus::BuildCounter()
                           .Name("kvstore_requests_refused_total")
                           .Help("Requests out of the protocol's limits")
@@ -208,6 +214,8 @@ void Metrics::Handled(const VerbRequest& request, Duration took) {
   series_->items[verb]->Increment(static_cast<double>(ItemsOf(request)));
   series_->handling[verb]->Observe(std::chrono::duration<double>(took).count());
 }
+
+void Metrics::ConnectionRefused() { series_->connections_refused->Increment(); }
 
 void Metrics::Refused() { series_->refused->Increment(); }
 

@@ -34,6 +34,8 @@ class Metrics {
   void StreamClosed(StreamKind kind);
   // A request was decoded and decided on within `took`; items that wait are answered later.
   void Handled(const VerbRequest& request, Duration took);
+  // A connection was closed: the process has no descriptor for it.
+  void ConnectionRefused();
   // A request was out of the contract's limits.
   void Refused();
   // Items were answered; counted by status code.

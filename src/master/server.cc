@@ -6,16 +6,13 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <netdb.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
 
+#include "descriptor_limit.h"
+#include "master/acceptor.h"
 #include "master/admin.h"
 #include "master/http.h"
 #include "master/http_api.h"
@@ -30,6 +27,8 @@ namespace {
 
 constexpr Duration kTickInterval = std::chrono::milliseconds(20);
 constexpr int kStreamsPerConnection = 128;
+// Of gRPC, the ports, and some to spare.
+constexpr size_t kDescriptorsToBegin = 16;
 
 EventLog::Options LogOptions(const Config& config) {
   return {config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, config.log_objects};
@@ -41,33 +40,6 @@ Incarnation RandomIncarnation() {
   return drawn;
 }
 
-// "127.0.0.1:50051", "[::1]:50051"
-std::string HostPort(const std::string& address, uint16_t port) {
-  const bool v6 = address.find(':') != std::string::npos;
-  return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
-}
-
-// gRPC says only that it could not listen; this finds out why, before it tries.
-Status CheckPortIsFree(const std::string& address, uint16_t port) {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (error != 0)
-    return UnavailableError("cannot listen on " + address + ": " + gai_strerror(error));
-  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int yes = 1;
-  const bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
-                     bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
-  const int reason = errno;
-  if (fd >= 0) close(fd);
-  freeaddrinfo(found);
-  if (bound) return Status::Ok();
-  return UnavailableError("cannot listen on " + HostPort(address, port) + ": " +
-                          std::strerror(reason) + "; name another address or port");
-}
-
 // gRPC's own log is for its authors; what operators need is in ours.
 void ForwardLog(gpr_log_func_args* line) { VLOG(1) << "gRPC: " << line->message; }
 
@@ -77,8 +49,6 @@ void SetOptions(const Config& config, grpc::ServerBuilder* builder) {
   builder->SetResourceQuota(quota);
   builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   builder->SetMaxSendMessageSize(-1);  // replies of verbs are cut to fit, see CutToMessages
-  // Two masters would share the port unnoticed.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
   // A peer that died without a word is noticed after 15 s even where no heartbeat misses it.
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
@@ -109,20 +79,17 @@ class GrpcServer final : public Server {
     // Named, so that the linker keeps the library that is otherwise used only through a global.
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
-    if (config_.port != 0) KVSTORE_RETURN_IF_ERROR(CheckPortIsFree(config_.listen, config_.port));
+    KVSTORE_RETURN_IF_ERROR(CheckDescriptors(kDescriptorsToBegin));
+    KVSTORE_ASSIGN_OR_RETURN(acceptor_, Acceptor::Listen(config_.listen, config_.port));
     grpc::ServerBuilder builder;
     SetOptions(config_, &builder);
-    int port = 0;
-    builder.AddListeningPort(HostPort(config_.listen, config_.port),
-                             grpc::InsecureServerCredentials(), &port);
+    connections_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
     builder.RegisterService(&service_);
     builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port <= 0) {
-      return UnavailableError("cannot listen on " + HostPort(config_.listen, config_.port) +
-                              "; name another address or port");
-    }
-    port_ = static_cast<uint16_t>(port);
+    if (server_ == nullptr) return InternalError("gRPC can't serve with these options");
     if (config_.metrics_port != 0) {
       KVSTORE_ASSIGN_OR_RETURN(http_, HttpServer::Create(config_.listen, config_.metrics_port,
                                                          [this](const std::string& target) {
@@ -134,11 +101,20 @@ class GrpcServer final : public Server {
       streams_.EndSilent(BootClock::now());
     });
     server_->GetHealthCheckService()->SetServingStatus(true);
+    acceptor_->Start(
+        [this](int descriptor) {
+          grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+          connection.fd = descriptor;
+          connections_->HandleNewConnection(&connection);
+        },
+        [this] { metrics_.ConnectionRefused(); });
+    port_ = acceptor_->port();
     return Status::Ok();
   }
 
   ~GrpcServer() override {
     http_.reset();
+    acceptor_.reset();
     if (server_ == nullptr) return;
     server_->GetHealthCheckService()->Shutdown();
     streams_.Close(UnavailableError("the master is shutting down"));
@@ -172,7 +148,9 @@ class GrpcServer final : public Server {
   MasterService service_;
   AdminService admin_;
   HttpApi http_api_{switchboard_, metrics_};
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Ticker> ticker_;
   uint16_t port_ = 0;

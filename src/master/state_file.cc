@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "descriptor_limit.h"
 #include "master/reign_text.h"
 
 namespace kvstore::master {
@@ -38,10 +39,11 @@ class Descriptor {
 // To be called before anything else touches errno.
 Status Failed(const std::string& what, const std::string& path) {
   const int reason = errno;
+  std::string_view remedy = "; name a file with --state_file that can be written, or 'none'";
+  if (reason == ENOSPC || reason == EDQUOT) remedy = "; make room there";
+  if (IsOutOfDescriptors(reason)) remedy = "; raise the limit (LimitNOFILE of a unit, ulimit -n)";
   return UnavailableError("cannot " + what + " " + path + ": " + std::strerror(reason) +
-                          (reason == ENOSPC || reason == EDQUOT
-                               ? "; make room there"
-                               : "; name a file with --state_file that can be written, or 'none'"));
+                          std::string(remedy));
 }
 
 std::string FolderOf(const std::string& path) {
@@ -183,6 +185,7 @@ uint64_t StateFile::writes() const {
 }
 
 void StateFile::Run() {
+  bool in_doubt = false;
   for (;;) {
     std::vector<Change> changes;
     Reign before;
@@ -200,8 +203,10 @@ void StateFile::Run() {
         std::erase_if(next.members, [node](const auto& m) { return m.incarnation == node; });
       }
     }
-    const bool news = next.members != before.members;
+    // One that failed half way may have been written all the same.
+    const bool news = in_doubt || next.members != before.members;
     const Status status = news ? Write(next) : Status::Ok();
+    in_doubt = !status.ok();
     if (news && status.ok()) {
       MutexLock lock(mu_);
       kept_ = std::move(next);
@@ -213,16 +218,19 @@ void StateFile::Run() {
 
 Status StateFile::Write(const Reign& reign) const {
   const std::string beside = path_ + ".new";
+  const std::string folder = FolderOf(path_);
+  const Descriptor in(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!in.ok()) return Failed("open", folder);
   Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file.ok()) return Failed("open", beside);
   if (!WriteAll(file.get(), ToText(reign)) || fsync(file.get()) != 0) {
-    return Failed("write", beside);
+    const Status failed = Failed("write", beside);
+    unlink(beside.c_str());  // a part of it takes room that others may need
+    return failed;
   }
   if (close(file.Release()) != 0) return Failed("write", beside);
   if (rename(beside.c_str(), path_.c_str()) != 0) return Failed("replace", path_);
-  const std::string folder = FolderOf(path_);
-  const Descriptor in(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!in.ok() || fsync(in.get()) != 0) return Failed("sync", folder);
+  if (fsync(in.get()) != 0) return Failed("sync", folder);
   return Status::Ok();
 }
 

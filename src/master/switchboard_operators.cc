@@ -1,5 +1,6 @@
 // What operators ask of the switchboard.
 
+#include "master/object_listing.h"
 #include "master/switchboard.h"
 
 namespace kvstore::master {
@@ -45,9 +46,13 @@ std::vector<SegmentLine> Switchboard::ListSegments() const {
 Result<std::vector<ObjectLine>> Switchboard::ListObjects(std::string_view prefix,
                                                          std::string_view after,
                                                          size_t limit) const {
-  MutexLock lock(mu_);
-  KVSTORE_RETURN_IF_ERROR(catalog_.AllIsKnown());
-  return catalog_.ListObjects(clock_.Now(), prefix, after, limit);
+  ObjectListing listing(prefix, after, limit);
+  do {
+    MutexLock lock(mu_);
+    KVSTORE_RETURN_IF_ERROR(catalog_.AllIsKnown());
+    catalog_.ListSome(clock_.Now(), &listing);
+  } while (!listing.ended());
+  return std::move(listing).Take();
 }
 
 Result<ObjectDetail> Switchboard::Describe(std::string_view key) const {

@@ -1,5 +1,6 @@
 #include "transfer/engine.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +40,14 @@ Incarnation DrawIncarnation() {
     drawn.low = (uint64_t{random()} << 32) | random();
   }
   return drawn;
+}
+
+// Peers must not use up what the process may have open.
+uint32_t MostIncoming(const EngineOptions& options) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return options.tcp_max_incoming;
+  const rlim_t half = std::max<rlim_t>(limit.rlim_cur / 2, 1);
+  return static_cast<uint32_t>(std::min<rlim_t>(options.tcp_max_incoming, half));
 }
 
 std::string BootId() {
@@ -238,7 +247,7 @@ Status EngineParts::Listen() {
   KVSTORE_ASSIGN_OR_RETURN(server_,
                            TcpServer::Create(endpoint, registry_,
                                              {.incarnation = incarnation(),
-                                              .max_incoming = options_.tcp_max_incoming,
+                                              .max_incoming = MostIncoming(options_),
                                               .timeouts = {.hello = options_.tcp_hello_timeout,
                                                            .stall = options_.tcp_stall_timeout,
                                                            .idle = 2 * options_.tcp_idle_timeout},

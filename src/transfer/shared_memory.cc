@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,12 +28,24 @@ uint64_t RoundDown(uint64_t value, uint64_t unit) { return value / unit * unit; 
 Status MapError(uint64_t bytes) {
   std::string why = "can't map " + std::to_string(bytes) + " bytes to share (";
   why += std::strerror(errno);
-  why += errno == ENOMEM ? "); lend less" : ")";
+  why += errno == ENOMEM  ? "); lend less"
+         : errno == EFBIG ? "); lend less, or raise the limit of a file's size (ulimit -f)"
+                          : ")";
   return ResourceExhaustedError(why);
+}
+
+// Beyond the limit of a file's size the kernel ends the process, rather than fail.
+bool MayBeSoLarge(uint64_t bytes) {
+  rlimit limit{};
+  return getrlimit(RLIMIT_FSIZE, &limit) != 0 || bytes <= limit.rlim_cur;
 }
 
 // An anonymous file of so many bytes, for good; -1 with errno.
 int MakeFile(const char* name, uint64_t bytes, unsigned flags) {
+  if (!MayBeSoLarge(bytes)) {
+    errno = EFBIG;
+    return -1;
+  }
   const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
   if (fd < 0) return -1;
   if (ftruncate(fd, static_cast<off_t>(bytes)) == 0 &&

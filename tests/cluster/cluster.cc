@@ -23,8 +23,10 @@ std::string WordAfter(const std::string& line, const std::string& text) {
 
 }  // namespace
 
-MasterProcess::MasterProcess(const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {KVSTORE_MASTER_PATH, "--port=0", "--metrics_port=0"};
+MasterProcess::MasterProcess(const std::vector<std::string>& flags,
+                             const std::vector<std::string>& within) {
+  std::vector<std::string> arguments = within;
+  arguments.insert(arguments.end(), {KVSTORE_MASTER_PATH, "--port=0", "--metrics_port=0"});
   // Only tests of a master that follows another need that it is silent at first.
   const bool told = std::any_of(flags.begin(), flags.end(), [](const std::string& flag) {
     return flag.starts_with("--quiet_start_ms=");

@@ -15,7 +15,9 @@ namespace kvstore::cluster {
 // test fails and running() is false.
 class MasterProcess {
  public:
-  explicit MasterProcess(const std::vector<std::string>& flags = {});
+  // `within`: the command that is to run it, such as nsenter.
+  explicit MasterProcess(const std::vector<std::string>& flags = {},
+                         const std::vector<std::string>& within = {});
 
   bool running() const { return !address_.empty(); }
   const std::string& address() const { return address_; }  // "127.0.0.1:PORT"

@@ -31,9 +31,9 @@ owner() {
 room include 'kvstore/[a-z_]+\.h'
 room proto '(kvstore|proto)/'
 room src/text '(text|kvstore)/'
-room src/transfer '(transfer/|kvstore/[a-z_]+\.h|thread_annotations\.h|guard_switch\.h)'
-room src/master '(master|text|proto|kvstore)/|thread_annotations\.h|guard_switch\.h'
-room src/client '(client|proto|kvstore)/|thread_annotations\.h|guard_switch\.h'
+room src/transfer '(transfer/|kvstore/[a-z_]+\.h|(thread_annotations|guard_switch|descriptor_limit)\.h)'
+room src/master '(master|text|proto|kvstore)/|(thread_annotations|guard_switch|descriptor_limit)\.h'
+room src/client '(client|proto|kvstore)/|(thread_annotations|guard_switch|descriptor_limit)\.h'
 room src/capi '(capi|kvstore)/'
 for folder in tools/kvctl tools/demo tools/text; do
   room "$folder" '(tools|text|proto|kvstore)/|(thread_annotations|[a-z_]+)\.h"'

@@ -292,7 +292,10 @@ class HostilePort : public ::testing::Test {
     client_ = Join(master_);
     ASSERT_NE(client_, nullptr);
     for (const pid_t pid : {master_.process().pid(), node_.process().pid()}) {
-      for (const uint16_t port : ListeningPorts(pid)) ports_.push_back(port);
+      for (const Listener& listener : Listeners(pid)) {
+        EXPECT_TRUE(listener.loopback) << "port " << listener.port << ", which nobody asked for";
+        ports_.push_back(listener.port);
+      }
     }
     ASSERT_GE(ports_.size(), 3u) << "gRPC, HTTP, data";
   }

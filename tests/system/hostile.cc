@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -19,9 +18,15 @@
 namespace kvstore::cluster {
 namespace {
 
-// The ports of the kernel's table that are listened on through one of these sockets.
+// As the kernel's tables show 127.0.0.1, ::1 and ::ffff:127.0.0.1 on a little-endian machine.
+bool IsLoopback(std::string_view address) {
+  return address == "0100007F" || address == "00000000000000000000000001000000" ||
+         address == "0000000000000000FFFF00000100007F";
+}
+
+// What is listened on, of a kernel's table, through one of these sockets.
 void AddListening(std::istream& table, const std::set<std::string>& sockets,
-                  std::vector<uint16_t>* ports) {
+                  std::vector<Listener>* listeners) {
   constexpr std::string_view kListening = "0A";
   std::string line;
   std::getline(table, line);  // the heading
@@ -31,14 +36,16 @@ void AddListening(std::istream& table, const std::set<std::string>& sockets,
     fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
         timeout >> inode;
     if (state != kListening || !sockets.contains(inode)) continue;
-    const std::string port = local.substr(local.find(':') + 1);
-    ports->push_back(static_cast<uint16_t>(std::stoul(port, nullptr, 16)));
+    const size_t colon = local.find(':');
+    const std::string port = local.substr(colon + 1);
+    listeners->push_back({IsLoopback(std::string_view(local).substr(0, colon)),
+                          static_cast<uint16_t>(std::stoul(port, nullptr, 16))});
   }
 }
 
 }  // namespace
 
-std::vector<uint16_t> ListeningPorts(pid_t pid) {
+std::vector<Listener> Listeners(pid_t pid) {
   const std::filesystem::path proc = "/proc/" + std::to_string(pid);
   std::set<std::string> sockets;
   for (const auto& fd : std::filesystem::directory_iterator(proc / "fd")) {
@@ -46,13 +53,12 @@ std::vector<uint16_t> ListeningPorts(pid_t pid) {
     const std::string target = std::filesystem::read_symlink(fd.path(), gone).string();
     if (target.starts_with("socket:[")) sockets.insert(target.substr(8, target.size() - 9));
   }
-  std::vector<uint16_t> ports;
+  std::vector<Listener> listeners;
   for (const char* family : {"net/tcp", "net/tcp6"}) {
     std::ifstream table(proc / family);
-    AddListening(table, sockets, &ports);
+    AddListening(table, sockets, &listeners);
   }
-  std::sort(ports.begin(), ports.end());
-  return ports;
+  return listeners;
 }
 
 HostileConnection::HostileConnection(uint16_t port) {

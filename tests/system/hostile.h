@@ -10,8 +10,12 @@
 
 namespace kvstore::cluster {
 
-// The TCP ports on which that process listens, as the kernel lists them.
-std::vector<uint16_t> ListeningPorts(pid_t pid);
+// Where that process listens for TCP, as the kernel says.
+struct Listener {
+  bool loopback = false;  // only this machine reaches it
+  uint16_t port = 0;
+};
+std::vector<Listener> Listeners(pid_t pid);
 
 // A connection to a port of loopback that behaves badly. Confined to one thread.
 class HostileConnection {

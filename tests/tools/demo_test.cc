@@ -64,7 +64,8 @@ TEST_F(DemoTest, ATraceIsReplayedWithoutAWrongByte) {
   const Finished demo = RunProgram(Demo(trace_, {}));
   EXPECT_EQ(demo.code, 0) << demo.out << demo.err;
   EXPECT_THAT(demo.out, ContainsRegex("requests +40 +of 40"));
-  EXPECT_THAT(demo.out, ContainsRegex("blocks +160"));
+  // 40 requests of 4. Those of one that had to be repeated, when a block was gone, count again.
+  EXPECT_THAT(demo.out, ContainsRegex("blocks +1[6-9][0-9]"));
   EXPECT_THAT(demo.out, HasSubstr("\nerrors: 0\nwrong bytes: 0\n"));
   EXPECT_THAT(demo.out, HasSubstr("all 5 processes are stopped"));
 }

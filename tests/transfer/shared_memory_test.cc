@@ -10,7 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "transfer/shm/mapped_file.h"
@@ -166,6 +169,30 @@ TEST(SharedMemoryTest, AFileThatMayShrinkIsNotTaken) {
   const FileDescriptor in(ends[0]);
   const FileDescriptor out(ends[1]);
   EXPECT_FALSE(SealedSize(in).ok());
+}
+
+// The kernel's own list, for the mapping that begins there.
+std::string FlagsOfMappingAt(const void* start) {
+  std::ostringstream wanted;
+  wanted << std::hex << reinterpret_cast<uintptr_t>(start) << '-';
+  std::ifstream maps("/proc/self/smaps");
+  bool there = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) there = line.starts_with(wanted.str());
+    if (there && line.starts_with("VmFlags:")) return line + " ";
+  }
+  return "no such mapping";
+}
+
+// Keys and prompts of whoever uses the pool.
+TEST(SharedMemoryTest, NeitherTheHoldersNorAReadersMappingIsDumped) {
+  constexpr std::string_view kDontDump = " dd ";
+  const SharedMemory memory = Make(16 * kGranule);
+  const SharedFiles files(memory);
+  EXPECT_NE(FlagsOfMappingAt(memory.base()).find(kDontDump), std::string::npos);
+  const FileDescriptor file = files.OpenData(Access::kRead).value();
+  const MappedFile mapped = MappedFile::Map(file, 0, 16 * kGranule, Access::kRead).value();
+  EXPECT_NE(FlagsOfMappingAt(mapped.data()).find(kDontDump), std::string::npos);
 }
 
 TEST(SharedMemoryTest, AForkedChildHasNeitherMemoryNorWords) {

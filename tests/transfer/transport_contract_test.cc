@@ -346,6 +346,28 @@ TEST_P(TransportContract, ABatchOfThousandsOfSmallCopiesMovesEachToItsPlace) {
   EXPECT_TRUE(back == source);
 }
 
+// For whoever looks next, without a further copy that would wait its turn.
+TEST_P(TransportContract, AMillionWritesAreInPlaceWhenTheyAreCalledDone) {
+  constexpr size_t kWrites = 1'000'000;
+  constexpr size_t kAtOnce = 4000;
+  constexpr size_t kSize = 64;
+  LentMemory& memory = Memory(Bytes(kAtOnce * kSize, 0));
+  const RegionId region = Lend(memory);
+  Bytes source(kAtOnce * kSize);
+  std::vector<Piece> pieces;
+  std::vector<Copy> copies;
+  for (size_t i = 0; i < kAtOnce; ++i) pieces.push_back({source.data() + i * kSize, kSize});
+  for (size_t i = 0; i < kAtOnce; ++i) {
+    copies.push_back(Make(Access::kWrite, region, i * kSize, std::span(&pieces[i], 1)));
+  }
+  for (uint64_t round = 0; round < kWrites / kAtOnce; ++round) {
+    std::ranges::copy(Pattern(source.size(), round), source.begin());
+    const std::vector<Completion> written = client_->Run(copies, Soon());
+    ASSERT_TRUE(std::equal(source.begin(), source.end(), memory.data())) << "round " << round;
+    ASSERT_TRUE(FirstError(written).ok()) << FirstError(written);
+  }
+}
+
 TEST_P(TransportContract, ReadsAndWritesMixInOneBatchAndBadCopiesFailAlone) {
   LentMemory& memory = Memory(Pattern(24 << 20, 7));
   const Bytes before = memory.bytes();

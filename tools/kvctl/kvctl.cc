@@ -142,7 +142,9 @@ int RunWithinMeans(std::span<const char* const> words) {
 }  // namespace kvstore::kvctl
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // it would end us without a goodbye to the pool
+  // Either would end us without a goodbye to the pool.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = google::GLOG_ERROR;  // what the library notes in passing is not the answer
   google::InitGoogleLogging("kvctl");

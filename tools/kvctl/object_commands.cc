@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <utility>
@@ -95,12 +96,19 @@ ExitCode Put(const Invocation& invocation) {
 
 // ---- get ----
 
+// A part of the value is not left behind.
 Status WriteFile(const std::string& path, const std::string& value) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const bool opened = file.is_open();
   file.write(value.data(), static_cast<std::streamsize>(value.size()));
   file.close();
-  if (!file) return UnavailableError("can't write " + path + ": " + std::strerror(errno));
-  return Status::Ok();
+  if (file) return Status::Ok();
+  const Status failed = UnavailableError("can't write " + path + ": " + std::strerror(errno));
+  std::error_code ignored;
+  if (opened && std::filesystem::is_regular_file(path, ignored)) {
+    std::filesystem::remove(path, ignored);
+  }
+  return failed;
 }
 
 // What --offset and --length name.

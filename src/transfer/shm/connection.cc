@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
+
+#include "descriptor_limit.h"
 
 namespace kvstore::transfer {
 namespace {
@@ -19,8 +20,8 @@ Result<FileDescriptor> OwnProcess() {
 #else
   errno = ENOSYS;
 #endif
-  return FailedPreconditionError(std::string("this kernel gives no pidfd (") +
-                                 std::strerror(errno) + "); Linux 5.3 and later do");
+  return OpenError(StatusCode::kFailedPrecondition,
+                   "there is no pidfd to be had, which Linux 5.3 and later give", errno);
 }
 
 Status Nonsense() {

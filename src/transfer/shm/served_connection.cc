@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <string>
 #include <utility>
+
+#include "descriptor_limit.h"
 
 namespace kvstore::transfer {
 namespace {
@@ -18,8 +19,9 @@ namespace {
 constexpr int kPacketsPerTurn = 64;
 
 // The process that a pidfd stands for; 0: it is no pidfd, or of another pid namespace.
-pid_t ProcessOf(const FileDescriptor& file) {
+Result<pid_t> ProcessOf(const FileDescriptor& file) {
   std::ifstream facts("/proc/self/fdinfo/" + std::to_string(file.get()));
+  if (!facts) return OpenError(StatusCode::kFailedPrecondition, "can't look at a pidfd", errno);
   std::string name;
   while (facts >> name) {
     if (name == "Pid:") {
@@ -37,10 +39,11 @@ Status CheckProcess(const ShmSocket& socket, const std::vector<FileDescriptor>& 
   if (other.pid <= 0) {
     return FailedPreconditionError("memory is shared within one pid namespace only");
   }
-  if (files.size() != 1 || ProcessOf(files[0]) != other.pid) {
-    return FailedPreconditionError("a hello must bring a pidfd of the process that connected");
+  if (files.size() == 1) {
+    KVSTORE_ASSIGN_OR_RETURN(const pid_t process, ProcessOf(files[0]));
+    if (process == other.pid) return Status::Ok();
   }
-  return Status::Ok();
+  return FailedPreconditionError("a hello must bring a pidfd of the process that connected");
 }
 
 }  // namespace
@@ -82,7 +85,7 @@ Result<FileDescriptor> ShmServedConnection::MakeLedger() {
   FileDescriptor file(memfd_create("kvstore-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file.valid() || ftruncate(file.get(), static_cast<off_t>(bytes)) != 0 ||
       fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return FailedPreconditionError(std::string("no ledger to be had: ") + std::strerror(errno));
+    return OpenError(StatusCode::kFailedPrecondition, "no ledger to be had", errno);
   }
   KVSTORE_ASSIGN_OR_RETURN(pages_, MappedFile::Map(file, 0, bytes, Access::kWrite));
   ledger_.emplace(*reinterpret_cast<LedgerPages*>(pages_.data()));

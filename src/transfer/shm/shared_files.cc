@@ -3,9 +3,9 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 
+#include "descriptor_limit.h"
 #include "transfer/guards.h"
 
 namespace kvstore::transfer {
@@ -16,8 +16,8 @@ Result<FileDescriptor> OpenReadOnly(int fd) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   FileDescriptor opened(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (opened.valid()) return opened;
-  return FailedPreconditionError("can't open shared memory to be read only (" +
-                                 std::string(std::strerror(errno)) + ")");
+  return OpenError(StatusCode::kFailedPrecondition, "can't open shared memory to be read only",
+                   errno);
 }
 
 }  // namespace
@@ -28,8 +28,7 @@ Result<FileDescriptor> SharedFiles::OpenData(Access access) const {
   }
   FileDescriptor copied(fcntl(memory_.data_fd_, F_DUPFD_CLOEXEC, 0));
   if (copied.valid()) return copied;
-  return FailedPreconditionError("can't hand out shared memory (" +
-                                 std::string(std::strerror(errno)) + ")");
+  return OpenError(StatusCode::kFailedPrecondition, "can't hand out shared memory", errno);
 }
 
 Result<FileDescriptor> SharedFiles::OpenWords() const { return OpenReadOnly(memory_.words_fd_); }

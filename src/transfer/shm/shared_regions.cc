@@ -82,7 +82,7 @@ SharedRegions::Opened SharedRegions::Open(const ShmRequest& request) {
     opened.words = *std::move(words);
   } else {
     const Status& why = data.ok() ? words.status() : data.status();
-    opened.reply = Refusal(StatusCode::kFailedPrecondition, why.message());
+    opened.reply = Refusal(why.code(), why.message());
   }
   opened.reply.sequence = request.sequence;
   return opened;

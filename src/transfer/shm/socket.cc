@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "descriptor_limit.h"
 #include "transfer/shm/frame.h"
 
 namespace kvstore::transfer {
@@ -39,7 +40,7 @@ Address AbstractAddress(std::string_view name) {
 Result<FileDescriptor> NewSocket() {
   FileDescriptor file(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (file.valid()) return file;
-  return UnavailableError(std::string("no unix socket to be had: ") + std::strerror(errno));
+  return OpenError(StatusCode::kUnavailable, "no unix socket to be had", errno);
 }
 
 // Takes ownership of all files that came along, wanted or not.
@@ -83,10 +84,7 @@ Result<ShmSocket> ShmSocket::Connect(std::string_view name) {
 Result<ShmSocket> ShmSocket::Accept() const {
   FileDescriptor file(accept4(fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (file.valid()) return ShmSocket(std::move(file));
-  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    return ResourceExhaustedError(std::string("can't accept: ") + std::strerror(errno));
-  }
-  return UnavailableError("nobody waits to be accepted");
+  return OpenError(StatusCode::kUnavailable, "none can be accepted", errno);
 }
 
 Result<ShmSocket::Credentials> ShmSocket::OtherEnd() const {
@@ -146,6 +144,10 @@ Result<std::optional<Packet>> ShmSocket::Receive() const {
   packet.files = TakeFiles(&message);
   // An empty packet looks like the end; no peer of ours sends one.
   if (got == 0) return UnavailableError("closed by the peer");
+  // The kernel has left out files: for want of descriptors, unless there were too many.
+  if ((message.msg_flags & MSG_CTRUNC) != 0 && packet.files.size() < kMaxFiles) {
+    return OpenError(StatusCode::kResourceExhausted, "files of the peer can't be taken", EMFILE);
+  }
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return InvalidArgumentError("a packet is longer than any, or brings too many files");
   }

@@ -14,6 +14,8 @@ constexpr Duration kCutTimeout = std::chrono::seconds(1);
 // break at once when the holder's machine has trouble.
 constexpr int kMaxBroken = 2;
 
+// How long it makes do with the connections that it has, once this process could have no more.
+constexpr Duration kOpenAgainAfter = std::chrono::seconds(1);
 // A further worker pays from here on.
 constexpr uint64_t kBytesPerWorker = 2 * kSliceBytes;
 constexpr size_t kCopiesPerWorker = 512;
@@ -195,6 +197,7 @@ bool TcpPeer::CarryShare(Job& job, Patience& patience) {
     return false;
   }
   std::unique_ptr<Connection> connection = std::move(loan->connection);
+  if (connection == nullptr) return true;
   std::vector<Connection::Stranded> stranded;
   const Status carried = connection->Carry(job, patience, &stranded);
   if (carried.ok()) {
@@ -265,7 +268,8 @@ Result<TcpPeer::Loan> TcpPeer::Take(Patience& patience) {
     {
       MutexLock lock(mu_);
       const bool my_turn = waiting_.begin() == ticket;
-      if (my_turn && (!idle_.empty() || open_ < options_.connections)) {
+      const bool may_open = open_ == 0 || BootClock::now() >= open_again_;
+      if (my_turn && (!idle_.empty() || (open_ < options_.connections && may_open))) {
         waiting_.erase(ticket);
         connection_.NotifyAll();
         std::unique_ptr<Connection> idle = TakeIdle();
@@ -285,6 +289,15 @@ Result<TcpPeer::Loan> TcpPeer::Take(Patience& patience) {
   }
   Result<std::unique_ptr<Connection>> opened = OpenAny(patience);
   if (opened.ok()) return Loan{.connection = *std::move(opened), .was_idle = false};
+  if (opened.status().code() == StatusCode::kResourceExhausted) {
+    MutexLock lock(mu_);
+    --open_;
+    connection_.NotifyAll();
+    if (open_ == 0) return opened.status();
+    // The connections that there are do as well.
+    open_again_ = BootClock::now() + kOpenAgainAfter;
+    return Loan{};
+  }
   Discard();
   return opened.status();
 }

@@ -55,7 +55,8 @@ class TcpPeer {
     size_t max_workers = 1;  // more would only be in each other's way
   };
 
-  // A connection on loan from the pool.
+  // A connection on loan from the pool. None: no other could be had, and those that there are do as
+  // well.
   struct Loan {
     std::unique_ptr<Connection> connection;
     bool was_idle = false;  // it has served before, and may have been closed since
@@ -101,8 +102,9 @@ class TcpPeer {
   CondVar connection_;  // idle_, open_ or waiting_ changed
   std::list<Posted> jobs_ GUARDED_BY(mu_);
   std::vector<std::thread> workers_ GUARDED_BY(mu_);
-  std::deque<Idle> idle_ GUARDED_BY(mu_);  // the longest idle first; the last is used next
-  size_t open_ GUARDED_BY(mu_) = 0;        // idle, in use or being opened
+  std::deque<Idle> idle_ GUARDED_BY(mu_);   // the longest idle first; the last is used next
+  size_t open_ GUARDED_BY(mu_) = 0;         // idle, in use or being opened
+  TimePoint open_again_ GUARDED_BY(mu_){};  // before that, only if there is none
   // Who waits for a connection, first come first served.
   std::list<uint64_t> waiting_ GUARDED_BY(mu_);
   uint64_t next_ticket_ GUARDED_BY(mu_) = 0;

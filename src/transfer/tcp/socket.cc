@@ -13,6 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "descriptor_limit.h"
+
 namespace kvstore::transfer {
 namespace {
 
@@ -27,7 +29,7 @@ void SetOption(int fd, int level, int option, int value) {
 Result<Socket> NewSocket(int family) {
   const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) {
-    return UnavailableError(std::string("no socket to be had: ") + std::strerror(errno));
+    return OpenError(StatusCode::kUnavailable, "no socket to be had", errno);
   }
   return Socket(fd);
 }
