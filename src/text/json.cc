@@ -68,6 +68,11 @@ void JsonWriter::Bool(bool value) {
   out_ += value ? "true" : "false";
 }
 
+void JsonWriter::Null() {
+  Separate();
+  out_ += "null";
+}
+
 void JsonWriter::Key(std::string_view key) {
   if (IsUtf8(key)) {
     Member("key", key);

@@ -32,6 +32,7 @@ class JsonWriter {
   // Finite, with so many digits after the point.
   void Decimal(double number, int digits);
   void Bool(bool value);
+  void Null();
 
   void Member(std::string_view name, std::string_view text) { Name(name), String(text); }
   void Member(std::string_view name, const char* text) { Name(name), String(text); }

@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "tools/json_value.h"
 #include "tools/program.h"
 
 namespace kvstore::cluster {
@@ -48,12 +52,47 @@ TEST(KvbenchTest, TooFewReadsAreAFailure) {
   EXPECT_THAT(soak.out, HasSubstr("fewer reads than the 1000000000 asked for"));
 }
 
+std::vector<std::string> ListedRows() {
+  std::istringstream lines(RunProgram({KVSTORE_KVBENCH_PATH, "list"}).out);
+  std::vector<std::string> rows;
+  std::string line;
+  std::getline(lines, line);  // the titles
+  while (std::getline(lines, line)) rows.push_back(line.substr(0, line.find(' ')));
+  return rows;
+}
+
+TEST(KvbenchTest, EveryRowRunsAndTellsWhatItCameTo) {
+  const std::string path = TempPath("kvbench-rows.json");
+  const Finished run = RunProgram({KVSTORE_KVBENCH_PATH, "run", "all", "--quick", "--json", path},
+                                  "", std::chrono::seconds(280));
+  ASSERT_EQ(run.code, 0) << run.out << run.err;
+  const std::optional<text::JsonValue> rows = text::JsonValue::Parse(ReadFile(path));
+  ASSERT_TRUE(rows.has_value());
+  const std::vector<std::string> listed = ListedRows();
+  EXPECT_GT(listed.size(), 50u);
+  ASSERT_EQ(rows->size(), listed.size());
+  for (size_t i = 0; i < listed.size(); ++i) {
+    const text::JsonValue& row = (*rows)[i];
+    EXPECT_EQ(row["row"].text(), listed[i]);
+    EXPECT_EQ(row.size(), 6u);
+    EXPECT_FALSE(row["unit"].text().empty());
+    for (const char* const number : {"value", "limit", "ratio"}) {
+      EXPECT_GE(row[number].number(), 0) << listed[i] << ' ' << number;
+    }
+    EXPECT_THAT(run.out, HasSubstr(listed[i]));
+  }
+  EXPECT_EQ((*rows)[0]["row"].text(), "limit-memcpy-hot");
+  EXPECT_EQ((*rows)[0]["ratio"].number(), 1);
+}
+
 TEST(KvbenchTest, SaysWhatItTakesAndRefusesAllElse) {
   const Finished help = RunProgram({KVSTORE_KVBENCH_PATH, "--help"});
   EXPECT_EQ(help.code, 0);
   EXPECT_THAT(help.out, HasSubstr("--seconds"));
   EXPECT_EQ(RunProgram({KVSTORE_KVBENCH_PATH}).code, 2);
   EXPECT_EQ(RunProgram({KVSTORE_KVBENCH_PATH, "run"}).code, 2);
+  EXPECT_EQ(RunProgram({KVSTORE_KVBENCH_PATH, "run", "no-such-row"}).code, 2);
+  EXPECT_EQ(RunProgram({KVSTORE_KVBENCH_PATH, "run", "all", "--seconds=0"}).code, 2);
   EXPECT_EQ(RunProgram({KVSTORE_KVBENCH_PATH, "soak", "--seconds=0"}).code, 2);
   EXPECT_EQ(RunProgram({KVSTORE_KVBENCH_PATH, "soak", "more"}).code, 2);
   const Finished unknown = RunProgram({KVSTORE_KVBENCH_PATH, "soak", "--fast"});

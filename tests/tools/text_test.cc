@@ -143,6 +143,7 @@ TEST(JsonTest, NestsObjectsAndArrays) {
   json.BeginObject();
   json.Member("yes", true);
   json.Member("most", UINT64_MAX);
+  json.Name("nothing"), json.Null();
   json.Name("none");
   json.BeginArray();
   json.EndArray();
@@ -162,6 +163,7 @@ TEST(JsonTest, NestsObjectsAndArrays) {
   EXPECT_EQ((*read)["rows"].size(), 2u);
   EXPECT_EQ((*read)["rows"][1]["i"].number(), 2);
   EXPECT_EQ((*read)["none"].size(), 0u);
+  EXPECT_THAT(text, HasSubstr("\"nothing\": null,"));
 }
 
 TEST(JsonTest, AKeyThatIsNoTextIsGivenInBase64) {
