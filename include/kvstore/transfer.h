@@ -109,6 +109,18 @@ struct Stretch {
   friend bool operator==(const Stretch&, const Stretch&) = default;
 };
 
+// Sees the bytes of a copy as they pass, while they are in the cache: told of them in order from
+// the first on, each once, perhaps not to the end, and of none once the completion can be seen.
+// Called by threads of the engine and by that of Run, one at a time, which it should hold up no
+// longer than reading the bytes takes.
+class Tap {
+ public:
+  virtual ~Tap() = default;
+  // Of a read, of bytes that are in the pieces; of a write, of bytes that the pieces hold. They
+  // mean nothing if the copy does not end as done.
+  virtual void Take(std::span<const std::byte> bytes) = 0;
+};
+
 struct Copy {
   Access access = Access::kRead;  // kRead: region -> pieces; kWrite: pieces -> region
   PeerId peer = 0;
@@ -117,6 +129,7 @@ struct Copy {
   std::span<const Piece>
       pieces;  // in order; their sizes add up to the copy's; may overlap or repeat
   std::optional<Guard> guard;
+  Tap* tap = nullptr;  // null: nobody listens; lives until the copy is final
 };
 
 // A completion is final: the copy never touches memory again at either end, save for `kInDoubt`.

@@ -65,7 +65,7 @@ class PieceReader {
 template <typename AnyPiece>
 Result<CopyPlan::Span> CopyPlan::Add(transfer::Access access, std::span<const AnyPiece> pieces,
                                      const transfer::Stretch& part, const Replica& replica,
-                                     transfer::PeerId peer) {
+                                     transfer::PeerId peer, transfer::Tap* tap) {
   const uint64_t end = SaturatingSum(part.offset, part.length);
   if (BytesIn(replica) < end || BytesIn(pieces) < part.length) {
     return InternalError("bytes " + std::to_string(part.offset) + " to " + std::to_string(end) +
@@ -84,6 +84,7 @@ Result<CopyPlan::Span> CopyPlan::Add(transfer::Access access, std::span<const An
     if (begin >= end) break;
   }
   span.end = copies_.size();
+  if (span.begin < span.end) copies_[span.begin].tap = tap;
   return span;
 }
 
@@ -99,14 +100,15 @@ void CopyPlan::AddCopy(transfer::Access access, std::vector<Piece> pieces, const
 }
 
 Result<CopyPlan::Span> CopyPlan::AddWrite(std::span<const ConstPiece> pieces, uint64_t size,
-                                          const Replica& replica, transfer::PeerId peer) {
-  return Add(transfer::Access::kWrite, pieces, {0, size}, replica, peer);
+                                          const Replica& replica, transfer::PeerId peer,
+                                          transfer::Tap* tap) {
+  return Add(transfer::Access::kWrite, pieces, {0, size}, replica, peer, tap);
 }
 
 Result<CopyPlan::Span> CopyPlan::AddRead(std::span<const Piece> pieces,
                                          const transfer::Stretch& part, const Replica& replica,
-                                         transfer::PeerId peer) {
-  if (part.length > 0) return Add(transfer::Access::kRead, pieces, part, replica, peer);
+                                         transfer::PeerId peer, transfer::Tap* tap) {
+  if (part.length > 0) return Add(transfer::Access::kRead, pieces, part, replica, peer, tap);
   if (replica.ranges.empty()) return InternalError("a replica without ranges; report this");
   AddCopy(transfer::Access::kRead, {}, replica.ranges.front(), 0, replica, peer);
   return Span{copies_.size() - 1, copies_.size()};

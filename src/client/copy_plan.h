@@ -27,14 +27,15 @@ class CopyPlan {
   };
 
   // Copies of the first `size` bytes of the pieces to the replica. None for an empty object.
-  // internal, and no copies: the ranges or the pieces hold fewer bytes than `size`.
+  // internal, and no copies: the ranges or the pieces hold fewer bytes than `size`. `tap` sees the
+  // bytes of the first, which are the first of the object; null: nobody does.
   Result<Span> AddWrite(std::span<const ConstPiece> pieces, uint64_t size, const Replica& replica,
-                        transfer::PeerId peer);
+                        transfer::PeerId peer, transfer::Tap* tap = nullptr);
   // Copies of `part` of the object to the first bytes of the pieces. At least one: where there are
   // no bytes to read, a copy of none still asks whether the memory is the object's. internal: as
   // above.
   Result<Span> AddRead(std::span<const Piece> pieces, const transfer::Stretch& part,
-                       const Replica& replica, transfer::PeerId peer);
+                       const Replica& replica, transfer::PeerId peer, transfer::Tap* tap = nullptr);
 
   // In the order of the calls above.
   const std::vector<transfer::Copy>& copies() const { return copies_; }
@@ -42,7 +43,8 @@ class CopyPlan {
  private:
   template <typename AnyPiece>
   Result<Span> Add(transfer::Access access, std::span<const AnyPiece> pieces,
-                   const transfer::Stretch& part, const Replica& replica, transfer::PeerId peer);
+                   const transfer::Stretch& part, const Replica& replica, transfer::PeerId peer,
+                   transfer::Tap* tap);
   void AddCopy(transfer::Access access, std::vector<Piece> pieces, const Range& range,
                uint64_t offset, const Replica& replica, transfer::PeerId peer);
 

@@ -39,7 +39,8 @@ struct Reading {
   bool located_anew = false;
   Status first_error;
   CopyPlan::Span copies;
-  bool under_way = false;  // in a wave
+  std::unique_ptr<RunningChecksum> checksum;  // of these; null: none is wanted, or afterwards
+  bool under_way = false;                     // in a wave
 
   bool Exhausted() const { return !location || next == location->replicas.size(); }
   // Whether another source is left: a further replica, or the master, who may know of new ones.
@@ -138,6 +139,8 @@ class GetCall {
   void Finish(const Wave& wave, std::span<const transfer::Completion> all);
   void ReportUnreachable(const Wave& wave, const Reading& reading,
                          std::span<const transfer::Completion> copies) const;
+  bool IsVerified(const Reading& reading) const;
+  bool Matches(const Reading& reading) const;
   void Judge(const Status& copied, Reading* reading);
   void Fail(Status error, Reading* reading) const;
   void Publish(Reading* reading);
@@ -358,8 +361,12 @@ Wave GetCall::Plan(const Readings& readings) const {
   wave.readings.reserve(readings.size());
   for (Reading* reading : readings) {
     if (reading->location->size > 0 || reading->remembered) {
+      const bool running =
+          IsVerified(*reading) && reading->location->size >= RunningChecksum::kWorthwhile;
+      reading->checksum = running ? std::make_unique<RunningChecksum>() : nullptr;
       Result<CopyPlan::Span> copies =
-          wave.plan.AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder);
+          wave.plan.AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder,
+                            reading->checksum.get());
       if (!copies.ok()) {
         Fail(copies.status(), reading);
         continue;
@@ -404,6 +411,20 @@ Status ReadError(const Status& copied, bool refused) {
   return UnavailableError("the object was moved, replaced or removed while it was read; try again");
 }
 
+// Whether it is to be compared with the object's checksum.
+bool GetCall::IsVerified(const Reading& reading) const {
+  return guards_.verify_checksum && reading.misfit.ok() && reading.IsWhole();
+}
+
+bool GetCall::Matches(const Reading& reading) const {
+  const Location& location = *reading.location;
+  const std::span<const Piece> pieces = reading.item->pieces;
+  const uint64_t checksum = reading.checksum != nullptr
+                                ? reading.checksum->Finish(pieces, location.size)
+                                : Checksum(pieces, location.size);
+  return checksum == location.checksum;
+}
+
 // Nothing is returned before it is validated: by the holder's word after the last byte, which is
 // part of a done copy, and by the checksum of an object that was read whole.
 void GetCall::Judge(const Status& copied, Reading* reading) {
@@ -413,8 +434,7 @@ void GetCall::Judge(const Status& copied, Reading* reading) {
         copied.code() == StatusCode::kAborted || copied.code() == StatusCode::kNotFound;
     if (refused) ++counters_.refused;
     Fail(ReadError(copied, refused), reading);
-  } else if (!guards_.verify_checksum || !reading->misfit.ok() || !reading->IsWhole() ||
-             Checksum(reading->item->pieces, location.size) == location.checksum) {
+  } else if (!IsVerified(*reading) || Matches(*reading)) {
     return Publish(reading);
   } else {
     ++counters_.checksum_mismatches;

@@ -40,6 +40,7 @@ struct Write {
   TimePoint grant_end{};               // by which it is to be written
   std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
   std::vector<SegmentId> segments;     // of the replicas
+  std::unique_ptr<RunningChecksum> checksum;  // of the bytes as they are copied; null: afterwards
 };
 
 // One call of PutObjects. Confined to the thread that makes it.
@@ -63,8 +64,7 @@ class PutCall {
   std::vector<Write> Plan(std::span<const uint32_t> indices,
                           const std::vector<StartPutAnswer>& wave, CopyPlan* plan);
   Status CheckReachable(const Status& before, Write* write) const;
-  Status PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
-                  CopyPlan* plan, std::vector<CopyPlan::Span>* copies);
+  Status PlanItem(const StartPutAnswer& answer, OpenPeers* peers, CopyPlan* plan, Write* write);
   void Copy(const CopyPlan& plan, std::vector<Write>* writes);
   void Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
              Write* write);
@@ -176,7 +176,7 @@ std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
         write.status = CheckReachable(statuses_[indices[answer.index]], &write);
       }
       if (write.status.ok()) {
-        write.status = PlanItem(answer, write.grant_end, &peers, plan, &write.copies);
+        write.status = PlanItem(answer, &peers, plan, &write);
       }
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
@@ -200,16 +200,19 @@ Status PutCall::CheckReachable(const Status& before, Write* write) const {
   return Status::Ok();
 }
 
-Status PutCall::PlanItem(const StartPutAnswer& answer, TimePoint grant_end, OpenPeers* peers,
-                         CopyPlan* plan, std::vector<CopyPlan::Span>* copies) {
-  KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), grant_end, deadline_));
+Status PutCall::PlanItem(const StartPutAnswer& answer, OpenPeers* peers, CopyPlan* plan,
+                         Write* write) {
+  KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), write->grant_end, deadline_));
   const uint64_t size = SizeOf(begun_[answer.index]);
   if (size == 0) return Status::Ok();
+  if (size >= RunningChecksum::kWorthwhile) write->checksum = std::make_unique<RunningChecksum>();
+  transfer::Tap* tap = write->checksum.get();  // of the first replica's copies
   for (const Replica& replica : answer.replicas) {
     KVSTORE_ASSIGN_OR_RETURN(const transfer::PeerId holder, peers->Open(replica.segment.holder));
     KVSTORE_ASSIGN_OR_RETURN(const CopyPlan::Span span,
-                             plan->AddWrite(begun_[answer.index].pieces, size, replica, holder));
-    copies->push_back(span);
+                             plan->AddWrite(begun_[answer.index].pieces, size, replica, holder,
+                                            std::exchange(tap, nullptr)));
+    write->copies.push_back(span);
   }
   return Status::Ok();
 }
@@ -262,7 +265,9 @@ void PutCall::Commit(std::vector<Write>* writes) {
   for (Write& write : *writes) {
     if (write.fate != Write::Fate::kCommit) continue;
     request.sequences.push_back(SequenceOf(write));
-    request.checksums.push_back(Checksum(begun_[write.place].pieces));
+    const std::span<const ConstPiece> pieces = begun_[write.place].pieces;
+    request.checksums.push_back(write.checksum != nullptr ? write.checksum->Finish(pieces)
+                                                          : Checksum(pieces));
     committed.push_back(&write);
   }
   if (committed.empty()) return;

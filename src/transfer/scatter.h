@@ -7,7 +7,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "kvstore/transfer.h"
@@ -34,6 +33,17 @@ class ScatterCursor {
     return used;
   }
 
+  // Tells of the next `length` bytes from here. The position stays.
+  void Tell(uint64_t length, Tap* tap) const {
+    ScatterCursor at = *this;
+    std::array<iovec, 1> part{};
+    for (; length > 0; length -= part[0].iov_len) {
+      at.Gather(length, part);
+      tap->Take({static_cast<const std::byte*>(part[0].iov_base), part[0].iov_len});
+      at.Advance(part[0].iov_len);
+    }
+  }
+
   void Advance(uint64_t bytes) {
     while (bytes > 0 && index_ < pieces_.size()) {
       const uint64_t step = std::min(pieces_[index_].size - offset_, bytes);
@@ -51,31 +61,6 @@ class ScatterCursor {
   size_t index_ = 0;     // of the piece that holds the next byte
   uint64_t offset_ = 0;  // in that piece
 };
-
-// Copies in memory ask this often whether they should go on: about every 100 microseconds.
-inline constexpr uint64_t kMoveBytes = 1 << 20;
-
-// Moves the next `length` bytes between the pieces and `memory`, and the cursor with them. Both may
-// be the same memory.
-inline void MoveBytes(Access access, ScatterCursor* cursor, std::byte* memory, uint64_t length) {
-  while (length > 0) {
-    std::array<iovec, 64> parts;
-    const size_t count = cursor->Gather(length, parts);
-    uint64_t moved = 0;
-    for (size_t i = 0; i < count; ++i) {
-      std::byte* const there = memory + moved;
-      if (access == Access::kRead) {
-        std::memmove(parts[i].iov_base, there, parts[i].iov_len);
-      } else {
-        std::memmove(there, parts[i].iov_base, parts[i].iov_len);
-      }
-      moved += parts[i].iov_len;
-    }
-    cursor->Advance(moved);
-    memory += moved;
-    length -= moved;
-  }
-}
 
 }  // namespace kvstore::transfer
 

@@ -7,6 +7,7 @@
 //   peer_table  the peers that were opened
 //   registry    which memory copies may touch, and who touches it now
 //   batch       one submitted batch and its completions
+//   mover       copies in memory, and shows the bytes to who asked to see them
 //   carrier     the thread that carries copies for ways that move bytes themselves
 //   descriptor  the opaque bytes by which peers know each other
 //   transport   what each way implements; local/ is the model to read first, shm/ shares memory
@@ -40,6 +41,13 @@ struct Parcel {
   Target target;
   std::shared_ptr<BatchState> batch;
   std::vector<size_t> copies;  // indices in the batch
+
+  // The sum of its copies' sizes.
+  uint64_t bytes() const {
+    uint64_t sum = 0;
+    for (const size_t index : copies) sum += batch->size_of(index);
+    return sum;
+  }
 };
 
 // One way for bytes to travel. Implementations are thread-safe. Each copy of a parcel is finished

@@ -59,6 +59,35 @@ TEST(ChecksumTest, IsTheOneOfTheSpecificationForLongInputs) {
   EXPECT_EQ(Checksum(cut), kSpecified);
 }
 
+RC_GTEST_PROP(ChecksumTest, TheRunningOneIsTheSameHoweverMuchOfTheBytesItWasTold,
+              (std::string text)) {
+  std::vector<ConstPiece> pieces;
+  std::vector<Piece> writable;
+  for (size_t at = 0; at < text.size();) {
+    const auto size = *rc::gen::inRange<size_t>(1, text.size() - at + 1);
+    pieces.push_back({text.data() + at, size});
+    writable.push_back({text.data() + at, size});
+    at += size;
+  }
+  RunningChecksum put;
+  RunningChecksum got;
+  const auto end = *rc::gen::inRange<size_t>(0, text.size() + 1);
+  for (size_t at = 0; at < end;) {
+    const auto size = *rc::gen::inRange<size_t>(1, end - at + 1);
+    const auto bytes = std::as_bytes(std::span(text)).subspan(at, size);
+    put.Take(bytes);
+    got.Take(bytes);
+    at += size;
+  }
+  RC_ASSERT(put.Finish(pieces) == Whole(text));
+  if (!writable.empty()) {
+    std::string last(static_cast<char*>(writable.back().data), writable.back().size);
+    last += "behind";
+    writable.back() = {last.data(), last.size()};
+    RC_ASSERT(got.Finish(writable, text.size()) == Whole(text));
+  }
+}
+
 TEST(ChecksumTest, OneBitMakesAnotherChecksum) {
   std::string text(100'000, 'a');
   const uint64_t before = Whole(text);

@@ -186,6 +186,71 @@ TEST_P(TransportContract, ScatterListsOfManyPiecesKeepTheirOrder) {
   EXPECT_TRUE(std::equal(joined.begin(), joined.end(), memory.begin() + 1));
 }
 
+// Keeps what it is told.
+class Listener final : public Tap {
+ public:
+  void Take(std::span<const std::byte> bytes) override {
+    const auto* const data = reinterpret_cast<const unsigned char*>(bytes.data());
+    heard_.insert(heard_.end(), data, data + bytes.size());
+  }
+  const Bytes& heard() const { return heard_; }
+
+ private:
+  Bytes heard_;
+};
+
+TEST_P(TransportContract, ATapHearsAllBytesOfACopyInOrder) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{4096}, (size_t{70} << 10) + 13,
+                            (size_t{3} << 20) + 5, size_t{33} << 20}) {
+    SCOPED_TRACE(size);
+    LentMemory& memory = Memory(Pattern(size + 100, 5));
+    const RegionId region = Lend(memory);
+    Bytes read(size + 10, 0);
+    const Piece to[] = {{&read[3], size / 3}, {nullptr, 0}, {&read[5 + size / 3], size - size / 3}};
+    Listener listener;
+    Copy copy = Make(Access::kRead, region, 9, to);
+    copy.tap = &listener;
+    ExpectDone(client_->Run(std::span(&copy, 1), Soon()).at(0), GetParam());
+    EXPECT_TRUE(listener.heard() == Bytes(memory.begin() + 9, memory.begin() + 9 + size));
+    EXPECT_TRUE(std::equal(memory.begin() + 9, memory.begin() + 9 + size / 3, read.begin() + 3));
+    EXPECT_TRUE(std::equal(memory.begin() + 9 + size / 3, memory.begin() + 9 + size,
+                           read.begin() + 5 + size / 3));
+
+    Bytes written = Pattern(size + 10, 6);
+    const Piece from[] = {{&written[7], size / 5}, {&written[7 + size / 5], size - size / 5}};
+    Listener other;
+    copy = Make(Access::kWrite, region, 31, from);
+    copy.tap = &other;
+    ExpectDone(client_->Run(std::span(&copy, 1), Soon()).at(0), GetParam());
+    EXPECT_TRUE(other.heard() == Bytes(written.begin() + 7, written.begin() + 7 + size));
+    ASSERT_TRUE(holder_->Unregister(region).ok());
+    EXPECT_TRUE(std::equal(written.begin() + 7, written.begin() + 7 + size, memory.begin() + 31));
+  }
+}
+
+TEST_P(TransportContract, TapsOfOneBatchHearEachItsOwnCopy) {
+  constexpr size_t kCopies = 24;
+  constexpr size_t kSize = (300 << 10) + 7;
+  LentMemory& memory = Memory(Pattern(kCopies * kSize, 7));
+  const RegionId region = Lend(memory);
+  Bytes read(kCopies * kSize, 0);
+  std::vector<Listener> listeners(kCopies);
+  std::vector<Piece> pieces;
+  std::vector<Copy> copies;
+  for (size_t i = 0; i < kCopies; ++i) pieces.push_back({&read[i * kSize], kSize});
+  for (size_t i = 0; i < kCopies; ++i) {
+    copies.push_back(Make(Access::kRead, region, i * kSize, std::span(&pieces[i], 1)));
+    copies.back().tap = &listeners[i];
+  }
+  for (const Completion& completion : client_->Run(copies, Soon())) {
+    ExpectDone(completion, GetParam());
+  }
+  for (size_t i = 0; i < kCopies; ++i) {
+    const auto begin = memory.begin() + static_cast<ptrdiff_t>(i * kSize);
+    EXPECT_TRUE(listeners[i].heard() == Bytes(begin, begin + kSize)) << i;
+  }
+}
+
 TEST_P(TransportContract, OnePieceMayBeNamedManyTimes) {
   LentMemory& memory = Memory(Bytes(10 << 20, 0));
   const RegionId region = Lend(memory);

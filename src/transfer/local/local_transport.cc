@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "transfer/scatter.h"
+#include "transfer/mover.h"
 
 namespace kvstore::transfer {
 namespace {
@@ -36,28 +36,29 @@ Status LocalTransport::Reaches(const Target& target, RegionId, Access, TimePoint
 }
 
 void LocalTransport::Carry(Parcel parcel) {
+  const bool streamed = parcel.bytes() >= kStreamBytes;
   for (const size_t index : parcel.copies) {
-    Status status = CopyOne(*parcel.batch, index);
+    Status status = CopyOne(*parcel.batch, index, streamed);
     const Outcome outcome = status.ok() ? Outcome::kDone : Outcome::kFailed;
     parcel.batch->Finish(index, outcome, std::move(status), Way::kLocal);
   }
 }
 
-Status LocalTransport::CopyOne(BatchState& batch, size_t index) {
+Status LocalTransport::CopyOne(BatchState& batch, size_t index, bool streamed) {
   const Copy& copy = batch.copy(index);
   const uint64_t size = batch.size_of(index);
   KVSTORE_RETURN_IF_ERROR(batch.Ended());
   KVSTORE_ASSIGN_OR_RETURN(
       const RegionAccess memory,
       registry_.Begin(copy.access, copy.region, copy.offset, size, copy.guard));
-  ScatterCursor cursor(copy.pieces);
+  Mover mover(copy, streamed);
   for (uint64_t done = 0; done < size;) {
     if (done > 0) {
       KVSTORE_RETURN_IF_ERROR(batch.Ended());
       if (!memory.StillStands()) return AbortedError("the memory was withdrawn during the copy");
     }
     const uint64_t length = std::min(size - done, kMoveBytes);
-    MoveBytes(copy.access, &cursor, memory.data() + done, length);
+    mover.Move(memory.data() + done, length);
     done += length;
     batch.NoteMoved(length);
   }

@@ -28,7 +28,7 @@ class LocalTransport final : public Transport {
   void Close(PeerId) override {}
 
  private:
-  Status CopyOne(BatchState& batch, size_t index);
+  Status CopyOne(BatchState& batch, size_t index, bool streamed);
 
   Registry& registry_;
   const std::function<Incarnation()> own_;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "transfer/scatter.h"
+#include "transfer/mover.h"
 
 namespace kvstore::transfer {
 namespace {
@@ -23,24 +23,28 @@ Status Ended(const Parcel& parcel) {
 
 }  // namespace
 
-Status ShmCopier::Copy(const ShmRegion& region, const Parcel& parcel, size_t index) const {
+Status ShmCopier::Copy(const ShmRegion& region, const Parcel& parcel, size_t index,
+                       bool streamed) const {
   const transfer::Copy& copy = parcel.batch->copy(index);
   KVSTORE_RETURN_IF_ERROR(Ended(parcel));
   KVSTORE_RETURN_IF_ERROR(
       region.CheckBounds(copy.offset, parcel.batch->size_of(index), copy.guard));
-  return copy.access == Access::kRead ? Read(region, parcel, index) : Write(region, parcel, index);
+  return copy.access == Access::kRead ? Read(region, parcel, index, streamed)
+                                      : Write(region, parcel, index, streamed);
 }
 
-Status ShmCopier::Read(const ShmRegion& region, const Parcel& parcel, size_t index) const {
+Status ShmCopier::Read(const ShmRegion& region, const Parcel& parcel, size_t index,
+                       bool streamed) const {
   const transfer::Copy& copy = parcel.batch->copy(index);
   KVSTORE_RETURN_IF_ERROR(region.Check(copy.guard));
   Step(ShmStep::kWordRead);
-  KVSTORE_RETURN_IF_ERROR(Move(region, parcel, index, region.data() + copy.offset));
+  KVSTORE_RETURN_IF_ERROR(Move(region, parcel, index, streamed, region.data() + copy.offset));
   if (!guards_.check_word_after_read) return Status::Ok();
   return region.CheckAfterRead(copy.guard);
 }
 
-Status ShmCopier::Write(const ShmRegion& region, const Parcel& parcel, size_t index) const {
+Status ShmCopier::Write(const ShmRegion& region, const Parcel& parcel, size_t index,
+                        bool streamed) const {
   const transfer::Copy& copy = parcel.batch->copy(index);
   const Stretch stretch{.offset = copy.offset, .length = parcel.batch->size_of(index)};
   const auto wait_until_free = [&] {
@@ -56,7 +60,7 @@ Status ShmCopier::Write(const ShmRegion& region, const Parcel& parcel, size_t in
                            Announce(region, SlotKind::kCopy, stretch, copy.guard, wait_until_free));
   if (window == nullptr) return Status::Ok();
   window->Prepare(stretch.offset, stretch.length);
-  return Move(region, parcel, index, window->At(stretch.offset));
+  return Move(region, parcel, index, streamed, window->At(stretch.offset));
 }
 
 Result<Announcement> ShmCopier::Announce(const ShmRegion& region, SlotKind kind,
@@ -81,18 +85,18 @@ Result<Announcement> ShmCopier::Announce(const ShmRegion& region, SlotKind kind,
   return *std::move(announced);
 }
 
-Status ShmCopier::Move(const ShmRegion& region, const Parcel& parcel, size_t index,
+Status ShmCopier::Move(const ShmRegion& region, const Parcel& parcel, size_t index, bool streamed,
                        std::byte* memory) const {
   const transfer::Copy& copy = parcel.batch->copy(index);
   const uint64_t size = parcel.batch->size_of(index);
-  ScatterCursor cursor(copy.pieces);
+  Mover mover(copy, streamed);
   for (uint64_t done = 0; done < size;) {
     if (done > 0) {
       KVSTORE_RETURN_IF_ERROR(Ended(parcel));
       KVSTORE_RETURN_IF_ERROR(region.Check(copy.guard));
     }
     const uint64_t length = std::min(size - done, kMoveBytes);
-    MoveBytes(copy.access, &cursor, memory + done, length);
+    mover.Move(memory + done, length);
     if (done == 0) Step(ShmStep::kFirstSlice);
     done += length;
     parcel.batch->NoteMoved(length);

@@ -19,8 +19,9 @@ class ShmCopier {
  public:
   explicit ShmCopier(const TransferGuards& guards) : guards_(guards) {}
 
-  // Carries one copy of the parcel. OK: done; else it has failed, and touches nothing any more.
-  Status Copy(const ShmRegion& region, const Parcel& parcel, size_t index) const;
+  // Carries one copy of the parcel, `streamed` as Mover has it. OK: done; else it has failed, and
+  // touches nothing any more.
+  Status Copy(const ShmRegion& region, const Parcel& parcel, size_t index, bool streamed) const;
 
   // Announces a stretch of the region, and then looks whether it may be touched: as long as the
   // announcement lives, if so. `wait_until_free`: as LedgerWriter::WaitForCopySlot, or an error.
@@ -29,9 +30,10 @@ class ShmCopier {
                                 const std::function<Status()>& wait_until_free) const;
 
  private:
-  Status Read(const ShmRegion& region, const Parcel& parcel, size_t index) const;
-  Status Write(const ShmRegion& region, const Parcel& parcel, size_t index) const;
-  Status Move(const ShmRegion& region, const Parcel& parcel, size_t index, std::byte* memory) const;
+  Status Read(const ShmRegion& region, const Parcel& parcel, size_t index, bool streamed) const;
+  Status Write(const ShmRegion& region, const Parcel& parcel, size_t index, bool streamed) const;
+  Status Move(const ShmRegion& region, const Parcel& parcel, size_t index, bool streamed,
+              std::byte* memory) const;
   void Step(ShmStep step) const {
     if (guards_.at_step) guards_.at_step(step);
   }

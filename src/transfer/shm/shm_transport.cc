@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "transfer/mover.h"
 #include "transfer/shm/mapping.h"
 
 namespace kvstore::transfer {
@@ -71,6 +72,7 @@ Status ShmTransport::Reaches(const Target& target, RegionId region, Access acces
 void ShmTransport::Carry(Parcel parcel) {
   std::shared_ptr<ShmRegion> region;
   Access access = Access::kRead;  // of `region`
+  const bool streamed = parcel.bytes() >= kStreamBytes;
   for (const size_t index : parcel.copies) {
     const transfer::Copy& copy = parcel.batch->copy(index);
     Status status;
@@ -86,7 +88,7 @@ void ShmTransport::Carry(Parcel parcel) {
         if (found.ok()) region = *std::move(found);
       }
     }
-    if (region != nullptr) status = copier_.Copy(*region, parcel, index);
+    if (region != nullptr) status = copier_.Copy(*region, parcel, index, streamed);
     const Outcome outcome = status.ok() ? Outcome::kDone : Outcome::kFailed;
     parcel.batch->Finish(index, outcome, std::move(status), Way::kShm);
   }

@@ -105,7 +105,37 @@ void Job::Retry(const Slice& slice) {
   retries_.push_back(slice);
 }
 
+void Job::TellTap(const Slice& slice) {
+  const Copy& copy = batch_->copy(copies_[slice.copy]);
+  if (copy.tap == nullptr || copy.access != Access::kRead) return;
+  const uint64_t size = batch_->size_of(copies_[slice.copy]);
+  ScatterCursor cursor(copy.pieces);
+  uint64_t reached = 0;  // by the cursor
+  for (uint64_t told = 0, next = 0;; told = next) {
+    {
+      MutexLock lock(mu_);
+      Progress& progress = progress_[slice.copy];
+      if (told == 0) {
+        progress.landed.resize(size / kSliceBytes + 1);
+        progress.landed[slice.offset / kSliceBytes] = true;
+        if (std::exchange(progress.telling, true)) return;
+        told = progress.told;
+      }
+      progress.told = told;
+      if (told == size || !progress.landed[told / kSliceBytes]) {
+        progress.telling = false;
+        return;
+      }
+    }
+    next = std::min(told + kSliceBytes, size);
+    cursor.Advance(told - reached);
+    reached = told;
+    cursor.Tell(next - told, copy.tap);
+  }
+}
+
 void Job::Finish(const Slice& slice, Outcome outcome, Status status) {
+  if (outcome == Outcome::kDone) TellTap(slice);
   std::vector<size_t> ended;
   {
     MutexLock lock(mu_);

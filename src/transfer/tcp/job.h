@@ -65,11 +65,18 @@ class Job {
     uint64_t handed_out = 0;  // bytes
     bool started = false;     // an empty copy has been handed out
     size_t outstanding = 0;   // slices that are handed out, or wait to be retried
+    // Of a read with a tap.
+    std::vector<bool> landed;  // per slice: its bytes are in place
+    uint64_t told = 0;         // bytes
+    bool telling = false;      // a thread is; it tells of what lands meanwhile, too
     Outcome outcome = Outcome::kDone;
     Status status;
     bool finished = false;
   };
 
+  // Of a slice that has landed, and of what is next to it and had landed before. The slice is still
+  // outstanding.
+  void TellTap(const Slice& slice) EXCLUDES(mu_);
   bool AllHandedOut(size_t index) const REQUIRES(mu_);
   void NoteFailure(Progress* progress, Outcome outcome, Status status) REQUIRES(mu_);
   // Appends to `ended` if the copy has just ended.

@@ -1,0 +1,42 @@
+#ifndef KVSTORE_SRC_TRANSFER_MOVER_H_
+#define KVSTORE_SRC_TRANSFER_MOVER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "kvstore/transfer.h"
+#include "transfer/scatter.h"
+
+namespace kvstore::transfer {
+
+// Copies in memory ask this often whether they should go on: about every 100 microseconds.
+inline constexpr uint64_t kMoveBytes = 1 << 20;
+// What is carried at once and is at least so much is streamed: it would push as much out of the
+// caches as it brings.
+inline constexpr uint64_t kStreamBytes = 4 << 20;
+
+// Moves the bytes of one copy between its pieces and memory in order, and tells its tap. Bytes that
+// are told are those that were moved, whoever else writes there. Confined to one thread.
+class Mover {
+ public:
+  // `streamed`: past the caches, which is faster where they would not hold it. `copy` is borrowed.
+  Mover(const Copy& copy, bool streamed) : copy_(copy), streamed_(streamed), cursor_(copy.pieces) {}
+
+  // Moves the next `length` bytes, and returns when all of them are in place for all who look. The
+  // pieces may be the same memory.
+  void Move(std::byte* memory, uint64_t length);
+
+ private:
+  // A part of one piece.
+  void MovePart(std::byte* memory, std::byte* piece, uint64_t length);
+  void MoveBlock(std::byte* to, const std::byte* from, uint64_t length);
+
+  const Copy& copy_;
+  const bool streamed_;
+  ScatterCursor cursor_;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_MOVER_H_
