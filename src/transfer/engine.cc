@@ -231,10 +231,10 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
                                                       .peer_idle = options.peer_idle_timeout,
                                                       .guards = guards}));
   transports_.push_back(std::make_unique<TcpTransport>(TcpClientOptions{
-      .connections = options.tcp_connections_per_peer,
-      .timeouts = {.hello = options.tcp_hello_timeout, .stall = options.tcp_stall_timeout},
-      .idle_timeout = options.tcp_idle_timeout,
-      .guards = guards}));
+      .lanes = {.lanes = options.tcp_connections_per_peer,
+                .idle_timeout = options.tcp_idle_timeout,
+                .guards = guards},
+      .timeouts = {.hello = options.tcp_hello_timeout, .stall = options.tcp_stall_timeout}}));
 }
 
 bool EngineParts::Allows(Way way) const {

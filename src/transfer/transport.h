@@ -9,6 +9,9 @@
 //   batch       one submitted batch and its completions
 //   mover       copies in memory, and shows the bytes to who asked to see them
 //   carrier     the thread that carries copies for ways that move bytes themselves
+//   job, lane, lane_pool, lane_transport
+//               for ways over a network: a parcel cut into slices, what carries them to a holder,
+//               all lanes to one holder, and to all holders
 //   descriptor  the opaque bytes by which peers know each other
 //   transport   what each way implements; local/ is the model to read first, shm/ shares memory
 //               with other processes, tcp/ is the network

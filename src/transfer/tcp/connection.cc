@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <string_view>
 #include <utility>
@@ -78,6 +79,19 @@ Result<std::unique_ptr<Connection>> Connection::Greet(Socket socket, const Incar
   KVSTORE_RETURN_IF_ERROR(connection->SayHello(wanted, patience));
   connection->stall_ = timeouts.stall;
   return connection;
+}
+
+Result<std::unique_ptr<Connection>> Connection::OpenAny(const PeerDescriptor& peer,
+                                                        const ConnectionTimeouts& timeouts,
+                                                        Patience& patience) {
+  Status error = UnavailableError("the peer has no TCP endpoint");
+  for (const std::string& endpoint : peer.endpoints) {
+    Result<std::unique_ptr<Connection>> opened =
+        Open(endpoint, peer.incarnation, timeouts, patience);
+    if (opened.ok()) return opened;
+    error = opened.status();
+  }
+  return error;
 }
 
 bool Connection::IsSpent() const { return WaitReady(socket_.fd(), POLLIN, Duration::zero()); }
@@ -157,16 +171,46 @@ Status Connection::CutPath(uint64_t connection_id, Patience& patience) {
   const Request request{
       .kind = RequestKind::kCut, .sequence = next_sequence_++, .offset = connection_id};
   KVSTORE_RETURN_IF_ERROR(SendAll(Encode(request), patience));
+  Reply reply;
+  std::string message;
+  KVSTORE_RETURN_IF_ERROR(ReceiveReply(request, &reply, &message, patience));
+  if (reply.kind != ReplyKind::kVerdict) return Nonsense("no verdict on closing a path");
+  if (reply.code != StatusCode::kOk) return Status(reply.code, std::move(message));
+  return Status::Ok();
+}
+
+Status Connection::ReceiveReply(const Request& request, Reply* reply, std::string* body,
+                                Patience& patience) {
   std::array<std::byte, kReplyBytes> bytes;
   KVSTORE_RETURN_IF_ERROR(ReceiveAll(bytes, patience));
-  const std::optional<Reply> reply = DecodeReply(bytes);
-  if (!reply || reply->kind != ReplyKind::kVerdict || reply->sequence != request.sequence) {
-    return Nonsense("no verdict on closing a path");
+  const std::optional<Reply> decoded = DecodeReply(bytes);
+  if (!decoded || decoded->sequence != request.sequence) return Nonsense("no reply to a request");
+  *reply = *decoded;
+  body->resize(reply->length);
+  return ReceiveAll(std::as_writable_bytes(std::span(*body)), patience);
+}
+
+Result<std::string> Connection::Ask(std::string_view question, Patience& patience) {
+  const Request request{.kind = RequestKind::kAsk,
+                        .sequence = next_sequence_++,
+                        .length = static_cast<uint32_t>(question.size())};
+  std::string frame(kRequestBytes, '\0');
+  const auto header = Encode(request);
+  std::memcpy(frame.data(), header.data(), header.size());
+  frame += question;
+  KVSTORE_RETURN_IF_ERROR(SendAll(std::as_bytes(std::span(frame)), patience));
+  Reply reply;
+  std::string body;
+  KVSTORE_RETURN_IF_ERROR(ReceiveReply(request, &reply, &body, patience));
+  if (reply.kind == ReplyKind::kVerdict) {
+    if (reply.code == StatusCode::kOk) return std::string();
+    return Status(reply.code, std::move(body));
   }
-  std::string message(reply->length, '\0');
-  KVSTORE_RETURN_IF_ERROR(ReceiveAll(std::as_writable_bytes(std::span(message)), patience));
-  if (reply->code != StatusCode::kOk) return Status(reply->code, std::move(message));
-  return Status::Ok();
+  if (reply.length > kMaxAskBytes) return Nonsense("an answer that is too long");
+  std::string message;
+  KVSTORE_RETURN_IF_ERROR(ReceiveReply(request, &reply, &message, patience));
+  if (reply.kind != ReplyKind::kVerdict) return Nonsense("no verdict on an answer");
+  return body;
 }
 
 void Connection::TakeSlices(Job& job) {

@@ -7,26 +7,19 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvstore/clock.h"
 #include "kvstore/incarnation.h"
 #include "kvstore/result.h"
+#include "transfer/descriptor.h"
+#include "transfer/lane.h"
 #include "transfer/tcp/frame.h"
 #include "transfer/tcp/input_buffer.h"
-#include "transfer/tcp/job.h"
 #include "transfer/tcp/socket.h"
 
 namespace kvstore::transfer {
-
-// Why somebody should wait no longer. Asked at least every kWaitStep by all that wait.
-class Patience {
- public:
-  virtual ~Patience() = default;
-  virtual Status Ended() = 0;
-  // The peer has given a sign of life: so many bytes, or none, but its machine has taken some.
-  virtual void Heard(uint64_t bytes) = 0;
-};
 
 struct ConnectionTimeouts {
   Duration hello;  // to connect and be greeted
@@ -34,14 +27,8 @@ struct ConnectionTimeouts {
 };
 
 // One connection to a holder, at the client's end. Confined to the thread that uses it.
-class Connection {
+class Connection final : public Lane {
  public:
-  // A slice on its way when the connection broke.
-  struct Stranded {
-    Slice slice;
-    bool may_land = false;  // a write of which the holder may have got something
-  };
-
   // Connects and says hello to `wanted`. unavailable: nobody there, or somebody else.
   static Result<std::unique_ptr<Connection>> Open(const std::string& endpoint,
                                                   const Incarnation& wanted,
@@ -51,18 +38,20 @@ class Connection {
   static Result<std::unique_ptr<Connection>> Greet(Socket socket, const Incarnation& wanted,
                                                    const ConnectionTimeouts& timeouts,
                                                    Patience& patience);
+  // At the first of the peer's endpoints that answers.
+  static Result<std::unique_ptr<Connection>> OpenAny(const PeerDescriptor& peer,
+                                                     const ConnectionTimeouts& timeouts,
+                                                     Patience& patience);
 
-  uint64_t id() const { return id_; }
-  // Between two uses: whether the holder has closed it, or speaks out of turn.
-  bool IsSpent() const;
-  // Whether the last Carry got a byte of an answer.
-  bool WasAnswered() const { return answered_; }
+  uint64_t id() const override { return id_; }
+  bool IsSpent() const override;
+  bool WasAnswered() const override { return answered_; }
+  Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
 
-  // Carries slices of the job, many at a time, until it hands out no more or a fair share has been
-  // carried. OK: all that it took are finished, and the connection is good for more. Else the
-  // connection is shut, touches no memory of ours any more, and what it left unfinished is in
-  // `stranded`.
-  Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded);
+  // Asks the holder's other way. Anything but OK from the holder leaves the connection usable.
+  Result<std::string> Ask(std::string_view question, Patience& patience);
+  // Readable between two uses: the holder has closed it.
+  int fd() const { return socket_.fd(); }
 
   // Asks the holder to close another connection of this process and to confirm that it is drained.
   Status CutPath(uint64_t connection_id, Patience& patience);
@@ -83,6 +72,8 @@ class Connection {
   Status SayHello(const Incarnation& wanted, Patience& patience);
   Status SendAll(std::span<const std::byte> bytes, Patience& patience);
   Status ReceiveAll(std::span<std::byte> bytes, Patience& patience);
+  // The reply to that request, and the message or the bytes behind it.
+  Status ReceiveReply(const Request& request, Reply* reply, std::string* body, Patience& patience);
   // Waits a step; an error when patience or the stall timeout ended.
   Status WaitStep(short events, Patience& patience);
   // Whether the peer's machine has taken bytes since the last look.

@@ -125,7 +125,7 @@ std::optional<Request> DecodeRequest(std::span<const std::byte, kRequestBytes> b
   const auto kind = in.Get<uint8_t>();
   const auto flags = in.Get<uint8_t>();
   if (kind < static_cast<uint8_t>(RequestKind::kRead) ||
-      kind > static_cast<uint8_t>(RequestKind::kCut) || (flags & ~kGuardedFlag) != 0) {
+      kind > static_cast<uint8_t>(RequestKind::kAsk) || (flags & ~kGuardedFlag) != 0) {
     return std::nullopt;
   }
   Request request;
@@ -137,7 +137,8 @@ std::optional<Request> DecodeRequest(std::span<const std::byte, kRequestBytes> b
   request.offset = in.Get<uint64_t>();
   request.guard.first = in.Get<uint64_t>();
   request.guard.birth = in.Get<uint64_t>();
-  if (request.length > kMaxFrameBytes) return std::nullopt;
+  const bool asks = request.kind == RequestKind::kAsk;
+  if (request.length > (asks ? kMaxAskBytes : kMaxFrameBytes)) return std::nullopt;
   if (request.kind == RequestKind::kCut) {
     if (request.length != 0) return std::nullopt;
   } else if (request.offset > std::numeric_limits<uint64_t>::max() - request.length) {

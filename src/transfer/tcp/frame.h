@@ -15,6 +15,9 @@
 //   Request kCut             ->
 //                            <-    Reply kVerdict [message]   OK: that connection is closed and
 //                            drained
+//   Request kAsk, bytes      ->                               of another way (SideService)
+//                            <-    Reply kData, bytes, Reply kVerdict
+//                              or  Reply kVerdict [message]   refused
 //
 // Requests may be sent ahead; replies come in the order of the requests. A kData is always followed
 // by as many bytes as it says, and when memory is withdrawn in the middle by as many zeros as are
@@ -38,6 +41,8 @@ inline constexpr uint16_t kProtocolVersion = 1;
 // Longest read or write in one frame; copies are cut into slices of at most this.
 inline constexpr uint32_t kMaxFrameBytes = 4 << 20;
 inline constexpr size_t kMaxMessageBytes = 512;
+// Longest question of another way, and longest answer to one.
+inline constexpr uint32_t kMaxAskBytes = 64 << 10;
 
 inline constexpr size_t kHelloBytes = 32;
 inline constexpr size_t kHelloReplyBytes = 12;
@@ -60,7 +65,7 @@ struct HelloReply {
   friend bool operator==(const HelloReply&, const HelloReply&) = default;
 };
 
-enum class RequestKind : uint8_t { kRead = 1, kWrite = 2, kCut = 3 };
+enum class RequestKind : uint8_t { kRead = 1, kWrite = 2, kCut = 3, kAsk = 4 };
 
 struct Request {
   RequestKind kind = RequestKind::kRead;
@@ -78,7 +83,8 @@ struct Reply {
   ReplyKind kind = ReplyKind::kVerdict;
   uint32_t sequence = 0;  // of the request that it answers
   StatusCode code = StatusCode::kOk;
-  uint32_t length = 0;  // kData: bytes following, as many as asked for; kVerdict: of the message
+  // kData: bytes following, of a read as many as asked for; kVerdict: of the message
+  uint32_t length = 0;
 
   friend bool operator==(const Reply&, const Reply&) = default;
 };

@@ -43,6 +43,7 @@ ServedConnection::ServedConnection(Socket socket, PathTable& paths, Registry& re
 void ServedConnection::Run() {
   const Status end = Serve();
   if (end.code() == StatusCode::kInvalidArgument) ++totals_.bad_connections;
+  side_.reset();
   socket_.Shutdown();
 }
 
@@ -129,6 +130,10 @@ Status ServedConnection::NextRequest(std::optional<Request>* request) {
 }
 
 Status ServedConnection::WaitForRequest() {
+  while (side_ != nullptr && side_->IsBusy()) {
+    if (WaitReady(socket_.fd(), POLLIN, kWaitStep)) return cut_ ? Over() : Status::Ok();
+    if (cut_ || !side_->MayGoOn()) return Over();
+  }
   const TimePoint begin = BootClock::now();
   idle_since_ = begin;
   bool ready = WaitReady(socket_.fd(), POLLIN, timeouts_.idle);
@@ -149,6 +154,8 @@ Status ServedConnection::Dispatch(const Request& request) {
       return ServeWrite(request);
     case RequestKind::kCut:
       return ServeCut(request);
+    case RequestKind::kAsk:
+      return ServeAsk(request);
   }
   return Misbehaved("an unknown request");
 }
@@ -260,6 +267,35 @@ Status ServedConnection::ServeWrite(const Request& request) {
 Status ServedConnection::ServeCut(const Request& request) {
   KVSTORE_RETURN_IF_ERROR(Flush());
   AppendVerdict(request, paths_.CutPath(request.offset, *this));
+  return Status::Ok();
+}
+
+Status ServedConnection::ReceiveAll(std::span<std::byte> bytes) {
+  last_moved_ = BootClock::now();
+  while (!bytes.empty()) {
+    size_t moved = input_.MoveTo(bytes.data(), bytes.size());
+    if (moved == 0) KVSTORE_RETURN_IF_ERROR(ReceiveTo(bytes.data(), bytes.size(), true, &moved));
+    bytes = bytes.subspan(moved);
+  }
+  return Status::Ok();
+}
+
+Status ServedConnection::ServeAsk(const Request& request) {
+  std::string question(request.length, '\0');
+  KVSTORE_RETURN_IF_ERROR(ReceiveAll(std::as_writable_bytes(std::span(question))));
+  if (side_ == nullptr) side_ = paths_.NewSideService();
+  if (side_ == nullptr) {
+    AppendVerdict(request, FailedPreconditionError("this peer has no RDMA device"));
+    return Status::Ok();
+  }
+  const Result<std::string> answer = side_->Answer(question);
+  if (answer.ok() && !answer->empty()) {
+    Append(Encode(Reply{.kind = ReplyKind::kData,
+                        .sequence = request.sequence,
+                        .length = static_cast<uint32_t>(answer->size())}));
+    Append(std::as_bytes(std::span(*answer)));
+  }
+  AppendVerdict(request, answer.status());
   return Status::Ok();
 }
 

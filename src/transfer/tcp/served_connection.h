@@ -4,13 +4,16 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "kvstore/clock.h"
-#include "kvstore/status.h"
+#include "kvstore/result.h"
+#include "transfer/lane.h"
 #include "transfer/registry.h"
 #include "transfer/tcp/frame.h"
 #include "transfer/tcp/input_buffer.h"
@@ -20,6 +23,21 @@ namespace kvstore::transfer {
 
 class ServedConnection;
 
+// What one client asks another way about over its connection, and what that way does meanwhile on
+// its behalf. Confined to the connection's thread; ends with the connection, and then nothing of it
+// touches memory any more.
+class SideService {
+ public:
+  virtual ~SideService() = default;
+  // Any bytes may come. The answer has at most kMaxAskBytes.
+  virtual Result<std::string> Answer(std::string_view question) = 0;
+  // Whether the client has something under way, so that the connection isn't idle.
+  virtual bool IsBusy() const = 0;
+  // Asked every step while it is busy. False: something under way is to be cut off, so the
+  // connection ends.
+  virtual bool MayGoOn() = 0;
+};
+
 // What a served connection has to ask of all of them together. Thread-safe.
 class PathTable {
  public:
@@ -28,6 +46,8 @@ class PathTable {
   virtual Status Admit(const Hello& hello, ServedConnection& connection) = 0;
   // Closes the connection of that id. OK: it is drained, or there is none (any more).
   virtual Status CutPath(uint64_t id, const ServedConnection& asker) = 0;
+  // For a connection that asks for it; null: there is no other way here.
+  virtual std::unique_ptr<SideService> NewSideService() = 0;
 };
 
 // What all served connections of an engine came to. Thread-safe.
@@ -76,6 +96,8 @@ class ServedConnection {
   Status ServeWrite(const Request& request);
   Status ReceiveTo(std::byte* memory, size_t room, bool whole_rest, size_t* moved);
   Status ServeCut(const Request& request);
+  Status ServeAsk(const Request& request);
+  Status ReceiveAll(std::span<std::byte> bytes);
 
   // Waits a step in the middle of a frame.
   Status WaitStep(short events);
@@ -99,6 +121,7 @@ class ServedConnection {
   std::vector<std::byte> output_;
   size_t output_sent_ = 0;
   TimePoint last_moved_;
+  std::unique_ptr<SideService> side_;  // made by the first question
 };
 
 }  // namespace kvstore::transfer

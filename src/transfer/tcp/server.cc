@@ -229,6 +229,10 @@ Status TcpServer::CutPath(uint64_t id, const ServedConnection& asker) {
   }
 }
 
+std::unique_ptr<SideService> TcpServer::NewSideService() {
+  return options_.side ? options_.side() : nullptr;
+}
+
 void TcpServer::Rename(const Incarnation& incarnation) {
   MutexLock lock(mu_);
   incarnation_ = incarnation;

@@ -2,6 +2,7 @@
 #define KVSTORE_SRC_TRANSFER_TCP_SERVER_H_
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <thread>
@@ -26,6 +27,8 @@ class TcpServer final : public PathTable {
     Incarnation incarnation;
     uint32_t max_incoming = 1024;
     ServedConnection::Timeouts timeouts;
+    // What other way is asked about over these connections; may be empty.
+    std::function<std::unique_ptr<SideService>()> side{};
     TransferGuards guards;
   };
 
@@ -44,6 +47,7 @@ class TcpServer final : public PathTable {
 
   Status Admit(const Hello& hello, ServedConnection& connection) override;
   Status CutPath(uint64_t id, const ServedConnection& asker) override;
+  std::unique_ptr<SideService> NewSideService() override;
 
  private:
   struct Path {

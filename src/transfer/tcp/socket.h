@@ -13,9 +13,6 @@
 
 namespace kvstore::transfer {
 
-// Nobody waits longer than this without looking whether there is still a reason to wait.
-inline constexpr Duration kWaitStep = std::chrono::milliseconds(50);
-
 // What one non-blocking send or receive came to.
 struct IoStep {
   size_t bytes = 0;      // moved; 0: see below

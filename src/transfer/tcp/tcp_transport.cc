@@ -1,118 +1,29 @@
 #include "transfer/tcp/tcp_transport.h"
 
-#include <iterator>
 #include <utility>
-#include <vector>
 
 namespace kvstore::transfer {
-namespace {
 
-Status PeerWasClosed() { return UnavailableError("the peer was closed at this end"); }
+TcpTransport::TcpTransport(const TcpClientOptions& options)
+    : LaneTransport(options.lanes), timeouts_(options.timeouts) {}
 
-}  // namespace
-
-TcpTransport::TcpTransport(const TcpClientOptions& options) : options_(options) {}
-
-TcpTransport::~TcpTransport() {
-  std::vector<std::shared_ptr<TcpPeer>> peers;
-  std::thread keeper;
-  {
-    MutexLock lock(mu_);
-    ending_ = true;
-    ending_changed_.NotifyAll();
-    keeper.swap(keeper_);
-    for (auto& [id, entry] : peers_) peers.push_back(std::move(entry.peer));
-    peers_.clear();
-  }
-  if (keeper.joinable()) keeper.join();
-  for (const std::shared_ptr<TcpPeer>& peer : peers) peer->Close();
-}
+TcpTransport::~TcpTransport() { End(); }
 
 Status TcpTransport::Reaches(const Target& target, RegionId, Access, TimePoint) {
   if (!target.descriptor->endpoints.empty()) return Status::Ok();
   return FailedPreconditionError("tcp needs a peer that listens, and this one does not");
 }
 
-std::shared_ptr<TcpPeer> TcpTransport::PeerOf(const Parcel& parcel) {
-  MutexLock lock(mu_);
-  if (*parcel.target.closed) return nullptr;
-  Entry& entry = peers_[parcel.target.peer];
-  if (entry.peer == nullptr)
-    entry.peer = std::make_shared<TcpPeer>(parcel.target.descriptor, options_);
-  entry.last_used = BootClock::now();
-  if (!keeper_.joinable()) keeper_ = std::thread([this] { Keep(); });
-  return entry.peer;
+Result<std::unique_ptr<Lane>> TcpTransport::Open(const PeerDescriptor& holder, Patience& patience) {
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                           Connection::OpenAny(holder, timeouts_, patience));
+  return std::unique_ptr<Lane>(std::move(connection));
 }
 
-void TcpTransport::Post(Parcel parcel) {
-  const std::shared_ptr<TcpPeer> peer = PeerOf(parcel);
-  auto job = std::make_shared<Job>(std::move(parcel));
-  if (peer == nullptr) return job->FailRest(PeerWasClosed());
-  peer->Post(std::move(job));
-}
-
-void TcpTransport::Carry(Parcel parcel) {
-  const std::shared_ptr<TcpPeer> peer = PeerOf(parcel);
-  Job job(std::move(parcel));
-  if (peer == nullptr) return job.FailRest(PeerWasClosed());
-  peer->Carry(job);
-}
-
-Result<std::unique_ptr<Mapping>> TcpTransport::Map(const Target&, const MapRequest&, TimePoint) {
-  return FailedPreconditionError("tcp reaches no memory in place");
-}
-
-void TcpTransport::Close(PeerId id) {
-  std::shared_ptr<TcpPeer> peer;
-  {
-    MutexLock lock(mu_);
-    const auto found = peers_.find(id);
-    if (found == peers_.end()) return;
-    peer = std::move(found->second.peer);
-    peers_.erase(found);
-  }
-  peer->Close();
-}
-
-void TcpTransport::Keep() {
-  for (;;) {
-    {
-      MutexLock lock(mu_);
-      const TimePoint next = BootClock::now() + options_.idle_timeout / 2;
-      while (!ending_ && BootClock::now() < next) ending_changed_.WaitUntil(mu_, next);
-      if (ending_) return;
-    }
-    const TimePoint since = BootClock::now() - options_.idle_timeout;
-    DropIdleConnections(since);
-    DropUnusedPeers(since);
-  }
-}
-
-void TcpTransport::DropIdleConnections(TimePoint since) {
-  std::vector<std::shared_ptr<TcpPeer>> peers;
-  {
-    MutexLock lock(mu_);
-    for (const auto& [id, entry] : peers_) peers.push_back(entry.peer);
-  }
-  for (const std::shared_ptr<TcpPeer>& peer : peers) peer->DropIdle(since);
-}
-
-void TcpTransport::DropUnusedPeers(TimePoint since) {
-  std::vector<std::shared_ptr<TcpPeer>> unused;
-  {
-    MutexLock lock(mu_);
-    for (auto it = peers_.begin(); it != peers_.end();) {
-      const auto next = std::next(it);
-      Entry& entry = it->second;
-      // With the only reference here, nobody is about to give it something to do.
-      if (entry.last_used < since && entry.peer.use_count() == 1 && entry.peer->IsUnused()) {
-        unused.push_back(std::move(entry.peer));
-        peers_.erase(it);
-      }
-      it = next;
-    }
-  }
-  for (const std::shared_ptr<TcpPeer>& peer : unused) peer->Close();
+Status TcpTransport::Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) {
+  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                           Connection::OpenAny(holder, timeouts_, patience));
+  return connection->CutPath(lane_id, patience);
 }
 
 }  // namespace kvstore::transfer

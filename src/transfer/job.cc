@@ -1,13 +1,14 @@
-#include "transfer/tcp/job.h"
+#include "transfer/job.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace kvstore::transfer {
 
-Job::Job(Parcel parcel)
+Job::Job(Parcel parcel, Way way)
     : batch_(std::move(parcel.batch)),
       copies_(std::move(parcel.copies)),
+      way_(way),
       progress_(copies_.size()) {
   for (size_t i = 0; i < copies_.size(); ++i) {
     progress_[i].cursor = ScatterCursor(batch_->copy(copies_[i]).pieces);
@@ -46,7 +47,7 @@ void Job::Report(const std::vector<size_t>& ended) {
       outcome = progress_[index].outcome;
       status = std::move(progress_[index].status);
     }
-    batch_->Finish(copies_[index], outcome, std::move(status), Way::kTcp);
+    batch_->Finish(copies_[index], outcome, std::move(status), way_);
   }
 }
 

@@ -1,5 +1,5 @@
-#ifndef KVSTORE_SRC_TRANSFER_TCP_JOB_H_
-#define KVSTORE_SRC_TRANSFER_TCP_JOB_H_
+#ifndef KVSTORE_SRC_TRANSFER_JOB_H_
+#define KVSTORE_SRC_TRANSFER_JOB_H_
 
 #include <atomic>
 #include <cstddef>
@@ -33,7 +33,8 @@ struct Slice {
 // slice left anywhere. Thread-safe.
 class Job {
  public:
-  explicit Job(Parcel parcel);
+  // `way` is what its completions tell.
+  Job(Parcel parcel, Way way);
 
   const Copy& copy(const Slice& slice) const { return batch_->copy(copies_[slice.copy]); }
   uint64_t total_bytes() const { return total_bytes_; }
@@ -87,7 +88,8 @@ class Job {
 
   const std::shared_ptr<BatchState> batch_;
   const std::vector<size_t> copies_;  // indices in the batch
-  uint64_t total_bytes_ = 0;          // unchanging after construction
+  const Way way_;
+  uint64_t total_bytes_ = 0;  // unchanging after construction
   std::atomic<int> broken_ = 0;
 
   Mutex mu_;
@@ -98,4 +100,4 @@ class Job {
 
 }  // namespace kvstore::transfer
 
-#endif  // KVSTORE_SRC_TRANSFER_TCP_JOB_H_
+#endif  // KVSTORE_SRC_TRANSFER_JOB_H_

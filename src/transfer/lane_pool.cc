@@ -1,4 +1,4 @@
-#include "transfer/tcp/peer.h"
+#include "transfer/lane_pool.h"
 
 #include <algorithm>
 #include <string>
@@ -10,7 +10,7 @@ namespace {
 // How long a holder may take to confirm that a path is closed, over a fresh connection. Longer, and
 // a write is in doubt.
 constexpr Duration kCutTimeout = std::chrono::seconds(1);
-// A job is given up when so many connections broke under it, besides one per worker, which all
+// A job is given up when so many lanes broke under it, besides one per worker, which all
 // break at once when the holder's machine has trouble.
 constexpr int kMaxBroken = 2;
 
@@ -25,19 +25,19 @@ std::string Milliseconds(Duration duration) {
          " ms";
 }
 
-size_t WorthwhileWorkers(const Job& job, uint32_t connections) {
+size_t WorthwhileWorkers(const Job& job, uint32_t lanes) {
   const uint64_t by_size =
       std::max(job.total_bytes() / kBytesPerWorker, job.copy_count() / kCopiesPerWorker);
-  return static_cast<size_t>(std::clamp<uint64_t>(by_size, 1, connections));
+  return static_cast<size_t>(std::clamp<uint64_t>(by_size, 1, lanes));
 }
 
 }  // namespace
 
 // Lasts as long as the job may go on and the peer is open.
-class TcpPeer::JobPatience final : public Patience {
+class LanePool::JobPatience final : public Patience {
  public:
   // `watch`: this thread also looks after the jobs that wait in the queue.
-  JobPatience(TcpPeer& peer, Job& job, bool watch) : peer_(peer), job_(job), watch_(watch) {}
+  JobPatience(LanePool& peer, Job& job, bool watch) : peer_(peer), job_(job), watch_(watch) {}
 
   Status Ended() override {
     if (watch_ && BootClock::now() >= next_look_) {
@@ -53,16 +53,16 @@ class TcpPeer::JobPatience final : public Patience {
   }
 
  private:
-  TcpPeer& peer_;
+  LanePool& peer_;
   Job& job_;
   const bool watch_;
   TimePoint next_look_ = BootClock::now() + kWaitStep;
 };
 
 // Closing a path goes on when its batch is cancelled, late, or the peer is being closed.
-class TcpPeer::CutPatience final : public Patience {
+class LanePool::CutPatience final : public Patience {
  public:
-  explicit CutPatience(TcpPeer& peer) : peer_(peer) {}
+  explicit CutPatience(LanePool& peer) : peer_(peer) {}
 
   Status Ended() override {
     peer_.FailEndedJobs();
@@ -73,20 +73,21 @@ class TcpPeer::CutPatience final : public Patience {
   void Heard(uint64_t) override {}
 
  private:
-  TcpPeer& peer_;
+  LanePool& peer_;
   const TimePoint until_ = BootClock::now() + kCutTimeout;
 };
 
-TcpPeer::TcpPeer(std::shared_ptr<const PeerDescriptor> descriptor, const TcpClientOptions& options)
-    : descriptor_(std::move(descriptor)), options_(options) {}
+LanePool::LanePool(std::shared_ptr<const PeerDescriptor> descriptor, LaneMaker& maker,
+                   const LaneOptions& options)
+    : descriptor_(std::move(descriptor)), maker_(maker), options_(options) {}
 
-TcpPeer::~TcpPeer() = default;
+LanePool::~LanePool() = default;
 
-void TcpPeer::Post(std::shared_ptr<Job> job) {
+void LanePool::Post(std::shared_ptr<Job> job) {
   {
     MutexLock lock(mu_);
     if (!closing_) {
-      const size_t max_workers = WorthwhileWorkers(*job, options_.connections);
+      const size_t max_workers = WorthwhileWorkers(*job, options_.lanes);
       jobs_.push_back({.job = std::move(job), .workers = 0, .max_workers = max_workers});
       StartWorkers();
       work_.NotifyAll();
@@ -96,20 +97,20 @@ void TcpPeer::Post(std::shared_ptr<Job> job) {
   job->FailRest(UnavailableError("the peer was closed at this end"));
 }
 
-void TcpPeer::StartWorkers() {
+void LanePool::StartWorkers() {
   size_t wanted = 0;
   for (const Posted& posted : jobs_) wanted += posted.max_workers;
-  wanted = std::min<size_t>(wanted, options_.connections);
+  wanted = std::min<size_t>(wanted, options_.lanes);
   while (workers_.size() < wanted) workers_.emplace_back([this] { Work(); });
 }
 
-void TcpPeer::Close() {
+void LanePool::Close() {
   std::vector<std::thread> workers;
   {
     MutexLock lock(mu_);
     closing_ = true;
     work_.NotifyAll();
-    connection_.NotifyAll();
+    lane_.NotifyAll();
     workers.swap(workers_);
   }
   for (std::thread& worker : workers) worker.join();
@@ -118,7 +119,7 @@ void TcpPeer::Close() {
   idle_.clear();
 }
 
-TcpPeer::Posted* TcpPeer::NextPosted() {
+LanePool::Posted* LanePool::NextPosted() {
   while (!closing_) {
     for (auto it = jobs_.begin(); it != jobs_.end();) {
       if (!it->job->HasWork()) {
@@ -136,7 +137,7 @@ TcpPeer::Posted* TcpPeer::NextPosted() {
   return nullptr;
 }
 
-void TcpPeer::Work() {
+void LanePool::Work() {
   for (;;) {
     Posted* posted = nullptr;
     {
@@ -157,12 +158,12 @@ void TcpPeer::Work() {
   }
 }
 
-void TcpPeer::Carry(Job& job) {
+void LanePool::Carry(Job& job) {
   JobPatience patience(*this, job, false);
   while (CarryShare(job, patience)) continue;
 }
 
-Status TcpPeer::Ended(const Job& job) const {
+Status LanePool::Ended(const Job& job) const {
   if (closing_) return UnavailableError("the peer was closed at this end");
   KVSTORE_RETURN_IF_ERROR(job.Ended());
   if (job.stall() == Duration::max()) return Status::Ok();
@@ -172,7 +173,7 @@ Status TcpPeer::Ended(const Job& job) const {
                           "; it is paused, overloaded or unreachable");
 }
 
-void TcpPeer::FailEndedJobs() {
+void LanePool::FailEndedJobs() {
   std::vector<std::shared_ptr<Job>> jobs;
   {
     MutexLock lock(mu_);
@@ -184,7 +185,7 @@ void TcpPeer::FailEndedJobs() {
   }
 }
 
-bool TcpPeer::CarryShare(Job& job, Patience& patience) {
+bool LanePool::CarryShare(Job& job, Patience& patience) {
   if (!job.HasWork()) return false;
   Status ended = patience.Ended();
   if (!ended.ok()) {
@@ -196,36 +197,34 @@ bool TcpPeer::CarryShare(Job& job, Patience& patience) {
     job.FailRest(loan.status());
     return false;
   }
-  std::unique_ptr<Connection> connection = std::move(loan->connection);
-  if (connection == nullptr) return true;
-  std::vector<Connection::Stranded> stranded;
-  const Status carried = connection->Carry(job, patience, &stranded);
+  std::unique_ptr<Lane> lane = std::move(loan->lane);
+  if (lane == nullptr) return true;
+  std::vector<Lane::Stranded> stranded;
+  const Status carried = lane->Carry(job, patience, &stranded);
   if (carried.ok()) {
-    GiveBack(std::move(connection));
+    GiveBack(std::move(lane));
     return true;
   }
-  const uint64_t connection_id = connection->id();
-  // The holder closes idle connections when it likes; that says nothing about the path. It can't go
-  // on for ever: idle connections are those over which something was carried.
-  const bool stale = loan->was_idle && !connection->WasAnswered();
-  connection.reset();
+  const uint64_t lane_id = lane->id();
+  // The holder closes idle lanes when it likes; that says nothing about the path. It can't go on
+  // for ever: idle lanes are those over which something was carried.
+  const bool stale = loan->was_idle && !lane->WasAnswered();
+  lane.reset();
   Discard();
-  const bool retry =
-      patience.Ended().ok() &&
-      (stale || job.NoteBroken() < kMaxBroken + static_cast<int>(options_.connections));
-  Settle(job, stranded, carried, retry, connection_id);
+  const bool retry = patience.Ended().ok() &&
+                     (stale || job.NoteBroken() < kMaxBroken + static_cast<int>(options_.lanes));
+  Settle(job, stranded, carried, retry, lane_id);
   if (!retry) job.FailRest(carried);
   return retry;
 }
 
-void TcpPeer::Settle(Job& job, const std::vector<Connection::Stranded>& stranded, const Status& why,
-                     bool retry, uint64_t connection_id) {
+void LanePool::Settle(Job& job, const std::vector<Lane::Stranded>& stranded, const Status& why,
+                      bool retry, uint64_t lane_id) {
   const bool may_land = std::any_of(stranded.begin(), stranded.end(),
-                                    [](const Connection::Stranded& s) { return s.may_land; });
+                                    [](const Lane::Stranded& s) { return s.may_land; });
   // Reads are final already: only this thread could have placed their bytes, and it has stopped.
-  const Status cut =
-      may_land && options_.guards.confirm_cut ? ConfirmCut(connection_id) : Status::Ok();
-  for (const Connection::Stranded& s : stranded) {
+  const Status cut = may_land && options_.guards.confirm_cut ? ConfirmCut(lane_id) : Status::Ok();
+  for (const Lane::Stranded& s : stranded) {
     if (s.may_land && !cut.ok()) {
       job.Finish(s.slice, Outcome::kInDoubt,
                  Status(why.code(), why.message() +
@@ -240,24 +239,12 @@ void TcpPeer::Settle(Job& job, const std::vector<Connection::Stranded>& stranded
   }
 }
 
-Status TcpPeer::ConfirmCut(uint64_t connection_id) {
+Status LanePool::ConfirmCut(uint64_t lane_id) {
   CutPatience patience(*this);
-  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, OpenAny(patience));
-  return connection->CutPath(connection_id, patience);
+  return maker_.Cut(*descriptor_, lane_id, patience);
 }
 
-Result<std::unique_ptr<Connection>> TcpPeer::OpenAny(Patience& patience) {
-  Status error = UnavailableError("the peer has no TCP endpoint");
-  for (const std::string& endpoint : descriptor_->endpoints) {
-    Result<std::unique_ptr<Connection>> opened =
-        Connection::Open(endpoint, descriptor_->incarnation, options_.timeouts, patience);
-    if (opened.ok()) return opened;
-    error = opened.status();
-  }
-  return error;
-}
-
-Result<TcpPeer::Loan> TcpPeer::Take(Patience& patience) {
+Result<LanePool::Loan> LanePool::Take(Patience& patience) {
   std::list<uint64_t>::iterator ticket;
   {
     MutexLock lock(mu_);
@@ -269,32 +256,32 @@ Result<TcpPeer::Loan> TcpPeer::Take(Patience& patience) {
       MutexLock lock(mu_);
       const bool my_turn = waiting_.begin() == ticket;
       const bool may_open = open_ == 0 || BootClock::now() >= open_again_;
-      if (my_turn && (!idle_.empty() || (open_ < options_.connections && may_open))) {
+      if (my_turn && (!idle_.empty() || (open_ < options_.lanes && may_open))) {
         waiting_.erase(ticket);
-        connection_.NotifyAll();
-        std::unique_ptr<Connection> idle = TakeIdle();
-        if (idle != nullptr) return Loan{.connection = std::move(idle), .was_idle = true};
+        lane_.NotifyAll();
+        std::unique_ptr<Lane> idle = TakeIdle();
+        if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
         ++open_;
         break;
       }
-      connection_.WaitUntil(mu_, BootClock::now() + kWaitStep);
+      lane_.WaitUntil(mu_, BootClock::now() + kWaitStep);
     }
     ended = patience.Ended();
     if (!ended.ok()) {
       MutexLock lock(mu_);
       waiting_.erase(ticket);
-      connection_.NotifyAll();
+      lane_.NotifyAll();
       return ended;
     }
   }
-  Result<std::unique_ptr<Connection>> opened = OpenAny(patience);
-  if (opened.ok()) return Loan{.connection = *std::move(opened), .was_idle = false};
+  Result<std::unique_ptr<Lane>> opened = maker_.Open(*descriptor_, patience);
+  if (opened.ok()) return Loan{.lane = *std::move(opened), .was_idle = false};
   if (opened.status().code() == StatusCode::kResourceExhausted) {
     MutexLock lock(mu_);
     --open_;
-    connection_.NotifyAll();
+    lane_.NotifyAll();
     if (open_ == 0) return opened.status();
-    // The connections that there are do as well.
+    // The lanes that there are do as well.
     open_again_ = BootClock::now() + kOpenAgainAfter;
     return Loan{};
   }
@@ -302,23 +289,23 @@ Result<TcpPeer::Loan> TcpPeer::Take(Patience& patience) {
   return opened.status();
 }
 
-std::unique_ptr<Connection> TcpPeer::TakeIdle() {
+std::unique_ptr<Lane> LanePool::TakeIdle() {
   while (!idle_.empty()) {
-    std::unique_ptr<Connection> connection = std::move(idle_.back().connection);
+    std::unique_ptr<Lane> lane = std::move(idle_.back().lane);
     idle_.pop_back();
-    if (!connection->IsSpent()) return connection;
+    if (!lane->IsSpent()) return lane;
     --open_;
   }
   return nullptr;
 }
 
-void TcpPeer::GiveBack(std::unique_ptr<Connection> connection) {
+void LanePool::GiveBack(std::unique_ptr<Lane> lane) {
   MutexLock lock(mu_);
-  idle_.push_back({.connection = std::move(connection), .since = BootClock::now()});
-  connection_.NotifyAll();
+  idle_.push_back({.lane = std::move(lane), .since = BootClock::now()});
+  lane_.NotifyAll();
 }
 
-void TcpPeer::DropIdle(TimePoint since) {
+void LanePool::DropIdle(TimePoint since) {
   std::vector<Idle> dropped;
   MutexLock lock(mu_);
   while (!idle_.empty() && idle_.front().since < since) {
@@ -326,20 +313,20 @@ void TcpPeer::DropIdle(TimePoint since) {
     idle_.pop_front();
     --open_;
   }
-  connection_.NotifyAll();
+  lane_.NotifyAll();
 }
 
-bool TcpPeer::IsUnused() {
+bool LanePool::IsUnused() {
   MutexLock lock(mu_);
   return jobs_.empty() && open_ == 0 && waiting_.empty();
 }
 
-void TcpPeer::Discard() {
+void LanePool::Discard() {
   std::deque<Idle> idle;
   MutexLock lock(mu_);
   idle.swap(idle_);
   open_ -= 1 + idle.size();
-  connection_.NotifyAll();
+  lane_.NotifyAll();
 }
 
 }  // namespace kvstore::transfer

@@ -1,0 +1,51 @@
+#ifndef KVSTORE_SRC_TRANSFER_LANE_H_
+#define KVSTORE_SRC_TRANSFER_LANE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "kvstore/status.h"
+#include "transfer/job.h"
+
+namespace kvstore::transfer {
+
+// Nobody waits longer than this without looking whether there is still a reason to wait.
+inline constexpr Duration kWaitStep = std::chrono::milliseconds(50);
+
+// Why somebody should wait no longer. Asked at least every kWaitStep by all that wait.
+class Patience {
+ public:
+  virtual ~Patience() = default;
+  virtual Status Ended() = 0;
+  // The peer has given a sign of life: so many bytes, or none, but its machine has taken some.
+  virtual void Heard(uint64_t bytes) = 0;
+};
+
+// One way to one holder over a network, at the client's end. Confined to the thread that uses it.
+class Lane {
+ public:
+  // A slice on its way when the lane broke.
+  struct Stranded {
+    Slice slice;
+    bool may_land = false;  // a write of which the holder may have got something
+  };
+
+  virtual ~Lane() = default;
+
+  // By which the holder knows it, on any connection.
+  virtual uint64_t id() const = 0;
+  // Between two uses: whether the holder has closed it, or speaks out of turn.
+  virtual bool IsSpent() const = 0;
+  // Whether the last Carry got a byte of an answer.
+  virtual bool WasAnswered() const = 0;
+
+  // Carries slices of the job, many at a time, until it hands out no more or a fair share has been
+  // carried. OK: all that it took are finished, and the lane is good for more. Else the lane is
+  // shut, touches no memory of ours any more, and what it left unfinished is in `stranded`.
+  virtual Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) = 0;
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_LANE_H_
