@@ -71,7 +71,7 @@ void Take(std::string_view bytes) {
   constexpr Duration kLong = std::chrono::minutes(1);
   auto connection = Connection::Greet(Socket(pair.Release()), kHolder, {kLong, kLong}, patience);
   if (!connection.ok()) return;
-  Job job({{}, copies.batch(), {0, 1, 2, 3}});
+  Job job({{}, copies.batch(), {0, 1, 2, 3}}, Way::kTcp);
   std::vector<Connection::Stranded> stranded;
   const Status status = (*connection)->Carry(job, patience, &stranded);
   Expect(stranded.empty() || !status.ok(), "what a good connection took it has finished");

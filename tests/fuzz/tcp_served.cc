@@ -24,6 +24,7 @@ class Paths : public PathTable {
   Status Admit(const Hello& hello, ServedConnection&) override {
     return hello.wanted == kSelf ? Status::Ok() : NotFoundError("somebody else");
   }
+  std::unique_ptr<SideService> NewSideService() override { return nullptr; }
   Status CutPath(uint64_t id, const ServedConnection&) override {
     return id == 7 ? UnavailableError("still there") : Status::Ok();
   }
