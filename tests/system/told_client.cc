@@ -11,16 +11,21 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(30);
 
 std::vector<std::string> CommandLine(const MasterProcess& master, const std::string& name,
-                                     uint64_t lend_bytes, ToldClient::Checksums checksums) {
-  return {KVSTORE_TEST_TOLD_CLIENT_PATH, master.address(), name, std::to_string(lend_bytes),
-          checksums == ToldClient::Checksums::kChecked ? "checked" : "unchecked"};
+                                     uint64_t lend_bytes, ToldClient::Checksums checksums,
+                                     const std::string& way) {
+  return {KVSTORE_TEST_TOLD_CLIENT_PATH,
+          master.address(),
+          name,
+          std::to_string(lend_bytes),
+          checksums == ToldClient::Checksums::kChecked ? "checked" : "unchecked",
+          way};
 }
 
 }  // namespace
 
 ToldClient::ToldClient(const MasterProcess& master, const std::string& name, uint64_t lend_bytes,
-                       Checksums checksums)
-    : process_(CommandLine(master, name, lend_bytes, checksums), ChildProcess::Input::kTold) {
+                       Checksums checksums, const std::string& way)
+    : process_(CommandLine(master, name, lend_bytes, checksums, way), ChildProcess::Input::kTold) {
   (void)AwaitLine("joined");
 }
 

@@ -19,7 +19,7 @@ class ToldClient {
   enum class Checksums : uint8_t { kChecked, kUnchecked };
 
   ToldClient(const MasterProcess& master, const std::string& name, uint64_t lend_bytes = 0,
-             Checksums checksums = Checksums::kChecked);
+             Checksums checksums = Checksums::kChecked, const std::string& way = "any");
 
   // Begins a step, and says under which number.
   int Begin(const std::string& step);

@@ -1,7 +1,8 @@
 // A client in a process of its own that does one step at a time, as it is told, for tests to kill
 // and to stop at every one of them:
-//   told_client MASTER_ADDRESS NAME LEND_BYTES CHECKSUMS
+//   told_client MASTER_ADDRESS NAME LEND_BYTES CHECKSUMS WAY
 // CHECKSUMS: "checked" or "unchecked" by Get, which then relies on the holder's word alone.
+// WAY: how bytes travel, "any" or "tcp".
 //
 // It reads lines "N VERB KEY ..." and answers each with a line "#N= RESULT": "ok", an error as
 // Status says it, "version V" (every byte read belongs to version V of the key) or "wrong bytes".
@@ -281,12 +282,13 @@ std::string ToldSteps::Counters() const {
 int main(int argc, char** argv) {
   using kvstore::cluster::ReadLine;
   using kvstore::cluster::SayLine;
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
   kvstore::ClientOptions options;
   options.master = argv[1];
   options.name = argv[2];
   options.lend_bytes = std::stoull(argv[3]);
   options.verify_checksums = std::string_view(argv[4]) == "checked";
+  if (std::string_view(argv[5]) == "tcp") options.ways = {kvstore::transfer::Way::kTcp};
   auto client = kvstore::Client::Connect(options);
   if (!client.ok()) {
     SayLine("can't join: " + client.status().ToString());
