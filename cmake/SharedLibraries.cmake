@@ -41,4 +41,5 @@ kvstore_shared(kvclient_shared OUTPUT_NAME kvclient EXPORT_NAME kvclient
   HEADERS ${public}/client.h ${public}/kvclient.h ${public}/placement.h ${public}/retention.h)
 target_link_libraries(kvclient_shared
   PUBLIC kvtransfer_shared
-  PRIVATE gRPC::grpc++ protobuf::libprotobuf glog::glog ${XXHASH_LIBRARY} Threads::Threads)
+  PRIVATE gRPC::grpc++ protobuf::libprotobuf glog::glog absl::flat_hash_set ${XXHASH_LIBRARY}
+          Threads::Threads)

@@ -7,7 +7,7 @@ set -eu
 
 build_tools=(g++ clang libclang-rt-dev make cmake ninja-build ccache git dpkg-dev file pkg-config)
 libraries=(
-  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
+  libabsl-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libgoogle-glog-dev libgflags-dev libyaml-cpp-dev libxxhash-dev
   prometheus-cpp-dev libcpp-httplib-dev
 )

@@ -100,21 +100,21 @@ void Holder::Note(const Orders& orders, TimePoint now, std::vector<NoteAck>* ack
     const auto* const note = std::get_if<NoteOrder>(&order);
     if (note == nullptr) continue;
     const bool deposed = IsDeposed(orders.term);
-    const bool kept = !deposed && StillHolds(*note) && manifest_.Keep(*note, now);
+    const bool kept = !deposed && StillHolds(note->segment, note->birth, note->ranges) &&
+                      manifest_.Keep(*note, now);
     ++(kept ? counters_.notes_kept : counters_.notes_refused);
     if (!deposed) acks->push_back({note->put, note->segment, note->birth, kept, note->version});
   }
 }
 
-bool Holder::StillHolds(const NoteOrder& note) const {
-  const auto found = segments_.find(note.segment);
+bool Holder::StillHolds(uint32_t index, uint64_t birth, std::span<const Range> ranges) const {
+  const auto found = segments_.find(index);
   if (found == segments_.end()) return false;
   const Segment& segment = found->second;
-  if (!InBounds(segment, note.ranges, note.birth)) return false;
+  if (!InBounds(segment, ranges, birth)) return false;
   return !guards_.note_refused_when_retired ||
-         std::all_of(note.ranges.begin(), note.ranges.end(), [&](const Range& range) {
-           return WordAt(segment, range.offset) <= note.birth;
-         });
+         std::all_of(ranges.begin(), ranges.end(),
+                     [&](const Range& range) { return WordAt(segment, range.offset) <= birth; });
 }
 
 std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
@@ -122,7 +122,9 @@ std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term,
   if (IsDeposed(term)) return std::nullopt;
   term_ = term;
   // The master's own orders retire what they name; this is for a note that outlived its memory.
-  manifest_.DropUnless([this](const NoteOrder& note) { return StillHolds(note); });
+  manifest_.DropUnless([this](uint32_t segment, uint64_t birth, std::span<const Range> ranges) {
+    return StillHolds(segment, birth, ranges);
+  });
   manifest_.ForgetVersions();
   manifest_.DropExpired(now);
   ++counter_;

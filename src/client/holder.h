@@ -163,8 +163,8 @@ class Holder {
   static bool IsWaiting(const Segment& segment, const RetireOrder& order);
   // Stores the words of an order of `term`. False: it is refused.
   bool Withdraw(uint64_t term, const RetireOrder& order);
-  // Whether no memory that the note names was taken back.
-  bool StillHolds(const NoteOrder& note) const;
+  // Whether none of that memory, granted under that birth, was taken back.
+  bool StillHolds(uint32_t index, uint64_t birth, std::span<const Range> ranges) const;
   // Those of the ranges that are touched, and were told to be ready, as a pending retirement each;
   // also into `report`.
   void Hold(const Incarnation& self, uint32_t index, const RangeSet& unnamed, Report* report);

@@ -1,6 +1,10 @@
 #include "client/manifest.h"
 
 #include <algorithm>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 namespace kvstore::client {
@@ -14,16 +18,76 @@ Retention LeftOf(Retention retention, Duration passed) {
 
 }  // namespace
 
-bool Manifest::Keep(NoteOrder note, TimePoint now) {
-  auto& notes = segments_[note.segment];
-  const PutId put = note.put;
-  const auto kept = notes.find(put);
-  if (kept != notes.end() && kept->second.order.birth > note.birth) return false;
-  if (kept != notes.end() && kept->second.order.birth == note.birth &&
-      kept->second.order.version > note.version) {
-    return true;
+// In one allocation with its key, which lies behind it.
+struct Manifest::Note {
+  // What few notes have.
+  struct More {
+    std::optional<std::vector<Range>> ranges;  // unless it is one: that is below
+    Retention retention;                       // as it came
+    TimePoint noted_at;
+    PutId replaces;
+  };
+
+  PutId put;
+  uint64_t birth = 0;
+  uint64_t size = 0;
+  uint64_t checksum = 0;
+  uint64_t version = 0;
+  Range range;
+  std::unique_ptr<More> more;
+  uint32_t replicas = 0;
+  uint32_t key_bytes = 0;
+
+  char* key() { return reinterpret_cast<char*>(this + 1); }
+  std::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_bytes}; }
+  std::span<const Range> ranges() const {
+    if (more != nullptr && more->ranges.has_value()) return *more->ranges;
+    return {&range, 1};
   }
-  notes.insert_or_assign(put, Note{std::move(note), now});
+};
+
+void Manifest::Free::operator()(Note* note) const {
+  note->~Note();
+  ::operator delete(note);
+}
+
+const PutId& Manifest::ByPut::PutOf(const OwnedNote& note) { return note->put; }
+
+Manifest::Manifest() = default;
+Manifest::~Manifest() = default;
+
+Manifest::OwnedNote Manifest::Pack(const NoteOrder& order, TimePoint now) {
+  OwnedNote note(new (::operator new(sizeof(Note) + order.key.size())) Note);
+  note->put = order.put;
+  note->birth = order.birth;
+  note->size = order.size;
+  note->checksum = order.checksum;
+  note->version = order.version;
+  note->replicas = order.replicas;
+  note->key_bytes = static_cast<uint32_t>(order.key.size());
+  std::memcpy(note->key(), order.key.data(), order.key.size());
+  const bool scattered = order.ranges.size() != 1;
+  if (!scattered) note->range = order.ranges[0];
+  if (scattered || order.retention != Retention() || order.replaces != PutId()) {
+    note->more = std::make_unique<Note::More>();
+    if (scattered) note->more->ranges = order.ranges;
+    note->more->retention = order.retention;
+    note->more->noted_at = now;
+    note->more->replaces = order.replaces;
+  }
+  return note;
+}
+
+bool Manifest::Keep(const NoteOrder& order, TimePoint now) {
+  Notes& notes = segments_[order.segment];
+  const auto kept = notes.find(order.put);
+  if (kept != notes.end()) {
+    const Note& note = **kept;
+    if (note.birth > order.birth) return false;
+    if (note.birth == order.birth && note.version > order.version) return true;
+    notes.erase(kept);
+  }
+  notes.insert(Pack(order, now));
   return true;
 }
 
@@ -31,26 +95,30 @@ void Manifest::Drop(uint32_t segment, const PutId& put, uint64_t birth) {
   const auto notes = segments_.find(segment);
   if (notes == segments_.end()) return;
   const auto kept = notes->second.find(put);
-  if (kept != notes->second.end() && kept->second.order.birth <= birth) notes->second.erase(kept);
+  if (kept != notes->second.end() && (*kept)->birth <= birth) notes->second.erase(kept);
 }
 
-void Manifest::DropUnless(const std::function<bool(const NoteOrder&)>& stands) {
+void Manifest::DropUnless(const Stands& stands) {
   for (auto& [segment, notes] : segments_) {
-    std::erase_if(notes, [&](const auto& entry) { return !stands(entry.second.order); });
+    const uint32_t index = segment;
+    absl::erase_if(notes, [&stands, index](const OwnedNote& note) {
+      return !stands(index, note->birth, note->ranges());
+    });
   }
 }
 
 void Manifest::ForgetVersions() {
   for (auto& [segment, notes] : segments_) {
-    for (auto& [put, note] : notes) note.order.version = 0;
+    for (const OwnedNote& note : notes) note->version = 0;
   }
 }
 
 void Manifest::DropExpired(TimePoint now) {
   for (auto& [segment, notes] : segments_) {
-    std::erase_if(notes, [now](const auto& entry) {
-      const Duration ttl = entry.second.order.retention.ttl;
-      return ttl != Duration::zero() && ttl <= now - entry.second.noted_at;
+    absl::erase_if(notes, [now](const OwnedNote& note) {
+      if (note->more == nullptr) return false;
+      const Duration ttl = note->more->retention.ttl;
+      return ttl != Duration::zero() && ttl <= now - note->more->noted_at;
     });
   }
 }
@@ -65,8 +133,8 @@ RangeSet Manifest::Named(uint32_t segment) const {
   const auto notes = segments_.find(segment);
   if (notes == segments_.end()) return {};
   std::vector<Range> ranges;
-  for (const auto& [put, note] : notes->second) {
-    ranges.insert(ranges.end(), note.order.ranges.begin(), note.order.ranges.end());
+  for (const OwnedNote& note : notes->second) {
+    ranges.insert(ranges.end(), note->ranges().begin(), note->ranges().end());
   }
   return RangeSet(std::move(ranges));
 }
@@ -75,9 +143,25 @@ std::vector<NoteOrder> Manifest::Told(TimePoint now) const {
   std::vector<NoteOrder> told;
   told.reserve(size());
   for (const auto& [segment, notes] : segments_) {
-    for (const auto& [put, note] : notes) {
-      told.push_back(note.order);
-      told.back().retention = LeftOf(note.order.retention, now - note.noted_at);
+    std::vector<const Note*> sorted;  // the set's order is another in each process
+    sorted.reserve(notes.size());
+    for (const OwnedNote& note : notes) sorted.push_back(note.get());
+    std::sort(sorted.begin(), sorted.end(),
+              [](const Note* a, const Note* b) { return a->put < b->put; });
+    for (const Note* note : sorted) {
+      NoteOrder& order = told.emplace_back();
+      order.put = note->put;
+      order.segment = segment;
+      order.birth = note->birth;
+      order.ranges.assign(note->ranges().begin(), note->ranges().end());
+      order.key = note->key();
+      order.size = note->size;
+      order.checksum = note->checksum;
+      order.replicas = note->replicas;
+      order.version = note->version;
+      if (note->more == nullptr) continue;
+      order.retention = LeftOf(note->more->retention, now - note->more->noted_at);
+      order.replaces = note->more->replaces;
     }
   }
   return told;

@@ -48,6 +48,7 @@ limit_grpc='tools/kvbench/grpc_limit\.cc'
 owner 'grpc(pp)?/' "$master_grpc|$client_grpc|$admin_client|$limit_grpc"
 owner '(google/protobuf|kvstore/v1)/' \
   "$master_grpc|$client_grpc|$admin_client|proto/codec[a-z_]*\.(h|cc)"
+owner 'absl/' 'src/client/manifest\.h'
 owner 'xxhash' 'src/client/checksum\.cc'
 owner 'yaml-cpp/' '(src/master/config|tools/node_config)\.cc'
 owner 'prometheus/' 'src/master/metrics(_families)?\.(h|cc)'
