@@ -14,6 +14,7 @@
 
 #include "tools/kvbench/client_worker.h"
 #include "tools/kvbench/grpc_limit.h"
+#include "tools/kvbench/rounds_worker.h"
 #include "tools/kvbench/run.h"
 #include "tools/kvbench/soak.h"
 #include "tools/kvbench/soaker.h"
@@ -68,11 +69,12 @@ constexpr text::Option kRunOptions[] = {
     {"json", "", "FILE", "write the rows there too"},
 };
 
-// What a process that run has started is to be.
+// What a process that is started by another one is to be.
 struct WorkerOptions {
-  std::string kind;  // "sockets", "grpc" or "client"
+  std::string kind;  // "sockets", "grpc", "client" or "rounds"
   uint64_t walk_bytes = 0;
   ClientWork client;
+  RoundsWork rounds;
 };
 
 constexpr text::Option kSoakOptions[] = {
@@ -82,10 +84,11 @@ constexpr text::Option kSoakOptions[] = {
     {"version", "", "", "print the version"},
 };
 
-// Of the processes that run starts.
+// Of the processes that run, and tools/bench/compare, start.
 constexpr text::Option kWorkerOptions[] = {
     {"walk", "", "BYTES", ""}, {"master", "", "ADDRESS", ""}, {"what", "", "VERB", ""},
     {"size", "", "BYTES", ""}, {"objects", "", "N", ""},      {"who", "", "N", ""},
+    {"ways", "", "LIST", ""},  {"lend", "", "SIZE", ""},      {"forgetful", "", "", ""},
 };
 
 // Of the processes that soak starts.
@@ -135,12 +138,19 @@ Result<WorkerOptions> ReadWorker(const text::CommandLine& line) {
   KVSTORE_ASSIGN_OR_RETURN(options.client.objects,
                            text::ParseNumber(line.Get("objects", "1"), 1, kMost));
   KVSTORE_ASSIGN_OR_RETURN(options.client.who, text::ParseNumber(line.Get("who", "0"), 0, kMost));
+  options.rounds.master = options.client.master;
+  options.rounds.ways = line.Get("ways", "all");
+  if (line.Has("lend")) {
+    KVSTORE_ASSIGN_OR_RETURN(options.rounds.lend_bytes, text::ParseBytes(line.Get("lend", "")));
+  }
+  options.rounds.forgetful = line.Has("forgetful");
   return options;
 }
 
 int RunWorker(const WorkerOptions& options) {
   if (options.kind == "sockets") return ServeSockets(options.walk_bytes);
   if (options.kind == "grpc") return ServeGrpc();
+  if (options.kind == "rounds") return WorkInRounds(options.rounds);
   return WorkAsClient(options.client);
 }
 

@@ -83,12 +83,13 @@ Row ScatterRow(std::string name, const char* ways, Direction direction) {
           .run = [=](Bench& bench) -> Result<Outcome> {
             KVSTORE_ASSIGN_OR_RETURN(const Round store, ScatterRound(bench, ways, direction));
             KVSTORE_ASSIGN_OR_RETURN(Client* const client, bench.client(ways));
+            KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
             const Load whole{1, kObject};
             KVSTORE_ASSIGN_OR_RETURN(
                 const Round limit,
                 !by_tcp ? HotCopy(bench, direction, kObject)
                         : (direction == Direction::kReceive ? Gets : Puts)(
-                              bench, client, whole, kObject, GigabytesPerSecond(whole)));
+                              buffers, client, whole, kObject, GigabytesPerSecond(whole)));
             return Alternate(Better::kMore, bench.time(), store, limit);
           }};
 }

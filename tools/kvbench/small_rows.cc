@@ -44,26 +44,29 @@ Row AgainstLimit(std::string name, std::string about, std::string unit, std::str
           }};
 }
 
-using MakeGets = Result<Round> (*)(Bench&, Client*, Load, uint64_t, Figure);
+using MakeGets = Result<Round> (*)(Walk*, Client*, Load, uint64_t, Figure);
 
 MakeRound HotGets(const char* ways, double share, MakeGets make = &Gets) {
   return [=](Bench& bench) -> Result<Round> {
     KVSTORE_ASSIGN_OR_RETURN(Client* const client, bench.client(ways));
-    return make(bench, client, kOne, kHot, TakesUs(share));
+    KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
+    return make(buffers, client, kOne, kHot, TakesUs(share));
   };
 }
 
 MakeRound BatchGets(const char* ways) {
   return [=](Bench& bench) -> Result<Round> {
     KVSTORE_ASSIGN_OR_RETURN(Client* const client, bench.client(ways));
-    return Gets(bench, client, kBatch, kHotBatches, KeysPerSecond(kBatch));
+    KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
+    return Gets(buffers, client, kBatch, kHotBatches, KeysPerSecond(kBatch));
   };
 }
 
 MakeRound BatchGetsAnew(const char* ways) {
   return [=](Bench& bench) -> Result<Round> {
     KVSTORE_ASSIGN_OR_RETURN(Client* const client, bench.client(ways, Habit::kForgetful));
-    return Gets(bench, client, kBatch, kHotBatches, KeysPerSecond(kBatch));
+    KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
+    return Gets(buffers, client, kBatch, kHotBatches, KeysPerSecond(kBatch));
   };
 }
 
@@ -72,7 +75,8 @@ MakeRound SmallPuts(bool two_processes, Load load, Figure figure) {
     KVSTORE_ASSIGN_OR_RETURN(Client* const client,
                              two_processes ? bench.client("all") : bench.lending_client());
     const uint64_t over = bench.Scaled(kPutBytes, uint64_t{1} << 20);
-    return Puts(bench, client, load, over, figure);
+    KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
+    return Puts(buffers, client, load, over, figure);
   };
 }
 

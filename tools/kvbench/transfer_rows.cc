@@ -26,22 +26,23 @@ Row TransferRow(std::string name, Verb verb, const char* ways, Load load,
   const Direction direction = verb == Verb::kGet ? Direction::kReceive : Direction::kSend;
   std::string about = std::to_string(load.count) + " x " + std::to_string(load.size / kKiB) +
                       " KiB a call, cold, two processes";
-  return {.name = std::move(name),
-          .about = std::move(about),
-          .unit = "GB/s",
-          .against = by_tcp ? "sockets" : "memcpy",
-          .better = Better::kMore,
-          .target = target,
-          .run = [=](Bench& bench) -> Result<Outcome> {
-            KVSTORE_ASSIGN_OR_RETURN(Client* const client, bench.client(ways));
-            KVSTORE_ASSIGN_OR_RETURN(const Round store, (verb == Verb::kGet ? Gets : Puts)(
-                                                            bench, client, load, bench.walk_bytes(),
-                                                            GigabytesPerSecond(load)));
-            KVSTORE_ASSIGN_OR_RETURN(
-                const Round limit,
-                by_tcp ? Sockets(bench, direction) : ColdCopy(bench, direction, load.size));
-            return Alternate(Better::kMore, bench.time(), store, limit);
-          }};
+  return {
+      .name = std::move(name),
+      .about = std::move(about),
+      .unit = "GB/s",
+      .against = by_tcp ? "sockets" : "memcpy",
+      .better = Better::kMore,
+      .target = target,
+      .run = [=](Bench& bench) -> Result<Outcome> {
+        KVSTORE_ASSIGN_OR_RETURN(Client* const client, bench.client(ways));
+        KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
+        KVSTORE_ASSIGN_OR_RETURN(const Round store, (verb == Verb::kGet ? Gets : Puts)(
+                                                        buffers, client, load, bench.walk_bytes(),
+                                                        GigabytesPerSecond(load)));
+        KVSTORE_ASSIGN_OR_RETURN(const Round limit, by_tcp ? Sockets(bench, direction)
+                                                           : ColdCopy(bench, direction, load.size));
+        return Alternate(Better::kMore, bench.time(), store, limit);
+      }};
 }
 
 // What the checksum of a Get costs: with it, against without.
@@ -57,8 +58,9 @@ Row ChecksumRow(std::string name, const char* ways, Load load) {
             KVSTORE_ASSIGN_OR_RETURN(Client* const without, bench.client(ways, Habit::kTrusting));
             const Figure figure = GigabytesPerSecond(load);
             const uint64_t over = bench.walk_bytes();
-            KVSTORE_ASSIGN_OR_RETURN(const Round store, Gets(bench, with, load, over, figure));
-            KVSTORE_ASSIGN_OR_RETURN(const Round limit, Gets(bench, without, load, over, figure));
+            KVSTORE_ASSIGN_OR_RETURN(Walk* const buffers, bench.buffers());
+            KVSTORE_ASSIGN_OR_RETURN(const Round store, Gets(buffers, with, load, over, figure));
+            KVSTORE_ASSIGN_OR_RETURN(const Round limit, Gets(buffers, without, load, over, figure));
             return Alternate(Better::kMore, bench.time(), store, limit);
           }};
 }

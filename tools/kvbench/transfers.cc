@@ -35,10 +35,10 @@ std::shared_ptr<Group> BatchesOf(Client* client, Load load, uint64_t over, Walk 
   return group;
 }
 
-Result<Round> ReadRound(Bench& bench, Client* client, Load load, uint64_t over, Figure figure,
+Result<Round> ReadRound(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure,
                         bool exists_first) {
-  KVSTORE_ASSIGN_OR_RETURN(Walk* const walk, bench.buffers());
-  const auto group = BatchesOf(client, load, over, walk->Beginning(std::max(over, load.bytes())));
+  const auto group =
+      BatchesOf(client, load, over, buffers->Beginning(std::max(over, load.bytes())));
   for (const Batch& batch : group->batches) KVSTORE_RETURN_IF_ERROR(batch.Put(*client));
   for (const Batch& batch : group->batches) KVSTORE_RETURN_IF_ERROR(batch.Get(*client));
   return Round([=](Duration time) -> Result<double> {
@@ -68,18 +68,18 @@ Figure TakesUs(double share) {
   return [share](const Times& times) { return times.PercentileUs(share); };
 }
 
-Result<Round> Gets(Bench& bench, Client* client, Load load, uint64_t over, Figure figure) {
-  return ReadRound(bench, client, load, over, std::move(figure), false);
+Result<Round> Gets(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure) {
+  return ReadRound(buffers, client, load, over, std::move(figure), false);
 }
 
-Result<Round> GetsAfterExists(Bench& bench, Client* client, Load load, uint64_t over,
+Result<Round> GetsAfterExists(Walk* buffers, Client* client, Load load, uint64_t over,
                               Figure figure) {
-  return ReadRound(bench, client, load, over, std::move(figure), true);
+  return ReadRound(buffers, client, load, over, std::move(figure), true);
 }
 
-Result<Round> Puts(Bench& bench, Client* client, Load load, uint64_t over, Figure figure) {
-  KVSTORE_ASSIGN_OR_RETURN(Walk* const walk, bench.buffers());
-  const auto group = BatchesOf(client, load, over, walk->Beginning(std::max(over, load.bytes())));
+Result<Round> Puts(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure) {
+  const auto group =
+      BatchesOf(client, load, over, buffers->Beginning(std::max(over, load.bytes())));
   // The pages of a pool's memory come when it is filled for the first time.
   for (const Batch& batch : group->batches) KVSTORE_RETURN_IF_ERROR(batch.Put(*client));
   KVSTORE_RETURN_IF_ERROR(RemoveGroup(*client, group->name));

@@ -6,8 +6,8 @@
 
 #include "kvstore/client.h"
 #include "kvstore/result.h"
-#include "tools/kvbench/bench.h"
 #include "tools/kvbench/measure.h"
+#include "tools/kvbench/walk.h"
 
 namespace kvstore::bench {
 
@@ -26,13 +26,13 @@ Figure TakesUs(double share);
 
 // Rounds that read objects, batch after batch: those of `over` bytes, put beforehand and again from
 // the first when all were read. The client outlives them; they remove the objects when they end.
-Result<Round> Gets(Bench& bench, Client* client, Load load, uint64_t over, Figure figure);
+Result<Round> Gets(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure);
 // The same with an Exists, that is not counted, before each Get.
-Result<Round> GetsAfterExists(Bench& bench, Client* client, Load load, uint64_t over,
+Result<Round> GetsAfterExists(Walk* buffers, Client* client, Load load, uint64_t over,
                               Figure figure);
 // Rounds that put new objects; when they come to `over` bytes, which does not count, they are
 // removed.
-Result<Round> Puts(Bench& bench, Client* client, Load load, uint64_t over, Figure figure);
+Result<Round> Puts(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure);
 
 }  // namespace kvstore::bench
 
