@@ -319,7 +319,8 @@ class Catalog {
 
   // A node joins, or a member opens its session again (then its open orders follow in `effects`).
   // failed_precondition "pool ..." or "gone ...": it must empty itself and come as another
-  // incarnation. invalid_argument, resource_exhausted: the hello is out of the limits.
+  // incarnation. invalid_argument: the hello is out of the limits, or a member has another name
+  // there; resource_exhausted: too many nodes, or segments.
   Result<Welcome> Join(TimePoint now, const Hello& hello, Effects* effects);
   // Whether that hello, which Join would take now, makes a new lending member: it must stand among
   // the durable members before Join is called.

@@ -96,6 +96,12 @@ Status Catalog::State::CheckHello(const Hello& hello) const {
                                    ", this master reigns in " + std::to_string(term) +
                                    "; ask the newer one");
   }
+  const Node* const known = nodes.Find(hello.self.incarnation);
+  if (known && known->met && known->peer.name != hello.self.name) {
+    return InvalidArgumentError("the node is a member as '" + known->peer.name + "', not as '" +
+                                hello.self.name +
+                                "'; under another name it is to join as another incarnation");
+  }
   if (!member && nodes.size() >= limits.nodes) {
     return ResourceExhaustedError("the pool has " + std::to_string(nodes.size()) +
                                   " nodes, its limit");

@@ -33,7 +33,8 @@ class World {
     limits_.ranges_per_replica = 3;
     limits_.slow_start = Duration::zero();
     catalog_.emplace(now_, limits_, Reign{{9, 9}, term_, {}, {}});
-    for (uint32_t i = 0; i < kNodes; ++i) Join({i + 1, 1}, 16 * kGranule);
+    for (uint32_t i = 0; i < kNodes; ++i) Join({i + 1, 1}, 16 * kGranule, i % 2 == 0 ? 16 : 3);
+    Expect(catalog_->TakeCensus(now_).space.free == 38 * kGranule, "the nodes lend memory");
   }
 
   void Run() {
@@ -80,7 +81,8 @@ class World {
       case 10:
         return Collect(catalog_->HandleAcks(now_, AnyNode(), AnyAcks()));
       case 11:
-        if (in_.Below(2) == 0) return Join(AnyNode(), in_.Number() * kGranule % kMaxExtent);
+        if (in_.Below(2) == 0)
+          return Join(AnyNode(), in_.Number() * kGranule % kMaxExtent, in_.Byte());
         return JoinWithAnything();
       case 12:
         return Tell();
@@ -238,11 +240,12 @@ class World {
     return acks;
   }
 
-  void Join(Incarnation node, uint64_t lent) {
+  void Join(Incarnation node, uint64_t lent, uint64_t ready_granules) {
     Hello hello;
     hello.self = {node, "n" + std::to_string(node.high), "h" + std::to_string(node.high % 2), ""};
     hello.counter = ++counter_;
-    hello.segments = {{0, lent / kGranule * kGranule, kGranule, lent / kGranule * kGranule}};
+    lent = lent / kGranule * kGranule;
+    hello.segments = {{0, lent, kGranule, std::min(lent, ready_granules * kGranule)}};
     Effects effects;
     const Result<Welcome> welcome = catalog_->Join(now_, hello, &effects);
     if (welcome.ok() && welcome->wants_report) {

@@ -48,8 +48,24 @@ auto DecodeBytes(const std::string& bytes) {
   return Decode(std::move(message));
 }
 
+// Later code takes the keys of a batch for whole.
+template <typename T>
+void ExpectWholeKeys(const T&) {}
+void ExpectWholeKeys(const VerbRequest& request) {
+  std::visit(
+      [](const auto& verb) {
+        if constexpr (requires { verb.keys; }) {
+          size_t bytes = 0;
+          for (size_t i = 0; i < verb.keys.size(); ++i) bytes += verb.keys[i].size();
+          Expect(bytes == verb.keys.bytes().size(), "keys are all of a batch's bytes");
+        }
+      },
+      request.verb);
+}
+
 template <typename Message, typename T>
 void ExpectTaken(const T& value) {
+  ExpectWholeKeys(value);
   const std::string bytes = BytesOf<Message>(value);
   const auto again = DecodeBytes<Message>(bytes);
   Expect(IsOk(again), "what the codec encodes, it takes");

@@ -27,9 +27,16 @@ void Take(std::string_view bytes) {
 }
 
 std::vector<std::string> Seeds() {
-  return {"--port=1 -log_level warning --noinsecure_allow_remote", "\n" + ToYaml(Config()),
-          "--listen ::1\nport: 5\nlease_ms: 2000 # two\n",         "\n? [a, b]\n: {c: d}\n",
-          "\nstate_file: \"a\\tb\"\nfree_share_wanted: 0.25\n",    "\na: &x [*x, !!int 3]\n"};
+  return {"--listen 10.0.0.1 --insecure_allow_remote",
+          "--listen 10.0.0.1",
+          "--port 7 --metrics_port 7",
+          "\nsuspect_after_ms: 100\n",
+          "--port=1 -log_level warning --noinsecure_allow_remote",
+          "\n" + ToYaml(Config()),
+          "--listen ::1\nport: 5\nlease_ms: 2000 # two\n",
+          "\n? [a, b]\n: {c: d}\n",
+          "\nstate_file: \"a\\tb\"\nfree_share_wanted: 0.25\n",
+          "\na: &x [*x, !!int 3]\n"};
 }
 
 }  // namespace kvstore::fuzz
