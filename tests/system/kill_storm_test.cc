@@ -32,6 +32,8 @@ constexpr uint64_t kMoreKiB = 200 << 10;  // a sanitizer keeps what was freed
 #else
 constexpr uint64_t kMoreKiB = 8 << 10;
 #endif
+// gRPC's own have more work at times; less than a thread for each of the dead.
+constexpr size_t kMoreThreads = 6;
 constexpr Duration kRestWithin = std::chrono::seconds(60);
 
 size_t Rounds() {
@@ -65,7 +67,7 @@ std::ostream& operator<<(std::ostream& out, const Marks& marks) {
 }
 
 bool AtMost(const Marks& now, const Marks& before) {
-  return now.descriptors <= before.descriptors && now.threads <= before.threads &&
+  return now.descriptors <= before.descriptors && now.threads <= before.threads + kMoreThreads &&
          now.maps <= before.maps && now.private_kib <= before.private_kib + kMoreKiB;
 }
 
@@ -162,8 +164,16 @@ class KillStorm : public MasterRestart {
     for (const auto& node : nodes_) AwaitReport(*node, term);
   }
 
-  // All that is empty again, as it is to be found at the end.
+  // All that is empty again, as it is to be found at the end, and the client knows both nodes by
+  // reads and writes: what it has of them is dropped when it is idle, and had again when needed.
   std::string RestingBooks() {
+    (void)EmptyBooks();
+    PutOnBothNodes();
+    for (const std::string& key : on_) EXPECT_EQ(Read(key), "version 1");
+    return EmptyBooks();
+  }
+
+  std::string EmptyBooks() {
     EXPECT_TRUE(client_->RemoveMatching("", kLong).ok());
     const TimePoint until = BootClock::now() + kRestWithin;
     const auto open = [](const std::string& books) {
