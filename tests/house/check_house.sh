@@ -39,15 +39,15 @@ for folder in tools/kvctl tools/demo tools/text; do
   room "$folder" '(tools|text|proto|kvstore)/|(thread_annotations|[a-z_]+)\.h"'
 done
 
-room tools/kvbench '(tools|text|kvstore)/|master/range_allocator\.h"'
+room tools/kvbench '(tools|text|proto|kvstore)/|master/range_allocator\.h"'
 
 master_grpc='src/master/(service|session|admin|admin_messages|watch_stream|server|main|stream|stream_table|switchboard)\.(h|cc)'
 admin_client='tools/kvctl/(admin_stub\.cc|admin_rows\.(h|cc))'
 client_grpc='src/client/(verb_stream|session|client)\.(h|cc)'
-limit_grpc='tools/kvbench/grpc_limit\.cc'
-owner 'grpc(pp)?/' "$master_grpc|$client_grpc|$admin_client|$limit_grpc"
+kvbench_grpc='tools/kvbench/(grpc_limit|paper_node)\.cc'
+owner 'grpc(pp)?/' "$master_grpc|$client_grpc|$admin_client|$kvbench_grpc"
 owner '(google/protobuf|kvstore/v1)/' \
-  "$master_grpc|$client_grpc|$admin_client|proto/codec[a-z_]*\.(h|cc)"
+  "$master_grpc|$client_grpc|$admin_client|$kvbench_grpc|proto/codec[a-z_]*\.(h|cc)"
 owner 'absl/' 'src/client/manifest\.h'
 owner 'xxhash' 'src/client/checksum\.cc'
 owner 'yaml-cpp/' '(src/master/config|tools/node_config)\.cc'

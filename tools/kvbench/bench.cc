@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tools/kvbench/crowd.h"
+#include "tools/kvbench/paper_crowd.h"
 #include "tools/text/ways.h"
 
 namespace kvstore::bench {
@@ -77,6 +78,11 @@ Result<GrpcLimit*> Bench::grpc() {
 
 Result<Crowd*> Bench::crowd(uint64_t objects) {
   return Once(&crowds_[objects], [&] { return Crowd::Gather(*this, objects); });
+}
+
+Result<PaperCrowd*> Bench::paper_crowd(uint64_t objects) {
+  return Once(&paper_crowds_[objects],
+              [&] { return PaperCrowd::Gather(options_.programs, objects); });
 }
 
 void Bench::Disperse() { crowds_.clear(); }

@@ -19,6 +19,7 @@
 namespace kvstore::bench {
 
 class Crowd;
+class PaperCrowd;
 
 struct BenchOptions {
   std::string programs;  // the folder of kvbench, kvstore_master and kvstore_node
@@ -66,6 +67,8 @@ class Bench {
 
   // A pool of its own with so many objects.
   Result<Crowd*> crowd(uint64_t objects);
+  // A master of its own with so many objects, and no memory behind them.
+  Result<PaperCrowd*> paper_crowd(uint64_t objects);
   // Ends all crowds, and the memory that they take.
   void Disperse();
 
@@ -79,6 +82,7 @@ class Bench {
   std::unique_ptr<SocketLimit> sockets_;
   std::unique_ptr<GrpcLimit> grpc_;
   std::map<uint64_t, std::unique_ptr<Crowd>> crowds_;
+  std::map<uint64_t, std::unique_ptr<PaperCrowd>> paper_crowds_;
 };
 
 }  // namespace kvstore::bench

@@ -7,6 +7,7 @@
 #include "tools/kvbench/bench.h"
 #include "tools/kvbench/crowd.h"
 #include "tools/kvbench/measure.h"
+#include "tools/kvbench/paper_crowd.h"
 #include "tools/kvbench/row.h"
 
 namespace kvstore::bench {
@@ -45,6 +46,24 @@ Row ScaleRow(const Call& call, std::string digits, uint64_t objects) {
           }};
 }
 
+// 10^7 objects take more memory than the machine has: the master is alone with a node on paper.
+Row PaperRow(std::string call, double target, Round (*ask)(PaperCrowd*)) {
+  return {.name = "scale-" + call + "-1e7",
+          .about = "the same, the master alone: nobody has the objects",
+          .unit = "us",
+          .against = "with 1e4",
+          .better = Better::kLess,
+          .target = target,
+          .run = [=](Bench& bench) -> Result<Outcome> {
+            bench.Disperse();
+            KVSTORE_ASSIGN_OR_RETURN(PaperCrowd* const many,
+                                     bench.paper_crowd(bench.Scaled(10'000'000, 100'000)));
+            KVSTORE_ASSIGN_OR_RETURN(PaperCrowd* const few,
+                                     bench.paper_crowd(bench.Scaled(kFew, 1'000)));
+            return Alternate(Better::kLess, bench.time(), ask(many), ask(few));
+          }};
+}
+
 }  // namespace
 
 std::vector<Row> ScaleRows() {
@@ -53,6 +72,9 @@ std::vector<Row> ScaleRows() {
     rows.push_back(ScaleRow(call, "1e5", 100'000));
     rows.push_back(ScaleRow(call, "1e6", 1'000'000));
   }
+  rows.push_back(PaperRow("put", kSingleTarget, [](PaperCrowd* crowd) { return crowd->PutOne(); }));
+  rows.push_back(
+      PaperRow("exists", kExistsTarget, [](PaperCrowd* crowd) { return crowd->AskExists(4096); }));
   return rows;
 }
 
