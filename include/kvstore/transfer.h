@@ -144,8 +144,8 @@ enum class Outcome : uint8_t {
 struct Completion {
   Outcome outcome = Outcome::kFailed;
   // OK iff kDone. aborted: the guard refused (the memory has a new owner, or will have);
-  // unavailable: the peer or the path failed; not_found: no such region; invalid_argument;
-  // deadline_exceeded; cancelled; failed_precondition: no permitted way can lead to the peer.
+  // unavailable: the peer or the path failed; resource_exhausted: no descriptor here; not_found: no
+  // such region; invalid_argument; deadline_exceeded; cancelled; failed_precondition: no way there.
   Status status;
   Way way = Way::kAutomatic;
 };
