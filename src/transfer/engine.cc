@@ -18,7 +18,6 @@
 #include "transfer/local/local_transport.h"
 #include "transfer/peer_table.h"
 #include "transfer/registry.h"
-#include "transfer/scatter.h"
 #include "transfer/shm/server.h"
 #include "transfer/shm/shm_transport.h"
 #include "transfer/tcp/endpoint.h"
@@ -436,15 +435,6 @@ std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
   return batch;
 }
 
-// Tells taps of the bytes that are written, as the pieces hold them.
-void TellOfWrites(const Parcel& parcel) {
-  for (const size_t index : parcel.copies) {
-    const Copy& copy = parcel.batch->copy(index);
-    if (copy.tap == nullptr || copy.access != Access::kWrite) continue;
-    ScatterCursor(copy.pieces).Tell(parcel.batch->size_of(index), copy.tap);
-  }
-}
-
 std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const CopyLimits& limits) {
   const auto batch = std::make_shared<BatchState>(copies, limits, totals_);
   std::vector<Routed> parcels = Sort(batch);
@@ -457,11 +447,7 @@ std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const Cop
   const auto own = std::partition(parcels.begin(), parcels.end(), [&](const Routed& routed) {
     return !small && routed.transport->way() == Way::kTcp;
   });
-  for (auto it = parcels.begin(); it != own; ++it) it->transport->Post(Parcel(it->parcel));
-  // What goes over the network is told here, where nothing else is to be done meanwhile.
-  for (const Routed& routed : parcels) {
-    if (routed.transport->way() == Way::kTcp) TellOfWrites(routed.parcel);
-  }
+  for (auto it = parcels.begin(); it != own; ++it) it->transport->Post(std::move(it->parcel));
   for (auto it = own; it != parcels.end(); ++it) it->transport->Carry(std::move(it->parcel));
   batch->WaitForAll();
   return batch->completions();

@@ -13,6 +13,7 @@ Job::Job(Parcel parcel, Way way)
   for (size_t i = 0; i < copies_.size(); ++i) {
     progress_[i].cursor = ScatterCursor(batch_->copy(copies_[i]).pieces);
     total_bytes_ += batch_->size_of(copies_[i]);
+    has_writes_ = has_writes_ || batch_->copy(copies_[i]).access == Access::kWrite;
   }
 }
 
@@ -107,8 +108,8 @@ void Job::Retry(const Slice& slice) {
 }
 
 void Job::TellTap(const Slice& slice) {
-  const Copy& copy = batch_->copy(copies_[slice.copy]);
-  if (copy.tap == nullptr || copy.access != Access::kRead) return;
+  const Copy& copy = this->copy(slice);
+  if (copy.tap == nullptr) return;
   const uint64_t size = batch_->size_of(copies_[slice.copy]);
   ScatterCursor cursor(copy.pieces);
   uint64_t reached = 0;  // by the cursor
@@ -117,13 +118,13 @@ void Job::TellTap(const Slice& slice) {
       MutexLock lock(mu_);
       Progress& progress = progress_[slice.copy];
       if (told == 0) {
-        progress.landed.resize(size / kSliceBytes + 1);
-        progress.landed[slice.offset / kSliceBytes] = true;
+        progress.passed.resize(size / kSliceBytes + 1);
+        progress.passed[slice.offset / kSliceBytes] = true;
         if (std::exchange(progress.telling, true)) return;
         told = progress.told;
       }
       progress.told = told;
-      if (told == size || !progress.landed[told / kSliceBytes]) {
+      if (told == size || !progress.passed[told / kSliceBytes]) {
         progress.telling = false;
         return;
       }
@@ -136,7 +137,7 @@ void Job::TellTap(const Slice& slice) {
 }
 
 void Job::Finish(const Slice& slice, Outcome outcome, Status status) {
-  if (outcome == Outcome::kDone) TellTap(slice);
+  if (outcome == Outcome::kDone && copy(slice).access == Access::kRead) TellTap(slice);
   std::vector<size_t> ended;
   {
     MutexLock lock(mu_);

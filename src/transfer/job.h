@@ -39,6 +39,8 @@ class Job {
   const Copy& copy(const Slice& slice) const { return batch_->copy(copies_[slice.copy]); }
   uint64_t total_bytes() const { return total_bytes_; }
   size_t copy_count() const { return copies_.size(); }
+  // Whether something of it may land at the holder.
+  bool HasWrites() const { return has_writes_; }
 
   // OK while the job should go on, for all that is known here.
   Status Ended() const { return batch_->Ended(); }
@@ -53,6 +55,8 @@ class Job {
   bool HasWork();
   // Hands a slice out again later: it is as if it had never been sent.
   void Retry(const Slice& slice);
+  // The slice of a write has been sent whole.
+  void NoteSent(const Slice& slice) { TellTap(slice); }
   // The slice touches memory no more (save in doubt, at the holder).
   void Finish(const Slice& slice, Outcome outcome, Status status);
   // Counts connections that broke under this job; returns how many with this one.
@@ -66,16 +70,16 @@ class Job {
     uint64_t handed_out = 0;  // bytes
     bool started = false;     // an empty copy has been handed out
     size_t outstanding = 0;   // slices that are handed out, or wait to be retried
-    // Of a read with a tap.
-    std::vector<bool> landed;  // per slice: its bytes are in place
+    // Of a copy with a tap.
+    std::vector<bool> passed;  // per slice: its bytes are in place, or were sent
     uint64_t told = 0;         // bytes
-    bool telling = false;      // a thread is; it tells of what lands meanwhile, too
+    bool telling = false;      // a thread is; it tells of what passes meanwhile, too
     Outcome outcome = Outcome::kDone;
     Status status;
     bool finished = false;
   };
 
-  // Of a slice that has landed, and of what is next to it and had landed before. The slice is still
+  // Of a slice that has passed, and of what is next to it and had passed before. The slice is still
   // outstanding.
   void TellTap(const Slice& slice) EXCLUDES(mu_);
   bool AllHandedOut(size_t index) const REQUIRES(mu_);
@@ -90,6 +94,7 @@ class Job {
   const std::vector<size_t> copies_;  // indices in the batch
   const Way way_;
   uint64_t total_bytes_ = 0;  // unchanging after construction
+  bool has_writes_ = false;   // so is this
   std::atomic<int> broken_ = 0;
 
   Mutex mu_;

@@ -16,6 +16,9 @@ constexpr int kMaxBroken = 2;
 
 // How long it makes do with the connections that it has, once this process could have no more.
 constexpr Duration kOpenAgainAfter = std::chrono::seconds(1);
+// A lane that was given back so short a time ago may be taken again unseen.
+constexpr Duration kFresh = std::chrono::milliseconds(1);
+
 // A further worker pays from here on.
 constexpr uint64_t kBytesPerWorker = 2 * kSliceBytes;
 constexpr size_t kCopiesPerWorker = 512;
@@ -192,7 +195,7 @@ bool LanePool::CarryShare(Job& job, Patience& patience) {
     job.FailRest(ended);
     return false;
   }
-  Result<Loan> loan = Take(patience);
+  Result<Loan> loan = Take(job, patience);
   if (!loan.ok()) {
     job.FailRest(loan.status());
     return false;
@@ -244,7 +247,7 @@ Status LanePool::ConfirmCut(uint64_t lane_id) {
   return maker_.Cut(*descriptor_, lane_id, patience);
 }
 
-Result<LanePool::Loan> LanePool::Take(Patience& patience) {
+Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   std::list<uint64_t>::iterator ticket;
   {
     MutexLock lock(mu_);
@@ -259,7 +262,7 @@ Result<LanePool::Loan> LanePool::Take(Patience& patience) {
       if (my_turn && (!idle_.empty() || (open_ < options_.lanes && may_open))) {
         waiting_.erase(ticket);
         lane_.NotifyAll();
-        std::unique_ptr<Lane> idle = TakeIdle();
+        std::unique_ptr<Lane> idle = TakeIdle(job);
         if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
         ++open_;
         break;
@@ -289,11 +292,14 @@ Result<LanePool::Loan> LanePool::Take(Patience& patience) {
   return opened.status();
 }
 
-std::unique_ptr<Lane> LanePool::TakeIdle() {
+std::unique_ptr<Lane> LanePool::TakeIdle(const Job& job) {
   while (!idle_.empty()) {
-    std::unique_ptr<Lane> lane = std::move(idle_.back().lane);
+    Idle last = std::move(idle_.back());
     idle_.pop_back();
-    if (!lane->IsSpent()) return lane;
+    // Asking costs a system call, and one that was used just now is no likelier to be spent than
+    // one that is in use. But a write that meets its end must close a path before it is repeated.
+    const bool unseen = !job.HasWrites() && BootClock::now() - last.since < kFresh;
+    if (unseen || !last.lane->IsSpent()) return std::move(last.lane);
     --open_;
   }
   return nullptr;

@@ -93,9 +93,9 @@ class LanePool {
               uint64_t lane_id);
   Status ConfirmCut(uint64_t lane_id);
 
-  Result<Loan> Take(Patience& patience);
-  // An idle lane that is still good; null: there is none.
-  std::unique_ptr<Lane> TakeIdle() REQUIRES(mu_);
+  Result<Loan> Take(const Job& job, Patience& patience);
+  // An idle lane that is still good, as far as it matters to the job; null: there is none.
+  std::unique_ptr<Lane> TakeIdle(const Job& job) REQUIRES(mu_);
   void GiveBack(std::unique_ptr<Lane> lane);
   // Forgets a broken lane, and the idle ones, which are likely to be broken too.
   void Discard();

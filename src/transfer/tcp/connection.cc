@@ -14,6 +14,8 @@ namespace {
 // Requests sent ahead: enough to keep a long, fast path busy.
 constexpr uint64_t kMaxFlyingBytes = 4 * kSliceBytes;
 constexpr size_t kMaxFlights = 128;
+// What may be read ahead of a frame: longer ones had better go to their place at once.
+constexpr uint64_t kReadAheadBytes = 4 << 10;
 // One Carry: after this, another job may have its turn.
 constexpr uint64_t kFairBytes = 32 * kSliceBytes;
 constexpr size_t kFairSlices = 4096;
@@ -78,6 +80,7 @@ Result<std::unique_ptr<Connection>> Connection::Greet(Socket socket, const Incar
       new Connection(std::move(socket), DrawConnectionId(), timeouts.hello));
   KVSTORE_RETURN_IF_ERROR(connection->SayHello(wanted, patience));
   connection->stall_ = timeouts.stall;
+  connection->socket_.WaitAtMost(kWaitStep);
   return connection;
 }
 
@@ -117,7 +120,10 @@ bool Connection::SomeTaken() {
 }
 
 Status Connection::WaitStep(short events, Patience& patience) {
-  const bool ready = WaitReady(socket_.fd(), events, kWaitStep);
+  return Waited(WaitReady(socket_.fd(), events, kWaitStep), events, patience);
+}
+
+Status Connection::Waited(bool ready, short events, Patience& patience) {
   if ((!ready || (events & POLLOUT) != 0) && SomeTaken()) {
     last_moved_ = BootClock::now();
     patience.Heard(0);
@@ -265,17 +271,16 @@ Status Connection::Carry(Job& job, Patience& patience, std::vector<Stranded>* st
 
 Status Connection::Step(Job& job, Patience& patience) {
   KVSTORE_RETURN_IF_ERROR(patience.Ended());
-  if (unsent_ < flights_.size()) KVSTORE_RETURN_IF_ERROR(SendFlights());
+  if (unsent_ < flights_.size()) KVSTORE_RETURN_IF_ERROR(SendFlights(job));
   const bool more_to_send = unsent_ < flights_.size();
-  KVSTORE_RETURN_IF_ERROR(
-      WaitStep(static_cast<short>(POLLIN | (more_to_send ? POLLOUT : 0)), patience));
+  if (more_to_send) KVSTORE_RETURN_IF_ERROR(WaitStep(POLLIN | POLLOUT, patience));
   const uint64_t before = received_;
-  const Status status = ReceiveSome(job);
+  const Status status = ReceiveSome(job, more_to_send, patience);
   if (received_ > before) patience.Heard(received_ - before);
   return status;
 }
 
-Status Connection::SendFlights() {
+Status Connection::SendFlights(Job& job) {
   std::array<iovec, kMaxParts> parts;
   size_t used = 0;
   for (size_t i = unsent_; i < flights_.size() && used + 1 < parts.size(); ++i) {
@@ -302,12 +307,14 @@ Status Connection::SendFlights() {
     flight.sent += moved;
     flight.send_cursor.Advance(moved - of_header);
     left -= moved;
-    if (flight.sent == flight.frame_bytes) ++unsent_;
+    if (flight.sent < flight.frame_bytes) continue;
+    ++unsent_;
+    if (flight.request.kind == RequestKind::kWrite) job.NoteSent(flight.slice);
   }
   return Status::Ok();
 }
 
-Status Connection::ReceiveSome(Job& job) {
+Status Connection::ReceiveSome(Job& job, bool at_once, Patience& patience) {
   std::array<iovec, kMaxParts> parts;
   size_t used = 0;
   uint64_t direct = 0;
@@ -316,10 +323,19 @@ Status Connection::ReceiveSome(Job& job) {
         flights_.front().receive_cursor.Gather(data_left_, std::span(parts).first(kMaxParts - 1));
     for (size_t i = 0; i < used; ++i) direct += parts[i].iov_len;
   }
-  // What comes behind the data may be read ahead, unless there is data that found no room above.
-  if (direct == data_left_) parts[used++] = input_.FreeSpace();
-  const IoStep step = socket_.Receive(std::span(parts.data(), used));
+  // What comes behind the data may be read ahead, unless there is data that found no room above; of
+  // a long frame only what says that it comes.
+  if (direct == data_left_) {
+    iovec& ahead = parts[used++] = input_.FreeSpace();
+    if (direct > 0 && flights_.size() > 1 && flights_[1].request.length > kReadAheadBytes) {
+      ahead.iov_len = std::min(ahead.iov_len, 2 * kReplyBytes);
+    }
+  }
+  socket_.ExpectRest(data_left_);
+  const std::span<const iovec> room(parts.data(), used);
+  const IoStep step = at_once ? socket_.Receive(room) : socket_.AwaitInput(room);
   KVSTORE_RETURN_IF_ERROR(Received(step));
+  if (!at_once) KVSTORE_RETURN_IF_ERROR(Waited(!step.blocked, POLLIN, patience));
   if (step.bytes > 0) answered_ = true;
   const uint64_t placed = std::min<uint64_t>(step.bytes, direct);
   if (placed > 0) {

@@ -76,13 +76,16 @@ class Connection final : public Lane {
   Status ReceiveReply(const Request& request, Reply* reply, std::string* body, Patience& patience);
   // Waits a step; an error when patience or the stall timeout ended.
   Status WaitStep(short events, Patience& patience);
+  // After a wait for these events: the same.
+  Status Waited(bool ready, short events, Patience& patience);
   // Whether the peer's machine has taken bytes since the last look.
   bool SomeTaken();
 
   void TakeSlices(Job& job);
   Status Step(Job& job, Patience& patience);
-  Status SendFlights();
-  Status ReceiveSome(Job& job);
+  Status SendFlights(Job& job);
+  // `at_once`: whether or not there is something; else waits a step for it.
+  Status ReceiveSome(Job& job, bool at_once, Patience& patience);
   Status Digest(Job& job);
   Status TakeReply(Job& job, const Reply& reply);
   void EndFlight(Job& job, Status verdict);

@@ -108,19 +108,21 @@ Status ServedConnection::Greet() {
       HelloReply{.code = admitted.code(), .message_bytes = static_cast<uint16_t>(message.size())}));
   Append(std::as_bytes(std::span(message)));
   KVSTORE_RETURN_IF_ERROR(Flush());
+  socket_.WaitAtMost(timeouts_.idle);
   return admitted.ok() ? Status::Ok() : Misbehaved("a hello that was refused");
 }
 
 Status ServedConnection::NextRequest(std::optional<Request>* request) {
   while (input_.size() < kRequestBytes) {
     KVSTORE_RETURN_IF_ERROR(Flush());
+    const iovec part = input_.FreeSpace();
+    IoStep step;
     if (input_.size() > 0) {
       KVSTORE_RETURN_IF_ERROR(WaitStep(POLLIN));
+      step = socket_.Receive(std::span(&part, 1));
     } else {
-      KVSTORE_RETURN_IF_ERROR(WaitForRequest());
+      KVSTORE_RETURN_IF_ERROR(AwaitRequest(part, &step));
     }
-    const iovec part = input_.FreeSpace();
-    const IoStep step = socket_.Receive(std::span(&part, 1));
     KVSTORE_RETURN_IF_ERROR(Moved(step));
     input_.Received(step.bytes);
   }
@@ -129,21 +131,24 @@ Status ServedConnection::NextRequest(std::optional<Request>* request) {
   return Status::Ok();
 }
 
-Status ServedConnection::WaitForRequest() {
+Status ServedConnection::AwaitRequest(const iovec& room, IoStep* step) {
   while (side_ != nullptr && side_->IsBusy()) {
-    if (WaitReady(socket_.fd(), POLLIN, kWaitStep)) return cut_ ? Over() : Status::Ok();
+    if (WaitReady(socket_.fd(), POLLIN, kWaitStep)) {
+      *step = socket_.Receive(std::span(&room, 1));
+      return Status::Ok();
+    }
     if (cut_ || !side_->MayGoOn()) return Over();
   }
   const TimePoint begin = BootClock::now();
   idle_since_ = begin;
-  bool ready = WaitReady(socket_.fd(), POLLIN, timeouts_.idle);
-  while (!ready) {  // a wait may end early
+  *step = socket_.AwaitInput(std::span(&room, 1));
+  while (step->blocked) {  // a wait may end early
     const Duration left = begin + timeouts_.idle - BootClock::now();
     if (left <= Duration::zero()) break;
-    ready = WaitReady(socket_.fd(), POLLIN, left);
+    if (WaitReady(socket_.fd(), POLLIN, left)) *step = socket_.Receive(std::span(&room, 1));
   }
   const bool displaced = idle_since_.exchange(kBusy) == kDisplaced;
-  return ready && !displaced ? Status::Ok() : Over();
+  return !step->blocked && !displaced ? Status::Ok() : Over();
 }
 
 Status ServedConnection::Dispatch(const Request& request) {
@@ -252,9 +257,11 @@ Status ServedConnection::ServeWrite(const Request& request) {
     std::byte* const to = memory ? memory->data() + done : stand_in.data();
     const size_t room = memory ? left : std::min<uint64_t>(left, stand_in.size());
     size_t moved = input_.MoveTo(to, room);
+    socket_.ExpectRest(left - moved);
     if (moved == 0) KVSTORE_RETURN_IF_ERROR(ReceiveTo(to, room, room == left, &moved));
     done += moved;
   }
+  socket_.ExpectRest(0);
   memory.reset();  // the answer says that we touch it no more
   if (verdict.ok()) {
     ++totals_.writes;

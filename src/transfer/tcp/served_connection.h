@@ -89,7 +89,7 @@ class ServedConnection {
   Status Serve();
   Status Greet();
   Status NextRequest(std::optional<Request>* request);
-  Status WaitForRequest();
+  Status AwaitRequest(const iovec& room, IoStep* step);
   Status Dispatch(const Request& request);
   Status ServeRead(const Request& request);
   Status SendFrom(RegionAccess memory, const Request& request, Status* verdict);

@@ -1,11 +1,13 @@
 #include "transfer/tcp/socket.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +21,7 @@ namespace kvstore::transfer {
 namespace {
 
 constexpr int kListenBacklog = 512;
+constexpr int kGatherBytes = 256 << 10;
 constexpr size_t kMaxParts = 1024;  // IOV_MAX
 
 void SetOption(int fd, int level, int option, int value) {
@@ -59,10 +62,12 @@ msghdr Message(std::span<const iovec> parts) {
 
 std::string IoStep::Reason() const { return ended ? "closed by the peer" : std::strerror(error); }
 
-Socket::Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Socket::Socket(Socket&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), least_input_(other.least_input_) {}
 
 Socket& Socket::operator=(Socket&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(least_input_, other.least_input_);
   return *this;
 }
 
@@ -114,6 +119,27 @@ IoStep Socket::Send(std::span<const iovec> parts, bool more) const {
 IoStep Socket::Receive(std::span<const iovec> parts) const {
   msghdr message = Message(parts);
   return Judge(recvmsg(fd_, &message, MSG_DONTWAIT), true);
+}
+
+IoStep Socket::AwaitInput(std::span<const iovec> parts) const {
+  msghdr message = Message(parts);
+  return Judge(recvmsg(fd_, &message, 0), true);
+}
+
+void Socket::WaitAtMost(Duration time) const {
+  const auto microseconds = std::chrono::ceil<std::chrono::microseconds>(time).count();
+  const timeval limit{.tv_sec = microseconds / 1'000'000, .tv_usec = microseconds % 1'000'000};
+  // Only a socket whose waits are limited may wait.
+  if (setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0) return;
+  const int flags = fcntl(fd_, F_GETFL);
+  if (flags >= 0) (void)fcntl(fd_, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+void Socket::ExpectRest(uint64_t bytes) const {
+  const int least = bytes >= kGatherBytes ? kGatherBytes : 1;
+  if (std::exchange(least_input_, least) != least) {
+    SetOption(fd_, SOL_SOCKET, SO_RCVLOWAT, least);
+  }
 }
 
 uint64_t Socket::Unacknowledged() const {

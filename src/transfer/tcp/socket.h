@@ -25,8 +25,9 @@ struct IoStep {
   std::string Reason() const;
 };
 
-// Owns one non-blocking TCP socket, closed on exec; never raises SIGPIPE. Shutdown, and one sender
-// and one receiver, may come from different threads; the owner closes after they have left.
+// Owns one TCP socket that blocks nobody who does not ask for it, closed on exec; never raises
+// SIGPIPE. Shutdown, and one sender and one receiver, may come from different threads; the owner
+// closes after they have left.
 class Socket {
  public:
   Socket() = default;
@@ -51,6 +52,14 @@ class Socket {
   // `more`: further bytes follow at once, so don't send a short packet.
   IoStep Send(std::span<const iovec> parts, bool more) const;
   IoStep Receive(std::span<const iovec> parts) const;
+  // The same, but waits as long as WaitAtMost has it until there is something: one system call less
+  // than WaitReady and Receive.
+  IoStep AwaitInput(std::span<const iovec> parts) const;
+  // Once connected; lets AwaitInput wait so long, or less.
+  void WaitAtMost(Duration time) const;
+  // So many bytes are sure to come, or the end. Of many some are then waited for at once: else the
+  // kernel wakes whoever waits for each packet, which costs as much as copying it.
+  void ExpectRest(uint64_t bytes) const;
 
   // How many of the bytes that were sent the peer's machine has not acknowledged; 0: not known.
   uint64_t Unacknowledged() const;
@@ -60,6 +69,7 @@ class Socket {
 
  private:
   int fd_ = -1;
+  mutable int least_input_ = 1;  // bytes; confined to the receiver
 };
 
 // Whether one of `events` (POLLIN, POLLOUT) or an error came within `timeout`; negative: for ever.
