@@ -44,6 +44,7 @@ struct Manifest::Note {
     if (more != nullptr && more->ranges.has_value()) return *more->ranges;
     return {&range, 1};
   }
+  uint64_t offset() const { return ranges().empty() ? 0 : ranges().front().offset; }
 };
 
 void Manifest::Free::operator()(Note* note) const {
@@ -146,8 +147,9 @@ std::vector<NoteOrder> Manifest::Told(TimePoint now) const {
     std::vector<const Note*> sorted;  // the set's order is another in each process
     sorted.reserve(notes.size());
     for (const OwnedNote& note : notes) sorted.push_back(note.get());
-    std::sort(sorted.begin(), sorted.end(),
-              [](const Note* a, const Note* b) { return a->put < b->put; });
+    std::sort(sorted.begin(), sorted.end(), [](const Note* a, const Note* b) {
+      return std::pair(a->offset(), a->put) < std::pair(b->offset(), b->put);
+    });
     for (const Note* note : sorted) {
       NoteOrder& order = told.emplace_back();
       order.put = note->put;

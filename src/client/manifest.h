@@ -43,7 +43,8 @@ class Manifest {
   size_t size() const;
   // Of that segment, all that is noted.
   RangeSet Named(uint32_t segment) const;
-  // All notes, by segment and put; their durations are what is left at `now`, at which none has
+  // All notes, by segment and where they lie there, so that a master that takes them one by one
+  // cuts its free space at the edge; their durations are what is left at `now`, at which none has
   // expired.
   std::vector<NoteOrder> Told(TimePoint now) const;
 
