@@ -9,7 +9,7 @@ build_tools=(g++ clang libclang-rt-dev make cmake ninja-build ccache git dpkg-de
 libraries=(
   libabsl-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev
   libgoogle-glog-dev libgflags-dev libyaml-cpp-dev libxxhash-dev
-  prometheus-cpp-dev libcpp-httplib-dev
+  prometheus-cpp-dev libcpp-httplib-dev libibverbs-dev
 )
 test_libraries=(libgtest-dev libgmock-dev librapidcheck-dev)
 # Tests on real verbs run in a VM (tools/rdma-vm).

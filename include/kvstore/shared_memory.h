@@ -46,7 +46,8 @@ class SharedMemory {
   // Gives the pages of [begin, end) back to the machine, which nobody may be touching any more;
   // they hold zeros when they are touched again. The words stay: what they refuse is refused for
   // good. Huge pages of the reserve stay too, since another process that still reads there by an
-  // outdated location would be killed if the reserve had none left.
+  // outdated location would be killed if the reserve had none left. So do the pages of memory that
+  // was registered with an engine that has RDMA devices.
   void GiveBack(uint64_t begin, uint64_t end);
 
  private:
@@ -62,6 +63,7 @@ class SharedMemory {
   uint64_t words_mapped_ = 0;
   int data_fd_ = -1;
   int words_fd_ = -1;
+  mutable bool keeps_pages_ = false;  // devices know them
 };
 
 }  // namespace kvstore::transfer

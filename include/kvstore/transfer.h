@@ -31,11 +31,12 @@
 namespace kvstore::transfer {
 
 // How the bytes of a copy travel: kLocal within one process; kShm between processes of one host,
-// by shared memory; kTcp. `kAutomatic` in a completion: the copy ended before a way was chosen.
-enum class Way : uint8_t { kAutomatic, kLocal, kShm, kTcp };
-inline constexpr size_t kWayCount = 4;
+// by shared memory; kTcp; kRdma, one-sided between hosts. `kAutomatic` in a completion: the copy
+// ended before a way was chosen.
+enum class Way : uint8_t { kAutomatic, kLocal, kShm, kTcp, kRdma };
+inline constexpr size_t kWayCount = 5;
 
-// "automatic", "local", "shm", "tcp".
+// "automatic", "local", "shm", "tcp", "rdma".
 std::string_view WayName(Way way);
 
 // What a region is made of. CUDA memory is part of the interface and refused with `unimplemented`
@@ -223,6 +224,12 @@ struct EngineOptions {
   // Memory of a peer that is mapped to be written and was not written for so long is unmapped; the
   // next write maps it again. What is mapped to be read stays until the peer has ended or is idle.
   Duration shm_window_idle = std::chrono::seconds(5);
+  // RDMA devices to be used, by name (as ibv_devices lists them); empty: all whose port is active.
+  // Peers are asked for theirs over TCP, so there is no RDMA without a listening port.
+  std::vector<std::string> rdma_devices{};
+  // Which of a device's addresses, by its index in the device's table; negative: the first RoCE v2
+  // address of an IPv4 network, if there is one.
+  int rdma_gid_index = -1;
   // Processes of this host that may share this engine's memory at once; others come by TCP.
   uint32_t shm_max_peers = 1024;
   uint32_t tcp_connections_per_peer = 4;  // 1 to 64
@@ -271,6 +278,9 @@ struct Reach {
   // OK: processes of this host, of the same user, reach its shared regions in place. Otherwise why
   // they don't.
   Status shm;
+  // OK: peers with RDMA devices reach its regions, and it theirs, over `rdma_devices`.
+  Status rdma;
+  std::vector<std::string> rdma_devices;
 };
 
 // Thread-safe. After fork the child must not use it (its destructor there does nothing).

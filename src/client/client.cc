@@ -522,7 +522,7 @@ ClientTally Member::TallyOf(const Works& works) const {
   tally.entries_refused = held.refused_on_enter;
   tally.accesses_refused = held.refused_after;
   for (const transfer::Way way :
-       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp}) {
+       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp, transfer::Way::kRdma}) {
     const transfer::WayCounters moved = works.engine->counters(way);
     tally.bytes_by_way.push_back(moved.bytes_read + moved.bytes_written);
   }

@@ -19,10 +19,11 @@ using Labels = std::vector<prometheus::ClientMetric::Label>;
 constexpr size_t kNamedNodes = 200;
 constexpr char kOther[] = "other";
 // In the order of ClientTally::bytes_by_way.
-constexpr std::array<const char*, transfer::kWayCount - 1> kWays = {"local", "shm", "tcp"};
+constexpr std::array<const char*, transfer::kWayCount - 1> kWays = {"local", "shm", "tcp", "rdma"};
 static_assert(static_cast<size_t>(transfer::Way::kLocal) == 1 &&
               static_cast<size_t>(transfer::Way::kShm) == 2 &&
-              static_cast<size_t>(transfer::Way::kTcp) == 3);
+              static_cast<size_t>(transfer::Way::kTcp) == 3 &&
+              static_cast<size_t>(transfer::Way::kRdma) == 4);
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 

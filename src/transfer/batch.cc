@@ -18,6 +18,8 @@ std::string_view WayName(Way way) {
       return "shm";
     case Way::kTcp:
       return "tcp";
+    case Way::kRdma:
+      return "rdma";
   }
   return "unknown";
 }

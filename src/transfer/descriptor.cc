@@ -10,9 +10,10 @@ namespace kvstore::transfer {
 namespace {
 
 // Magic and version 1, then: incarnation (2 x 8 bytes, little endian), host, number of endpoints
-// (1 byte), endpoints and, of an engine that shares memory, its socket's name; texts are a length
-// (1 byte) and that many bytes.
+// (1 byte), endpoints and, of an engine that shares memory, its socket's name; of one that has RDMA
+// devices, the socket's name or none and kHasRdma. Texts are a length (1 byte) and that many bytes.
 constexpr std::string_view kPrefix = "KVpeer\x01";
+constexpr char kHasRdma = 1;
 
 void AppendText(std::string_view text, size_t limit, std::string* out) {
   text = text.substr(0, limit);
@@ -40,7 +41,8 @@ std::string EncodeDescriptor(const PeerDescriptor& peer) {
   const size_t count = std::min(peer.endpoints.size(), kMaxEndpoints);
   out.push_back(static_cast<char>(count));
   for (size_t i = 0; i < count; ++i) AppendText(peer.endpoints[i], kMaxEndpointBytes, &out);
-  if (!peer.shm_socket.empty()) AppendText(peer.shm_socket, kSocketNameBytes, &out);
+  if (!peer.shm_socket.empty() || peer.rdma) AppendText(peer.shm_socket, kSocketNameBytes, &out);
+  if (peer.rdma) out.push_back(kHasRdma);
   return out;
 }
 
@@ -70,9 +72,14 @@ Result<PeerDescriptor> DecodeDescriptor(std::string_view bytes) {
   }
   if (in.ok() && !in.at_end()) {
     peer.shm_socket = TakeText(&in);
-    if (in.ok() && !IsSocketName(peer.shm_socket)) {
+    const bool none = peer.shm_socket.empty() && !in.at_end();
+    if (in.ok() && !none && !IsSocketName(peer.shm_socket)) {
       return InvalidArgumentError("a peer descriptor names a socket that no engine has");
     }
+  }
+  if (in.ok() && !in.at_end()) {
+    peer.rdma = in.Number<char>() == kHasRdma;
+    if (!peer.rdma) return InvalidArgumentError("a peer descriptor names a way that isn't known");
   }
   if (!in.ok() || !in.at_end()) {
     return InvalidArgumentError("a peer descriptor of " + std::to_string(bytes.size()) +

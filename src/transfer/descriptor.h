@@ -24,6 +24,7 @@ struct PeerDescriptor {
   // Where processes of this host ask for shared memory: 32 hexadecimal digits, random; empty: it
   // shares none.
   std::string shm_socket{};
+  bool rdma = false;  // it has RDMA devices; asked for over TCP
 
   friend bool operator==(const PeerDescriptor&, const PeerDescriptor&) = default;
 };

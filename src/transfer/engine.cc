@@ -17,6 +17,7 @@
 #include "transfer/descriptor.h"
 #include "transfer/local/local_transport.h"
 #include "transfer/peer_table.h"
+#include "transfer/rdma/rdma.h"
 #include "transfer/registry.h"
 #include "transfer/shm/server.h"
 #include "transfer/shm/shm_transport.h"
@@ -31,6 +32,8 @@ namespace {
 // Run carries so much itself: waking a worker costs as much as the round trip.
 constexpr uint64_t kSmallBytes = 64 << 10;
 constexpr size_t kSmallCopies = 64;
+
+bool IsNetwork(Way way) { return way == Way::kTcp || way == Way::kRdma; }
 
 Incarnation DrawIncarnation() {
   std::random_device random;
@@ -84,8 +87,8 @@ Status CheckOptions(const EngineOptions& options) {
                                 " bytes; at most " + std::to_string(kMaxHostBytes));
   }
   for (const Way way : options.ways) {
-    if (way != Way::kLocal && way != Way::kShm && way != Way::kTcp) {
-      return InvalidArgumentError("ways may name local, shm and tcp only");
+    if (way == Way::kAutomatic || WayName(way) == "unknown") {
+      return InvalidArgumentError("ways may name local, shm, rdma and tcp only");
     }
   }
   return Status::Ok();
@@ -156,7 +159,7 @@ Duration ShmStallTimeout(const EngineOptions& options) {
 // One engine's parts. The threads of its transports and its servers use it until it is destroyed.
 class EngineParts {
  public:
-  EngineParts(const EngineOptions& options, const TransferGuards& guards);
+  EngineParts(const EngineOptions& options, const TransferGuards& guards, const Verbs* verbs);
 
   Status Listen();
 
@@ -191,31 +194,40 @@ class EngineParts {
   Result<Transport*> FindWay(const Target& target, RegionId region, Access access,
                              TimePoint deadline, bool in_place);
   bool Allows(Way way) const;
+  // Opens the devices, if that is allowed and there are any. `verbs` null: the machine's.
+  void FindDevices(const Verbs* verbs);
+  // What serves RDMA peers; empty: nothing does.
+  std::function<std::unique_ptr<SideService>()> NewSession();
 
   // Null: nothing was shared yet.
   ShmServer* shm_server();
   // Shares the region, if that is allowed and the machine does such things.
   Status Share(RegionId region, const RegionOptions& options);
   Result<ShmServer*> StartShmServer();
+  // Registers the region at the RDMA devices, if there are any.
+  Status AddToDevices(RegionId region, void* base, uint64_t size, const RegionOptions& options);
 
   const EngineOptions options_;
   const TransferGuards guards_;
   const std::string host_;
   const std::shared_ptr<WayTotals> totals_ = std::make_shared<WayTotals>();
   Registry registry_;
+  std::unique_ptr<Rdma> rdma_;           // null: none; unchanging after construction
   std::unique_ptr<TcpServer> server_;    // null: no port
   std::vector<std::string> advertised_;  // unchanging after Listen
   PeerTable peers_;
 
   Mutex mu_;
   Incarnation incarnation_ GUARDED_BY(mu_);
+  Status rdma_problem_ GUARDED_BY(mu_);  // why there is no RDMA, or not for a region
   std::unique_ptr<ShmServer> shm_server_ GUARDED_BY(mu_);  // unchanging once it is there
   Status shm_problem_ GUARDED_BY(mu_);                     // why it could not be made
 
   std::vector<std::unique_ptr<Transport>> transports_;  // cheapest first; destroyed first of all
 };
 
-EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards)
+EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards,
+                         const Verbs* verbs)
     : options_(options),
       guards_(guards),
       host_(options.host.empty() ? BootId() : options.host),
@@ -229,11 +241,18 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
                                                       .window_idle = options.shm_window_idle,
                                                       .peer_idle = options.peer_idle_timeout,
                                                       .guards = guards}));
-  transports_.push_back(std::make_unique<TcpTransport>(TcpClientOptions{
-      .lanes = {.lanes = options.tcp_connections_per_peer,
-                .idle_timeout = options.tcp_idle_timeout,
-                .guards = guards},
-      .timeouts = {.hello = options.tcp_hello_timeout, .stall = options.tcp_stall_timeout}}));
+  const LaneOptions lanes{.lanes = options.tcp_connections_per_peer,
+                          .idle_timeout = options.tcp_idle_timeout,
+                          .guards = guards};
+  const ConnectionTimeouts timeouts{.hello = options.tcp_hello_timeout,
+                                    .stall = options.tcp_stall_timeout};
+  FindDevices(verbs);
+  if (rdma_ != nullptr) {
+    transports_.push_back(rdma_->NewTransport(
+        {.lanes = lanes, .timeouts = timeouts, .tcp_allowed = Allows(Way::kTcp)}));
+  }
+  transports_.push_back(
+      std::make_unique<TcpTransport>(TcpClientOptions{.lanes = lanes, .timeouts = timeouts}));
 }
 
 bool EngineParts::Allows(Way way) const {
@@ -241,8 +260,28 @@ bool EngineParts::Allows(Way way) const {
   return ways.empty() || std::find(ways.begin(), ways.end(), way) != ways.end();
 }
 
+void EngineParts::FindDevices(const Verbs* verbs) {
+  MutexLock lock(mu_);
+  if (!Allows(Way::kRdma)) {
+    rdma_problem_ = FailedPreconditionError("rdma is forbidden by EngineOptions::ways");
+    return;
+  }
+  Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options_, verbs);
+  if (rdma.ok()) {
+    rdma_ = *std::move(rdma);
+  } else {
+    rdma_problem_ = rdma.status();
+  }
+}
+
+std::function<std::unique_ptr<SideService>()> EngineParts::NewSession() {
+  if (rdma_ == nullptr) return {};
+  return [this] { return rdma_->NewSession(registry_, guards_); };
+}
+
 Status EngineParts::Listen() {
-  if (options_.tcp_listen.empty() || !Allows(Way::kTcp)) return Status::Ok();
+  const bool wanted = Allows(Way::kTcp) || rdma_ != nullptr;
+  if (options_.tcp_listen.empty() || !wanted) return Status::Ok();
   KVSTORE_ASSIGN_OR_RETURN(const Endpoint endpoint, Endpoint::Resolve(options_.tcp_listen, 0));
   KVSTORE_ASSIGN_OR_RETURN(server_,
                            TcpServer::Create(endpoint, registry_,
@@ -251,6 +290,7 @@ Status EngineParts::Listen() {
                                               .timeouts = {.hello = options_.tcp_hello_timeout,
                                                            .stall = options_.tcp_stall_timeout,
                                                            .idle = 2 * options_.tcp_idle_timeout},
+                                              .side = NewSession(),
                                               .guards = guards_}));
   KVSTORE_ASSIGN_OR_RETURN(const Endpoint told,
                            Advertised(server_->endpoint(), options_.tcp_advertise));
@@ -261,11 +301,25 @@ Status EngineParts::Listen() {
 Result<RegionId> EngineParts::Register(void* base, uint64_t size, const RegionOptions& options) {
   if (options.shared != nullptr) KVSTORE_RETURN_IF_ERROR(CheckShared(base, size, options));
   KVSTORE_ASSIGN_OR_RETURN(const RegionId region, registry_.Add(base, size, options));
-  if (options.shared == nullptr || !Allows(Way::kShm)) return region;
-  Status shared = Share(region, options);
-  if (shared.ok()) return region;
+  Status added = AddToDevices(region, base, size, options);
+  if (added.ok() && options.shared != nullptr && Allows(Way::kShm)) added = Share(region, options);
+  if (added.ok()) return region;
   (void)registry_.Remove(region);
-  return shared;
+  if (rdma_ != nullptr) rdma_->Remove(region);
+  return added;
+}
+
+Status EngineParts::AddToDevices(RegionId region, void* base, uint64_t size,
+                                 const RegionOptions& options) {
+  if (rdma_ == nullptr) return Status::Ok();
+  Status added = rdma_->Add(region, base, size, options);
+  if (added.ok()) return added;
+  {
+    MutexLock lock(mu_);
+    rdma_problem_ = added;
+  }
+  // Peers come another way, unless there is none.
+  return server_ != nullptr && Allows(Way::kTcp) ? Status::Ok() : added;
 }
 
 Status EngineParts::Share(RegionId region, const RegionOptions& options) {
@@ -305,6 +359,7 @@ Status EngineParts::Unregister(RegionId region) {
   if (ShmServer* const server = shm_server(); server != nullptr && removed.ok()) {
     server->Unshare(region);
   }
+  if (rdma_ != nullptr && removed.ok()) rdma_->Remove(region);
   return removed;
 }
 
@@ -322,7 +377,9 @@ ServedCounters EngineParts::served() {
 Reach EngineParts::reach() {
   Reach reach;
   if (!advertised_.empty()) reach.tcp = advertised_.front();
+  if (rdma_ != nullptr) reach.rdma_devices = rdma_->device_names();
   MutexLock lock(mu_);
+  reach.rdma = rdma_problem_;
   if (shm_server_ != nullptr) return reach;
   if (!Allows(Way::kShm)) {
     reach.shm = FailedPreconditionError("shm is forbidden by EngineOptions::ways");
@@ -339,7 +396,8 @@ std::string EngineParts::Descriptor() {
   return EncodeDescriptor({.incarnation = incarnation_,
                            .host = host_,
                            .endpoints = advertised_,
-                           .shm_socket = shm_server_ == nullptr ? "" : shm_server_->name()});
+                           .shm_socket = shm_server_ == nullptr ? "" : shm_server_->name(),
+                           .rdma = rdma_ != nullptr && server_ != nullptr});
 }
 
 Incarnation EngineParts::incarnation() {
@@ -379,8 +437,9 @@ Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, A
                                                     " is forbidden by EngineOptions::ways");
       continue;
     }
-    if (in_place && transport->way() == Way::kTcp) {
-      refusals[refused++] = FailedPreconditionError("tcp reaches no memory in place");
+    if (in_place && IsNetwork(transport->way())) {
+      refusals[refused++] = FailedPreconditionError(std::string(WayName(transport->way())) +
+                                                    " reaches no memory in place");
       continue;
     }
     Status reaches = transport->Reaches(target, region, access, deadline);
@@ -445,7 +504,7 @@ std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const Cop
   const bool small = parcels.size() == 1 && total <= kSmallBytes && batch->size() <= kSmallCopies;
   // Others' threads start first, so that this one's copies run beside them.
   const auto own = std::partition(parcels.begin(), parcels.end(), [&](const Routed& routed) {
-    return !small && routed.transport->way() == Way::kTcp;
+    return !small && IsNetwork(routed.transport->way());
   });
   for (auto it = parcels.begin(); it != own; ++it) it->transport->Post(std::move(it->parcel));
   for (auto it = own; it != parcels.end(); ++it) it->transport->Carry(std::move(it->parcel));
@@ -513,9 +572,9 @@ class HostEngine final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> CreateEngine(const EngineOptions& options,
-                                             const TransferGuards& guards) {
+                                             const TransferGuards& guards, const Verbs* verbs) {
   KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto parts = std::make_unique<EngineParts>(options, guards);
+  auto parts = std::make_unique<EngineParts>(options, guards, verbs);
   KVSTORE_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<Engine>(std::make_unique<HostEngine>(std::move(parts)));
 }

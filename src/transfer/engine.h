@@ -9,9 +9,13 @@
 
 namespace kvstore::transfer {
 
-// As Engine::Create, for tests that switch a check off.
+struct Verbs;
+
+// As Engine::Create, for tests that switch a check off, or bring RDMA devices of their own; null:
+// those of the machine.
 Result<std::unique_ptr<Engine>> CreateEngine(const EngineOptions& options,
-                                             const TransferGuards& guards);
+                                             const TransferGuards& guards,
+                                             const Verbs* verbs = nullptr);
 
 }  // namespace kvstore::transfer
 

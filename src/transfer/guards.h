@@ -8,8 +8,8 @@
 
 namespace kvstore::transfer {
 
-// Where a copy or a mapping through shared memory is: each is reached in this order, and a read
-// takes no slot.
+// Where a copy without the holder is: through shared memory, each is reached in this order, and a
+// read takes no slot; a read over RDMA reaches those from kWordRead on.
 enum class ShmStep : uint8_t {
   kSlotSet,     // it is announced
   kWordRead,    // and its word was found to stand
@@ -33,6 +33,14 @@ struct TransferGuards {
   KVSTORE_GUARD(check_word_after_read);  // a read looks at the word once more after its last byte
   KVSTORE_GUARD(
       ledger_outlives_socket);  // a ledger counts until it is empty or its process has ended
+
+  // RDMA.
+  KVSTORE_GUARD(rdma_word_after_read);       // rule 4: a read looks at the word once more
+  KVSTORE_GUARD(rdma_read_behind_writes);    // rule 6: a write is done when a READ behind it is
+  KVSTORE_GUARD(rdma_writes_are_begun);      // rule 7: the holder says first that the grant stands
+  KVSTORE_GUARD(rdma_cut_withdrawn_writes);  // rule 7: and cuts off who is too late
+  KVSTORE_GUARD(rdma_readers_cannot_write);  // rule 7: over their queue pairs
+
   std::function<void(ShmStep)> at_step{};  // a probe: called by the thread that copies
 };
 

@@ -33,8 +33,10 @@ struct Slice {
 // slice left anywhere. Thread-safe.
 class Job {
  public:
-  // `way` is what its completions tell.
+  // `way`: for copies that end before anything carries them.
   Job(Parcel parcel, Way way);
+  // What carries it from now on; completions tell the last.
+  void SetWay(Way way) { way_ = way; }
 
   const Copy& copy(const Slice& slice) const { return batch_->copy(copies_[slice.copy]); }
   uint64_t total_bytes() const { return total_bytes_; }
@@ -92,7 +94,7 @@ class Job {
 
   const std::shared_ptr<BatchState> batch_;
   const std::vector<size_t> copies_;  // indices in the batch
-  const Way way_;
+  std::atomic<Way> way_;
   uint64_t total_bytes_ = 0;  // unchanging after construction
   bool has_writes_ = false;   // so is this
   std::atomic<int> broken_ = 0;

@@ -33,6 +33,7 @@ class Lane {
 
   virtual ~Lane() = default;
 
+  virtual Way way() const = 0;
   // By which the holder knows it, on any connection.
   virtual uint64_t id() const = 0;
   // Between two uses: whether the holder has closed it, or speaks out of turn.

@@ -202,6 +202,7 @@ bool LanePool::CarryShare(Job& job, Patience& patience) {
   }
   std::unique_ptr<Lane> lane = std::move(loan->lane);
   if (lane == nullptr) return true;
+  job.SetWay(lane->way());
   std::vector<Lane::Stranded> stranded;
   const Status carried = lane->Carry(job, patience, &stranded);
   if (carried.ok()) {

@@ -189,6 +189,7 @@ SharedMemory& SharedMemory::operator=(SharedMemory&& other) noexcept {
   std::swap(words_mapped_, other.words_mapped_);
   std::swap(data_fd_, other.data_fd_);
   std::swap(words_fd_, other.words_fd_);
+  std::swap(keeps_pages_, other.keeps_pages_);
   return *this;
 }
 
@@ -216,7 +217,8 @@ void SharedMemory::GiveBack(uint64_t begin, uint64_t end) {
   begin = RoundUp(begin, page);
   end = RoundDown(end, page);
   // It can't fail for memory that is mapped so; and where it did, the pages would merely stay.
-  if (!huge_ && begin < end) (void)madvise(base_ + begin, end - begin, MADV_REMOVE);
+  if (huge_ || keeps_pages_ || begin >= end) return;
+  (void)madvise(base_ + begin, end - begin, MADV_REMOVE);
 }
 
 }  // namespace kvstore::transfer

@@ -14,7 +14,7 @@
 //               all lanes to one holder, and to all holders
 //   descriptor  the opaque bytes by which peers know each other
 //   transport   what each way implements; local/ is the model to read first, shm/ shares memory
-//               with other processes, tcp/ is the network
+//               with other processes, tcp/ is the network, rdma/ the faster one
 //
 // The engine calls the transports; they call registry and batch, and never each other.
 
@@ -38,8 +38,8 @@ struct Target {
   std::shared_ptr<const std::atomic<bool>> closed;
 };
 
-// Copies of one batch to one peer. The engine has checked all that can be checked without the peer:
-// sizes don't overflow and pieces aren't null.
+// Copies of one batch to one peer, all of them reads or all of them writes. The engine has checked
+// all that can be checked without the peer: sizes don't overflow and pieces aren't null.
 struct Parcel {
   Target target;
   std::shared_ptr<BatchState> batch;

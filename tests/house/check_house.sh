@@ -49,6 +49,7 @@ owner 'grpc(pp)?/' "$master_grpc|$client_grpc|$admin_client|$kvbench_grpc"
 owner '(google/protobuf|kvstore/v1)/' \
   "$master_grpc|$client_grpc|$admin_client|$kvbench_grpc|proto/codec[a-z_]*\.(h|cc)"
 owner 'absl/' 'src/client/manifest\.h'
+owner 'infiniband/' 'src/transfer/rdma/verbs\.h'
 owner 'xxhash' 'src/client/checksum\.cc'
 owner 'yaml-cpp/' '(src/master/config|tools/node_config)\.cc'
 owner 'prometheus/' 'src/master/metrics(_families)?\.(h|cc)'

@@ -55,6 +55,7 @@ TEST(WaysTest, AreNamedWithCommasBetween) {
   EXPECT_THAT(*ParseWays("all"), ElementsAre());
   EXPECT_THAT(*ParseWays("tcp"), ElementsAre(Way::kTcp));
   EXPECT_THAT(*ParseWays("shm,local,tcp"), ElementsAre(Way::kShm, Way::kLocal, Way::kTcp));
+  EXPECT_THAT(*ParseWays("rdma,tcp"), ElementsAre(Way::kRdma, Way::kTcp));
   for (const char* bad : {"", ",", "tcp,", "tcp,tcp", "tcp, shm", "TCP", "automatic", "all,tcp"}) {
     EXPECT_EQ(ParseWays(bad).status().code(), StatusCode::kInvalidArgument) << bad;
   }

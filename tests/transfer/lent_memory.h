@@ -13,7 +13,8 @@ namespace kvstore::transfer {
 
 using Bytes = std::vector<unsigned char>;
 
-// What a test lends: whole granules of ordinary memory, or of shared memory where that is the way.
+// What a test lends: whole granules of ordinary memory, or of shared memory where the way asks its
+// words.
 // Thread-compatible; not moved while it is registered.
 class LentMemory {
  public:
@@ -22,7 +23,7 @@ class LentMemory {
   // Begins with `bytes`; zeros fill it up.
   LentMemory(Way way, const Bytes& bytes)
       : size_((bytes.size() + kGranule - 1) / kGranule * kGranule) {
-    if (way == Way::kShm) {
+    if (way == Way::kShm || way == Way::kRdma) {
       shared_.emplace(SharedMemory::Create(size_, kGranule).value());
     } else {
       own_.resize(size_);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <list>
 #include <memory>
@@ -15,13 +16,14 @@
 
 #include "kvstore/transfer.h"
 #include "transfer/engine.h"
+#include "transfer/fake_verbs.h"
 #include "transfer/lent_memory.h"
 #include "transfer/test_guard.h"
 
 namespace kvstore::transfer {
 namespace {
 
-constexpr Way kWays[] = {Way::kLocal, Way::kShm, Way::kTcp};
+constexpr Way kWays[] = {Way::kLocal, Way::kShm, Way::kTcp, Way::kRdma};
 
 TimePoint In(Duration duration) { return BootClock::now() + duration; }
 TimePoint Soon() { return In(std::chrono::seconds(20)); }
@@ -46,6 +48,7 @@ class TransportContract : public testing::TestWithParam<Way> {
     EngineOptions options;
     options.ways = {GetParam()};
     options.tcp_stall_timeout = std::chrono::seconds(5);
+    if (GetParam() == Way::kRdma && !RealVerbs()) FakeFabric::SetUp({{}});
     client_ = Make(options);
     if (GetParam() == Way::kLocal) {
       holder_ = client_.get();
@@ -56,10 +59,14 @@ class TransportContract : public testing::TestWithParam<Way> {
     peer_ = *client_->Open(holder_->Descriptor());
   }
 
+  // In the step rdma of tests/run_tests, on a machine that has devices.
+  static bool RealVerbs() { return std::getenv("KVSTORE_TEST_REAL_VERBS") != nullptr; }
+
   std::unique_ptr<Engine> Make(const EngineOptions& options) {
     TransferGuards guards;
     guards.at_step = [this](ShmStep step) { DriveGuard(step); };
-    Result<std::unique_ptr<Engine>> engine = CreateEngine(options, guards);
+    Result<std::unique_ptr<Engine>> engine =
+        CreateEngine(options, guards, RealVerbs() ? nullptr : &FakeFabric::verbs());
     EXPECT_TRUE(engine.ok()) << engine.status();
     return *std::move(engine);
   }

@@ -16,7 +16,7 @@ using text::Align;
 using text::FormatDuration;
 using text::Table;
 
-const std::array<std::string, 3> kWays = {"local", "shm", "tcp"};
+const std::array<std::string, 4> kWays = {"local", "shm", "tcp", "rdma"};
 constexpr double kNearlyAll = 95;  // per cent of the bytes
 
 std::string Fixed(double number, int digits) {

@@ -35,7 +35,7 @@ Duration TimedCall::End() {
 Report TotalsOf(const Client& client, const BusyTime& busy) {
   Report totals{.what = "totals", .numbers = {}, .problem = ""};
   for (const transfer::Way way :
-       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp}) {
+       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp, transfer::Way::kRdma}) {
     const transfer::WayCounters counters = client.counters(way);
     const std::string name(transfer::WayName(way));
     totals.numbers[name + "_put"] = counters.bytes_written;

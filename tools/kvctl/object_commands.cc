@@ -28,7 +28,7 @@ void TellWays(const Invocation& invocation, const Client& client) {
   if (!invocation.line.Has("verbose")) return;
   std::string moved;
   for (const transfer::Way way :
-       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp}) {
+       {transfer::Way::kLocal, transfer::Way::kShm, transfer::Way::kTcp, transfer::Way::kRdma}) {
     const transfer::WayCounters counters = client.counters(way);
     if (counters.copies_done == 0) continue;
     moved += FormatBytes(counters.bytes_read + counters.bytes_written) + " by " +

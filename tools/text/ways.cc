@@ -9,11 +9,12 @@ namespace {
 using transfer::Way;
 
 Result<Way> ParseWay(std::string_view name) {
-  for (const Way way : {Way::kLocal, Way::kShm, Way::kTcp}) {
+  for (const Way way : {Way::kLocal, Way::kShm, Way::kTcp, Way::kRdma}) {
     if (name == transfer::WayName(way)) return way;
   }
   return InvalidArgumentError("'" + std::string(name) +
-                              "' is no way: write all, or some of local, shm and tcp with commas");
+                              "' is no way: write all, or some of local, shm, rdma and tcp with "
+                              "commas");
 }
 
 }  // namespace

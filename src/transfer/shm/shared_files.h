@@ -24,6 +24,9 @@ class SharedFiles {
     return static_cast<Word*>(memory_.words_)[memory_.size_ / memory_.granule_];
   }
 
+  // From now on GiveBack leaves the pages where they are.
+  static void KeepPages(const SharedMemory& memory) { memory.keeps_pages_ = true; }
+
   const SharedMemory& memory() const { return memory_; }
 
  private:

@@ -43,6 +43,7 @@ class Connection final : public Lane {
                                                      const ConnectionTimeouts& timeouts,
                                                      Patience& patience);
 
+  Way way() const override { return Way::kTcp; }
   uint64_t id() const override { return id_; }
   bool IsSpent() const override;
   bool WasAnswered() const override { return answered_; }

@@ -43,8 +43,8 @@ ServedConnection::ServedConnection(Socket socket, PathTable& paths, Registry& re
 void ServedConnection::Run() {
   const Status end = Serve();
   if (end.code() == StatusCode::kInvalidArgument) ++totals_.bad_connections;
-  side_.reset();
   socket_.Shutdown();
+  side_.reset();  // after that, so that its peer knows why nothing comes through any more
 }
 
 void ServedConnection::Cut() {

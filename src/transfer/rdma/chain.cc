@@ -1,0 +1,63 @@
+#include "transfer/rdma/chain.h"
+
+#include <algorithm>
+
+namespace kvstore::transfer {
+
+Chain::Chain(size_t max_requests, size_t max_pieces) : max_pieces_(max_pieces) {
+  requests_.reserve(max_requests);
+  pieces_.reserve(max_requests);
+  first_piece_.reserve(max_requests);
+}
+
+void Chain::Clear() {
+  requests_.clear();
+  pieces_.clear();
+  first_piece_.clear();
+  next_remote_ = 0;
+}
+
+void Chain::Add(Access access, const RegisteredMemory& local, uint64_t local_offset,
+                const RemoteMemory& remote, uint64_t remote_offset, uint64_t length) {
+  const ibv_wr_opcode opcode = access == Access::kRead ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE;
+  while (length > 0) {
+    // Neither end may cross from one part of its registration to the next.
+    const uint64_t step = std::min({length, local.part_bytes() - local_offset % local.part_bytes(),
+                                    remote.part_bytes - remote_offset % remote.part_bytes});
+    const uint32_t key = remote.keys[remote_offset / remote.part_bytes];
+    const uint64_t address = remote.origin + remote_offset;
+    const bool joins = !requests_.empty() && requests_.back().opcode == opcode &&
+                       requests_.back().wr.rdma.rkey == key && next_remote_ == address &&
+                       pieces_.size() - first_piece_.back() < max_pieces_;
+    if (!joins) {
+      ibv_send_wr& request = requests_.emplace_back();
+      request = {};
+      request.opcode = opcode;
+      request.wr.rdma.remote_addr = address;
+      request.wr.rdma.rkey = key;
+      first_piece_.push_back(pieces_.size());
+    }
+    pieces_.push_back({.addr = local.origin() + local_offset,
+                       .length = static_cast<uint32_t>(step),
+                       .lkey = local.local_key(local_offset)});
+    next_remote_ = address + step;
+    local_offset += step;
+    remote_offset += step;
+    length -= step;
+  }
+}
+
+ibv_send_wr* Chain::Link(uint64_t number) {
+  for (size_t i = 0; i < requests_.size(); ++i) {
+    const bool last = i + 1 == requests_.size();
+    const size_t end = last ? pieces_.size() : first_piece_[i + 1];
+    requests_[i].wr_id = number;
+    requests_[i].sg_list = pieces_.data() + first_piece_[i];
+    requests_[i].num_sge = static_cast<int>(end - first_piece_[i]);
+    requests_[i].next = last ? nullptr : &requests_[i + 1];
+    requests_[i].send_flags = last ? IBV_SEND_SIGNALED : 0;
+  }
+  return requests_.data();
+}
+
+}  // namespace kvstore::transfer

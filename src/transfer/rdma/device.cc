@@ -1,0 +1,161 @@
+#include "transfer/rdma/device.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+namespace kvstore::transfer {
+namespace {
+
+constexpr size_t kMaxGids = 256;
+
+bool IsIpv4Mapped(const Gid& gid) {
+  return std::all_of(gid.begin(), gid.begin() + 10, [](uint8_t b) { return b == 0; }) &&
+         gid[10] == 0xff && gid[11] == 0xff;
+}
+
+Gid ToGid(const union ibv_gid& raw) {
+  Gid gid;
+  std::memcpy(gid.data(), raw.raw, gid.size());
+  return gid;
+}
+
+// Lower is better; the lowest index of the best wins.
+int Rank(const ibv_gid_entry& entry) {
+  const bool v2 = entry.gid_type == IBV_GID_TYPE_ROCE_V2;
+  if (v2) return IsIpv4Mapped(ToGid(entry.gid)) ? 0 : 1;
+  return entry.gid_type == IBV_GID_TYPE_IB ? 2 : 3;
+}
+
+std::string PortStateRemedy(ibv_port_state state) {
+  return state == IBV_PORT_DOWN
+             ? "is down; check its cable, and that its network interface is up"
+             : "is not active yet (state " + std::to_string(static_cast<int>(state)) +
+                   "); on InfiniBand, is a subnet manager running?";
+}
+
+}  // namespace
+
+std::string GidText(const Gid& gid) {
+  std::string text;
+  for (size_t i = 0; i < gid.size(); i += 2) {
+    char part[8];
+    std::snprintf(part, sizeof(part), "%s%02x%02x", i == 0 ? "" : ":", gid[i], gid[i + 1]);
+    text += part;
+  }
+  return text;
+}
+
+Place FindPlace(const std::string& ibdev_path) {
+  Place place;
+  std::array<char, PATH_MAX> real;
+  if (realpath((ibdev_path + "/device").c_str(), real.data()) == nullptr) return place;
+  place.pci_path = real.data();
+  std::ifstream file(place.pci_path + "/numa_node");
+  int node = -1;
+  if (file >> node) place.numa_node = node;
+  return place;
+}
+
+RdmaDevice::RdmaDevice(const Verbs& verbs, ibv_device* device)
+    : verbs_(verbs),
+      name_(device->name),
+      place_(FindPlace(device->ibdev_path)),
+      context_(verbs.open_device(device)) {}
+
+RdmaDevice::~RdmaDevice() {
+  if (pd_ != nullptr) verbs_.dealloc_pd(pd_);
+  if (context_ != nullptr) verbs_.close_device(context_);
+}
+
+Result<std::shared_ptr<RdmaDevice>> RdmaDevice::Open(const Verbs& verbs, ibv_device* device,
+                                                     int gid_index) {
+  std::shared_ptr<RdmaDevice> opened(new RdmaDevice(verbs, device));
+  const Status prepared = opened->Prepare(gid_index);
+  if (!prepared.ok()) return UnavailableError(opened->name_ + " " + prepared.message());
+  return opened;
+}
+
+Status RdmaDevice::Prepare(int gid_index) {
+  if (context_ == nullptr) {
+    return UnavailableError(std::string("can't be opened (") + std::strerror(errno) +
+                            "); may this user open /dev/infiniband/uverbs*?");
+  }
+  if (verbs_.query_device(context_, &limits_) != 0 ||
+      verbs_.query_port(context_, kPort, &port_) != 0) {
+    return UnavailableError("doesn't answer");
+  }
+  if (port_.state != IBV_PORT_ACTIVE) return UnavailableError(PortStateRemedy(port_.state));
+  KVSTORE_RETURN_IF_ERROR(ChooseGid(gid_index));
+  pd_ = verbs_.alloc_pd(context_);
+  if (pd_ != nullptr) return Status::Ok();
+  return UnavailableError(std::string("has no protection domain left (") + std::strerror(errno) +
+                          ")");
+}
+
+Status RdmaDevice::ChooseGid(int gid_index) {
+  std::vector<ibv_gid_entry> entries(kMaxGids);
+  const ssize_t count =
+      verbs_.query_gid_table(context_, entries.data(), entries.size(), 0, sizeof(ibv_gid_entry));
+  entries.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+  std::erase_if(entries, [&](const ibv_gid_entry& entry) {
+    return entry.port_num != kPort ||
+           (gid_index >= 0 && entry.gid_index != static_cast<uint32_t>(gid_index));
+  });
+  const auto best = std::min_element(
+      entries.begin(), entries.end(), [](const ibv_gid_entry& a, const ibv_gid_entry& b) {
+        return std::pair(Rank(a), a.gid_index) < std::pair(Rank(b), b.gid_index);
+      });
+  if (best == entries.end()) {
+    return UnavailableError(gid_index >= 0 ? "has no GID of index " + std::to_string(gid_index)
+                                           : "has no GID; give its network interface an address");
+  }
+  gid_ = ToGid(best->gid);
+  gid_index_ = static_cast<uint8_t>(best->gid_index);
+  return Status::Ok();
+}
+
+Result<RdmaDevices> OpenDevices(const Verbs& verbs, const std::vector<std::string>& names,
+                                int gid_index) {
+  int count = 0;
+  ibv_device** const list = verbs.get_device_list(&count);
+  if (list == nullptr || count == 0) {
+    if (list != nullptr) verbs.free_device_list(list);
+    return FailedPreconditionError(
+        "this machine has no RDMA device (ibv_devices lists none); is the NIC's driver loaded?");
+  }
+  std::vector<std::string> wanted = names;
+  if (wanted.empty()) {
+    for (int i = 0; i < count; ++i) wanted.emplace_back(list[i]->name);
+  }
+  RdmaDevices devices;
+  for (const std::string& name : wanted) {
+    ibv_device** const end = list + count;
+    ibv_device** const found =
+        std::find_if(list, end, [&](const ibv_device* device) { return device->name == name; });
+    if (found == end) {
+      devices.problems.push_back("there is no RDMA device " + name);
+      continue;
+    }
+    Result<std::shared_ptr<RdmaDevice>> device = RdmaDevice::Open(verbs, *found, gid_index);
+    if (device.ok()) {
+      devices.usable.push_back(*std::move(device));
+    } else {
+      devices.problems.push_back(device.status().message());
+    }
+  }
+  verbs.free_device_list(list);
+  if (!devices.usable.empty()) return devices;
+  std::string why = "no RDMA device can be used";
+  for (const std::string& problem : devices.problems) why += "; " + problem;
+  return FailedPreconditionError(why);
+}
+
+}  // namespace kvstore::transfer

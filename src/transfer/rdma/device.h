@@ -1,0 +1,79 @@
+#ifndef KVSTORE_SRC_TRANSFER_RDMA_DEVICE_H_
+#define KVSTORE_SRC_TRANSFER_RDMA_DEVICE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kvstore/result.h"
+#include "transfer/rdma/verbs.h"
+
+namespace kvstore::transfer {
+
+inline constexpr uint8_t kPort = 1;
+
+using Gid = std::array<uint8_t, 16>;
+// As ibv_devinfo prints it.
+std::string GidText(const Gid& gid);
+
+// Where a device is in the machine, by what the kernel tells under /sys. Virtual devices have
+// neither.
+struct Place {
+  int numa_node = -1;    // -1: unknown
+  std::string pci_path;  // of bridges, then the device; empty: unknown
+};
+// `ibdev_path`: the device's folder of class infiniband.
+Place FindPlace(const std::string& ibdev_path);
+
+// One RDMA device: opened, its port active, one of its addresses chosen. Thread-safe.
+class RdmaDevice {
+ public:
+  // `gid_index` negative: the first RoCE v2 address of an IPv4 network, else the first of RoCE v2,
+  // else (InfiniBand) the first. unavailable: it can't be used, and why.
+  static Result<std::shared_ptr<RdmaDevice>> Open(const Verbs& verbs, ibv_device* device,
+                                                  int gid_index);
+  ~RdmaDevice();
+
+  const Verbs& verbs() const { return verbs_; }
+  const std::string& name() const { return name_; }
+  const Place& place() const { return place_; }
+  ibv_context* context() const { return context_; }
+  ibv_pd* pd() const { return pd_; }
+  const ibv_device_attr& limits() const { return limits_; }
+  const ibv_port_attr& port() const { return port_; }
+  const Gid& gid() const { return gid_; }
+  uint8_t gid_index() const { return gid_index_; }
+  bool is_ethernet() const { return port_.link_layer == IBV_LINK_LAYER_ETHERNET; }
+
+ private:
+  RdmaDevice(const Verbs& verbs, ibv_device* device);
+  Status Prepare(int gid_index);
+  Status ChooseGid(int gid_index);
+
+  const Verbs& verbs_;
+  const std::string name_;
+  const Place place_;
+  ibv_context* context_ = nullptr;
+  ibv_pd* pd_ = nullptr;
+  ibv_device_attr limits_{};
+  ibv_port_attr port_{};
+  Gid gid_{};
+  uint8_t gid_index_ = 0;
+};
+
+struct RdmaDevices {
+  std::vector<std::shared_ptr<RdmaDevice>> usable;  // in the order in which they were named
+  std::vector<std::string> problems;                // of those that are not
+};
+
+// The devices of these names; none named: all. failed_precondition: none can be used; the message
+// says why, device by device.
+Result<RdmaDevices> OpenDevices(const Verbs& verbs, const std::vector<std::string>& names,
+                                int gid_index);
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_RDMA_DEVICE_H_

@@ -1,0 +1,51 @@
+#include "transfer/rdma/rdma.h"
+
+#include <utility>
+
+#include "transfer/rdma/device.h"
+#include "transfer/rdma/rdma_transport.h"
+#include "transfer/rdma/regions.h"
+#include "transfer/rdma/session.h"
+#include "transfer/rdma/verbs.h"
+
+namespace kvstore::transfer {
+namespace {
+
+class VerbsRdma final : public Rdma {
+ public:
+  explicit VerbsRdma(std::vector<std::shared_ptr<RdmaDevice>> devices)
+      : regions_(std::move(devices)) {}
+
+  std::vector<std::string> device_names() const override {
+    std::vector<std::string> names;
+    for (const auto& device : regions_.devices()) names.push_back(device->name());
+    return names;
+  }
+  Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) override {
+    return regions_.Add(id, base, size, options);
+  }
+  void Remove(RegionId id) override { regions_.Remove(id); }
+  std::unique_ptr<Transport> NewTransport(const RdmaClientOptions& options) override {
+    return std::make_unique<RdmaTransport>(regions_, options);
+  }
+  std::unique_ptr<SideService> NewSession(Registry& registry,
+                                          const TransferGuards& guards) override {
+    return std::make_unique<RdmaSession>(regions_, registry, guards);
+  }
+
+ private:
+  RdmaRegions regions_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const Verbs* verbs) {
+  if (verbs == nullptr) {
+    KVSTORE_ASSIGN_OR_RETURN(verbs, SystemVerbs());
+  }
+  KVSTORE_ASSIGN_OR_RETURN(RdmaDevices devices,
+                           OpenDevices(*verbs, options.rdma_devices, options.rdma_gid_index));
+  return std::unique_ptr<Rdma>(std::make_unique<VerbsRdma>(std::move(devices.usable)));
+}
+
+}  // namespace kvstore::transfer

@@ -1,0 +1,160 @@
+#include "transfer/rdma/rdma_transport.h"
+
+#include <utility>
+#include <vector>
+
+namespace kvstore::transfer {
+namespace {
+
+// As long as a caller of Reaches may wait.
+class UntilDeadline final : public Patience {
+ public:
+  UntilDeadline(const Target& target, TimePoint deadline) : target_(target), deadline_(deadline) {}
+
+  Status Ended() override {
+    if (*target_.closed) return UnavailableError("the peer was closed at this end");
+    if (BootClock::now() < deadline_) return Status::Ok();
+    return DeadlineExceededError("no time left to ask the peer");
+  }
+  void Heard(uint64_t) override {}
+
+ private:
+  const Target& target_;
+  const TimePoint deadline_;
+};
+
+Status Told(const Status& status) { return Status(status.code(), "rdma: " + status.message()); }
+
+}  // namespace
+
+// A lane that its device's health knows of.
+class RdmaTransport::CountedLane final : public Lane {
+ public:
+  CountedLane(std::unique_ptr<RdmaLane> lane, const Incarnation& holder, PathHealth& health)
+      : lane_(std::move(lane)), holder_(holder), health_(health) {
+    health_.NoteOpened(holder_, lane_->device());
+  }
+  ~CountedLane() override { health_.NoteClosed(lane_->device()); }
+
+  RdmaLane& lane() { return *lane_; }
+  Way way() const override { return Way::kRdma; }
+  uint64_t id() const override { return lane_->id(); }
+  bool IsSpent() const override { return lane_->IsSpent(); }
+  bool WasAnswered() const override { return lane_->WasAnswered(); }
+  Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
+    Status status = lane_->Carry(job, patience, stranded);
+    if (lane_->path_failed()) {
+      health_.NoteFailed(holder_, lane_->device(), BootClock::now());
+    }
+    return status;
+  }
+
+ private:
+  const std::unique_ptr<RdmaLane> lane_;
+  const Incarnation holder_;
+  PathHealth& health_;
+};
+
+RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& options)
+    : LaneTransport(options.lanes),
+      options_(options),
+      regions_(regions),
+      staging_(regions.devices()),
+      health_(regions.devices().size()) {}
+
+RdmaTransport::~RdmaTransport() {
+  End();
+  MutexLock lock(mu_);
+  spare_.clear();
+}
+
+Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, TimePoint deadline) {
+  const PeerDescriptor& holder = *target.descriptor;
+  if (!holder.rdma) {
+    return FailedPreconditionError(
+        "rdma needs a peer that has RDMA devices, and this one has none");
+  }
+  {
+    MutexLock lock(mu_);
+    if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
+    if (reached_.contains({target.peer, region})) {
+      if (!health_.Candidates(holder.incarnation, BootClock::now()).empty()) return Status::Ok();
+      return UnavailableError("rdma: all devices have failed to reach this peer a moment ago");
+    }
+  }
+  UntilDeadline patience(target, deadline);
+  std::unique_ptr<CountedLane> lane = TakeSpare(holder.incarnation);
+  if (lane == nullptr) {
+    Result<std::unique_ptr<CountedLane>> opened = OpenRdma(holder, patience);
+    if (!opened.ok()) return Told(opened.status());
+    lane = *std::move(opened);
+  }
+  const Result<const RegionAnswer*> found = lane->lane().FindRegion(region, patience);
+  if (!found.ok() && found.status().code() != StatusCode::kNotFound) return Told(found.status());
+  MutexLock lock(mu_);
+  if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
+  spare_[holder.incarnation] = std::move(lane);
+  if (!found.ok()) return Told(found.status());
+  reached_.insert({target.peer, region});
+  return Status::Ok();
+}
+
+std::unique_ptr<RdmaTransport::CountedLane> RdmaTransport::TakeSpare(const Incarnation& holder) {
+  MutexLock lock(mu_);
+  const auto found = spare_.find(holder);
+  if (found == spare_.end()) return nullptr;
+  std::unique_ptr<CountedLane> lane = std::move(found->second);
+  spare_.erase(found);
+  return lane->IsSpent() ? nullptr : std::move(lane);
+}
+
+void RdmaTransport::Close(PeerId peer) {
+  {
+    MutexLock lock(mu_);
+    reached_.erase(reached_.lower_bound({peer, 0}), reached_.lower_bound({peer + 1, 0}));
+  }
+  LaneTransport::Close(peer);
+}
+
+Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
+    const PeerDescriptor& holder, Patience& patience) {
+  Status error = UnavailableError("all devices have failed to reach this peer a moment ago");
+  for (const size_t device : health_.Candidates(holder.incarnation, BootClock::now())) {
+    KVSTORE_RETURN_IF_ERROR(patience.Ended());
+    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                             Connection::OpenAny(holder, options_.timeouts, patience));
+    const RdmaEnds ends{.regions = regions_,
+                        .staging = staging_,
+                        .guards = options_.lanes.guards,
+                        .stall = options_.timeouts.stall};
+    Result<std::unique_ptr<RdmaLane>> lane =
+        RdmaLane::Open(ends, device, std::move(connection), patience);
+    if (lane.ok()) {
+      return std::make_unique<CountedLane>(*std::move(lane), holder.incarnation, health_);
+    }
+    error = lane.status();
+    if (patience.Ended().ok()) health_.NoteFailed(holder.incarnation, device, BootClock::now());
+  }
+  return error;
+}
+
+Result<std::unique_ptr<Lane>> RdmaTransport::Open(const PeerDescriptor& holder,
+                                                  Patience& patience) {
+  if (std::unique_ptr<CountedLane> spare = TakeSpare(holder.incarnation)) {
+    return std::unique_ptr<Lane>(std::move(spare));
+  }
+  Result<std::unique_ptr<CountedLane>> opened = OpenRdma(holder, patience);
+  if (opened.ok()) return std::unique_ptr<Lane>(*std::move(opened));
+  if (!options_.tcp_allowed) return opened.status();
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                           Connection::OpenAny(holder, options_.timeouts, patience));
+  return std::unique_ptr<Lane>(std::move(connection));
+}
+
+Status RdmaTransport::Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) {
+  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                           Connection::OpenAny(holder, options_.timeouts, patience));
+  return connection->CutPath(lane_id, patience);
+}
+
+}  // namespace kvstore::transfer

@@ -1,0 +1,62 @@
+#ifndef KVSTORE_SRC_TRANSFER_RDMA_RDMA_TRANSPORT_H_
+#define KVSTORE_SRC_TRANSFER_RDMA_RDMA_TRANSPORT_H_
+
+// One-sided reads and writes over RDMA (docs/decisions/0007-rdma.md), of which the engine knows
+// `rdma` only. The holder's end is a
+// `session` per lane, asked over a TCP connection, and the `regions` that devices know. The
+// client's end is this file, whose lanes are `rdma_lane`s: `queue_pair`s, over which `chain`s of
+// requests are posted, and `staging` for memory that no device knows. What is said stands in
+// `frame`; `verbs` is the library underneath, `device` one NIC, `memory` what it may touch.
+
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "thread_annotations.h"
+#include "transfer/lane_transport.h"
+#include "transfer/rdma/path_health.h"
+#include "transfer/rdma/rdma.h"
+#include "transfer/rdma/rdma_lane.h"
+#include "transfer/rdma/regions.h"
+#include "transfer/rdma/staging.h"
+#include "transfer/tcp/connection.h"
+
+namespace kvstore::transfer {
+
+// Reaches peers that have RDMA devices. A lane that no device can make is one of TCP, so that a
+// copy which has begun here ends within its deadline; it tells so. Thread-safe.
+class RdmaTransport final : public LaneTransport {
+ public:
+  // `regions` outlives the transport, and has devices.
+  RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& options);
+  ~RdmaTransport() override;
+
+  Way way() const override { return Way::kRdma; }
+  Status Reaches(const Target& target, RegionId region, Access access, TimePoint deadline) override;
+  void Close(PeerId peer) override;
+
+ private:
+  class CountedLane;
+
+  Result<std::unique_ptr<Lane>> Open(const PeerDescriptor& holder, Patience& patience) override;
+  Status Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) override;
+  // Over the first device that leads there. unavailable: none does.
+  Result<std::unique_ptr<CountedLane>> OpenRdma(const PeerDescriptor& holder, Patience& patience);
+  // One that Reaches has left.
+  std::unique_ptr<CountedLane> TakeSpare(const Incarnation& holder) EXCLUDES(mu_);
+
+  const RdmaClientOptions options_;
+  RdmaRegions& regions_;
+  StagingPool staging_;
+  PathHealth health_;
+
+  Mutex mu_;
+  std::set<std::pair<PeerId, RegionId>> reached_ GUARDED_BY(mu_);
+  // Lanes over which was only asked, for the copies that are about to come.
+  std::map<Incarnation, std::unique_ptr<CountedLane>> spare_ GUARDED_BY(mu_);
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_RDMA_RDMA_TRANSPORT_H_

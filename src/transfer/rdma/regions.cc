@@ -1,0 +1,103 @@
+#include "transfer/rdma/regions.h"
+
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "transfer/shm/shared_files.h"
+
+namespace kvstore::transfer {
+namespace {
+
+RemoteMemory Describe(const RegisteredMemory& memory, uint64_t size) {
+  return {.size = size,
+          .origin = memory.origin(),
+          .part_bytes = memory.part_bytes(),
+          .keys = memory.remote_keys()};
+}
+
+}  // namespace
+
+RdmaRegions::RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint64_t part_bytes)
+    : devices_(std::move(devices)), part_bytes_(part_bytes) {}
+
+Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) {
+  auto region = std::make_unique<Region>();
+  region->base = static_cast<std::byte*>(base);
+  region->size = size;
+  region->remote = options.remote;
+  region->guarded = options.guard != nullptr;
+  const MemoryUse use = options.remote ? MemoryUse::kRemoteWrite : MemoryUse::kLocal;
+  for (const std::shared_ptr<RdmaDevice>& device : devices_) {
+    KVSTORE_ASSIGN_OR_RETURN(
+        std::unique_ptr<RegisteredMemory> memory,
+        RegisteredMemory::Create(device, region->base, size, use, part_bytes_));
+    region->memory.push_back(std::move(memory));
+    if (options.shared == nullptr) continue;
+    const std::span<Word> words = options.shared->words();
+    region->granule = options.shared->granule();
+    KVSTORE_ASSIGN_OR_RETURN(
+        std::unique_ptr<RegisteredMemory> readable,
+        RegisteredMemory::Create(device, reinterpret_cast<std::byte*>(words.data()),
+                                 words.size_bytes(), MemoryUse::kRemoteRead, part_bytes_));
+    region->words.push_back(std::move(readable));
+  }
+  // Devices go on using the pages that they know, so these may not be exchanged.
+  if (options.shared != nullptr) SharedFiles::KeepPages(*options.shared);
+  MutexLock lock(mu_);
+  by_begin_[reinterpret_cast<uintptr_t>(base)] = region.get();
+  regions_[id] = std::move(region);
+  return Status::Ok();
+}
+
+void RdmaRegions::Remove(RegionId id) {
+  std::unique_ptr<Region> region;  // unregistered without the lock
+  MutexLock lock(mu_);
+  const auto found = regions_.find(id);
+  if (found == regions_.end()) return;
+  by_begin_.erase(reinterpret_cast<uintptr_t>(found->second->base));
+  while (found->second->uses > 0) use_ended_.Wait(mu_);
+  region = std::move(found->second);
+  regions_.erase(found);
+}
+
+Result<RegionAnswer> RdmaRegions::Find(RegionId id, size_t device) const {
+  MutexLock lock(mu_);
+  const auto found = regions_.find(id);
+  if (found == regions_.end() || !found->second->remote) {
+    return NotFoundError("region " + std::to_string(id) + " isn't open to peers over RDMA");
+  }
+  const Region& region = *found->second;
+  if (region.guarded && region.words.empty()) {
+    return FailedPreconditionError("region " + std::to_string(id) +
+                                   " is guarded and has no words that a peer could read");
+  }
+  if (device >= region.memory.size()) {
+    return NotFoundError("this peer has no RDMA device " + std::to_string(device));
+  }
+  RegionAnswer answer;
+  answer.memory = Describe(*region.memory[device], region.size);
+  answer.guarded = region.guarded;
+  if (!region.words.empty()) {
+    answer.granule = region.granule;
+    answer.words = Describe(*region.words[device], region.size / region.granule * sizeof(uint64_t));
+  }
+  return answer;
+}
+
+std::shared_ptr<const RdmaRegions::Region> RdmaRegions::FindLocal(const void* data, uint64_t size) {
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  MutexLock lock(mu_);
+  auto found = by_begin_.upper_bound(begin);
+  if (found == by_begin_.begin()) return nullptr;
+  Region* const region = std::prev(found)->second;
+  const uint64_t offset = begin - reinterpret_cast<uintptr_t>(region->base);
+  if (offset > region->size || size > region->size - offset) return nullptr;
+  ++region->uses;
+  return std::shared_ptr<const Region>(region, [this](Region* used) {
+    MutexLock inner(mu_);
+    if (--used->uses == 0) use_ended_.NotifyAll();
+  });
+}
+
+}  // namespace kvstore::transfer

@@ -1,0 +1,62 @@
+#ifndef KVSTORE_SRC_TRANSFER_RDMA_REGIONS_H_
+#define KVSTORE_SRC_TRANSFER_RDMA_REGIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kvstore/result.h"
+#include "kvstore/transfer.h"
+#include "thread_annotations.h"
+#include "transfer/rdma/device.h"
+#include "transfer/rdma/frame.h"
+#include "transfer/rdma/memory.h"
+
+namespace kvstore::transfer {
+
+// The regions of this process as the devices know them: for peers to reach, and for its own copies
+// to begin and end in without another copy. Thread-safe.
+class RdmaRegions {
+ public:
+  struct Region {
+    std::byte* base = nullptr;
+    uint64_t size = 0;
+    std::vector<std::unique_ptr<RegisteredMemory>> memory;  // one for each device
+    std::vector<std::unique_ptr<RegisteredMemory>> words;   // likewise; empty: it has none
+    uint64_t granule = 0;
+    bool remote = false;
+    bool guarded = false;
+    uint64_t uses = 0;  // by copies of our own; guarded by the mutex of all
+  };
+
+  // `part_bytes`: see RegisteredMemory::Create.
+  explicit RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint64_t part_bytes = 0);
+
+  const std::vector<std::shared_ptr<RdmaDevice>>& devices() const { return devices_; }
+
+  // Pins all of the region's pages, and those of its words, which peers can only read.
+  Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options);
+  // Waits for copies of our own that use it. When it returns no peer can reach it any more.
+  void Remove(RegionId id) EXCLUDES(mu_);
+
+  // For a peer that reaches us over that device. not_found; failed_precondition: it is guarded, and
+  // has no words that a peer could read.
+  Result<RegionAnswer> Find(RegionId id, size_t device) const;
+  // The region in which all of that memory lies, which stays while the pointer lives; null: none.
+  std::shared_ptr<const Region> FindLocal(const void* data, uint64_t size);
+
+ private:
+  const std::vector<std::shared_ptr<RdmaDevice>> devices_;
+  const uint64_t part_bytes_;
+  mutable Mutex mu_;
+  CondVar use_ended_;
+  std::map<RegionId, std::unique_ptr<Region>> regions_ GUARDED_BY(mu_);
+  std::map<uintptr_t, Region*> by_begin_ GUARDED_BY(mu_);  // of regions_
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_RDMA_REGIONS_H_

@@ -1,0 +1,59 @@
+#include "transfer/rdma/staging.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace kvstore::transfer {
+namespace {
+
+constexpr size_t kBytes = StagingBuffer::kDataBytes + StagingBuffer::kWords * sizeof(uint64_t);
+
+}  // namespace
+
+Result<std::unique_ptr<StagingBuffer>> StagingBuffer::Create(
+    const std::vector<std::shared_ptr<RdmaDevice>>& devices) {
+  std::unique_ptr<StagingBuffer> buffer(new StagingBuffer());
+  void* const mapped =
+      mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) {
+    return ResourceExhaustedError("no memory left for a staging buffer of 4 MiB");
+  }
+  buffer->base_ = static_cast<std::byte*>(mapped);
+  // A child would get copies of the pages, or worse, leave the copies to us.
+  (void)madvise(mapped, kBytes, MADV_DONTFORK);
+  for (const std::shared_ptr<RdmaDevice>& device : devices) {
+    KVSTORE_ASSIGN_OR_RETURN(
+        std::unique_ptr<RegisteredMemory> memory,
+        RegisteredMemory::Create(device, buffer->base_, kBytes, MemoryUse::kLocal));
+    buffer->memory_.push_back(std::move(memory));
+  }
+  return buffer;
+}
+
+StagingBuffer::~StagingBuffer() {
+  memory_.clear();
+  if (base_ != nullptr) munmap(base_, kBytes);
+}
+
+StagingPool::StagingPool(std::vector<std::shared_ptr<RdmaDevice>> devices)
+    : devices_(std::move(devices)) {}
+
+Result<std::unique_ptr<StagingBuffer>> StagingPool::Take() {
+  {
+    MutexLock lock(mu_);
+    if (!free_.empty()) {
+      std::unique_ptr<StagingBuffer> buffer = std::move(free_.back());
+      free_.pop_back();
+      return buffer;
+    }
+  }
+  return StagingBuffer::Create(devices_);
+}
+
+void StagingPool::GiveBack(std::unique_ptr<StagingBuffer> buffer) {
+  MutexLock lock(mu_);
+  free_.push_back(std::move(buffer));
+}
+
+}  // namespace kvstore::transfer

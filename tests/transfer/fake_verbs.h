@@ -1,0 +1,50 @@
+#ifndef KVSTORE_TESTS_TRANSFER_FAKE_VERBS_H_
+#define KVSTORE_TESTS_TRANSFER_FAKE_VERBS_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "transfer/rdma/verbs.h"
+
+namespace kvstore::transfer {
+
+// RDMA devices made of this process's memory: requests over connected queue pairs move bytes
+// between registered memories, in the thread that posts them, and are checked as devices check them
+// (keys, bounds, what a queue pair lets its peer do). There is one fabric, on which all of them
+// are; a test sets it up and may make it fail. Thread-safe.
+class FakeFabric {
+ public:
+  struct Device {
+    std::string name{};  // empty: "fake0" and so on
+    ibv_port_state state = IBV_PORT_ACTIVE;
+    uint64_t max_mr_size = uint64_t{1} << 40;
+    bool opens = true;
+  };
+  // What becomes of a request, decided before it moves a byte; IBV_WC_SUCCESS: it goes on.
+  using Fate = std::function<ibv_wc_status(const std::string& device, const ibv_send_wr& request)>;
+
+  // With addresses 203.0.113.1 and up as GID 1.
+  static void SetUp(std::vector<Device> devices);
+  static void SetFate(Fate fate);
+  // 0: registrations succeed; else they fail with that errno.
+  static void FailRegistrations(int error);
+  // WRITEs are completed at once, but their bytes land only with a READ behind them, or when the
+  // test says so.
+  static void DelayWrites(bool delay);
+  static void LandDelayedWrites();
+  static void SetPort(const std::string& device, ibv_port_state state);
+
+  static uint64_t bytes_moved(const std::string& device);
+  static size_t queue_pairs();
+  static size_t registrations();
+  // Where the memory of that key begins; null: there is none.
+  static const void* MemoryOf(uint32_t key);
+
+  static const Verbs& verbs();
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_TESTS_TRANSFER_FAKE_VERBS_H_

@@ -1,0 +1,331 @@
+// RDMA over a fake of the verbs functions: what devices of a test machine can't be brought to do.
+// What works is in transport_contract_test.cc, over this fake and over real verbs.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "transfer/engine.h"
+#include "transfer/fake_verbs.h"
+#include "transfer/lent_memory.h"
+#include "transfer/rdma/chain.h"
+#include "transfer/rdma/device.h"
+#include "transfer/rdma/memory.h"
+#include "transfer/rdma/queue_pair.h"
+#include "transfer/rdma/regions.h"
+#include "transfer/rdma/session.h"
+#include "transfer/test_guard.h"
+
+namespace kvstore::transfer {
+namespace {
+
+using testing::HasSubstr;
+
+TimePoint Soon() { return BootClock::now() + std::chrono::seconds(60); }
+
+// Whether it came true in time; what must come true does so within a step or two.
+template <typename Condition>
+bool Comes(Condition condition, Duration within = std::chrono::seconds(4)) {
+  const TimePoint until = BootClock::now() + within;
+  while (!condition()) {
+    if (BootClock::now() >= until) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+class RdmaTransportTest : public testing::Test {
+ protected:
+  void SetUp() override { FakeFabric::SetUp({{}}); }
+  void TearDown() override { FakeFabric::SetFate(nullptr); }
+
+  void Start(EngineOptions options = {.ways = {Way::kRdma}}, const TransferGuards& guards = {}) {
+    holder_ = CreateEngine(options, guards, &FakeFabric::verbs()).value();
+    client_ = CreateEngine(options, guards, &FakeFabric::verbs()).value();
+  }
+
+  void Lend(size_t size, RegionGuard* guard = nullptr) {
+    memory_.emplace(Way::kRdma, Bytes(size, 1));
+    region_ = holder_
+                  ->Register(memory_->data(), memory_->size(),
+                             {.remote = true, .guard = guard, .shared = memory_->shared()})
+                  .value();
+    peer_ = client_->Open(holder_->Descriptor()).value();
+  }
+
+  Completion Run(Access access, Bytes* bytes, uint64_t birth = 0) {
+    const Piece piece{bytes->data(), bytes->size()};
+    const Copy copy{.access = access,
+                    .peer = peer_,
+                    .region = region_,
+                    .offset = 0,
+                    .pieces = std::span(&piece, 1),
+                    .guard = Guard{.first = 0, .birth = birth}};
+    return client_->Run(std::span(&copy, 1), Soon()).at(0);
+  }
+
+  // In this order: memory outlives the engines.
+  std::optional<LentMemory> memory_;
+  TestGuard guard_;
+  std::unique_ptr<Engine> holder_;
+  std::unique_ptr<Engine> client_;
+  RegionId region_ = 0;
+  PeerId peer_ = 0;
+};
+
+void ExpectDone(const Completion& completion, Way way = Way::kRdma) {
+  EXPECT_EQ(completion.outcome, Outcome::kDone) << completion.status;
+  EXPECT_EQ(completion.way, way);
+}
+
+TEST_F(RdmaTransportTest, WithoutADeviceCopiesGoByTcpAndTheReasonIsTold) {
+  FakeFabric::SetUp({});
+  Start({.ways = {Way::kRdma, Way::kTcp}});
+  Lend(4096);
+  EXPECT_EQ(holder_->reach().rdma.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("no RDMA device"));
+  Bytes bytes(100);
+  ExpectDone(Run(Access::kRead, &bytes), Way::kTcp);
+}
+
+TEST_F(RdmaTransportTest, DevicesThatCannotBeUsedAreNamedWithTheirReason) {
+  FakeFabric::SetUp({{.name = "down", .state = IBV_PORT_DOWN}, {.name = "shut", .opens = false}});
+  Start({.rdma_devices = {"down", "shut", "absent"}});
+  const std::string why = holder_->reach().rdma.message();
+  EXPECT_THAT(why, HasSubstr("down is down"));
+  EXPECT_THAT(why, HasSubstr("shut can't be opened"));
+  EXPECT_THAT(why, HasSubstr("no RDMA device absent"));
+}
+
+TEST_F(RdmaTransportTest, OnlyTheNamedDevicesAreUsed) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start({.ways = {Way::kRdma}, .rdma_devices = {"b"}});
+  EXPECT_EQ(holder_->reach().rdma_devices, std::vector<std::string>{"b"});
+  EXPECT_TRUE(holder_->reach().rdma.ok());
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  EXPECT_EQ(FakeFabric::bytes_moved("a"), 0u);
+  EXPECT_GE(FakeFabric::bytes_moved("b"), bytes.size());
+}
+
+TEST_F(RdmaTransportTest, TheAddressOfAnIpNetworkIsChosenUnlessAnotherIsNamed) {
+  const RdmaDevices devices = OpenDevices(FakeFabric::verbs(), {}, -1).value();
+  EXPECT_EQ(GidText(devices.usable.at(0)->gid()), "0000:0000:0000:0000:0000:ffff:cb00:7101");
+  EXPECT_EQ(devices.usable.at(0)->gid_index(), 1);
+  const RdmaDevices forced = OpenDevices(FakeFabric::verbs(), {}, 0).value();
+  EXPECT_EQ(GidText(forced.usable.at(0)->gid()), "fe80:0000:0000:0000:0000:0000:0000:0000");
+  const Result<RdmaDevices> none = OpenDevices(FakeFabric::verbs(), {}, 7);
+  EXPECT_THAT(none.status().message(), HasSubstr("no GID of index 7"));
+}
+
+TEST_F(RdmaTransportTest, LargeRegionsAreRegisteredInPartsThatCopiesCross) {
+  FakeFabric::SetUp({{.max_mr_size = 2 << 20}});
+  Start();
+  Lend(9 << 20);
+  EXPECT_GE(FakeFabric::registrations(), 5u);
+  Bytes written(9 << 20);
+  for (size_t i = 0; i < written.size(); ++i) written[i] = static_cast<unsigned char>(i % 251);
+  ExpectDone(Run(Access::kWrite, &written));
+  Bytes read(9 << 20);
+  ExpectDone(Run(Access::kRead, &read));
+  EXPECT_TRUE(read == written);
+}
+
+TEST_F(RdmaTransportTest, MemoryThatCannotBeRegisteredIsReachedByTcpAndTheReasonIsTold) {
+  Start({.ways = {Way::kRdma, Way::kTcp}});
+  FakeFabric::FailRegistrations(ENOMEM);
+  Lend(1 << 20);
+  EXPECT_EQ(holder_->reach().rdma.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("can't register 1048576 bytes"));
+  FakeFabric::FailRegistrations(0);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes), Way::kTcp);
+}
+
+TEST_F(RdmaTransportTest, WithoutAnotherWayMemoryThatCannotBeRegisteredIsRefused) {
+  Start();
+  FakeFabric::FailRegistrations(ENOMEM);
+  Bytes bytes(4096);
+  const Result<RegionId> region = holder_->Register(bytes.data(), bytes.size(), {.remote = true});
+  EXPECT_EQ(region.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(FakeFabric::registrations(), 0u);
+}
+
+TEST_F(RdmaTransportTest, RegisteredPiecesAreReadAndWrittenWithoutStaging) {
+  Start();
+  Lend(4 << 20);
+  Bytes bytes(4 << 20, 3);
+  ASSERT_TRUE(client_->Register(bytes.data(), bytes.size(), {}).ok());
+  std::atomic<uint64_t> straight = 0;
+  FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+    for (int i = 0; i < request.num_sge; ++i) {
+      const ibv_sge& piece = request.sg_list[i];
+      if (FakeFabric::MemoryOf(piece.lkey) == bytes.data()) straight += piece.length;
+    }
+    return IBV_WC_SUCCESS;
+  });
+  ExpectDone(Run(Access::kWrite, &bytes));
+  EXPECT_EQ(memory_->bytes(), bytes);
+  std::fill(memory_->begin(), memory_->end(), 4);
+  ExpectDone(Run(Access::kRead, &bytes));
+  EXPECT_EQ(bytes, Bytes(4 << 20, 4));
+  EXPECT_EQ(straight, 2 * bytes.size());
+}
+
+TEST_F(RdmaTransportTest, TwoDevicesCarryAboutHalfEach) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start();
+  Lend(64 << 20);
+  Bytes bytes(64 << 20);
+  for (int i = 0; i < 4; ++i) ExpectDone(Run(Access::kRead, &bytes));
+  const double a = static_cast<double>(FakeFabric::bytes_moved("a"));
+  const double b = static_cast<double>(FakeFabric::bytes_moved("b"));
+  EXPECT_GT(std::min(a, b), 0.2 * (a + b));
+}
+
+TEST_F(RdmaTransportTest, WhatADeviceFailsToCarryGoesOverTheOther) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start();
+  Lend(32 << 20);
+  std::atomic<int> requests = 0;
+  FakeFabric::SetFate([&](const std::string& device, const ibv_send_wr&) {
+    return device == "a" && ++requests > 4 ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
+  });
+  Bytes bytes(32 << 20, 2);
+  ExpectDone(Run(Access::kWrite, &bytes));
+  EXPECT_TRUE(memory_->bytes() == bytes);
+  ExpectDone(Run(Access::kRead, &bytes));
+  EXPECT_GT(requests, 4);
+}
+
+TEST_F(RdmaTransportTest, WhatNoDeviceCarriesGoesByTcp) {
+  Start({.ways = {Way::kRdma, Way::kTcp}});
+  Lend(8 << 20);
+  Bytes bytes(8 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  FakeFabric::SetPort("fake0", IBV_PORT_DOWN);
+  ExpectDone(Run(Access::kRead, &bytes), Way::kTcp);
+  // Not tried again at once.
+  ExpectDone(Run(Access::kRead, &bytes), Way::kTcp);
+  FakeFabric::SetPort("fake0", IBV_PORT_ACTIVE);
+  EXPECT_TRUE(Comes([&] { return Run(Access::kRead, &bytes).way == Way::kRdma; },
+                    std::chrono::seconds(60)));
+}
+
+TEST_F(RdmaTransportTest, AWriteIsDoneWhenItsBytesAreInPlace) {
+  Start();
+  Lend(8 << 20);
+  FakeFabric::DelayWrites(true);
+  Bytes bytes(8 << 20, 2);
+  ExpectDone(Run(Access::kWrite, &bytes));
+  EXPECT_TRUE(memory_->bytes() == bytes) << "it was called done while bytes were on their way";
+}
+
+TEST_F(RdmaTransportTest, AWriteThatFailedDoesNotLandLater) {
+  Start();
+  Lend(1 << 20);
+  FakeFabric::DelayWrites(true);
+  FakeFabric::SetFate([](const std::string&, const ibv_send_wr& request) {
+    const bool behind_writes = request.opcode == IBV_WR_RDMA_READ && request.sg_list[0].length == 1;
+    return behind_writes ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
+  });
+  Bytes bytes(1 << 20, 2);
+  const Completion completion = Run(Access::kWrite, &bytes);
+  EXPECT_EQ(completion.outcome, Outcome::kFailed) << completion.status;
+  FakeFabric::LandDelayedWrites();
+  EXPECT_TRUE(memory_->bytes() == Bytes(1 << 20, 1)) << "the holder's queue pair was not destroyed";
+}
+
+TEST_F(RdmaTransportTest, AWriterThatWakesTooLateIsCutOff) {
+  Start();
+  Lend(1 << 20, &guard_);
+  std::atomic<bool> paused = false;
+  std::atomic<bool> wake = false;
+  FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+    if (request.opcode == IBV_WR_RDMA_WRITE && !wake) {
+      paused = true;
+      while (!wake) std::this_thread::yield();
+    }
+    return IBV_WC_SUCCESS;
+  });
+  Bytes bytes(1 << 20, 2);
+  Completion completion;
+  std::thread writer([&] { completion = Run(Access::kWrite, &bytes); });
+  EXPECT_TRUE(Comes([&] { return paused.load(); }, std::chrono::seconds(60)));
+  EXPECT_EQ(guard_.inside, 1);
+  guard_.word = 1;
+  EXPECT_TRUE(Comes([&] { return guard_.inside == 0; })) << "a paused writer holds the memory";
+  // It has a new owner.
+  wake = true;
+  writer.join();
+  EXPECT_EQ(completion.status.code(), StatusCode::kAborted) << completion.status;
+  EXPECT_TRUE(memory_->bytes() == Bytes(1 << 20, 1)) << "it wrote when it woke";
+}
+
+TEST_F(RdmaTransportTest, WhenAPeerIsClosedItsQueuePairsAreDestroyedAtBothEnds) {
+  Start();
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  EXPECT_GT(FakeFabric::queue_pairs(), 0u);
+  client_->Close(peer_);
+  EXPECT_TRUE(Comes([] { return FakeFabric::queue_pairs() == 0; }, std::chrono::seconds(60)));
+}
+
+TEST_F(RdmaTransportTest, MemoryThatDevicesKnowKeepsItsPages) {
+  Start();
+  Lend(1 << 20);
+  SharedMemory& shared = const_cast<SharedMemory&>(*memory_->shared());
+  shared.GiveBack(0, shared.size());
+  EXPECT_EQ(memory_->bytes(), Bytes(1 << 20, 1)) << "devices go on using the pages that were there";
+}
+
+// A client by hand, for what the real one never does.
+TEST_F(RdmaTransportTest, NobodyWritesOverAQueuePairForReads) {
+  const RdmaDevices devices = OpenDevices(FakeFabric::verbs(), {}, -1).value();
+  const std::shared_ptr<RdmaDevice>& device = devices.usable.at(0);
+  Registry registry{TransferGuards()};
+  RdmaRegions regions(devices.usable);
+  Bytes lent(4096, 1);
+  const RegionId id = registry.Add(lent.data(), lent.size(), {.remote = true}).value();
+  ASSERT_TRUE(regions.Add(id, lent.data(), lent.size(), {.remote = true}).ok());
+  RdmaSession session(regions, registry, {});
+
+  const std::unique_ptr<CompletionQueue> completions = CompletionQueue::Create(device, 16).value();
+  const std::unique_ptr<QueuePair> pair =
+      QueuePair::Create(device, *completions, {.max_requests = 4, .max_pieces = 1}).value();
+  const std::optional<OpenAnswer> opened = DecodeOpenAnswer(
+      session
+          .Answer(Encode(OpenQuestion{.access = Access::kRead, .device = 0, .client = pair->end()}))
+          .value());
+  ASSERT_TRUE(opened);
+  ASSERT_TRUE(pair->Connect(opened->holder).ok());
+  const std::optional<RegionAnswer> region =
+      DecodeRegionAnswer(session.Answer(Encode(RegionQuestion{.device = 0, .region = id})).value());
+  ASSERT_TRUE(region);
+
+  Bytes mine(4096, 2);
+  const auto local = RegisteredMemory::Create(device, reinterpret_cast<std::byte*>(mine.data()),
+                                              mine.size(), MemoryUse::kLocal)
+                         .value();
+  Chain chain(4, 1);
+  chain.Add(Access::kWrite, *local, 0, region->memory, 0, mine.size());
+  ASSERT_TRUE(pair->Post(chain.Link(1)).ok());
+  ibv_wc completion{};
+  ASSERT_EQ(completions->Poll(std::span(&completion, 1)).value(), 1u);
+  EXPECT_NE(completion.status, IBV_WC_SUCCESS);
+  EXPECT_EQ(lent, Bytes(4096, 1));
+}
+
+}  // namespace
+}  // namespace kvstore::transfer
