@@ -199,13 +199,13 @@ TEST_F(RdmaTransportTest, WhatADeviceFailsToCarryGoesOverTheOther) {
   Lend(32 << 20);
   std::atomic<int> requests = 0;
   FakeFabric::SetFate([&](const std::string& device, const ibv_send_wr&) {
-    return device == "a" && ++requests > 4 ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
+    return device == "a" && ++requests > 1 ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
   });
   Bytes bytes(32 << 20, 2);
   ExpectDone(Run(Access::kWrite, &bytes));
   EXPECT_TRUE(memory_->bytes() == bytes);
   ExpectDone(Run(Access::kRead, &bytes));
-  EXPECT_GT(requests, 4);
+  EXPECT_GT(requests, 1);
 }
 
 TEST_F(RdmaTransportTest, WhatNoDeviceCarriesGoesByTcp) {

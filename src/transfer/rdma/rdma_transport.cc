@@ -55,6 +55,28 @@ class RdmaTransport::CountedLane final : public Lane {
   PathHealth& health_;
 };
 
+// A lane of TCP, until a device may be tried again.
+class RdmaTransport::StopgapLane final : public Lane {
+ public:
+  StopgapLane(std::unique_ptr<Connection> connection, const Incarnation& holder, PathHealth& health)
+      : connection_(std::move(connection)), holder_(holder), health_(health) {}
+
+  Way way() const override { return Way::kTcp; }
+  uint64_t id() const override { return connection_->id(); }
+  bool IsSpent() const override {
+    return connection_->IsSpent() || !health_.Candidates(holder_, BootClock::now()).empty();
+  }
+  bool WasAnswered() const override { return connection_->WasAnswered(); }
+  Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
+    return connection_->Carry(job, patience, stranded);
+  }
+
+ private:
+  const std::unique_ptr<Connection> connection_;
+  const Incarnation holder_;
+  PathHealth& health_;
+};
+
 RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& options)
     : LaneTransport(options.lanes),
       options_(options),
@@ -148,7 +170,8 @@ Result<std::unique_ptr<Lane>> RdmaTransport::Open(const PeerDescriptor& holder,
   if (!options_.tcp_allowed) return opened.status();
   KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                            Connection::OpenAny(holder, options_.timeouts, patience));
-  return std::unique_ptr<Lane>(std::move(connection));
+  return std::unique_ptr<Lane>(
+      std::make_unique<StopgapLane>(std::move(connection), holder.incarnation, health_));
 }
 
 Status RdmaTransport::Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) {

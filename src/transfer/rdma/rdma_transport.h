@@ -38,6 +38,7 @@ class RdmaTransport final : public LaneTransport {
 
  private:
   class CountedLane;
+  class StopgapLane;
 
   Result<std::unique_ptr<Lane>> Open(const PeerDescriptor& holder, Patience& patience) override;
   Status Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) override;
