@@ -452,7 +452,7 @@ TEST_P(TransportContract, ReadsAndWritesMixInOneBatchAndBadCopiesFailAlone) {
       Make(Access::kWrite, region, 0, std::span(&from, 1)),
       // Ends beyond the region; so early that no frame of it fits: it may have moved bytes
       // otherwise.
-      Make(Access::kWrite, region, 23 << 20, std::span(&from, 1)),
+      Make(Access::kWrite, region, (23 << 20) + 1, std::span(&from, 1)),
       Make(Access::kRead, region, 8 << 20, std::span(&to, 1)),
       Make(Access::kRead, region + 1, 0, std::span(&to, 0)),
       Make(Access::kWrite, region, 16 << 20, std::span(&from, 1)),
