@@ -19,7 +19,7 @@ std::vector<size_t> PathHealth::Candidates(const Incarnation& peer, TimePoint no
     const auto failed = failures_.find({peer, device});
     if (failed == failures_.end() || failed->second.again_at <= now) candidates.push_back(device);
   }
-  const std::vector<size_t>& lanes = lanes_;
+  const std::vector<size_t> lanes = lanes_;
   std::stable_sort(candidates.begin(), candidates.end(),
                    [&lanes](size_t a, size_t b) { return lanes[a] < lanes[b]; });
   return candidates;
