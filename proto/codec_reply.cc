@@ -18,6 +18,8 @@ void EncodeAnswers(const std::vector<StartPutAnswer>& from, v1::VerbReplyMessage
     EncodeReplicas(answer.replicas, to);
     to->set_grant_us(EncodeDuration(answer.grant));
     to->set_parked_us(EncodeDuration(answer.parked));
+    to->set_term(answer.term);
+    to->set_granule(answer.granule);
   }
 }
 
@@ -81,7 +83,10 @@ Status CheckIndex(uint32_t index) {
 }
 
 Status DecodeAnswer(const v1::StartedPut& from, StartPutAnswer* to) {
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("a granule in bytes", from.granule(), kLargestGranule));
   to->index = from.index();
+  to->term = from.term();
+  to->granule = from.granule();
   to->status = DecodeStatus(from.outcome());
   KVSTORE_RETURN_IF_ERROR(DecodeReplicas(from, &to->replicas));
   KVSTORE_RETURN_IF_ERROR(DecodeDuration("a grant in microseconds", from.grant_us(), &to->grant));

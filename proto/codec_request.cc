@@ -34,8 +34,7 @@ Status DecodePlacement(v1::PlacementPolicy from, Placement* to) {
   }
 }
 
-void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
-  v1::StartPut* to = request->mutable_start_put();
+void Encode(const StartPut& from, v1::StartPut* to) {
   EncodeKeys(from.keys, to->mutable_keys());
   EncodeNumbers(from.sequences, to->mutable_sequences());
   EncodeNumbers(from.sizes, to->mutable_sizes());
@@ -49,17 +48,32 @@ void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
   EncodeNumbers(from.instead_of, to->mutable_instead_of());
 }
 
+void EncodeVerb(const StartPut& from, v1::VerbRequest* request) {
+  Encode(from, request->mutable_start_put());
+}
+
 void EncodeVerb(const CommitPut& from, v1::VerbRequest* request) {
   v1::CommitPut* to = request->mutable_commit_put();
   EncodeNumbers(from.sequences, to->mutable_sequences());
   EncodeNumbers(from.checksums, to->mutable_checksums());
-  for (const std::optional<GrantPiece>& piece : from.pieces) {
+  if (from.pieces.empty()) return;
+  for (const GrantPiece& piece : from.pieces) {
     v1::GrantPiece* message = to->add_pieces();
-    if (!piece) continue;
-    message->set_grant(piece->grant);
-    message->set_offset(piece->offset);
-    message->set_length(piece->length);
+    message->set_grant(piece.grant);
+    message->set_term(piece.term);
+    message->set_offset(piece.offset);
+    message->set_length(piece.length);
   }
+  Encode(from.put, to->mutable_put());
+  to->mutable_put()->clear_sequences();
+}
+
+void EncodeVerb(const GrantAhead& from, v1::VerbRequest* request) {
+  v1::GrantAhead* to = request->mutable_grant_ahead();
+  to->set_sequence(from.sequence);
+  to->set_bytes(from.bytes);
+  to->set_least(from.least);
+  EncodeNumbers(from.done, to->mutable_done());
 }
 
 void EncodeVerb(const AbortPut& from, v1::VerbRequest* request) {
@@ -158,16 +172,29 @@ Status DecodeVerb(v1::CommitPut* from, CommitPut* to) {
   to->checksums.assign(from->checksums().begin(), from->checksums().end());
   to->pieces.reserve(static_cast<size_t>(from->pieces_size()));
   for (const v1::GrantPiece& piece : from->pieces()) {
-    if (piece.length() == 0) {
-      to->pieces.emplace_back();
-      continue;
-    }
+    if (piece.length() == 0) return InvalidArgumentError("a piece of a grant has bytes");
     KVSTORE_RETURN_IF_ERROR(
         CheckAtMost("the offset of a piece in bytes", piece.offset(), kMaxExtentBytes));
     KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of a piece in bytes", piece.length(),
                                         kMaxExtentBytes - piece.offset()));
-    to->pieces.emplace_back(GrantPiece{piece.grant(), piece.offset(), piece.length()});
+    to->pieces.push_back({piece.grant(), piece.term(), piece.offset(), piece.length()});
   }
+  if (to->pieces.empty()) return Status::Ok();
+  from->mutable_put()->mutable_sequences()->CopyFrom(from->sequences());
+  return DecodeVerb(from->mutable_put(), &to->put);
+}
+
+Status DecodeVerb(v1::GrantAhead* from, GrantAhead* to) {
+  KVSTORE_RETURN_IF_ERROR(
+      CheckAtMost("the size of a grant ahead in bytes", from->bytes(), kMaxExtentBytes));
+  KVSTORE_RETURN_IF_ERROR(
+      CheckAtMost("the least size of a grant ahead in bytes", from->least(), kMaxExtentBytes));
+  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of grants ahead that are done",
+                                      static_cast<uint64_t>(from->done_size()), kMaxBatchItems));
+  to->sequence = from->sequence();
+  to->bytes = from->bytes();
+  to->least = from->least();
+  to->done.assign(from->done().begin(), from->done().end());
   return Status::Ok();
 }
 
@@ -275,6 +302,9 @@ Result<VerbRequest> Decode(v1::VerbRequest&& from) {
     case v1::VerbRequest::kReportFailures:
       status = DecodeVerb(from.mutable_report_failures(), &to.verb.emplace<ReportFailures>());
       break;
+    case v1::VerbRequest::kGrantAhead:
+      status = DecodeVerb(from.mutable_grant_ahead(), &to.verb.emplace<GrantAhead>());
+      break;
     case v1::VerbRequest::VERB_NOT_SET:
       status = InvalidArgumentError("a request without a verb that is known here");
       break;
@@ -306,6 +336,8 @@ Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status) 
       return Refuse<ItemAnswer>(request.id(), request.pin().keys().lengths_size(), status);
     case v1::VerbRequest::kRemoveMatching:
       return Refuse<CountAnswer>(request.id(), 1, status);
+    case v1::VerbRequest::kGrantAhead:
+      return Refuse<StartPutAnswer>(request.id(), 1, status);
     case v1::VerbRequest::kNoteReads:
     case v1::VerbRequest::kReportFailures:
       break;  // never answered, nor refused
@@ -316,8 +348,8 @@ Result<VerbReply> Refusal(const v1::VerbRequest& request, const Status& status) 
 }
 
 size_t EncodedItemBytes(std::string_view key) {
-  // Length 2, sequence and size 10 each, position 5, checksum 8, piece of a grant 36 at most.
-  return key.size() + 80;
+  // Length 2, sequence and size 10 each, position 5, checksum 8, piece of a grant 46 at most.
+  return key.size() + 96;
 }
 
 }  // namespace kvstore

@@ -99,19 +99,23 @@ struct StartPut {
   std::vector<uint64_t> instead_of{};
 };
 
-// A piece of a grant ahead, cut by the writer itself. No grant ahead is given yet, so naming one is
-// refused; it stands here so that it can come without a change of the protocol.
+// A piece of a grant ahead, cut by the writer itself: whole granules, as many as its put takes.
 struct GrantPiece {
-  uint64_t grant = 0;
-  uint64_t offset = 0;
+  uint64_t grant = 0;   // the sequence of its GrantAhead
+  uint64_t term = 0;    // of the master that gave it
+  uint64_t offset = 0;  // in the segment
   uint64_t length = 0;
   friend bool operator==(const GrantPiece&, const GrantPiece&) = default;
 };
 
+// Puts that have been started; or, with pieces, puts of which the master hears for the first time.
 struct CommitPut {
   std::vector<uint64_t> sequences;
-  std::vector<uint64_t> checksums;                // XXH3-64, seed 0
-  std::vector<std::optional<GrantPiece>> pieces;  // empty, or one per item
+  std::vector<uint64_t> checksums;   // XXH3-64, seed 0
+  std::vector<GrantPiece> pieces{};  // empty, or one per item
+  // With pieces: what the StartPut of the same items would have said, of one replica. Where they
+  // lie has been decided: placement, preferred nodes and `instead_of` say nothing.
+  StartPut put{};
 };
 
 // The writer's word that no copy of these puts can still land.
@@ -160,12 +164,22 @@ struct ReportFailures {
   std::vector<SegmentId> segments;
 };
 
+// Memory for puts to come: a *grant ahead*, one range that the writer cuts into pieces itself.
+// Answered at once, as a StartPut; refused where it would be in the way of others. The sequence is
+// no put's; the same again is a retry.
+struct GrantAhead {
+  uint64_t sequence = 0;
+  uint64_t bytes = 0;          // at most
+  uint64_t least = 0;          // less is refused
+  std::vector<uint64_t> done;  // sequences of earlier ones that are not wanted any more
+};
+
 struct VerbRequest {
   uint64_t id = 0;  // unique among the caller's; the same again is a retry
   // How long items may be left unanswered; then each is answered deadline_exceeded with its reason.
   Duration patience{};
   std::variant<StartPut, CommitPut, AbortPut, Locate, Exists, WaitExists, Remove, StatObject,
-               NoteReads, Pin, RemoveMatching, ReportFailures>
+               NoteReads, Pin, RemoveMatching, ReportFailures, GrantAhead>
       verb;
 };
 
@@ -178,6 +192,9 @@ struct StartPutAnswer {
   std::vector<Replica> replicas;
   Duration grant{};   // how long the writer may write and commit, counted from asking plus `parked`
   Duration parked{};  // how long the item waited for room
+  // GrantAhead: the master's, and of the segment.
+  uint64_t term = 0;
+  uint64_t granule = 0;
 };
 
 // CommitPut, Exists, WaitExists, Remove, Pin. AbortPut: OK, or failed_precondition "committed".

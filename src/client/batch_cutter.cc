@@ -9,7 +9,7 @@ namespace {
 
 // More than an item's numbers take when encoded (a piece of a grant ahead is the longest: three
 // varints, a sequence, a checksum), and than a message's own fields do.
-constexpr size_t kItemOverhead = 80;
+constexpr size_t kItemOverhead = 96;
 constexpr size_t kMessageOverhead = 4096;
 
 template <typename Keyed>
@@ -21,16 +21,20 @@ size_t CountOf(const AbortPut& batch) { return batch.sequences.size(); }
 size_t CountOf(const NoteReads& batch) { return batch.puts.size(); }
 size_t CountOf(const RemoveMatching&) { return 1; }
 size_t CountOf(const ReportFailures& batch) { return batch.segments.size(); }
+size_t CountOf(const GrantAhead&) { return 1; }
 
 template <typename Keyed>
 size_t BytesOf(const Keyed& batch, size_t i) {
   return kItemOverhead + batch.keys[i].size();
 }
-size_t BytesOf(const CommitPut&, size_t) { return kItemOverhead; }
+size_t BytesOf(const CommitPut& batch, size_t i) {
+  return kItemOverhead + (batch.pieces.empty() ? 0 : batch.put.keys[i].size());
+}
 size_t BytesOf(const AbortPut&, size_t) { return kItemOverhead; }
 size_t BytesOf(const NoteReads&, size_t) { return kItemOverhead; }
 size_t BytesOf(const RemoveMatching& batch, size_t) { return batch.prefix.size(); }
 size_t BytesOf(const ReportFailures&, size_t) { return kItemOverhead; }
+size_t BytesOf(const GrantAhead&, size_t) { return kItemOverhead; }
 
 template <typename Any>
 size_t HeadBytesOf(const Any&) {
@@ -41,6 +45,8 @@ size_t HeadBytesOf(const StartPut& batch) {
   for (const std::string& name : batch.preferred_nodes) bytes += kItemOverhead + name.size();
   return bytes;
 }
+
+size_t HeadBytesOf(const CommitPut& batch) { return HeadBytesOf(batch.put); }
 
 // The same verb with the same options, without items.
 template <typename Any>
@@ -59,6 +65,11 @@ StartPut HeadOf(const StartPut& batch) {
   head.retention = batch.retention;
   return head;
 }
+CommitPut HeadOf(const CommitPut& batch) {
+  CommitPut head;
+  if (!batch.pieces.empty()) head.put = HeadOf(batch.put);
+  return head;
+}
 
 template <typename Keyed>
 void AddItem(const Keyed& from, size_t i, Keyed* to) {
@@ -74,10 +85,13 @@ void AddItem(const StartPut& from, size_t i, StartPut* to) {
 void AddItem(const CommitPut& from, size_t i, CommitPut* to) {
   to->sequences.push_back(from.sequences[i]);
   to->checksums.push_back(from.checksums[i]);
-  if (!from.pieces.empty()) to->pieces.push_back(from.pieces[i]);
+  if (from.pieces.empty()) return;
+  to->pieces.push_back(from.pieces[i]);
+  AddItem(from.put, i, &to->put);
 }
 void AddItem(const NoteReads& from, size_t i, NoteReads* to) { to->puts.push_back(from.puts[i]); }
 void AddItem(const RemoveMatching& from, size_t, RemoveMatching* to) { to->prefix = from.prefix; }
+void AddItem(const GrantAhead& from, size_t, GrantAhead* to) { *to = from; }
 void AddItem(const ReportFailures& from, size_t i, ReportFailures* to) {
   to->segments.push_back(from.segments[i]);
 }

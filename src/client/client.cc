@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "client/ahead.h"
 #include "client/client_options.h"
 #include "client/failures.h"
 #include "client/fork_guard.h"
@@ -76,6 +77,7 @@ struct Works {
   std::unique_ptr<VerbStream> verbs;
   std::unique_ptr<MasterStub> master;
   std::unique_ptr<OpenPeers> peers;
+  std::unique_ptr<Ahead> ahead;
   ReadNotes notes;
   Failures failures;
   std::unique_ptr<NoteSender<PutId>> note_sender;
@@ -184,6 +186,7 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   works->master = std::make_unique<MasterStub>(*works->verbs);
   works->peers = std::make_unique<OpenPeers>(*works->master, *works->engine);
   MasterStub* const master = works->master.get();
+  works->ahead = std::make_unique<Ahead>(*master);
   works->note_sender = std::make_unique<NoteSender<PutId>>(
       works->notes, [master](std::vector<PutId> puts) { master->Note({std::move(puts)}); },
       kBetweenNotes);
@@ -222,7 +225,8 @@ Parts Member::PartsNow() const {
                WhileCertain(&locations_),
                works_->peers.get(),
                &works_->notes,
-               &works_->failures};
+               &works_->failures,
+               works_->ahead.get()};
 }
 
 Locations* Member::WhileCertain(Locations* locations) const {

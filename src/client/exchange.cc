@@ -17,8 +17,8 @@ constexpr Duration kLeastHeadStart = std::chrono::milliseconds(20);
 // and ReportFailures have no answer, and no exchange.
 size_t AnswersFor(const Verb& verb) {
   constexpr size_t kNone = SIZE_MAX;
-  constexpr std::array<size_t, std::variant_size_v<Verb>> kAnswers = {0, 1, 1,     2, 1, 1,
-                                                                      1, 3, kNone, 1, 4, kNone};
+  constexpr std::array<size_t, std::variant_size_v<Verb>> kAnswers = {0, 1,     1, 2, 1,     1, 1,
+                                                                      3, kNone, 1, 4, kNone, 0};
   return kAnswers[verb.index()];
 }
 

@@ -50,6 +50,8 @@ bool MayYetBeGranted(const Status& answer) {
 
 bool HasEnded(const Status& answer) { return answer.code() == StatusCode::kAborted; }
 
+bool IsOfNoGrant(const Status& answer) { return answer.code() == StatusCode::kNotFound; }
+
 bool WasTakenBack(const Status& copied) {
   return copied.code() == StatusCode::kAborted || copied.code() == StatusCode::kNotFound;
 }

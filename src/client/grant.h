@@ -45,6 +45,10 @@ bool MayYetBeGranted(const Status& answer);
 // again under another id. So it is where another master reigns than the one that granted it.
 bool HasEnded(const Status& answer);
 
+// Whether a commit was not taken up since its piece is of no grant ahead, or no longer, of the
+// master that gave it: no other can have committed it.
+bool IsOfNoGrant(const Status& answer);
+
 // Whether a copy into a put's memory failed so because that is no longer the put's: another master
 // reigns, the grant has run out, or the holder joined the pool anew. The put may be begun again.
 bool WasTakenBack(const Status& copied);

@@ -14,6 +14,7 @@
 //   gathered       what the master is told now and then; note_sender tells it
 //   copy_plan      pure: user buffers x ranges -> copies
 //   checksum       XXH3 over scatter lists; owner of xxhash
+//   ahead          memory that is held before it is known what to put there
 //   open_peers     the holders that copies go to or come from
 //   master         what the above need of a master (this file)
 //   master_stub    its implementation over messages, with
@@ -67,6 +68,8 @@ class Master {
   virtual uint64_t NewSequences(size_t count) = 0;
 
   virtual std::unique_ptr<StartedPuts> Start(StartPut request, TimePoint deadline) = 0;
+  // Of `replicas` one, of one range.
+  virtual StartPutAnswer Ahead(GrantAhead request, TimePoint deadline) = 0;
   virtual std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) = 0;
   virtual std::vector<ItemAnswer> Abort(AbortPut request, TimePoint deadline) = 0;
   virtual std::vector<LocateAnswer> Find(Locate request, TimePoint deadline) = 0;

@@ -95,6 +95,10 @@ std::unique_ptr<StartedPuts> MasterStub::Start(StartPut request, TimePoint deadl
   return std::make_unique<Waves>(Begin(std::move(request), kStarting, deadline));
 }
 
+StartPutAnswer MasterStub::Ahead(GrantAhead request, TimePoint deadline) {
+  return AskAll<StartPutAnswer>(std::move(request), kStarting, deadline).at(0);
+}
+
 std::vector<ItemAnswer> MasterStub::Commit(CommitPut request, TimePoint deadline) {
   return AskAll<ItemAnswer>(std::move(request), kCommitting, deadline);
 }

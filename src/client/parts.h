@@ -8,6 +8,7 @@
 
 namespace kvstore::client {
 
+class Ahead;
 class Failures;
 class Locations;
 class OpenPeers;
@@ -22,11 +23,13 @@ struct Parts {
   // not used.
   Peer self{};
   // What outlives a call, so that the next costs less. Null: nothing is remembered, so that every
-  // Get asks the master; each call opens its peers; reads and failures are not reported.
+  // Get asks the master; each call opens its peers; reads and failures are not reported; no memory
+  // is held ahead.
   Locations* locations = nullptr;
   OpenPeers* peers = nullptr;
   ReadNotes* notes = nullptr;
   Failures* failures = nullptr;
+  Ahead* ahead = nullptr;
 };
 
 // `when` + `delay`, or the end of time where that would overflow.

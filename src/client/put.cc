@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <utility>
 
+#include "client/ahead.h"
 #include "client/checksum.h"
 #include "client/copy_plan.h"
 #include "client/failures.h"
@@ -20,6 +22,10 @@ constexpr Duration kLongestPause = std::chrono::seconds(1);
 // A holder that gives no sign of life for so long, or for a third of the time that is left, is
 // given up, so that there is time to write elsewhere.
 constexpr Duration kPatience = std::chrono::seconds(2);
+
+// What is put into memory that is held ahead.
+constexpr uint64_t kLargestAhead = 64u << 10;  // of one object
+constexpr uint64_t kMostAhead = 512u << 10;    // of one call
 
 // One item's way through a wave.
 struct Write {
@@ -58,6 +64,12 @@ class PutCall {
   std::vector<Status> Run();
 
  private:
+  // Puts all items into memory that is held ahead; those that are to be begun again. Nothing: there
+  // is no such memory for them, and nothing has happened.
+  std::optional<std::vector<uint32_t>> PutAhead(std::span<const uint32_t> all);
+  std::vector<Ahead::Piece> TakePieces() const;
+  void EndWave(std::span<const uint32_t> indices, const std::vector<Write>& writes,
+               std::vector<uint32_t>* again);
   // Puts the items of these indices once, in waves; those that are to be begun again.
   std::vector<uint32_t> PutOnce(std::span<const uint32_t> indices);
   StartPut Request(std::span<const uint32_t> indices) const;
@@ -68,7 +80,8 @@ class PutCall {
   void Copy(const CopyPlan& plan, std::vector<Write>* writes);
   void Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
              Write* write);
-  void Commit(std::vector<Write>* writes);
+  // `held`: pieces of the items, by place, where they have had no StartPut.
+  void Commit(std::vector<Write>* writes, std::span<const Ahead::Piece> held = {});
   void Abort(std::vector<Write>* writes);
 
   uint64_t SequenceOf(const Write& write) const { return first_sequence_ + write.place; }
@@ -99,11 +112,12 @@ class PutCall {
 // elsewhere. Its first id is aborted before, or given up with the second's beginning, so that no
 // more than one of the two is ever visible, and the other does not stand in its way.
 std::vector<Status> PutCall::Run() {
-  std::vector<uint32_t> open(items_.size());
-  std::iota(open.begin(), open.end(), 0);
+  std::vector<uint32_t> all(items_.size());
+  std::iota(all.begin(), all.end(), 0);
+  const std::optional<std::vector<uint32_t>> put_ahead = PutAhead(all);
+  std::vector<uint32_t> open = put_ahead ? *put_ahead : PutOnce(all);
   Duration pause{};
   while (true) {
-    open = PutOnce(open);
     const TimePoint next = After(parts_.clock.Now(), pause);
     if (open.empty() || next >= deadline_) return std::move(statuses_);
     if (complained_ < unreachable_.size()) {
@@ -113,6 +127,7 @@ std::vector<Status> PutCall::Run() {
     }
     parts_.master.Pause(next);
     pause = pause == Duration::zero() ? kFirstPause : std::min(2 * pause, kLongestPause);
+    open = PutOnce(open);
   }
 }
 
@@ -133,14 +148,74 @@ std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
     Copy(plan, &writes);
     Commit(&writes);
     Abort(&writes);
-    for (Write& write : writes) {
-      const uint32_t index = indices[write.place];
-      if (write.again) again.push_back(index);
-      if (write.in_doubt) instead_of_[index] = SequenceOf(write);
-      in_question_[index] = in_question_[index] || write.in_question;
-      statuses_[index] = in_question_[index] ? PerhapsCommitted(write.status) : write.status;
-    }
+    EndWave(indices, writes, &again);
   }
+}
+
+void PutCall::EndWave(std::span<const uint32_t> indices, const std::vector<Write>& writes,
+                      std::vector<uint32_t>* again) {
+  for (const Write& write : writes) {
+    const uint32_t index = indices[write.place];
+    if (write.again) again->push_back(index);
+    if (write.in_doubt) instead_of_[index] = SequenceOf(write);
+    in_question_[index] = in_question_[index] || write.in_question;
+    statuses_[index] = in_question_[index] ? PerhapsCommitted(write.status) : write.status;
+  }
+}
+
+// One message, the commit, instead of two. Until then the master knows nothing of these puts, so
+// that one that was not written is simply not committed.
+std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t> all) {
+  const std::vector<Ahead::Piece> pieces = TakePieces();
+  if (pieces.empty()) return std::nullopt;
+  begun_.assign(items_.begin(), items_.end());
+  first_sequence_ = parts_.master.NewSequences(begun_.size());
+  OpenPeers own_peers(parts_);
+  OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
+  CopyPlan plan;
+  std::vector<Write> writes(begun_.size());
+  for (uint32_t i = 0; i < writes.size(); ++i) {
+    Write& write = writes[i];
+    write.place = i;
+    write.grant_end = pieces[i].end;
+    write.segments = {pieces[i].replica.segment};
+    StartPutAnswer grant;
+    grant.index = i;
+    grant.replicas = {pieces[i].replica};
+    write.status = PlanItem(grant, &peers, &plan, &write);
+    write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kLeave;
+    write.again = !write.status.ok();
+  }
+  Copy(plan, &writes);
+  for (Write& write : writes) {
+    if (write.fate == Write::Fate::kAbort) write.fate = Write::Fate::kLeave;
+  }
+  Commit(&writes, pieces);
+  const auto any = [&writes](bool Write::*flag) {
+    return std::any_of(writes.begin(), writes.end(), [flag](const Write& w) { return w.*flag; });
+  };
+  parts_.ahead->Left(pieces, any(&Write::in_doubt) ? Ahead::End::kInDoubt
+                             : any(&Write::again)  ? Ahead::End::kRefused
+                                                   : Ahead::End::kUsed);
+  Abort(&writes);
+  std::vector<uint32_t> again;
+  EndWave(all, writes, &again);
+  return again;
+}
+
+std::vector<Ahead::Piece> PutCall::TakePieces() const {
+  const bool fits = parts_.ahead != nullptr && options_.replicas == 1 &&
+                    options_.placement == Placement::kLocalFirst &&
+                    options_.preferred_nodes.empty();
+  if (!fits || items_.empty()) return {};
+  std::vector<uint64_t> sizes;
+  uint64_t sum = 0;
+  for (const PutItem& item : items_) {
+    sizes.push_back(SizeOf(item));
+    sum += sizes.back();
+    if (sizes.back() > kLargestAhead || sum > kMostAhead) return {};
+  }
+  return parts_.ahead->Take(sizes, parts_.self.incarnation, parts_.clock, deadline_);
 }
 
 StartPut PutCall::Request(std::span<const uint32_t> indices) const {
@@ -259,8 +334,9 @@ void PutCall::Judge(std::span<const transfer::Completion> all, bool fair, bool g
   if (write->in_doubt) write->fate = Write::Fate::kLeave;
 }
 
-void PutCall::Commit(std::vector<Write>* writes) {
+void PutCall::Commit(std::vector<Write>* writes, std::span<const Ahead::Piece> held) {
   CommitPut request;
+  std::vector<PutItem> items;
   std::vector<Write*> committed;
   for (Write& write : *writes) {
     if (write.fate != Write::Fate::kCommit) continue;
@@ -269,13 +345,26 @@ void PutCall::Commit(std::vector<Write>* writes) {
     request.checksums.push_back(write.checksum != nullptr ? write.checksum->Finish(pieces)
                                                           : Checksum(pieces));
     committed.push_back(&write);
+    if (held.empty()) continue;
+    request.pieces.push_back(held[write.place].name);
+    items.push_back(begun_[write.place]);
   }
   if (committed.empty()) return;
+  if (!held.empty()) {
+    request.put = Asking(options_);
+    request.put.sequences = request.sequences;
+    for (const PutItem& item : items) {
+      request.put.keys.Add(item.key);
+      request.put.sizes.push_back(SizeOf(item));
+    }
+    request.put.positions = PositionsOf(std::span<const PutItem>(items));
+  }
   for (const ItemAnswer& answer : parts_.master.Commit(std::move(request), deadline_)) {
     Write& write = *committed[answer.index];
     write.status = Committed(answer.status);
-    write.again = write.in_question = HasEnded(answer.status);
-    if (write.again || WasNotTakenUp(answer.status)) write.fate = Write::Fate::kAbort;
+    write.in_question = HasEnded(answer.status);
+    write.again = write.in_question || IsOfNoGrant(answer.status);
+    if (write.in_question || WasNotTakenUp(answer.status)) write.fate = Write::Fate::kAbort;
   }
 }
 

@@ -16,6 +16,7 @@ size_t ItemCount(const AbortPut& verb) { return verb.sequences.size(); }
 size_t ItemCount(const RemoveMatching&) { return 1; }
 size_t ItemCount(const NoteReads&) { return 0; }       // never answered
 size_t ItemCount(const ReportFailures&) { return 0; }  // never answered
+size_t ItemCount(const GrantAhead&) { return 1; }
 template <typename Keyed>
 size_t ItemCount(const Keyed& verb) {
   return verb.keys.size();
@@ -27,6 +28,10 @@ struct Answering {
 };
 template <>
 struct Answering<StartPut> {
+  using Answer = StartPutAnswer;
+};
+template <>
+struct Answering<GrantAhead> {
   using Answer = StartPutAnswer;
 };
 template <>
@@ -226,9 +231,7 @@ Result<ObjectDetail> Catalog::Describe(TimePoint now, std::string_view key) cons
   return detail;
 }
 
-Status Catalog::AllIsKnown() const {
-  return state_->AllIsKnown();
-}
+Status Catalog::AllIsKnown() const { return state_->AllIsKnown(); }
 
 void Catalog::WatchObjects(bool on) { state_->watched = on; }
 

@@ -145,6 +145,7 @@ struct Space {
   uint64_t withheld = 0;   // part of retiring: free, and to go back to its node
   uint64_t leased = 0;     // part of committed
   uint64_t pinned = 0;     // part of committed; soft pins that hold now included
+  uint64_t ahead = 0;      // part of unfinished: grants ahead, what is left of them
 };
 
 Space& operator+=(Space& sum, const Space& more);
@@ -155,6 +156,12 @@ struct Counters {
            puts_parked = 0;
   uint64_t puts_refused_exists = 0, puts_refused_pending = 0, puts_refused_full = 0,
            puts_refused_objects = 0;
+  // Grants ahead, and how they ended; puts that began in a piece of one.
+  uint64_t ahead_given = 0, ahead_refused = 0;
+  uint64_t ahead_used_up = 0, ahead_given_back = 0, ahead_expired = 0, ahead_called_back = 0,
+           ahead_lost = 0;
+  uint64_t puts_ahead = 0;
+  uint64_t pieces_refused = 0, pieces_of_other_terms = 0;  // of no grant; these are part of those
   uint64_t locate_hits = 0, locate_misses = 0, exists_hits = 0, exists_misses = 0;
   uint64_t leases_granted = 0, leases_refused = 0;
   uint64_t leases_refused_full = 0, leases_refused_suspected = 0;  // why; perhaps both
@@ -177,6 +184,7 @@ struct Counters {
 
 struct Census {
   uint64_t objects = 0, puts_unfinished = 0, puts_parked = 0, requests_waiting = 0;
+  uint64_t grants_ahead = 0;
   uint64_t nodes_live = 0, nodes_suspected = 0;
   uint64_t nodes_missing = 0;    // of the last reign, that have neither reported nor are gone
   uint64_t objects_pinned = 0;   // hard

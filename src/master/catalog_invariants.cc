@@ -85,6 +85,10 @@ void CheckSegment(const Segment& segment, Findings* findings) {
     findings->Expect(std::count(object->targets.begin(), object->targets.end(), &segment) == 1,
                      Name(*object) + " is in a queue that it does not know");
   }
+  for (const HeldReplica* r = segment.First(Standing::kAhead); r; r = r->next) {
+    findings->Expect(segment.TakesNew() && !segment.LiesBeyond(*r),
+                     Name(segment.id()) + " has a grant ahead where nothing is placed");
+  }
   findings->Expect(claimed == segment.claimed(), Name(segment.id()) + ": claims don't add up");
   TimePoint last{};
   for (const HeldReplica* r = segment.First(Standing::kLeased); r; r = r->next) {
@@ -194,6 +198,14 @@ void CheckObject(const Object& object, const NodeTable& nodes, bool one_grant_pe
       for (const HeldReplica& replica : object.replicas) {
         if (replica.segment && IsCommitted(replica.standing)) CheckKept(replica, findings);
       }
+      break;
+    case ObjectState::kAhead:
+      findings->Expect(!key && writer && writer->ahead.contains(object.id.sequence),
+                       Name(object) + " is not its writer's");
+      findings->Expect(object.replicas.size() == 1 &&
+                           object.replicas.front().standing == Standing::kAhead &&
+                           !object.replicas.front().ranges.empty(),
+                       Name(object) + " has nothing left");
       break;
     case ObjectState::kRetiring:
       findings->Expect(object.not_free > 0, Name(object) + " should be gone");
@@ -314,6 +326,7 @@ std::string Catalog::State::CheckInvariants() const {
   uint64_t seen_complete = 0;
   uint64_t seen_parked = 0;
   uint64_t seen_pending = 0;
+  uint64_t seen_ahead = 0;
   uint64_t seen_pinned = 0;
   uint64_t seen_expiring = 0;
   size_t seen_waiting = 0;
@@ -334,6 +347,10 @@ std::string Catalog::State::CheckInvariants() const {
       seen_lacking += work->lacking;
     }
     seen_pending += object.state == ObjectState::kPending;
+    seen_ahead += ahead_by_end.contains({object.deadline, id});
+    findings.Expect(
+        object.state != ObjectState::kAhead || ahead_by_end.contains({object.deadline, id}),
+        Name(object) + " never ends");
     seen_waiting += object.waiting.size();
     const Node* const writer = nodes.Find(id.writer);
     findings.Expect(object.state == ObjectState::kParked || !writer || object.adopted ||
@@ -379,6 +396,7 @@ std::string Catalog::State::CheckInvariants() const {
                   "objects that want copies are miscounted");
   findings.Expect(seen_parked == parked.size(), "parked puts are miscounted");
   findings.Expect(seen_pending == grants_by_end.size(), "grants are miscounted");
+  findings.Expect(seen_ahead == ahead_by_end.size(), "grants ahead are miscounted");
   for (const auto& [name, key] : keys) {
     CheckKey(name, key, Gathering(), &findings);
     seen_waiting += key.readers.size() + key.removers.size();

@@ -38,6 +38,7 @@ Census Catalog::State::TakeCensus(TimePoint now) const {
   Census census;
   census.objects = complete;
   census.puts_parked = parked.size();
+  census.grants_ahead = ahead_by_end.size();
   for (const auto& [incarnation, node] : nodes.all()) {
     ++(node->suspected ? census.nodes_suspected : census.nodes_live);
     census.puts_unfinished += node->unfinished.size();

@@ -196,6 +196,7 @@ void Catalog::State::Suspect(Event& event, Node& node) {
   NodeEvent suspected = AboutNode(NodeEvent::What::kSuspected, node);
   suspected.lasted = event.now - node.heard;
   event.out.Add(std::move(suspected));
+  for (const auto& segment : node.segments) CallBackUnlessPlaced(event, *segment);
   AbandonCopies(event, node, /*as_source_too=*/true);
   for (const uint64_t arrival : ParkedOn(node)) {
     const auto it = parked.find(arrival);
@@ -213,6 +214,7 @@ void Catalog::State::Trust(Event& event, Node& node) {
 }
 
 void Catalog::State::AbortPutsOf(Event& event, Node& writer, bool committing) {
+  EndAheadOf(event, writer);
   auto it = writer.unfinished.begin();
   while (it != writer.unfinished.end()) {
     const uint64_t sequence = it->first;
@@ -235,6 +237,7 @@ void Catalog::State::Strike(Event& event, Node& node, NodeEvent::What what, std:
   if (!node.kept) return Drop(event, node);
   node.has_session = false;
   nodes.Suspect(&node, event.now);
+  for (const auto& segment : node.segments) CallBackUnlessPlaced(event, *segment);
   AbandonCopies(event, node, /*as_source_too=*/true);
   event.out.AddStrike(node.peer.incarnation);
 }

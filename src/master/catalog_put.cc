@@ -27,14 +27,18 @@ Status BeginAgain(const std::string& why) {
   return AbortedError(why + "; begin again with a new put id");
 }
 
+// Whether its lists have so many items each.
+bool Agree(const StartPut& verb, size_t items) {
+  return verb.keys.size() == items && verb.sequences.size() == items &&
+         verb.sizes.size() == items && (verb.positions.empty() || verb.positions.size() == items) &&
+         (verb.instead_of.empty() || verb.instead_of.size() == items);
+}
+
 }  // namespace
 
 void Catalog::State::Do(Event& event, const Asking& asking, const StartPut& verb) {
   const size_t count = std::max({verb.keys.size(), verb.sequences.size(), verb.sizes.size()});
-  const bool agree = verb.sequences.size() == verb.keys.size() &&
-                     verb.sizes.size() == verb.keys.size() &&
-                     (verb.positions.empty() || verb.positions.size() == verb.keys.size()) &&
-                     (verb.instead_of.empty() || verb.instead_of.size() == verb.keys.size());
+  const bool agree = Agree(verb, verb.keys.size());
   for (uint32_t i = 0; i < count; ++i) {
     if (!asking.Wants(i)) continue;
     if (agree) {
@@ -53,7 +57,8 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
   if (waiting.Contains(asking.request, index)) return;
   Object* const known = Find({asking.caller.peer.incarnation, verb.sequences[index]});
   if (known && known->state != ObjectState::kRetiring) {
-    if (*known->key->key != verb.keys[index] || known->size != verb.sizes[index]) {
+    if (known->state == ObjectState::kAhead || *known->key->key != verb.keys[index] ||
+        known->size != verb.sizes[index]) {
       return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut,
                           InvalidArgumentError("the put id stands for another key or size"));
     }
@@ -207,7 +212,8 @@ bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segme
 
 void Catalog::State::Do(Event& event, const Asking& asking, const CommitPut& verb) {
   const bool agree = verb.checksums.size() == verb.sequences.size() &&
-                     (verb.pieces.empty() || verb.pieces.size() == verb.sequences.size());
+                     (verb.pieces.empty() || (verb.pieces.size() == verb.sequences.size() &&
+                                              Agree(verb.put, verb.sequences.size())));
   const size_t count = std::max(verb.sequences.size(), verb.checksums.size());
   for (uint32_t i = 0; i < count; ++i) {
     if (!asking.Wants(i)) continue;
@@ -226,11 +232,18 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
   const auto answer = [&](Status status) {
     AnswerStatus(event, asking.request, index, WaitingVerb::kCommitPut, std::move(status));
   };
-  if (!verb.pieces.empty() && verb.pieces[index])
-    return answer(InvalidArgumentError("no such grant"));
   const uint64_t sequence = verb.sequences[index];
   const uint64_t checksum = verb.checksums[index];
-  Object* const object = Find({asking.caller.peer.incarnation, sequence});
+  Object* object = Find({asking.caller.peer.incarnation, sequence});
+  if (!object && !verb.pieces.empty() &&
+      (asking.caller.outcomes.MayBegin(sequence) || !guards.ended_puts_stay_ended)) {
+    const Result<Object*> begun = BeginInPiece(event, asking, verb, index);
+    if (!begun.ok()) return answer(begun.status());
+    object = *begun;
+  }
+  if (object && object->state == ObjectState::kAhead) {
+    return answer(InvalidArgumentError("the put id stands for a grant ahead"));
+  }
   if (!object || object->state == ObjectState::kRetiring) {
     if (object && object->was_visible) return answer(Status::Ok());
     if (!object || !IsNotedStill(*object)) return answer(EndedCommit(asking.caller, sequence));
@@ -280,6 +293,8 @@ Status Catalog::State::EndedCommit(const Node& writer, uint64_t sequence) const 
       return BeginAgain("not committed: its writer was silent for too long");
     case Outcome::kHoldersLost:
       return BeginAgain("not committed: a node that it was being written to is gone");
+    case Outcome::kRefused:
+      return BeginAgain("not committed: it was refused");
   }
   return InternalError("an outcome that does not exist");
 }
@@ -384,7 +399,11 @@ void Catalog::State::AbortOne(Event& event, const Asking& asking, uint32_t index
     EndParked(event, *object, AbortedError("aborted by its writer"));
     return answer(Status::Ok());
   }
-  if (!ended) Retire(event, *object, Cause::kAborted);
+  if (!ended && object->state == ObjectState::kAhead) {
+    EndAhead(event, *object, Cause::kAborted);
+  } else if (!ended) {
+    Retire(event, *object, Cause::kAborted);
+  }
   object = Find(id);
   if (!object || !IsNotedStill(*object)) return answer(Status::Ok());
   WaitForPut(event, asking, index, WaitingVerb::kAbortPut, *object);

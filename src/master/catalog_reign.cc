@@ -85,13 +85,15 @@ bool Catalog::State::IsUnsettled(const KeyEntry* key) const {
 
 void Catalog::State::DoWhileGathering(Event& event, const Asking& asking,
                                       const VerbRequest& request) {
-  // Readers find out for themselves (IsUnsettled); what is never answered can't be wrong.
+  // Readers find out for themselves (IsUnsettled), nothing is granted ahead (RoomAhead); what is
+  // never answered can't be wrong.
   const bool waits_by_itself = std::visit(
       [](const auto& verb) {
         using Verb = std::decay_t<decltype(verb)>;
         return std::is_same_v<Verb, Locate> || std::is_same_v<Verb, Exists> ||
                std::is_same_v<Verb, WaitExists> || std::is_same_v<Verb, StatObject> ||
-               std::is_same_v<Verb, NoteReads> || std::is_same_v<Verb, ReportFailures>;
+               std::is_same_v<Verb, NoteReads> || std::is_same_v<Verb, ReportFailures> ||
+               std::is_same_v<Verb, GrantAhead>;
       },
       request.verb);
   std::set<uint32_t> known;
@@ -240,6 +242,9 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
     return Contradiction(whose + ": no writer puts so");
   }
   Object* object = Find(note.put);
+  if (object && object->state == ObjectState::kAhead) {
+    return Contradiction(whose + ": it is a grant ahead");
+  }
   if (object && object->state != ObjectState::kRetiring &&
       (*object->key->key != note.key || object->size != note.size ||
        object->checksum != note.checksum)) {

@@ -33,6 +33,8 @@ ObjectEvent::What EventOf(const Object& object, Cause cause) {
       return object.was_visible ? What::kLost : What::kPutAborted;
     case Cause::kReplaced:
       return What::kReplaced;
+    case Cause::kCalledBack:
+      break;  // no object
     case Cause::kRemoved:
       return What::kRemoved;
     case Cause::kEvictedForRoom:
@@ -125,6 +127,8 @@ void Catalog::State::CountRetired(const Object& object, Cause cause) {
     case Cause::kReplaced:
       ++counters.replaced;
       break;
+    case Cause::kCalledBack:
+      break;  // no object
     case Cause::kRemoved:
       ++counters.removed;
       break;
@@ -204,6 +208,8 @@ void Catalog::State::Lose(Event& event, HeldReplica& replica) {
       if (replica.standing == Standing::kOrdered) Withdrawn(event, replica);
       Freed(replica);
       return;
+    case ObjectState::kAhead:
+      return EndAhead(event, object, Cause::kHoldersLost);  // lost in the next round
     case ObjectState::kPending:
       // Its writer can't finish this copy. Retired, the replica is lost in the next round.
       Retire(event, object, Cause::kHoldersLost);

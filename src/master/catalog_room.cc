@@ -131,6 +131,7 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
     const uint64_t wanted = segment.claimed() + segment.free().Footprint(object.size);
     uint64_t room_made =
         segment.free().free_bytes() + segment.Unprepared() + segment.Bytes(Standing::kOrdered);
+    room_made += segment.Bytes(Standing::kAhead);
     if (!segment.node().IsSlow(event.now)) room_made += segment.Evictable(soft_pins_too);
     return wanted <= room_made;
   };
@@ -222,8 +223,11 @@ void Catalog::State::MakeRoom(Event& event, Segment& segment) {
   const Object* const head = segment.FirstInQueue();
   if (!head || segment.node().suspected || !segment.node().reported) return;
   AskForPages(event, segment, segment.claimed() + LowWatermark(segment));
-  const uint64_t missing =
-      Missing(segment.claimed(), segment.free().free_bytes() + segment.Coming());
+  const auto missing_now = [&segment] {
+    return Missing(segment.claimed(), segment.free().free_bytes() + segment.Coming());
+  };
+  CallBack(event, segment, missing_now());
+  const uint64_t missing = missing_now();
   // Enough may be free in all, but in too many pieces for the one whose turn it is.
   const uint64_t in_pieces =
       Missing(segment.free().Footprint(head->size),

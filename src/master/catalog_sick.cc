@@ -92,6 +92,7 @@ void Catalog::State::SetSick(Event& event, Segment& segment, bool is_sick, TimeP
     changed.lasted = event.now - since;
     event.out.Add(std::move(changed));
   }
+  CallBackUnlessPlaced(event, segment);
   if (is_sick) ReplanQueue(event, segment);
 }
 

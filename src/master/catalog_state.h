@@ -5,6 +5,7 @@
 //
 //   catalog.cc             the public class; which verb goes where
 //   catalog_put.cc         StartPut, CommitPut, AbortPut: the life of a put until it is visible
+//   catalog_ahead.cc       grants ahead, and puts that begin with their commit in a piece of one
 //   catalog_room.cc        finding room, parking, pages
 //   catalog_evict.cc       what is evicted: for room, to keep some ready, on request
 //   catalog_retire.cc      the one door by which memory comes back, and the acks
@@ -80,6 +81,7 @@ enum class Cause : uint8_t {
   kHoldersLost,
   kReplaced,
   kRemoved,
+  kCalledBack,  // a grant ahead
   kEvictedForRoom,
   kEvictedByWatermark,
   kEvictedByOperator,
@@ -119,6 +121,7 @@ struct Catalog::State {
   void Do(Event& event, const Asking& asking, const Pin& verb);
   void Do(Event& event, const Asking& asking, const RemoveMatching& verb);
   void Do(Event& event, const Asking& asking, const ReportFailures& verb);
+  void Do(Event& event, const Asking& asking, const GrantAhead& verb);
 
   // ---- puts (catalog_put.cc)
 
@@ -147,6 +150,28 @@ struct Catalog::State {
   void Complete(Event& event, Object& object);
   void Become(Object& object, ObjectState state);
   Object* Find(const PutId& id);
+
+  // ---- grants ahead (catalog_ahead.cc)
+
+  Result<Object*> BeginAhead(Event& event, const Asking& asking, const GrantAhead& verb);
+  // Where it would lie, and how many bytes; null: nowhere just now.
+  std::pair<Segment*, uint64_t> RoomAhead(const Node& writer, const GrantAhead& verb) const;
+  // What is left of it is retired. May destroy it.
+  void EndAhead(Event& event, Object& grant, Cause cause);
+  void EndAheadOf(Event& event, const Node& writer);
+  // Grants ahead there end, the oldest first, until so many bytes are on their way back.
+  void CallBack(Event& event, Segment& segment, uint64_t wanted);
+  // All of them, where nothing new is placed any more.
+  void CallBackUnlessPlaced(Event& event, Segment& segment);
+  // The put of that commit, granted the piece that it names. Not OK: it has not begun, and never
+  // will.
+  Result<Object*> BeginInPiece(Event& event, const Asking& asking, const CommitPut& verb,
+                               uint32_t index);
+  // What is left of the grant that has the piece; null: there is none, or it is not a piece for
+  // that size.
+  HeldReplica* FindPiece(Event& event, const Node& writer, const GrantPiece& piece, uint64_t size);
+  // It becomes the object's memory. What it is taken from ends if nothing is left.
+  HeldReplica& TakePiece(Event& event, HeldReplica& grant, const Range& range, Object& object);
 
   // ---- room (catalog_room.cc)
 
@@ -505,6 +530,7 @@ struct Catalog::State {
   ObjectMap objects;                                    // all but those that are gone
   uint64_t complete = 0;                                // objects that are kComplete
   std::set<std::pair<TimePoint, PutId>> grants_by_end;  // all that are kPending
+  std::set<std::pair<TimePoint, PutId>> ahead_by_end;   // all that are kAhead
   std::map<uint64_t, Object*> parked;                   // all that are kParked, by arrival
   uint64_t next_arrival = 1;
   uint64_t retry_next = 0;  // arrival from which RetryParked goes on, past the oldest

@@ -75,6 +75,9 @@ void Catalog::State::EndGrants(Event& event) {
   while (!grants_by_end.empty() && grants_by_end.begin()->first <= event.now) {
     Retire(event, *Find(grants_by_end.begin()->second), Cause::kExpired);
   }
+  while (!ahead_by_end.empty() && ahead_by_end.begin()->first <= event.now) {
+    EndAhead(event, *Find(ahead_by_end.begin()->second), Cause::kExpired);
+  }
 }
 
 void Catalog::State::EndPatience(Event& event) {

@@ -63,6 +63,7 @@ void Catalog::State::Resize(Event& event, Segment& segment, const LentSegment& l
   segment.Ready(lent.ready, /*ends=*/false);
   nodes.NoteSpace(&segment);
   if (!segment.IsShrinking()) return;
+  CallBack(event, segment, UINT64_MAX);
   ReplanQueue(event, segment);
   ReviewAll(event, segment);
 }
@@ -125,6 +126,7 @@ Status Catalog::State::Drain(Event& event, std::string_view name, bool drain) {
     event.out.Add(AboutNode(NodeEvent::What::kDraining, *node));
     AbandonCopies(event, *node, /*as_source_too=*/false);
     for (const auto& segment : node->segments) {
+      CallBackUnlessPlaced(event, *segment);
       ReplanQueue(event, *segment);
       ReviewAll(event, *segment);
     }

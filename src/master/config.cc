@@ -230,6 +230,10 @@ std::vector<Setting> CatalogSettings() {
           "leased_share_allowed", [](Config & c) -> auto& { return c.limits.leased_share_allowed; },
           "Share of each segment that leases may keep from eviction."),
       Share(
+          "ahead_share_allowed", [](Config & c) -> auto& { return c.limits.ahead_share_allowed; },
+          "Share of each segment that writers may hold ahead of small puts, for one message a put "
+          "instead of two. 0: none."),
+      Share(
           "pinned_share_allowed", [](Config & c) -> auto& { return c.limits.pinned_share_allowed; },
           "Share of each segment that hard pins may keep from eviction."),
       Number(

@@ -33,6 +33,12 @@ struct Limits {
   Duration shortest_copy = std::chrono::minutes(1);
   size_t tasks_kept = 1000;         // that have ended
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
+  // A grant ahead: how long it lasts, its bytes, how many a writer has, and what share of each
+  // segment they take. A share of 0: none is given.
+  Duration ahead_for = std::chrono::seconds(10);
+  uint64_t ahead_bytes = 1u << 20;
+  size_t ahead_per_writer = 4;
+  double ahead_share_allowed = 0;
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
   double pinned_share_allowed = 0.5;  // of each segment: beyond it nothing more is pinned hard
   uint64_t prepare_step = 64u << 20;  // bytes of pages asked for at a time
@@ -68,6 +74,9 @@ struct Guards {
   KVSTORE_GUARD(other_pools_are_refused);            // reigns: what another pool's nodes hold
   KVSTORE_GUARD(suspected_yield_no_victims);         // eviction: what they hold can't be withdrawn
   KVSTORE_GUARD(ended_puts_stay_ended);              // retries: a put id is granted once
+  KVSTORE_GUARD(named_pieces_are_spent);             // rule 6: whatever came of the commit
+  KVSTORE_GUARD(pieces_name_their_term);             // rule 7: grants end with their reign
+  KVSTORE_GUARD(pieces_are_placed);                  // rule 8: nothing begins where nothing may
   KVSTORE_GUARD(births_never_go_back);               // rule 1: nor does what is known of a counter
 };
 

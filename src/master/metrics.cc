@@ -19,8 +19,9 @@ using prometheus::MetricType;
 
 constexpr size_t kVerbs = std::variant_size_v<decltype(VerbRequest::verb)>;
 constexpr std::array<const char*, kVerbs> kVerbNames = {
-    "start_put", "commit_put", "abort_put",  "locate", "exists",          "wait_exists",
-    "remove",    "stat",       "note_reads", "pin",    "remove_matching", "report_failures"};
+    "start_put",       "commit_put",      "abort_put",  "locate",     "exists",
+    "wait_exists",     "remove",          "stat",       "note_reads", "pin",
+    "remove_matching", "report_failures", "grant_ahead"};
 constexpr std::array<const char*, 3> kStreamNames = {"session", "heartbeat", "verbs"};
 constexpr size_t kCodes = static_cast<size_t>(StatusCode::kUnauthenticated) + 1;
 
@@ -44,6 +45,21 @@ constexpr NamedCounter kCounters[] = {
      "Puts for which there was no room"},
     {"kvstore_puts_refused_objects_total", &Counters::puts_refused_objects,
      "Puts refused because the pool has as many objects as it may"},
+    {"kvstore_puts_ahead_total", &Counters::puts_ahead,
+     "Puts that took one message, into memory granted ahead"},
+    {"kvstore_pieces_refused_total", &Counters::pieces_refused,
+     "Puts into memory granted ahead whose grant had ended, and which were begun again"},
+    {"kvstore_pieces_of_other_terms_total", &Counters::pieces_of_other_terms,
+     "Of them, since it was another master's"},
+    {"kvstore_ahead_given_total", &Counters::ahead_given, "Grants ahead"},
+    {"kvstore_ahead_refused_total", &Counters::ahead_refused, "Grants ahead refused"},
+    {"kvstore_ahead_used_up_total", &Counters::ahead_used_up, "Of those given, used up by puts"},
+    {"kvstore_ahead_given_back_total", &Counters::ahead_given_back,
+     "Of them, given back by their writer"},
+    {"kvstore_ahead_expired_total", &Counters::ahead_expired, "Of them, not used up in time"},
+    {"kvstore_ahead_called_back_total", &Counters::ahead_called_back,
+     "Of them, called back: a put needed the room, or nothing new is placed there"},
+    {"kvstore_ahead_lost_total", &Counters::ahead_lost, "Of them, ended with writer or holder"},
     {"kvstore_locate_hits_total", &Counters::locate_hits, "Keys located"},
     {"kvstore_locate_misses_total", &Counters::locate_misses, "Keys not found by locate"},
     {"kvstore_exists_hits_total", &Counters::exists_hits, "Keys that exists found"},
@@ -109,10 +125,10 @@ size_t ItemsOf(const VerbRequest& request) {
           return verb.puts.size();
         } else if constexpr (requires { verb.segments; }) {
           return verb.segments.size();
-        } else if constexpr (requires { verb.prefix; }) {
-          return 1;
-        } else {
+        } else if constexpr (requires { verb.sequences; }) {
           return verb.sequences.size();
+        } else {
+          return 1;
         }
       },
       request.verb);

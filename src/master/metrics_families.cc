@@ -111,12 +111,14 @@ uint64_t Count(const std::vector<TaskLine>& tasks, TaskLine::State state) {
 void AddSpace(const Space& space, std::vector<MetricFamily>* families) {
   MetricFamily family{
       "kvstore_space_bytes",
-      "Lent memory by what it is used for; leased and pinned are parts of committed",
+      "Lent memory by what it is used for; leased and pinned are parts of committed, "
+      "ahead (granted ahead) of unfinished",
       MetricType::Gauge,
       {}};
   Parts parts = PartsOf(space);
   parts.emplace_back("leased", space.leased);
   parts.emplace_back("pinned", space.pinned);
+  parts.emplace_back("ahead", space.ahead);
   for (const auto& [state, bytes] : parts) Add(&family, bytes, {{"state", state}});
   families->push_back(std::move(family));
 
@@ -147,6 +149,7 @@ void AddPool(const Snapshot& snapshot, std::vector<MetricFamily>* families) {
   gauge("kvstore_objects_lacking_replicas", "Committed objects with fewer replicas than they want",
         census.objects_lacking);
   gauge("kvstore_puts_unfinished", "Puts granted and not committed", census.puts_unfinished);
+  gauge("kvstore_grants_ahead", "Grants ahead, held by writers of small puts", census.grants_ahead);
   gauge("kvstore_puts_parked", "Puts waiting for room", census.puts_parked);
   gauge("kvstore_requests_waiting", "Items waiting for something else", census.requests_waiting);
   gauge("kvstore_nodes_live", "Members that are heard", census.nodes_live);

@@ -155,6 +155,7 @@ Space& operator+=(Space& sum, const Space& more) {
   sum.unprepared += more.unprepared;
   sum.free += more.free;
   sum.unfinished += more.unfinished;
+  sum.ahead += more.ahead;
   sum.committed += more.committed;
   sum.retiring += more.retiring;
   sum.withdrawn += more.withdrawn;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -138,6 +139,7 @@ struct Node {
 
   // As writer.
   std::map<uint64_t, Object*> unfinished;  // by sequence: parked, pending, committing
+  std::set<uint64_t> ahead;                // sequences of its grants ahead
   Outcomes outcomes;
   Remembered<std::pair<uint64_t, uint32_t>, bool> removes;  // (request, index) -> found
   Remembered<uint64_t, uint64_t> sweeps;                    // request -> objects removed

@@ -14,6 +14,8 @@ std::string_view ObjectStateName(ObjectState state) {
       return "complete";
     case ObjectState::kRetiring:
       return "retiring";
+    case ObjectState::kAhead:
+      return "ahead";
   }
   return "unknown";
 }
@@ -27,6 +29,7 @@ bool MayBecome(ObjectState from, ObjectState to) {
     case ObjectState::kCommitting:
       return to == ObjectState::kComplete || to == ObjectState::kRetiring;
     case ObjectState::kComplete:
+    case ObjectState::kAhead:
       return to == ObjectState::kRetiring;
     case ObjectState::kRetiring:
       return false;
@@ -38,6 +41,8 @@ std::string_view StandingName(Standing standing) {
   switch (standing) {
     case Standing::kUnfinished:
       return "unfinished";
+    case Standing::kAhead:
+      return "ahead";
     case Standing::kEvictable:
       return "evictable";
     case Standing::kUnpinned:

@@ -30,7 +30,7 @@ struct Object;
 //      replaced, lost
 //    erased             kRetiring <------------+----------------------------------+
 //                          | free at every holder
-//                          v
+//                          v            kAhead ----> kRetiring, or erased when it is used up
 //                        erased
 enum class ObjectState : uint8_t {
   kParked,      // waits for room; holds no memory; its key is taken
@@ -38,6 +38,7 @@ enum class ObjectState : uint8_t {
   kCommitting,  // committed by its writer: to be noted, and what it replaces withdrawn
   kComplete,    // visible
   kRetiring,    // given up: its memory comes back as the holders confirm
+  kAhead,       // no put: a grant ahead, what is left of it; has no key
 };
 
 std::string_view ObjectStateName(ObjectState state);
@@ -68,6 +69,7 @@ enum class Outcome : uint8_t {
   kExpired,      // its grant ran out
   kWriterLost,   // its writer was silent for too long, or another writer took the key meanwhile
   kHoldersLost,  // a node that it was being written to is gone
+  kRefused,      // it was to begin with its commit
 };
 
 // One put and what becomes of it. At a fixed place in memory while it exists.
@@ -90,7 +92,7 @@ struct Object {
 
   TimePoint asked{};         // when its StartPut first came
   TimePoint grant_wanted{};  // the deadline that its patience asks for
-  TimePoint deadline{};      // pending: end of its grant
+  TimePoint deadline{};      // pending, ahead: end of its grant
   TimePoint committed{};     // complete: since when it is visible
   TimePoint lease_end{};     // complete: no eviction before
 
@@ -126,7 +128,7 @@ struct KeyEntry {
   const std::string* key = nullptr;  // of the map that owns the entry
   Object* current = nullptr;         // kComplete: what is located
   Object* unfinished = nullptr;      // kParked, kPending or kCommitting
-  std::vector<Object*> leaving;      // once visible or noted, retiring, not yet withdrawn everywhere
+  std::vector<Object*> leaving;  // once visible or noted, retiring, not yet withdrawn everywhere
 
   WaitList readers;   // Locate, Exists, Stat: until `unfinished` stops committing; WaitExists
   WaitList removers;  // until `leaving` is empty

@@ -46,6 +46,26 @@ bool Segment::Adopt(HeldReplica* replica, const std::vector<Range>& ranges, uint
   return true;
 }
 
+void Segment::Cut(HeldReplica* from, const Range& range, HeldReplica* to) {
+  const auto held = std::find_if(from->ranges.begin(), from->ranges.end(), [&](const Range& r) {
+    return r.offset <= range.offset && range.offset - r.offset < r.length;
+  });
+  const uint64_t before = range.offset - held->offset;
+  const uint64_t after = held->length - before - range.length;
+  Discount(*from);
+  from->bytes -= range.length;
+  Count(*from);
+  const auto next = from->ranges.erase(held);
+  const auto rest =
+      after > 0 ? from->ranges.insert(next, {range.offset + range.length, after}) : next;
+  if (before > 0) from->ranges.insert(rest, {range.offset - before, before});
+  to->segment = this;
+  to->birth = from->birth;
+  to->ranges = {range};
+  to->bytes = range.length;
+  Enter(to, Standing::kUnfinished);
+}
+
 void Segment::Move(HeldReplica* replica, Standing to) {
   Leave(replica);
   Enter(replica, to);
@@ -196,7 +216,8 @@ Space Segment::TakeSpace() const {
   space.size = size_;
   space.unprepared = size_ - prepared_;
   space.free = free_.free_bytes();
-  space.unfinished = Bytes(Standing::kUnfinished);
+  space.ahead = Bytes(Standing::kAhead);
+  space.unfinished = Bytes(Standing::kUnfinished) + space.ahead;
   space.leased = Bytes(Standing::kLeased);
   space.pinned = Bytes(Standing::kSoftPinned) + Bytes(Standing::kPinned);
   space.committed =

@@ -46,6 +46,9 @@ class Segment {
   // nothing has happened.
   bool Adopt(HeldReplica* replica, const std::vector<Range>& ranges, uint64_t birth,
              Standing standing);
+  // Takes the range out of one of `from`'s, in which it lies, and gives it to `to`, of the same
+  // birth, as kUnfinished.
+  void Cut(HeldReplica* from, const Range& range, HeldReplica* to);
   // Moves the replica to the end of the list of that standing, also where it stands already.
   void Move(HeldReplica* replica, Standing to);
   // The replica's memory is free; it stays in its list, with 0 bytes.

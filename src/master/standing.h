@@ -10,6 +10,7 @@ namespace kvstore::master {
 // What a replica's memory is to its segment. Each value has a list and a sum of bytes there.
 enum class Standing : uint8_t {
   kUnfinished,  // of a pending or committing put, or being filled by a copy
+  kAhead,       // what is left of a grant ahead
   kEvictable,   // committed; the list runs from cold to warm
   kUnpinned,    // committed, evictable since its pin ended: in its turn by its last use
   kSoftPinned,  // committed; evicted, from cold to warm, only where nothing is evictable
@@ -18,7 +19,7 @@ enum class Standing : uint8_t {
   kOrdered,     // retiring, the holder has not answered; in the order in which orders were sent
   kWithdrawn,   // retiring, withdrawn but not free: something still touches the memory
 };
-inline constexpr size_t kStandings = 8;
+inline constexpr size_t kStandings = 9;
 
 inline bool IsCommitted(Standing standing) {
   return standing >= Standing::kEvictable && standing <= Standing::kLeased;

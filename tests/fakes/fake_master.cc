@@ -49,10 +49,34 @@ StartPutAnswer FakeMaster::Answer(uint32_t index) {
   return answer;
 }
 
+StartPutAnswer FakeMaster::Ahead(GrantAhead request, TimePoint) {
+  StartPutAnswer answer;
+  if (ahead_bytes < request.least || ahead_bytes == 0) {
+    answer.status = ResourceExhaustedError("none is given ahead");
+  } else {
+    answer.replicas = {nodes_[first_node]->Grant(ahead_bytes, 1'000'000)};
+    answer.grant = ahead_grant;
+    answer.term = 1;
+    answer.granule = kDefaultGranule;
+    ahead_[request.sequence] = answer.replicas.front();
+  }
+  aheads.push_back(std::move(request));
+  return answer;
+}
+
 std::vector<ItemAnswer> FakeMaster::Commit(CommitPut request, TimePoint deadline) {
   commit_deadline = deadline;
   std::vector<ItemAnswer> answers;
   for (uint32_t i = 0; i < request.sequences.size(); ++i) {
+    if (!request.pieces.empty()) {
+      const GrantPiece& piece = request.pieces[i];
+      LocateAnswer object;
+      object.put = {kWriter, request.sequences[i]};
+      object.size = request.put.sizes[i];
+      object.replicas = {ahead_.at(piece.grant)};
+      object.replicas.front().ranges = {{piece.offset, piece.length}};
+      pending_[request.sequences[i]] = {std::string(request.put.keys[i]), object};
+    }
     const Status status = commit(request.sequences[i]);
     if (status.ok()) {
       Pending& put = pending_.at(request.sequences[i]);

@@ -28,6 +28,8 @@ class FakeMaster final : public client::Master {
   size_t items_per_wave = 1000;
   uint64_t granules_per_range = 1000;
   Duration grant = std::chrono::seconds(30);
+  uint64_t ahead_bytes = 0;  // of each grant ahead; 0: none is given
+  Duration ahead_grant = std::chrono::seconds(30);
   std::function<void()> before_wave = [] {};  // each but the first
   std::function<Status(uint64_t sequence)> commit = [](uint64_t) { return Status::Ok(); };
   std::function<Status(uint64_t sequence)> abort = [](uint64_t) { return Status::Ok(); };
@@ -42,6 +44,7 @@ class FakeMaster final : public client::Master {
 
   // What it was asked.
   StartPut started;
+  std::vector<GrantAhead> aheads;
   std::vector<CommitPut> commits;
   std::vector<AbortPut> aborts;
   std::vector<std::vector<std::string>> finds;  // keys of each Find
@@ -53,6 +56,7 @@ class FakeMaster final : public client::Master {
 
   uint64_t NewSequences(size_t count) override { return std::exchange(next_, next_ + count); }
   std::unique_ptr<client::StartedPuts> Start(StartPut request, TimePoint) override;
+  StartPutAnswer Ahead(GrantAhead request, TimePoint deadline) override;
   std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) override;
   std::vector<ItemAnswer> Abort(AbortPut request, TimePoint deadline) override;
   std::vector<LocateAnswer> Find(Locate request, TimePoint deadline) override;
@@ -82,6 +86,7 @@ class FakeMaster final : public client::Master {
 
   std::vector<std::unique_ptr<FakeNode>>& nodes_;
   std::map<uint64_t, Pending> pending_;  // by sequence
+  std::map<uint64_t, Replica> ahead_;    // by sequence
   uint64_t next_ = 1;
 };
 

@@ -50,7 +50,7 @@ class World {
   void Step() {
     now_ += milliseconds(Pick(8) == 0 ? Pick(200) : Pick(5));
     if (Pick(500) == 0) return BeginReign();
-    switch (Pick(26)) {
+    switch (Pick(29)) {
       case 0:
         return Collect(WithStrikes(&*catalog_, now_, catalog_->Tick(now_)));
       case 1:
@@ -94,6 +94,11 @@ class World {
       case 24:
         return Pick(3) ? Evict()
                        : Ask(RemoveMatching{Pick(4) ? "k" + std::to_string(Pick(10)) : ""});
+      case 25:
+        return Ahead();
+      case 26:
+      case 27:
+        return CommitAhead();
       default:
         return ChangeMembers();
     }
@@ -108,7 +113,7 @@ class World {
   struct Done {
     uint64_t reigns = 0, adopted = 0, durable = 0, committed = 0, reads_noted = 0, pins_set = 0,
              copied = 0;
-    uint64_t tasks = 0;
+    uint64_t tasks = 0, ahead = 0;
   };
   Done done() const {
     Done done = done_;
@@ -117,6 +122,7 @@ class World {
     done.reads_noted += now.reads_noted;
     done.pins_set += now.pins_set;
     done.copied += now.copies_made;
+    done.ahead += now.puts_ahead;
     return done;
   }
 
@@ -146,6 +152,10 @@ class World {
     limits.longest_grant = std::chrono::seconds(2);
     limits.gone_after = std::chrono::seconds(3);
     limits.prepare_step = 4 * kGranule;
+    limits.ahead_for = milliseconds(600);
+    limits.ahead_bytes = 6 * kGranule;
+    limits.ahead_per_writer = 2;
+    limits.ahead_share_allowed = 0.5;
     limits.sick_for = milliseconds(300);
     limits.slow_start = std::chrono::seconds(5);
     limits.shortest_copy = std::chrono::seconds(2);
@@ -208,6 +218,7 @@ class World {
       EnterReign(&node);
     }
     CheckDurable();
+    in_pieces_.clear();
     retired_.clear();  // a put that was never committed may begin again
     catalog_.emplace(now_, MakeLimits(), reign);
     for (auto& [id, node] : nodes_) {
@@ -435,6 +446,106 @@ class World {
     Send(writer, request);
   }
 
+  void Ahead() {
+    FakeNode& writer = AnyNode();
+    GrantAhead verb;
+    const bool again = Pick(8) == 0 && !writer.sequences.empty();
+    if (!again) writer.sequences.push_back(++writer.sequence);
+    verb.sequence = again ? writer.sequences[Pick(static_cast<uint32_t>(writer.sequences.size()))]
+                          : writer.sequence;
+    verb.bytes = Pick(8 * kGranule);
+    verb.least = Pick(3) * kGranule;
+    for (const auto& [grant, term_and_replica] : ahead_) {
+      if (grant.writer == writer.peer.incarnation && Pick(8) == 0) {
+        verb.done.push_back(grant.sequence);
+      }
+    }
+    VerbRequest request;
+    request.id = ++last_request_;
+    request.verb = verb;
+    Send(writer, request);
+  }
+
+  // In pieces of any grant, of this master or another, named before or not.
+  void CommitAhead() {
+    if (ahead_.empty()) return;
+    auto grant = ahead_.begin();
+    std::advance(grant, Pick(static_cast<uint32_t>(ahead_.size())));
+    const auto writer = nodes_.find(grant->first.writer);
+    if (writer == nodes_.end()) return;
+    const auto& [term, replica] = grant->second;
+    const Range& range = replica.ranges.front();
+    CommitPut commit;
+    commit.put.keys = Keys();
+    commit.put.replace = Pick(2) == 0;
+    commit.put.durable = Pick(4) == 0;
+    if (Pick(2) == 0) commit.put.retention = AnyRetention();
+    for (size_t i = 0; i < commit.put.keys.size(); ++i) {
+      commit.sequences.push_back(++writer->second.sequence);
+      commit.checksums.push_back(Pick(3));
+      commit.put.sizes.push_back(Pick(2 * kGranule));
+      const uint64_t granules = std::max<uint64_t>(1, (commit.put.sizes[i] - 1) / kGranule + 1);
+      commit.pieces.push_back(
+          {grant->first.sequence, term,
+           range.offset + Pick(static_cast<uint32_t>(range.length / kGranule)) * kGranule,
+           (commit.put.sizes[i] == 0 ? 1 : granules) * kGranule});
+      const PutId id{writer->first, commit.sequences.back()};
+      durable_[id] = commit.put.durable;
+      in_pieces_[id] = {
+          replica.segment, replica.birth, {{commit.pieces[i].offset, commit.pieces[i].length}}};
+    }
+    commit.put.sequences = commit.sequences;
+    VerbRequest request;
+    request.id = ++last_request_;
+    request.patience = milliseconds(Pick(3) * 500);
+    request.verb = commit;
+    Send(writer->second, request);
+  }
+
+  // A put that began in a piece has it from here on; the grant has so much less.
+  void OwnPiece(const PutId& put) {
+    const auto piece = in_pieces_.find(put);
+    if (piece == in_pieces_.end()) return;
+    const Replica replica = piece->second;
+    in_pieces_.erase(piece);
+    const Range& taken = replica.ranges.front();
+    for (auto& [owner, other] : owners_) {
+      if (owner.second != replica.segment || !ahead_.contains(owner.first)) continue;
+      std::vector<Range> left;
+      for (const Range& range : other.ranges) {
+        const uint64_t end = range.offset + range.length;
+        const uint64_t taken_end = taken.offset + taken.length;
+        if (taken_end <= range.offset || end <= taken.offset) {
+          left.push_back(range);
+          continue;
+        }
+        if (range.offset < taken.offset)
+          left.push_back({range.offset, taken.offset - range.offset});
+        if (taken_end < end) left.push_back({taken_end, end - taken_end});
+      }
+      other.ranges = left;
+    }
+    std::erase_if(owners_, [](const auto& owner) { return owner.second.ranges.empty(); });
+    OwnOne(put, replica);
+  }
+
+  void OwnPieces(const Effects& effects) {
+    for (const Effects::OrdersTo& to : effects.orders) {
+      for (const Order& order : to.orders.orders) {
+        if (const auto* retire = std::get_if<RetireOrder>(&order)) OwnPiece(retire->put);
+        if (const auto* note = std::get_if<NoteOrder>(&order)) OwnPiece(note->put);
+      }
+    }
+    for (const Effects::Reply& reply : effects.replies) {
+      const auto* items = std::get_if<std::vector<ItemAnswer>>(&reply.reply.answers);
+      const auto* commit = std::get_if<CommitPut>(&asked_.at(reply.reply.id).second.verb);
+      if (!items || !commit) continue;
+      for (const ItemAnswer& answer : *items) {
+        if (answer.status.ok()) OwnPiece({reply.caller, commit->sequences[answer.index]});
+      }
+    }
+  }
+
   Retention AnyRetention() {
     Retention retention;
     retention.hard_pin = Pick(6) == 0;
@@ -590,6 +701,7 @@ class World {
   }
 
   void Collect(const Effects& effects) {
+    OwnPieces(effects);
     CheckBeginnings(effects);
     if (!effects.contradicted.empty()) problem_ = "two puts of one key in two manifests";
     for (const Effects::OrdersTo& to : effects.orders) {
@@ -635,9 +747,8 @@ class World {
     for (const Effects::Reply& reply : effects.replies) {
       const auto* started = std::get_if<std::vector<StartPutAnswer>>(&reply.reply.answers);
       if (!started) continue;
-      const auto& put = std::get<StartPut>(asked_.at(reply.reply.id).second.verb);
       for (const StartPutAnswer& answer : *started) {
-        const bool ended = retired_.contains({reply.caller, put.sequences[answer.index]});
+        const bool ended = retired_.contains(StartedBy(reply, answer));
         if (answer.status.ok() && ended) problem_ = "a put that had ended was granted anew";
       }
     }
@@ -669,8 +780,24 @@ class World {
     }
   }
 
+  PutId StartedBy(const Effects::Reply& reply, const StartPutAnswer& answer) {
+    const VerbRequest& request = asked_.at(reply.reply.id).second;
+    if (const auto* ahead = std::get_if<GrantAhead>(&request.verb)) {
+      return {reply.caller, ahead->sequence};
+    }
+    return {reply.caller, std::get<StartPut>(request.verb).sequences[answer.index]};
+  }
+
   // Nobody else owns what is granted.
   void Own(const Effects::Reply& reply, const std::vector<StartPutAnswer>& answers) {
+    if (std::holds_alternative<GrantAhead>(asked_.at(reply.reply.id).second.verb)) {
+      const StartPutAnswer& answer = answers.front();
+      const PutId id = StartedBy(reply, answer);
+      // Said again it names what is left.
+      if (!answer.status.ok() || owners_.contains({id, answer.replicas.front().segment})) return;
+      ahead_[id] = {term_, answer.replicas.front()};
+      return OwnOne(id, answer.replicas.front());
+    }
     const auto& put = std::get<StartPut>(asked_.at(reply.reply.id).second.verb);
     for (const StartPutAnswer& answer : answers) {
       if (!answer.status.ok()) continue;
@@ -725,8 +852,10 @@ class World {
   std::map<std::pair<uint64_t, uint32_t>, std::set<PutId>> removing_;  // by (request, index)
   std::set<PutId> removed_;
   std::set<PutId> retired_;
-  std::map<PutId, bool> durable_;  // whether all its StartPuts said so
-  std::set<PutId> refused_;        // a holder would not note it
+  std::map<PutId, bool> durable_;                        // whether all its StartPuts said so
+  std::set<PutId> refused_;                              // a holder would not note it
+  std::map<PutId, std::pair<uint64_t, Replica>> ahead_;  // given in some term
+  std::map<PutId, Replica> in_pieces_;  // named by a commit, not known to have begun
   std::string problem_;
 };
 
@@ -737,7 +866,7 @@ TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComes
   // Some worlds take long to come to their first copy.
   const auto goes_on = [&world](int step) {
     return step < 3000 || (step < 30'000 && (world.done().copied == 0 || world.done().tasks == 0 ||
-                                             world.done().adopted == 0));
+                                             world.done().adopted == 0 || world.done().ahead == 0));
   };
   for (int step = 0; goes_on(step); ++step) {
     world.Step();
@@ -750,6 +879,7 @@ TEST_P(CatalogRandomTest, InvariantsHoldAfterEveryEventAndInTheEndAllMemoryComes
   EXPECT_GT(done.copied, 0u);
   EXPECT_GT(done.tasks, 0u);
   EXPECT_GT(done.adopted, 0u);
+  EXPECT_GT(done.ahead, 0u);
   world.Settle();
   ASSERT_EQ(world.Check(), "");
   const Census census = world.census();

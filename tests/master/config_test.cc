@@ -208,6 +208,7 @@ TEST(ConfigYaml, PrintedSettingsAreReadBack) {
                                       "--order_resend_ms=13",
                                       "--free_share_wanted=0.25",
                                       "--leased_share_allowed=0.5",
+                                      "--ahead_share_allowed=0.125",
                                       "--pinned_share_allowed=0.25",
                                       "--prepare_step_bytes=8192",
                                       "--repair_bytes_per_second=1000000",

@@ -132,6 +132,10 @@ void Transcript::NewCatalog(const Command& command) {
   limits.sick_for = command.Time("sick", limits.sick_for);
   limits.slow_start = command.Time("slow", Duration::zero());
   limits.free_share_wanted = std::stod(command.Option("watermark", "0"));
+  limits.ahead_for = command.Time("ahead_for", limits.ahead_for);
+  limits.ahead_bytes = command.Number("ahead_bytes", 8) * kDefaultGranule;
+  limits.ahead_per_writer = command.Number("ahead_grants", limits.ahead_per_writer);
+  limits.ahead_share_allowed = std::stod(command.Option("ahead", "0"));
   limits.leased_share_allowed = std::stod(command.Option("leased", "0.8"));
   limits.pinned_share_allowed = std::stod(command.Option("pinned", "0.5"));
   limits.prepare_step = command.Number("step", 1) * kDefaultGranule;
@@ -166,7 +170,11 @@ void Transcript::SetGuards(const Command& command) {
       {"misses_wait_for_reports", &Guards::misses_wait_for_reports},
       {"nothing_evicted_for_longest_lease", &Guards::nothing_evicted_for_longest_lease},
       {"durable_waits_for_notes", &Guards::durable_waits_for_notes},
-      {"replaced_stays_until_noted", &Guards::replaced_stays_until_noted}};
+      {"replaced_stays_until_noted", &Guards::replaced_stays_until_noted},
+      {"named_pieces_are_spent", &Guards::named_pieces_are_spent},
+      {"pieces_name_their_term", &Guards::pieces_name_their_term},
+      {"pieces_are_placed", &Guards::pieces_are_placed},
+      {"ended_puts_stay_ended", &Guards::ended_puts_stay_ended}};
   for (const std::string& name : Split(command.Option("off", ""), ',')) {
     if (!names.contains(name)) command.Fail("no such guard");
     guards_.*names.at(name) = false;
@@ -317,6 +325,13 @@ VerbRequest Transcript::Request(const Command& command) {
     request.verb = Put(command);
   } else if (command.verb() == "commit") {
     request.verb = Commit(command);
+  } else if (command.verb() == "ahead") {
+    GrantAhead verb{std::stoull(command.Argument(1)), ParseSize(command.Argument(2)), 0, {}};
+    verb.least = ParseSize(command.Option("least", "1"));
+    for (const std::string& item : Split(command.Option("done", ""), ',')) {
+      verb.done.push_back(std::stoull(item));
+    }
+    request.verb = verb;
   } else if (command.verb() == "abort") {
     AbortPut verb;
     for (const std::string& item : items) verb.sequences.push_back(std::stoull(item));
@@ -364,6 +379,16 @@ StartPut Transcript::Put(const Command& command) const {
       verb.positions.push_back(static_cast<uint32_t>(std::stoul(parts[3])));
     }
   }
+  SetOptions(command, &verb);
+  if (command.Has("instead")) {
+    verb.instead_of.assign(verb.keys.size(), command.Number("instead", 0));
+  }
+  if (command.Has("sizes")) verb.sizes.resize(command.Number("sizes", 0));
+  return verb;
+}
+
+void Transcript::SetOptions(const Command& command, StartPut* put) {
+  StartPut& verb = *put;
   verb.replicas = static_cast<uint32_t>(command.Number("replicas", 1));
   verb.replace = command.Has("replace");
   verb.durable = command.Has("durable");
@@ -374,11 +399,6 @@ StartPut Transcript::Put(const Command& command) const {
   if (command.Has("spread")) verb.placement = Placement::kSpread;
   if (command.Has("here")) verb.placement = Placement::kThisHost;
   verb.preferred_nodes = Split(command.Option("prefer", ""), ',');
-  if (command.Has("instead")) {
-    verb.instead_of.assign(verb.keys.size(), command.Number("instead", 0));
-  }
-  if (command.Has("sizes")) verb.sizes.resize(command.Number("sizes", 0));
-  return verb;
 }
 
 CommitPut Transcript::Commit(const Command& command) const {
@@ -387,8 +407,17 @@ CommitPut Transcript::Commit(const Command& command) const {
     const std::vector<std::string> parts = Split(item, ':');
     verb.sequences.push_back(std::stoull(parts[0]));
     verb.checksums.push_back(parts.size() > 1 ? std::stoull(parts[1]) : verb.sequences.back());
-    if (command.Has("grant")) verb.pieces.push_back(GrantPiece{command.Number("grant", 0), 0, 1});
+    if (!command.Has("in")) continue;
+    if (parts.size() != 5) command.Fail("an item in a grant ahead is SEQUENCE:SUM:KEY:SIZE:OFFSET");
+    verb.put.sequences.push_back(verb.sequences.back());
+    verb.put.keys.Add(parts[2]);
+    verb.put.sizes.push_back(ParseSize(parts[3]));
+    const uint64_t granules = (verb.put.sizes.back() + kDefaultGranule - 1) / kDefaultGranule;
+    verb.pieces.push_back(
+        {command.Number("in", 0), command.Number("term", catalog_->term()), ParseSize(parts[4]),
+         ParseSize(command.Option("length", std::to_string(std::max<uint64_t>(granules, 1))))});
   }
+  SetOptions(command, &verb.put);
   if (command.Has("checksums")) verb.checksums.resize(command.Number("checksums", 0));
   return verb;
 }
@@ -402,6 +431,7 @@ void Transcript::List(const Command& command) {
          std::to_string(census.nodes_live) + ", suspected " +
          std::to_string(census.nodes_suspected) +
          (census.objects_lacking ? ", lacking " + std::to_string(census.objects_lacking) : "") +
+         (census.grants_ahead ? ", ahead " + std::to_string(census.grants_ahead) : "") +
          (census.copies_running ? ", copies " + std::to_string(census.copies_running) : ""));
     if (census.nodes_missing > 0) Line("missing " + std::to_string(census.nodes_missing));
     if (census.notes_unconfirmed > 0) {
@@ -466,7 +496,15 @@ void Transcript::List(const Command& command) {
                                                       {"copies", c.copies_started},
                                                       {"copied", c.copies_made},
                                                       {"copies_failed", c.copies_failed},
-                                                      {"given_up", c.replicas_given_up}};
+                                                      {"given_up", c.replicas_given_up},
+                                                      {"ahead_given", c.ahead_given},
+                                                      {"ahead_refused", c.ahead_refused},
+                                                      {"ahead_used_up", c.ahead_used_up},
+                                                      {"ahead_given_back", c.ahead_given_back},
+                                                      {"ahead_expired", c.ahead_expired},
+                                                      {"ahead_called_back", c.ahead_called_back},
+                                                      {"ahead_lost", c.ahead_lost},
+                                                      {"puts_ahead", c.puts_ahead}};
     for (const std::string& name : command.arguments()) {
       if (!counters.contains(name)) command.Fail("no such counter");
       Line(name + " " + std::to_string(counters.at(name)));
@@ -502,7 +540,7 @@ void Transcript::ShowReply(const Effects::Reply& reply) {
   } else if (const auto* puts = std::get_if<std::vector<StartPutAnswer>>(&reply.reply.answers)) {
     for (const StartPutAnswer& a : *puts) {
       Line(start(a) + (a.status.ok() ? ReplicasText(a.replicas) + ", grant " + TimeText(a.grant) +
-                                           parked(a.parked)
+                                           parked(a.parked) + (a.granule > 0 ? " ahead" : "")
                                      : ""));
     }
   } else if (const auto* found = std::get_if<std::vector<LocateAnswer>>(&reply.reply.answers)) {

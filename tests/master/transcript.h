@@ -23,6 +23,9 @@
 //   excuse TIME                     so long the master could hear nobody
 //   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME here=yes instead=SEQ
 //   commit NODE SEQ:CHECKSUM... ; abort NODE SEQ...
+//   ahead NODE SEQ SIZE least= done=SEQ,SEQ      a grant ahead (limits ahead=SHARE ahead_bytes=
+//          ahead_grants= ahead_for=; none is given without a share)
+//   commit NODE SEQ:CHECKSUM:KEY:SIZE:OFFSET... in=SEQ term= length= replace=yes ...   in pieces
 //   locate|exists|wait|stat|remove NODE KEY... ; lease=no
 //   note NODE PUT...
 //   fail NODE HOLDER/SEGMENT...     NODE could not reach these
@@ -41,7 +44,8 @@
 //   report NODE PUT:KEY:SEGMENT:OFFSET+LENGTH:BIRTH[:CHECKSUM]...
 //   held=N:SEGMENT:OFFSET+LENGTH:BIRTH
 //          part=yes counter= term= pin=yes soft= ttl= replicas= lend=16[,8]
-//          where `join report=no`; else a node that is new reports, unseen, that its memory is empty
+//          where `join report=no`; else a node that is new reports, unseen, that its memory is
+//          empty
 //   watch on|off                    object events are shown: `* NAME KEY PUT`
 //   census, nodes, departed, segments, objects, describe KEY, counters NAME...
 //
@@ -95,6 +99,7 @@ class Transcript {
 
   VerbRequest Request(const Command& command);
   StartPut Put(const Command& command) const;
+  static void SetOptions(const Command& command, StartPut* put);
   CommitPut Commit(const Command& command) const;
 
   void Show(const Effects& effects);

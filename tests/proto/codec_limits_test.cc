@@ -86,8 +86,12 @@ TEST(CodecLimits, EveryListHasOneEntryPerItem) {
   commit.mutable_commit_put()->add_checksums(1);
   ExpectTaken(commit);
   commit.mutable_commit_put()->add_pieces();
+  ExpectRefused(commit, "a piece of a grant has bytes");
+  commit.mutable_commit_put()->mutable_pieces(0)->set_length(1);
+  ExpectRefused(commit, "a batch of 0 items has 1 sequences");
+  *commit.mutable_commit_put()->mutable_put() = PutOf(1).start_put();
   ExpectTaken(commit);
-  commit.mutable_commit_put()->add_pieces();
+  commit.mutable_commit_put()->add_pieces()->set_length(1);
   ExpectRefused(commit, "2 pieces of grants");
 }
 

@@ -200,8 +200,16 @@ RC_GTEST_PROP(EncodedItemBytes, IsAnUpperBoundForEveryVerb, ()) {
                {},
                {~uint32_t{0}},
                {most}},
-      CommitPut{{most}, {most}, {GrantPiece{most, extent, extent}}}, AbortPut{{most}},
-      Locate{keys, false}};
+      CommitPut{{most},
+                {most},
+                {GrantPiece{most, most, extent, extent}},
+                StartPut{.keys = keys,
+                         .sequences = {most},
+                         .sizes = {extent},
+                         .preferred_nodes = {},
+                         .positions = {~uint32_t{0}},
+                         .instead_of = {most}}},
+      AbortPut{{most}}, Locate{keys, false}};
   for (const auto& verb : verbs) {
     v1::VerbRequest with;
     Encode(VerbRequest{most, {}, verb}, &with);

@@ -225,14 +225,15 @@ inline StartPut AnyStartPut() {
 
 inline CommitPut AnyCommitPut() {
   CommitPut verb;
-  verb.sequences = Several(6, AnyNumber);
-  const bool pieces = Below(2) == 0;
+  verb.put = AnyStartPut();
+  verb.sequences = verb.put.sequences;
   for (size_t i = 0; i < verb.sequences.size(); ++i) {
     verb.checksums.push_back(AnyNumber());
-    if (!pieces) continue;
-    verb.pieces.emplace_back();
-    if (Below(2) == 0) verb.pieces.back() = {AnyNumber(), Below<uint64_t>(1 << 30), 4096};
+    verb.pieces.push_back({AnyNumber(), AnyNumber(), Below<uint64_t>(1 << 30), 4096});
   }
+  if (!verb.pieces.empty() && Below(2) == 0) return verb;
+  verb.pieces.clear();
+  verb.put = {};
   return verb;
 }
 
@@ -240,7 +241,7 @@ inline VerbRequest AnyRequest() {
   VerbRequest request;
   request.id = AnyNumber();
   request.patience = AnyDuration();
-  switch (Below(12)) {
+  switch (Below(13)) {
     case 0:
       request.verb = AnyStartPut();
       break;
@@ -276,6 +277,10 @@ inline VerbRequest AnyRequest() {
         return SegmentId{AnyIncarnation(), AnySegment()};
       })};
       break;
+    case 11:
+      request.verb = GrantAhead{AnyNumber(), Below<uint64_t>(1 << 30), Below<uint64_t>(1 << 30),
+                                Several(6, AnyNumber)};
+      break;
     default:
       request.verb = StatObject{AnyKeys()};
   }
@@ -290,7 +295,8 @@ inline VerbReply AnyReply() {
   switch (Below(5)) {
     case 0:
       reply.answers = Several(5, [&] {
-        return StartPutAnswer{index(), AnyStatus(), AnyReplicas(), AnyDuration(), AnyDuration()};
+        return StartPutAnswer{index(),       AnyStatus(), AnyReplicas(),           AnyDuration(),
+                              AnyDuration(), AnyNumber(), Below<uint64_t>(1 << 30)};
       });
       break;
     case 1: {  // OK first, as decoding gives them

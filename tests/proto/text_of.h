@@ -39,9 +39,8 @@ inline std::ostream& operator<<(std::ostream& out, const Peer& v) {
 inline std::ostream& operator<<(std::ostream& out, const LentSegment& v) {
   return out << v.index << ' ' << v.size << ' ' << v.granule << ' ' << v.ready;
 }
-inline std::ostream& operator<<(std::ostream& out, const std::optional<GrantPiece>& v) {
-  if (!v) return out << "none";
-  return out << v->grant << ' ' << v->offset << ' ' << v->length;
+inline std::ostream& operator<<(std::ostream& out, const GrantPiece& v) {
+  return out << v.grant << ' ' << v.term << ' ' << v.offset << ' ' << v.length;
 }
 inline std::ostream& operator<<(std::ostream& out, const KeyBatch& v) {
   for (size_t i = 0; i < v.size(); ++i) out << v[i] << '|';
@@ -140,7 +139,10 @@ inline std::ostream& operator<<(std::ostream& out, const StartPut& v) {
              << v.positions << v.instead_of;
 }
 inline std::ostream& operator<<(std::ostream& out, const CommitPut& v) {
-  return out << "commit " << v.sequences << v.checksums << v.pieces;
+  return out << "commit " << v.sequences << v.checksums << v.pieces << v.put;
+}
+inline std::ostream& operator<<(std::ostream& out, const GrantAhead& v) {
+  return out << "ahead " << v.sequence << ' ' << v.bytes << ' ' << v.least << v.done;
 }
 inline std::ostream& operator<<(std::ostream& out, const AbortPut& v) {
   return out << "abort " << v.sequences;

@@ -47,7 +47,17 @@ struct VerbText {
     }
     return text;
   }
-  std::string operator()(const CommitPut& v) const { return "commit" + Numbers(v.sequences); }
+  std::string operator()(const CommitPut& v) const {
+    std::string text = "commit" + Numbers(v.sequences);
+    for (const GrantPiece& piece : v.pieces) {
+      text += " in " + std::to_string(piece.grant) + "[" + std::to_string(piece.offset) + "+" +
+              std::to_string(piece.length) + "]";
+    }
+    return text;
+  }
+  std::string operator()(const GrantAhead& v) const {
+    return "grant-ahead " + std::to_string(v.sequence) + " " + std::to_string(v.bytes) + "B";
+  }
   std::string operator()(const AbortPut& v) const { return "abort" + Numbers(v.sequences); }
   std::string operator()(const Locate& v) const { return "locate" + KeysOf(v.keys); }
   std::string operator()(const Exists& v) const { return "exists" + KeysOf(v.keys); }

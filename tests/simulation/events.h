@@ -42,6 +42,16 @@ namespace kvstore::simulation {
   X(kReplayed, "of these, answered once nobody was missing")                  \
   X(kPutsBegunAgain, "puts begun again")                                      \
   X(kParked, "puts parked for room")                                          \
+  X(kAheadGiven, "grants ahead")                                              \
+  X(kAheadRefused, "grants ahead refused")                                    \
+  X(kAheadUsedUp, "grants ahead used up")                                     \
+  X(kAheadGivenBack, "grants ahead given back")                               \
+  X(kAheadExpired, "grants ahead expired")                                    \
+  X(kAheadCalledBack, "grants ahead called back")                             \
+  X(kAheadLost, "grants ahead lost with writer or holder")                    \
+  X(kPutsAhead, "puts in one message")                                        \
+  X(kPiecesRefused, "pieces refused: their grant had ended")                  \
+  X(kPiecesOfEarlierTerms, "pieces refused: of an earlier master's grant")    \
   X(kEvictedForRoom, "evicted for room")                                      \
   X(kEvictedByWatermark, "evicted by watermark")                              \
   X(kReplaced, "objects replaced")                                            \

@@ -20,6 +20,10 @@ master::Limits DrawLimits(Random* random, uint64_t granule) {
   limits.abort_writer_after = random->Between(milliseconds(100), milliseconds(600));
   limits.order_resend_after = milliseconds(200);
   limits.free_share_wanted = random->Chance(0.5) ? 0.0 : 0.2;
+  limits.ahead_share_allowed = random->Chance(0.3) ? 0.0 : random->Chance(0.5) ? 0.25 : 0.6;
+  limits.ahead_for = random->Between(milliseconds(200), milliseconds(2000));
+  limits.ahead_bytes = granule * random->Between(2, 16);
+  limits.ahead_per_writer = random->Between(1, 3);
   limits.leased_share_allowed = random->Chance(0.5) ? 0.8 : 0.4;
   limits.sick_for = random->Between(milliseconds(100), milliseconds(800));
   limits.prepare_step = granule * random->Between(4, 16);

@@ -322,6 +322,16 @@ void SimMaster::AddForgotten(const std::string& key, Forgotten* forgotten) const
 void SimMaster::CountInto(EventCounts* counts) const {
   const master::Counters& c = catalog_->counters();
   counts->Add(Event::kParked, c.puts_parked);
+  counts->Add(Event::kAheadGiven, c.ahead_given);
+  counts->Add(Event::kAheadRefused, c.ahead_refused);
+  counts->Add(Event::kAheadUsedUp, c.ahead_used_up);
+  counts->Add(Event::kAheadGivenBack, c.ahead_given_back);
+  counts->Add(Event::kAheadExpired, c.ahead_expired);
+  counts->Add(Event::kAheadCalledBack, c.ahead_called_back);
+  counts->Add(Event::kAheadLost, c.ahead_lost);
+  counts->Add(Event::kPutsAhead, c.puts_ahead);
+  counts->Add(Event::kPiecesRefused, c.pieces_refused - c.pieces_of_other_terms);
+  counts->Add(Event::kPiecesOfEarlierTerms, c.pieces_of_other_terms);
   counts->Add(Event::kEvictedForRoom, c.evicted_for_room);
   counts->Add(Event::kEvictedByWatermark, c.evicted_by_watermark);
   counts->Add(Event::kEvictedByOperator, c.evicted_by_operator);

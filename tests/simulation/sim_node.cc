@@ -49,7 +49,8 @@ SimNode::SimNode(const NodePlan& plan, Fabric* fabric, Succession* masters,
                                         [to, from, request] { to->OnVerb(from, request); });
                }),
       stub_(channel_),
-      peers_(stub_, engine_) {
+      peers_(stub_, engine_),
+      ahead_(stub_) {
   fabric_->transcript->Say(plan_.name, "begins as ", Short(self_));
   for (const uint64_t granules : plan_.granules) memory_.AddSegment(granules, plan_.granule);
   Connect();
@@ -341,8 +342,8 @@ void SimNode::Add(const client::GetCounters& met) {
 }
 
 void SimNode::CountInto(EventCounts* counts) {
-  // Every beginning of a put takes a number of its own, from 1 on.
-  counts->Add(Event::kPutsBegunAgain, stub_.NewSequences(0) - 1 - puts_begun_);
+  // Every beginning of a put takes a number of its own, from 1 on; so does a grant ahead.
+  counts->Add(Event::kPutsBegunAgain, stub_.NewSequences(0) - 1 - puts_begun_ - ahead_.asked());
   counts->Add(Event::kRetiredAgain, memory_.holder().counters().retired_again);
   counts->Add(Event::kFreeDelayed, memory_.holder().counters().free_delayed);
   counts->Add(Event::kFreeDelayedByOutsiders,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "client/ahead.h"
 #include "client/failures.h"
 #include "client/get.h"
 #include "client/locations.h"
@@ -60,7 +61,8 @@ class SimNode final : public MasterListener {
             IsCertain() ? &locations_ : nullptr,
             &peers_,
             &notes_,
-            &failures_};
+            &failures_,
+            &ahead_};
   }
   // Whether it remembers locations, and one of that key now.
   bool remembers() const { return remembers_; }
@@ -163,6 +165,7 @@ class SimNode final : public MasterListener {
   client::OpenPeers peers_;
   client::ReadNotes notes_;
   client::Failures failures_;
+  client::Ahead ahead_;
   client::GetCounters get_counters_;
   uint64_t puts_begun_ = 0;  // by calls; each once
   uint64_t times_emptied_ = 0;

@@ -1,0 +1,224 @@
+// Grants ahead: memory that a writer holds before it is known what will lie there, so that a small
+// put costs one message. It is a grant like any other, under a put id of its own; each piece that a
+// commit names leaves it and becomes that put's memory, of the same birth. What is left when it
+// ends comes back through the one door. Its writer need not be told: the words tell it.
+
+#include <algorithm>
+#include <string>
+
+#include "master/catalog_state.h"
+
+namespace kvstore::master {
+namespace {
+
+StartPutAnswer AheadAnswer(const Event& event, const Object& grant, uint64_t term,
+                           std::vector<Replica> replicas) {
+  StartPutAnswer answer;
+  answer.replicas = std::move(replicas);
+  answer.grant = std::max(grant.deadline - event.now, Duration::zero());
+  answer.term = term;
+  answer.granule = grant.replicas.front().segment->granule();
+  return answer;
+}
+
+// not_found: it certainly has not been committed. aborted: another master may have.
+Status NotAPiece(bool of_this_term) {
+  return Status(
+      of_this_term ? StatusCode::kNotFound : StatusCode::kAborted,
+      "not committed: its piece is of no grant ahead, or no longer; begin again with a new put id");
+}
+
+}  // namespace
+
+void Catalog::State::Do(Event& event, const Asking& asking, const GrantAhead& verb) {
+  if (!asking.Wants(0)) return;
+  for (const uint64_t sequence : verb.done) {
+    Object* const done = Find({asking.caller.peer.incarnation, sequence});
+    if (done && done->state == ObjectState::kAhead) EndAhead(event, *done, Cause::kAborted);
+  }
+  const Result<Object*> grant = BeginAhead(event, asking, verb);
+  if (grant.ok()) {
+    StartPutAnswer answer = AheadAnswer(event, **grant, term, Replicas(**grant));
+    return event.out.Add(asking.request, std::move(answer));
+  }
+  AnswerStatus(event, asking.request, 0, WaitingVerb::kStartPut, grant.status());
+}
+
+Result<Object*> Catalog::State::BeginAhead(Event& event, const Asking& asking,
+                                           const GrantAhead& verb) {
+  Node& writer = asking.caller;
+  const PutId id{writer.peer.incarnation, verb.sequence};
+  if (Object* const known = Find(id)) {
+    if (known->state == ObjectState::kAhead) return known;  // said again
+    return InvalidArgumentError("the put id stands for something else");
+  }
+  if (guards.ended_puts_stay_ended && !writer.outcomes.MayBegin(verb.sequence)) {
+    return AbortedError("this grant ahead has ended; ask with a new put id");
+  }
+  const auto [segment, bytes] = RoomAhead(writer, verb);
+  if (!segment) {
+    writer.outcomes.Refuse(verb.sequence, limits.outcomes_kept_per_writer);
+    ++counters.ahead_refused;
+    return ResourceExhaustedError("no memory is granted ahead just now; put without");
+  }
+  Object& grant = objects[id];
+  grant.id = id;
+  grant.size = bytes;
+  grant.state = ObjectState::kAhead;
+  grant.not_withdrawn = grant.not_free = 1;
+  grant.deadline = event.now + limits.ahead_for;
+  HeldReplica& replica = grant.replicas.emplace_back();
+  replica.object = &grant;
+  segment->Grant(&replica, bytes, 1, segment->node().counter);
+  segment->Move(&replica, Standing::kAhead);
+  ahead_by_end.emplace(grant.deadline, id);
+  writer.ahead.insert(verb.sequence);
+  writer.outcomes.Begin(verb.sequence, limits.outcomes_kept_per_writer);
+  ++counters.ahead_given;
+  nodes.NoteSpace(segment);
+  AskForPages(event, *segment, LowWatermark(*segment) + segment->claimed());
+  return &grant;
+}
+
+// Where a put would go now, and only if it would be in nobody's way there.
+std::pair<Segment*, uint64_t> Catalog::State::RoomAhead(const Node& writer,
+                                                        const GrantAhead& verb) const {
+  const std::pair<Segment*, uint64_t> none{nullptr, 0};
+  if (Gathering() || objects.size() >= limits.objects ||
+      writer.ahead.size() >= limits.ahead_per_writer) {
+    return none;
+  }
+  const Object as_put;
+  Candidates candidates(nodes, &writer, as_put);
+  while (Segment* const segment = candidates.Next()) {
+    const uint64_t least = segment->free().Footprint(std::max<uint64_t>(verb.least, 1));
+    if (!MayGrant(segment->node()) || least == 0 || least > segment->Available()) continue;
+    const auto share =
+        static_cast<uint64_t>(limits.ahead_share_allowed * static_cast<double>(segment->limit()));
+    const uint64_t taken = segment->Bytes(Standing::kAhead);
+    const uint64_t kept = LowWatermark(*segment) / 2;
+    const uint64_t room = segment->Available() + segment->Unprepared();
+    if (segment->claimed() > 0 || taken >= share || kept >= room) return none;
+    uint64_t most = std::min({segment->Available(), room - kept, segment->free().largest()});
+    most = std::min({most, share - taken, limits.ahead_bytes, std::max(verb.bytes, least)});
+    most = most / segment->granule() * segment->granule();
+    return most < least ? none : std::pair(segment, most);
+  }
+  return none;
+}
+
+void Catalog::State::EndAhead(Event& event, Object& grant, Cause cause) {
+  HeldReplica& replica = grant.replicas.front();
+  ahead_by_end.erase({grant.deadline, grant.id});
+  if (Node* const writer = nodes.Find(grant.id.writer)) writer->ahead.erase(grant.id.sequence);
+  Become(grant, ObjectState::kRetiring);
+  if (replica.ranges.empty()) {
+    ++counters.ahead_used_up;
+    replica.segment->Release(&replica);
+    objects.erase(PutId(grant.id));
+    return;
+  }
+  ++(cause == Cause::kAborted      ? counters.ahead_given_back
+     : cause == Cause::kExpired    ? counters.ahead_expired
+     : cause == Cause::kCalledBack ? counters.ahead_called_back
+                                   : counters.ahead_lost);
+  OrderRetirement(event, replica);
+}
+
+void Catalog::State::EndAheadOf(Event& event, const Node& writer) {
+  while (!writer.ahead.empty()) {
+    EndAhead(event, *Find({writer.peer.incarnation, *writer.ahead.begin()}), Cause::kWriterLost);
+  }
+}
+
+void Catalog::State::CallBack(Event& event, Segment& segment, uint64_t wanted) {
+  uint64_t called = 0;
+  while (called < wanted) {
+    HeldReplica* const oldest = segment.First(Standing::kAhead);
+    if (!oldest) return;
+    called += oldest->bytes;
+    EndAhead(event, *oldest->object, Cause::kCalledBack);
+  }
+}
+
+void Catalog::State::CallBackUnlessPlaced(Event& event, Segment& segment) {
+  if (guards.pieces_are_placed && !segment.TakesNew()) CallBack(event, segment, UINT64_MAX);
+}
+
+// The put begins with its commit. If it doesn't, neither its id nor its piece begins another: the
+// caller is told so, and the same message may come once more.
+Result<Object*> Catalog::State::BeginInPiece(Event& event, const Asking& asking,
+                                             const CommitPut& verb, uint32_t index) {
+  if (verb.put.replicas != 1) {
+    return InvalidArgumentError("what lies in a piece of a grant ahead has one replica");
+  }
+  Node& writer = asking.caller;
+  const PutId id{writer.peer.incarnation, verb.sequences[index]};
+  const GrantPiece& piece = verb.pieces[index];
+  const Range range{piece.offset, piece.length};
+  Status status = CheckStart(event, asking, verb.put, index);
+  HeldReplica* const grant = FindPiece(event, writer, piece, verb.put.sizes[index]);
+  if (status.ok() && !grant) {
+    ++counters.pieces_refused;
+    counters.pieces_of_other_terms += piece.term != term;
+    status = NotAPiece(piece.term == term);
+  }
+  if (status.ok() && verb.put.retention.hard_pin && !MayPin(*grant->segment, range.length)) {
+    ++counters.pins_refused;
+    status = TooMuchPinned(*grant->segment, range.length);
+  }
+  if (!status.ok()) {
+    writer.outcomes.Add(id.sequence, Outcome::kRefused, limits.outcomes_kept_per_writer);
+    if (!grant || !guards.named_pieces_are_spent) return status;
+    Object& spent = objects[id];
+    spent.id = id;
+    spent.size = range.length;
+    spent.state = ObjectState::kRetiring;
+    OrderRetirement(event, TakePiece(event, *grant, range, spent));
+    return status;
+  }
+  Object& object = AddObject(event, asking, verb.put, index);
+  parked.erase(object.arrival);
+  object.preferred_nodes = {};
+  object.deadline = grant->object->deadline;
+  grants_by_end.emplace(object.deadline, id);
+  Become(object, ObjectState::kPending);
+  TakePiece(event, *grant, range, object);
+  writer.outcomes.Begin(id.sequence, limits.outcomes_kept_per_writer);
+  ++counters.puts_ahead;
+  return &object;
+}
+
+HeldReplica* Catalog::State::FindPiece(Event& event, const Node& writer, const GrantPiece& piece,
+                                       uint64_t size) {
+  if (guards.pieces_name_their_term && piece.term != term) return nullptr;
+  Object* const grant = Find({writer.peer.incarnation, piece.grant});
+  if (!grant || grant->state != ObjectState::kAhead) return nullptr;
+  if (guards.expired_grants_are_refused && event.now >= grant->deadline) {
+    EndAhead(event, *grant, Cause::kExpired);
+    return nullptr;
+  }
+  HeldReplica& replica = grant->replicas.front();
+  const Segment& segment = *replica.segment;
+  // In one of what is left of it; taken out of the midst it leaves one range more to be retired.
+  const bool fits = piece.length == segment.free().Footprint(size) &&
+                    piece.offset % segment.granule() == 0 &&
+                    replica.ranges.size() < kMaxRangesPerReplica &&
+                    std::any_of(replica.ranges.begin(), replica.ranges.end(), [&](const Range& r) {
+                      return piece.offset >= r.offset && piece.length <= r.length &&
+                             piece.offset - r.offset <= r.length - piece.length;
+                    });
+  return fits ? &replica : nullptr;
+}
+
+HeldReplica& Catalog::State::TakePiece(Event& event, HeldReplica& grant, const Range& range,
+                                       Object& object) {
+  HeldReplica& replica = object.replicas.emplace_back();
+  replica.object = &object;
+  object.not_withdrawn = object.not_free = 1;
+  grant.segment->Cut(&grant, range, &replica);
+  if (grant.ranges.empty()) EndAhead(event, *grant.object, Cause::kAborted);
+  return replica;
+}
+
+}  // namespace kvstore::master

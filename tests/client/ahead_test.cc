@@ -1,0 +1,248 @@
+#include "client/ahead.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "client/get.h"
+#include "client/put.h"
+#include "fakes/fake_pool.h"
+
+namespace kvstore::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using testing::Failed;
+using testing::FakePool;
+using testing::InDoubt;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using transfer::Completion;
+using transfer::Copy;
+
+constexpr Incarnation kSelf{7, 7};
+
+// ---- which pieces there are ---------------------------------------------------------------------
+
+class AheadTest : public ::testing::Test {
+ protected:
+  AheadTest() { pool_.master.ahead_bytes = 4 * kDefaultGranule; }
+
+  std::vector<Ahead::Piece> Take(std::vector<uint64_t> sizes, const Incarnation& self = kSelf) {
+    return ahead_.Take(sizes, self, pool_.clock, pool_.clock.Now() + seconds(1));
+  }
+  // The first of a writer's puts in a while.
+  void Begin() { EXPECT_THAT(Take({1}), IsEmpty()); }
+
+  FakePool pool_;
+  Ahead ahead_{pool_.master};
+};
+
+TEST_F(AheadTest, WhoPutsSeldomHoldsNoMemory) {
+  Begin();
+  pool_.clock.Advance(seconds(2));
+  EXPECT_THAT(Take({1}), IsEmpty());
+  EXPECT_THAT(pool_.master.aheads, IsEmpty());
+  EXPECT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads, SizeIs(1));
+}
+
+TEST_F(AheadTest, EachPieceIsWholeGranulesAndTakenOnce) {
+  Begin();
+  const std::vector<Ahead::Piece> two = Take({0, 4097});
+  ASSERT_THAT(two, SizeIs(2));
+  const uint64_t begin = two[0].name.offset;
+  EXPECT_EQ(two[0].name, (GrantPiece{1, 1, begin, 4096}));
+  EXPECT_EQ(two[1].name, (GrantPiece{1, 1, begin + 4096, 8192}));
+  EXPECT_THAT(two[1].replica.ranges, ElementsAre(Range{begin + 4096, 8192}));
+  ahead_.Left(two, Ahead::End::kUsed);
+  const std::vector<Ahead::Piece> last = Take({1});
+  ASSERT_THAT(last, SizeIs(1));
+  EXPECT_EQ(last[0].name.offset, begin + 3 * 4096);
+  EXPECT_THAT(pool_.master.aheads, SizeIs(1));
+}
+
+TEST_F(AheadTest, WhatIsTooShortIsGivenBackWithTheNextOnceNothingIsWrittenThere) {
+  Begin();
+  const std::vector<Ahead::Piece> first = Take({1});
+  const std::vector<Ahead::Piece> second = Take({4 * kDefaultGranule});
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads[1].done, IsEmpty());
+  ahead_.Left(first, Ahead::End::kUsed);
+  ahead_.Left(second, Ahead::End::kUsed);
+  ASSERT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads[2].done, ElementsAre(1));  // the second is used up
+}
+
+TEST_F(AheadTest, WhatIsInDoubtIsNotGivenBackAndNotTakenFrom) {
+  Begin();
+  const std::vector<Ahead::Piece> first = Take({1});
+  ahead_.Left(first, Ahead::End::kInDoubt);
+  const std::vector<Ahead::Piece> second = Take({1});
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_NE(second[0].name.grant, first[0].name.grant);
+  EXPECT_THAT(pool_.master.aheads[1].done, IsEmpty());
+  const std::vector<Ahead::Piece> other = Take({1});
+  ahead_.Left(second, Ahead::End::kInDoubt);
+  ahead_.Left(other, Ahead::End::kUsed);
+  ASSERT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads[2].done, IsEmpty());
+}
+
+TEST_F(AheadTest, AGrantThatHasEndedIsNotTakenFrom) {
+  Begin();
+  ahead_.Left(Take({1}), Ahead::End::kRefused);
+  ASSERT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads, SizeIs(2));
+}
+
+TEST_F(AheadTest, NorIsOneThatIsAboutToEndOrThatAnotherIncarnationWasGiven) {
+  pool_.master.ahead_grant = seconds(4);
+  Begin();
+  ahead_.Left(Take({1}), Ahead::End::kUsed);
+  for (int i = 0; i < 4; ++i) {
+    pool_.clock.Advance(milliseconds(800));
+    ahead_.Left(Take({1}), Ahead::End::kUsed);
+  }
+  EXPECT_THAT(pool_.master.aheads, SizeIs(2));
+  ASSERT_THAT(Take({1}, {8, 8}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads, SizeIs(3));
+}
+
+TEST_F(AheadTest, AMasterThatRefusesIsLeftInPeaceForAWhile) {
+  pool_.master.ahead_bytes = 0;
+  Begin();
+  EXPECT_THAT(Take({1}), IsEmpty());
+  EXPECT_THAT(Take({1}), IsEmpty());
+  EXPECT_THAT(pool_.master.aheads, SizeIs(1));
+  pool_.clock.Advance(milliseconds(600));
+  pool_.master.ahead_bytes = 4 * kDefaultGranule;
+  EXPECT_THAT(Take({1}), SizeIs(1));
+}
+
+// ---- puts in pieces -----------------------------------------------------------------------------
+
+class PutAheadTest : public AheadTest {
+ protected:
+  PutAheadTest() {
+    pool_.parts.ahead = &ahead_;
+    EXPECT_EQ(Put("the first of a while"), Status::Ok());
+    pool_.master.started = {};
+    pool_.master.commits.clear();
+  }
+
+  Status Put(const std::string& key, const PutOptions& options = {}) {
+    const ConstPiece piece{key.data(), key.size()};
+    const PutItem item{key, {&piece, 1}};
+    return PutObjects(pool_.parts, {&item, 1}, options)[0];
+  }
+  std::string Read(const std::string& key) {
+    std::string value(100, '\0');
+    const Piece piece{value.data(), value.size()};
+    const GetItem item{key, {&piece, 1}};
+    GetCounters counters;
+    const auto results = GetObjects(pool_.parts, {&item, 1}, seconds(1), {}, &counters);
+    value.resize(results[0].status.ok() ? results[0].size : 0);
+    return value;
+  }
+  size_t started() const { return pool_.master.started.keys.size(); }
+};
+
+TEST_F(PutAheadTest, ASmallPutIsOneMessage) {
+  PutOptions options;
+  options.durable = true;
+  EXPECT_EQ(Put("a", options), Status::Ok());
+  EXPECT_EQ(Put("b"), Status::Ok());
+  EXPECT_EQ(Read("a") + Read("b"), "ab");
+  EXPECT_EQ(started(), 0u);
+  EXPECT_THAT(pool_.master.aheads, SizeIs(1));
+  ASSERT_THAT(pool_.master.commits, SizeIs(2));
+  EXPECT_TRUE(pool_.master.commits[0].put.durable);
+  EXPECT_EQ(pool_.master.commits[0].put.keys[0], "a");
+  EXPECT_EQ(pool_.master.commits[0].put.sequences, pool_.master.commits[0].sequences);
+}
+
+TEST_F(PutAheadTest, ABatchOfSmallOnesIsToo) {
+  const std::vector<PutItem> items = {{"a", {}, 0}, {"b", {}, 3}};
+  EXPECT_THAT(PutObjects(pool_.parts, items, {}), ElementsAre(Status::Ok(), Status::Ok()));
+  EXPECT_EQ(started(), 0u);
+  EXPECT_THAT(pool_.master.commits[0].put.positions, ElementsAre(0, 3));
+  EXPECT_THAT(pool_.master.commits[0].pieces, SizeIs(2));
+}
+
+TEST_F(PutAheadTest, WhatLiesElsewhereOrTwiceOrIsLargeIsStarted) {
+  PutOptions replicas;
+  replicas.replicas = 2;
+  EXPECT_EQ(Put("a", replicas), Status::Ok());
+  PutOptions spread;
+  spread.placement = Placement::kSpread;
+  EXPECT_EQ(Put("b", spread), Status::Ok());
+  PutOptions preferred;
+  preferred.preferred_nodes = {"node-1"};
+  EXPECT_EQ(Put("c", preferred), Status::Ok());
+  EXPECT_EQ(Put(std::string(70'000, 'x')), Status::Ok());
+  EXPECT_THAT(pool_.master.aheads, IsEmpty());
+}
+
+TEST_F(PutAheadTest, WhereThereIsNoPieceAPutIsStarted) {
+  pool_.master.ahead_bytes = 0;
+  EXPECT_EQ(Put("a"), Status::Ok());
+  EXPECT_EQ(started(), 1u);
+  EXPECT_EQ(Read("a"), "a");
+}
+
+TEST_F(PutAheadTest, OneThatCouldNotBeWrittenIsStartedAndTheMasterNeverHearsOfTheFirst) {
+  int copies = 0;
+  pool_.engine.instead = [&copies](const Copy&) -> std::optional<Completion> {
+    if (copies++ > 0) return std::nullopt;
+    return Failed(AbortedError("the memory has a new owner"));
+  };
+  EXPECT_EQ(Put("a"), Status::Ok());
+  EXPECT_EQ(started(), 1u);
+  EXPECT_THAT(pool_.master.commits, SizeIs(1));
+  EXPECT_THAT(pool_.master.commits[0].pieces, IsEmpty());
+  EXPECT_THAT(pool_.master.aborts, IsEmpty());
+  EXPECT_EQ(Put("b"), Status::Ok());
+  EXPECT_THAT(pool_.master.aheads, SizeIs(2));  // the first has ended
+}
+
+TEST_F(PutAheadTest, NothingIsCommittedOrSaidOfOneInDoubt) {
+  pool_.engine.instead = [](const Copy&) { return InDoubt(DeadlineExceededError("no answer")); };
+  EXPECT_EQ(Put("a").code(), StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(pool_.master.commits, IsEmpty());
+  EXPECT_THAT(pool_.master.aborts, IsEmpty());
+}
+
+TEST_F(PutAheadTest, OneWhoseGrantWasCalledBackIsStartedAndWhatComesOfThatIsTheAnswer) {
+  pool_.master.commit = [](uint64_t) { return NotFoundError("of no grant ahead"); };
+  pool_.master.refused["a"] = ResourceExhaustedError("full");
+  EXPECT_EQ(Put("a"), ResourceExhaustedError("full"));
+  ASSERT_THAT(pool_.master.aborts, SizeIs(1));  // of the second, which may yet be granted
+  EXPECT_EQ(pool_.master.aborts[0].sequences, pool_.master.started.sequences);
+}
+
+TEST_F(PutAheadTest, OneThatAnotherMasterKnowsNothingOfMayHaveBeenSeen) {
+  pool_.master.commit = [](uint64_t) { return AbortedError("begin again"); };
+  pool_.master.refused["a"] = ResourceExhaustedError("full");
+  EXPECT_EQ(Put("a").code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(PutAheadTest, AKeyThatIsTakenIsTheAnswer) {
+  pool_.master.commit = [](uint64_t) { return AlreadyExistsError("taken"); };
+  EXPECT_EQ(Put("a"), AlreadyExistsError("taken"));
+  EXPECT_EQ(started(), 0u);
+  EXPECT_THAT(pool_.master.aborts, IsEmpty());
+}
+
+TEST_F(PutAheadTest, AGrantThatEndedBeforeItsTurnIsNotUsed) {
+  pool_.master.ahead_grant = Duration(0);
+  EXPECT_EQ(Put("a"), Status::Ok());
+  EXPECT_EQ(started(), 1u);
+}
+
+}  // namespace
+}  // namespace kvstore::client
