@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -103,36 +102,6 @@ TEST_F(DebTest, ThePackagesHoldWhatTheirNamesSayAndRun) {
             "a block in two pieces\nremoved; then: not_found\n");
   EXPECT_TRUE(
       Has(Execute({tree_ + "/usr/bin/kvctl", "--master", pool.master(), "nodes"}).out, "shelf"));
-}
-
-TEST(ServiceFilesTest, TheSettingsAreWhatTheProgramsTake) {
-  const std::string settings = KVSTORE_PACKAGING_FOLDER;
-  const auto in_force = [&](const std::string& program, const std::string& file) {
-    return Execute({program, "--config", settings + "/" + file, "--print_config"}).out;
-  };
-  EXPECT_TRUE(Has(in_force(KVSTORE_MASTER_PATH, "master.yaml"), "port: 50051"));
-  EXPECT_TRUE(Has(in_force(KVSTORE_NODE_PATH, "node.yaml"), "master: 127.0.0.1:50051"));
-}
-
-TEST(ServiceFilesTest, SystemdTakesTheUnits) {
-  if (access("/usr/bin/systemd-analyze", X_OK) != 0) GTEST_SKIP() << "no systemd-analyze here";
-  const Folder folder;
-  const std::string tree = folder.path() + "/tree";
-  Shell("DESTDIR=" + tree +
-        " " KVSTORE_CMAKE_PATH " --install " KVSTORE_BUILD_FOLDER " --component debian");
-  for (const std::string name : {"kvstore-master.service", "kvstore-node.service"}) {
-    std::string unit = cluster::ReadFile(tree + "/lib/systemd/system/" + name);
-    // Neither program need be installed on this machine.
-    const std::string installed = "ExecStart=/usr/bin/";
-    const size_t at = unit.find(installed);
-    ASSERT_NE(at, std::string::npos) << unit;
-    unit.replace(at, installed.size(), "ExecStart=" KVSTORE_BUILD_FOLDER "/bin/");
-    cluster::WriteFile(folder.path() + "/" + name, unit);
-    const cluster::Finished verdict =
-        Execute({"/usr/bin/systemd-analyze", "verify", "--man=no", "--recursive-errors=one",
-                 folder.path() + "/" + name});
-    EXPECT_EQ(verdict.out + verdict.err, "") << unit;
-  }
 }
 
 // Run as dpkg runs them, but among stand-ins for what they call, which write down what they were
