@@ -337,6 +337,7 @@ bool GetCall::OpenHolder(Reading* reading) const {
     return false;
   }
   reading->copies = {};
+  reading->checksum.reset();  // of an earlier attempt, perhaps at another object
   // A fresh location and the checksum of nothing are enough.
   if (reading->location->size == 0 && !reading->remembered) return true;
   while (!reading->Exhausted()) {

@@ -827,6 +827,20 @@ TEST_F(SlowHolders, AnObjectWhoseHolderHasFailedDoesNotWaitForAnothersSlowOne) {
   EXPECT_LT(read_after, seconds(1));
 }
 
+// What was hashed of the bytes that were there before says nothing of what is there now.
+TEST_F(GetTest, WhatIsReplacedByNothingWhileItIsReadIsReadAsNothing) {
+  PutAndRemember("k", Value(18'000));
+  bool replaced = false;
+  pool_.engine.after_bytes = [&](const Copy&) {
+    if (std::exchange(replaced, true)) return;
+    Reuse("k");
+    Put("k", "");
+  };
+  EXPECT_EQ(GetOne("k").status, Status::Ok());
+  EXPECT_TRUE(replaced);
+  EXPECT_EQ(counters_.checksum_mismatches, 0u);
+}
+
 TEST_F(GetTest, AHolderThatCouldNotBeReachedIsReadLastForAWhileAndComplainedOf) {
   Failures failures;
   pool_.parts.failures = &failures;

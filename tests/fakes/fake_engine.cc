@@ -36,6 +36,9 @@ Completion FakeEngine::Move(const Copy& copy) {
   for (const transfer::Piece& piece : copy.pieces) {
     const bool read = copy.access == transfer::Access::kRead;
     std::memcpy(read ? piece.data : far_end, read ? far_end : piece.data, piece.size);
+    if (copy.tap != nullptr) {
+      copy.tap->Take({static_cast<const std::byte*>(piece.data), piece.size});
+    }
     far_end += piece.size;
   }
   if (after_bytes) after_bytes(copy);
