@@ -80,7 +80,7 @@ Manifest::OwnedNote Manifest::Pack(const NoteOrder& order, TimePoint now) {
 }
 
 bool Manifest::Keep(const NoteOrder& order, TimePoint now) {
-  Notes& notes = segments_[order.segment];
+  Notes& notes = segments_[order.segment].of(order.put);
   const auto kept = notes.find(order.put);
   if (kept != notes.end()) {
     const Note& note = **kept;
@@ -93,49 +93,60 @@ bool Manifest::Keep(const NoteOrder& order, TimePoint now) {
 }
 
 void Manifest::Drop(uint32_t segment, const PutId& put, uint64_t birth) {
-  const auto notes = segments_.find(segment);
-  if (notes == segments_.end()) return;
-  const auto kept = notes->second.find(put);
-  if (kept != notes->second.end() && (*kept)->birth <= birth) notes->second.erase(kept);
+  const auto shelf = segments_.find(segment);
+  if (shelf == segments_.end()) return;
+  Notes& notes = shelf->second.of(put);
+  const auto kept = notes.find(put);
+  if (kept != notes.end() && (*kept)->birth <= birth) notes.erase(kept);
 }
 
 void Manifest::DropUnless(const Stands& stands) {
-  for (auto& [segment, notes] : segments_) {
+  for (auto& [segment, shelf] : segments_) {
     const uint32_t index = segment;
-    absl::erase_if(notes, [&stands, index](const OwnedNote& note) {
-      return !stands(index, note->birth, note->ranges());
-    });
+    for (Notes& notes : shelf) {
+      absl::erase_if(notes, [&stands, index](const OwnedNote& note) {
+        return !stands(index, note->birth, note->ranges());
+      });
+    }
   }
 }
 
 void Manifest::ForgetVersions() {
-  for (auto& [segment, notes] : segments_) {
-    for (const OwnedNote& note : notes) note->version = 0;
+  for (auto& [segment, shelf] : segments_) {
+    for (Notes& notes : shelf) {
+      for (const OwnedNote& note : notes) note->version = 0;
+    }
   }
 }
 
 void Manifest::DropExpired(TimePoint now) {
-  for (auto& [segment, notes] : segments_) {
-    absl::erase_if(notes, [now](const OwnedNote& note) {
-      if (note->more == nullptr) return false;
-      const Duration ttl = note->more->retention.ttl;
-      return ttl != Duration::zero() && ttl <= now - note->more->noted_at;
-    });
+  for (auto& [segment, shelf] : segments_) {
+    for (Notes& notes : shelf) {
+      absl::erase_if(notes, [now](const OwnedNote& note) {
+        if (note->more == nullptr) return false;
+        const Duration ttl = note->more->retention.ttl;
+        return ttl != Duration::zero() && ttl <= now - note->more->noted_at;
+      });
+    }
   }
 }
 
 size_t Manifest::size() const {
   size_t sum = 0;
-  for (const auto& [segment, notes] : segments_) sum += notes.size();
+  for (const auto& [segment, shelf] : segments_) {
+    for (const Notes& notes : shelf) sum += notes.size();
+  }
   return sum;
 }
 
 RangeSet Manifest::Named(uint32_t segment) const {
-  const auto notes = segments_.find(segment);
-  if (notes == segments_.end()) return {};
+  const auto shelf = segments_.find(segment);
+  if (shelf == segments_.end()) return {};
   std::vector<Range> ranges;
-  for (const OwnedNote& note : notes->second) {
-    ranges.insert(ranges.end(), note->ranges().begin(), note->ranges().end());
+  for (const Notes& notes : shelf->second) {
+    for (const OwnedNote& note : notes) {
+      ranges.insert(ranges.end(), note->ranges().begin(), note->ranges().end());
+    }
   }
   return RangeSet(std::move(ranges));
 }
@@ -143,10 +154,11 @@ RangeSet Manifest::Named(uint32_t segment) const {
 std::vector<NoteOrder> Manifest::Told(TimePoint now) const {
   std::vector<NoteOrder> told;
   told.reserve(size());
-  for (const auto& [segment, notes] : segments_) {
-    std::vector<const Note*> sorted;  // the set's order is another in each process
-    sorted.reserve(notes.size());
-    for (const OwnedNote& note : notes) sorted.push_back(note.get());
+  for (const auto& [segment, shelf] : segments_) {
+    std::vector<const Note*> sorted;  // the sets' order is another in each process
+    for (const Notes& notes : shelf) {
+      for (const OwnedNote& note : notes) sorted.push_back(note.get());
+    }
     std::sort(sorted.begin(), sorted.end(), [](const Note* a, const Note* b) {
       return std::pair(a->offset(), a->put) < std::pair(b->offset(), b->put);
     });

@@ -3,6 +3,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -72,10 +73,25 @@ class Manifest {
     }
   };
   using Notes = absl::flat_hash_set<OwnedNote, HashOfPut, SamePut>;
+  // Of one segment, in parts that grow one by one: to make room in all at once takes seconds when
+  // there are millions, and copies wait for that.
+  class Shelf {
+   public:
+    // By bits of the hash that the sets themselves use least.
+    Notes& of(const PutId& put) { return parts_[std::hash<PutId>()(put) >> (64 - kPartBits)]; }
+    auto begin() { return parts_.begin(); }
+    auto end() { return parts_.end(); }
+    auto begin() const { return parts_.begin(); }
+    auto end() const { return parts_.end(); }
+
+   private:
+    static constexpr int kPartBits = 8;
+    std::array<Notes, size_t{1} << kPartBits> parts_;
+  };
 
   static OwnedNote Pack(const NoteOrder& order, TimePoint now);
 
-  std::map<uint32_t, Notes> segments_;
+  std::map<uint32_t, Shelf> segments_;
 };
 
 }  // namespace kvstore::client
