@@ -188,7 +188,7 @@ struct ClientOptions {
   std::string listen = "127.0.0.1:0";
   std::string advertise{};
   bool allow_remote = false;
-  std::vector<transfer::Way> ways{};  // empty: all
+  std::vector<transfer::Way> ways{};  // empty: all but RDMA, which must be named
   Duration connect_timeout = std::chrono::seconds(10);
   // Whether Get recomputes the checksum of whole objects that it read. Without it, and for parts,
   // the holder's verdict after the last byte is the guard.

@@ -154,7 +154,7 @@ TEST_F(DemoTest, OptionsThatLeadNowhereAreRefusedBeforeAnythingIsStarted) {
       {{"--lend", "0"}, "--lend is 0"},
       {{"--lend", "4KiB"}, "too little for the largest request's blocks, 16.0 KiB"},
       {{"--restart-after", "40"}, "--restart-after is 40"},
-      {{"--ways", "rdma"}, "'rdma' is no way"},
+      {{"--ways", "cuda"}, "'cuda' is no way"},
       {{"--ways", "local"}, "--ways is local"},
       {{"more"}, "'more' is no option"},
   };

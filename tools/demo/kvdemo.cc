@@ -30,7 +30,7 @@ constexpr text::Option kOptions[] = {
     {"requests", "", "N", "only the first N; 0: all (default 1000)"},
     {"block", "", "SIZE", "bytes that stand in for a block's KV cache (default 64KiB)"},
     {"lend", "", "SIZE", "memory lent by each of 2 nodes; workers lend none (default 1GiB)"},
-    {"ways", "", "LIST", "how bytes may travel: some of local,shm,tcp (default all)"},
+    {"ways", "", "LIST", "how bytes may travel: some of local,shm,rdma,tcp (default all but rdma)"},
     {"restart-after", "", "N",
      "kill prefill after N requests, and start it anew (default: half; 0: no)"},
     {"kill-master-after", "", "N",
@@ -85,7 +85,8 @@ Result<DemoOptions> ReadOptions(const text::CommandLine& line) {
   options.cluster.ways = line.Get("ways", options.cluster.ways);
   KVSTORE_ASSIGN_OR_RETURN(const auto ways, text::ParseWays(options.cluster.ways));
   options.shm_allowed = Allows(ways, transfer::Way::kShm);
-  if (!options.shm_allowed && !Allows(ways, transfer::Way::kTcp)) {
+  if (!options.shm_allowed && !Allows(ways, transfer::Way::kTcp) &&
+      !Allows(ways, transfer::Way::kRdma)) {
     return InvalidArgumentError("--ways is " + options.cluster.ways +
                                 ", by which workers that lend nothing reach no memory");
   }
