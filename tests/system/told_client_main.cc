@@ -10,7 +10,7 @@
 // library gets there, and waits for a line:
 //   begin   a put's or get's copy is announced or begun, and no byte has been moved
 //   half    half of the bytes have been moved
-//   sum     the checksum is about to be taken: all bytes are in place, nothing is committed
+//   sum     the checksum is about to be known: all bytes are in place, nothing is committed
 //
 //   put KEY VERSION CELLS WHERE TIMEOUT_MS    get KEY CELLS WHERE       remove KEY
 //   view KEY    look KEY    release KEY       open KEY    part KEY FIRST CELLS    close KEY
@@ -137,8 +137,7 @@ std::vector<StopPoint> ToldSteps::StopsAt(const std::string& where, const PagedV
   const std::string said = "#" + number_ + " at " + where;
   if (where == "begin") return {{value.data(), said}};
   if (where == "half") return {{value.half(), said}};
-  // The first page is touched again when the copy is over: by the checksum.
-  if (where == "sum") return {{value.half(), ""}, {value.data(), said}};
+  if (where == "sum") return {{nullptr, said}};
   return {};
 }
 
