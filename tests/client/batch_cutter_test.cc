@@ -97,8 +97,11 @@ TEST(BatchCutterTest, TheLargestItemsAndOptionsFitTheLimit) {
     puts.sizes.push_back(1ull << 44);
     commits.sequences.push_back(kMost);
     commits.checksums.push_back(kMost);
-    commits.pieces.push_back(GrantPiece{kMost, kMost, kMost});
+    commits.pieces.push_back(GrantPiece{kMost, kMost, kMost, kMost});
   }
+  commits.put.keys = puts.keys;
+  commits.put.sequences = puts.sequences;
+  commits.put.sizes = puts.sizes;
   puts.preferred_nodes = std::vector<std::string>(64, std::string(255, 'n'));
   for (const Verb& batch : {Verb(puts), Verb(commits)}) {
     const auto messages = CutBatch(batch);

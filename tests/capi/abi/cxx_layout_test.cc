@@ -117,13 +117,13 @@ TEST(CxxAbiTest, StructsKeepTheirSizes) {
   EXPECT_EQ(sizeof(ClientCounters), 128u);
   EXPECT_EQ(sizeof(Status), 40u);
   EXPECT_EQ(sizeof(transfer::RegionOptions), 32u);
-  EXPECT_EQ(sizeof(transfer::Copy), 72u);
+  EXPECT_EQ(sizeof(transfer::Copy), 80u);
   EXPECT_EQ(sizeof(transfer::Completion), 56u);
   EXPECT_EQ(sizeof(transfer::MapRequest), 64u);
-  EXPECT_EQ(sizeof(transfer::EngineOptions), 192u);
+  EXPECT_EQ(sizeof(transfer::EngineOptions), 216u);
   EXPECT_EQ(sizeof(transfer::WayCounters), 56u);
   EXPECT_EQ(sizeof(transfer::ServedCounters), 64u);
-  EXPECT_EQ(sizeof(transfer::SharedMemory), 64u);
+  EXPECT_EQ(sizeof(transfer::SharedMemory), 72u);
 }
 
 #endif
