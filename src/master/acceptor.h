@@ -16,8 +16,9 @@ namespace kvstore::master {
 // port up for good when it once finds no descriptor free (its version 1.51 does).
 //
 // The last descriptors that this process may have are kept for its state file: a connection that
-// would take one of them is closed at once. Where others have taken even those, connections wait to
-// be accepted. Both are logged, at a limited rate, and end when descriptors are free again.
+// would take one of them is closed at once. Where others, as those of the HTTP port do, have taken
+// even those, connections wait to be accepted. Both are logged, at a limited rate, and end when
+// descriptors are free again.
 // Thread-compatible.
 class Acceptor {
  public:
