@@ -9,6 +9,9 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include "kvstore/clock.h"
 
 namespace kvstore::cluster {
 
@@ -26,11 +29,26 @@ inline std::set<int> Descriptors(pid_t pid) {
   return open;
 }
 
+// The same, once they have stayed so for a while: what has just been served may yet be closed.
+inline std::set<int> SettledDescriptors(pid_t pid) {
+  constexpr Duration kAWhile = std::chrono::milliseconds(300);
+  const TimePoint until = BootClock::now() + std::chrono::seconds(10);
+  std::set<int> open = Descriptors(pid);
+  TimePoint since = BootClock::now();
+  while (BootClock::now() - since < kAWhile && BootClock::now() < until) {
+    std::set<int> now = Descriptors(pid);
+    if (now == open) continue;
+    open = std::move(now);
+    since = BootClock::now();
+  }
+  return open;
+}
+
 // While it lives a process, which may be the test's own, can have only so many descriptors more.
 class FewDescriptors {
  public:
   explicit FewDescriptors(pid_t pid, size_t more = 0) : pid_(pid) {
-    const std::set<int> open = Descriptors(pid);
+    const std::set<int> open = SettledDescriptors(pid);
     rlim_t limit = 0;
     for (size_t free = 0; free <= more; ++limit) {
       if (!open.contains(static_cast<int>(limit))) ++free;
