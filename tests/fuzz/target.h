@@ -6,7 +6,7 @@
 //   target.h                    what one target is; each program here is one target and main.cc
 //   main.cc                     the corpus as one text file a target, and libFuzzer's entry
 //   corpus/                     what has found a way that the seeds did not (tools/fuzz --keep)
-//   tcp_*, shm_*, descriptor    what peers send to an engine
+//   tcp_*, shm_*, rdma_frames, descriptor    what peers send to an engine
 //   codec, catalog, holder      what master and nodes send each other
 //   state, config, node_config, text, http, demo    what people and files say
 //
