@@ -284,6 +284,17 @@ struct Reach {
   std::vector<std::string> rdma_devices;
 };
 
+// An RDMA device, and what went over it.
+struct RdmaDeviceState {
+  std::string name;
+  uint64_t bytes_read = 0;  // by copies of this engine, not those that it served
+  uint64_t bytes_written = 0;
+  uint64_t paths = 0;     // to peers, now
+  uint64_t failures = 0;  // of paths, and of attempts to make one
+  // What keeps it from working as it should, now.
+  Status trouble;
+};
+
 // Thread-safe. After fork the child must not use it (its destructor there does nothing).
 class Engine {
  public:
@@ -340,6 +351,8 @@ class Engine {
   virtual WayCounters counters(Way way) const = 0;
   virtual ServedCounters served() const = 0;
   virtual Reach reach() const { return {}; }
+  // In the order of Reach::rdma_devices.
+  virtual std::vector<RdmaDeviceState> rdma_devices() const { return {}; }
 };
 
 }  // namespace kvstore::transfer

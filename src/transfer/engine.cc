@@ -177,6 +177,9 @@ class EngineParts {
   WayCounters counters(Way way) const { return totals_->Get(way); }
   ServedCounters served();
   Reach reach();
+  std::vector<RdmaDeviceState> rdma_devices() const {
+    return rdma_ == nullptr ? std::vector<RdmaDeviceState>() : rdma_->devices();
+  }
 
  private:
   struct Routed {
@@ -378,7 +381,7 @@ ServedCounters EngineParts::served() {
 Reach EngineParts::reach() {
   Reach reach;
   if (!advertised_.empty()) reach.tcp = advertised_.front();
-  if (rdma_ != nullptr) reach.rdma_devices = rdma_->device_names();
+  for (const RdmaDeviceState& device : rdma_devices()) reach.rdma_devices.push_back(device.name);
   MutexLock lock(mu_);
   reach.rdma = rdma_problem_;
   if (shm_server_ != nullptr) return reach;
@@ -564,6 +567,7 @@ class HostEngine final : public Engine {
   WayCounters counters(Way way) const override { return parts_->counters(way); }
   ServedCounters served() const override { return parts_->served(); }
   Reach reach() const override { return parts_->reach(); }
+  std::vector<RdmaDeviceState> rdma_devices() const override { return parts_->rdma_devices(); }
 
  private:
   std::unique_ptr<EngineParts> parts_;

@@ -40,6 +40,7 @@ struct TransferGuards {
   KVSTORE_GUARD(rdma_writes_are_begun);      // rule 7: the holder says first that the grant stands
   KVSTORE_GUARD(rdma_cut_withdrawn_writes);  // rule 7: and cuts off who is too late
   KVSTORE_GUARD(rdma_readers_cannot_write);  // rule 7: over their queue pairs
+  KVSTORE_GUARD(rdma_fence_is_confirmed);    // rule 7: who could not be cut off still counts
 
   std::function<void(ShmStep)> at_step{};  // a probe: called by the thread that copies
 };

@@ -312,6 +312,27 @@ void LanePool::GiveBack(std::unique_ptr<Lane> lane) {
   lane_.NotifyAll();
 }
 
+std::unique_ptr<Lane> LanePool::Borrow(Way way) {
+  MutexLock lock(mu_);
+  const auto found = std::find_if(idle_.begin(), idle_.end(), [way](const Idle& idle) {
+    return idle.lane->way() == way && !idle.lane->IsSpent();
+  });
+  if (found == idle_.end()) return nullptr;
+  std::unique_ptr<Lane> lane = std::move(found->lane);
+  idle_.erase(found);
+  --open_;
+  lane_.NotifyAll();
+  return lane;
+}
+
+void LanePool::Offer(std::unique_ptr<Lane> lane) {
+  MutexLock lock(mu_);
+  if (closing_ || open_ >= options_.lanes) return;
+  ++open_;
+  idle_.push_back({.lane = std::move(lane), .since = BootClock::now()});
+  lane_.NotifyAll();
+}
+
 void LanePool::DropIdle(TimePoint since) {
   std::vector<Idle> dropped;
   MutexLock lock(mu_);

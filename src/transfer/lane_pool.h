@@ -50,6 +50,10 @@ class LanePool {
   void Post(std::shared_ptr<Job> job);
   // Carries it in the calling thread, whole.
   void Carry(Job& job);
+  // An idle lane of that way that is good, for its taker alone; null: there is none.
+  std::unique_ptr<Lane> Borrow(Way way);
+  // Takes in a lane that nobody uses, unless there are enough.
+  void Offer(std::unique_ptr<Lane> lane);
   // Ends all jobs, failed or in doubt, and the workers. Returns when both are over.
   void Close();
 

@@ -28,30 +28,39 @@ void LaneTransport::End() {
   for (const std::shared_ptr<LanePool>& peer : peers) peer->Close();
 }
 
-std::shared_ptr<LanePool> LaneTransport::PeerOf(const Parcel& parcel) {
+std::shared_ptr<LanePool> LaneTransport::PeerOf(const Target& target) {
   MutexLock lock(mu_);
-  if (*parcel.target.closed) return nullptr;
-  Entry& entry = peers_[parcel.target.peer];
+  if (*target.closed) return nullptr;
+  Entry& entry = peers_[target.peer];
   if (entry.peer == nullptr)
-    entry.peer = std::make_shared<LanePool>(parcel.target.descriptor,
-                                            static_cast<LaneMaker&>(*this), options_);
+    entry.peer =
+        std::make_shared<LanePool>(target.descriptor, static_cast<LaneMaker&>(*this), options_);
   entry.last_used = BootClock::now();
   if (!keeper_.joinable()) keeper_ = std::thread([this] { Keep(); });
   return entry.peer;
 }
 
 void LaneTransport::Post(Parcel parcel) {
-  const std::shared_ptr<LanePool> peer = PeerOf(parcel);
+  const std::shared_ptr<LanePool> peer = PeerOf(parcel.target);
   auto job = std::make_shared<Job>(std::move(parcel), way());
   if (peer == nullptr) return job->FailRest(PeerWasClosed());
   peer->Post(std::move(job));
 }
 
 void LaneTransport::Carry(Parcel parcel) {
-  const std::shared_ptr<LanePool> peer = PeerOf(parcel);
+  const std::shared_ptr<LanePool> peer = PeerOf(parcel.target);
   Job job(std::move(parcel), way());
   if (peer == nullptr) return job.FailRest(PeerWasClosed());
   peer->Carry(job);
+}
+
+std::unique_ptr<Lane> LaneTransport::Borrow(const Target& target) {
+  const std::shared_ptr<LanePool> peer = PeerOf(target);
+  return peer == nullptr ? nullptr : peer->Borrow(way());
+}
+
+void LaneTransport::Offer(const Target& target, std::unique_ptr<Lane> lane) {
+  if (const std::shared_ptr<LanePool> peer = PeerOf(target)) peer->Offer(std::move(lane));
 }
 
 Result<std::unique_ptr<Mapping>> LaneTransport::Map(const Target&, const MapRequest&, TimePoint) {

@@ -24,6 +24,9 @@ class LaneTransport : public Transport, protected LaneMaker {
   void Close(PeerId peer) override;
 
  protected:
+  // As LanePool has them, of that peer's pool. Offer: a lane for the copies that are about to come.
+  std::unique_ptr<Lane> Borrow(const Target& target);
+  void Offer(const Target& target, std::unique_ptr<Lane> lane);
   // Ends all copies. What a way's lanes need lives until then: its destructor calls this first.
   void End();
 
@@ -34,7 +37,7 @@ class LaneTransport : public Transport, protected LaneMaker {
   };
 
   // Null: the peer was closed.
-  std::shared_ptr<LanePool> PeerOf(const Parcel& parcel) EXCLUDES(mu_);
+  std::shared_ptr<LanePool> PeerOf(const Target& target) EXCLUDES(mu_);
 
   // The keeper's thread: until the end, closes what has been idle for too long.
   void Keep() EXCLUDES(mu_);

@@ -82,14 +82,14 @@ void Mover::Move(std::byte* memory, uint64_t length) {
 }
 
 void Mover::MovePart(std::byte* memory, std::byte* piece, uint64_t length) {
-  std::byte* const to = copy_.access == Access::kRead ? piece : memory;
-  const std::byte* const from = copy_.access == Access::kRead ? memory : piece;
+  std::byte* const to = access_ == Access::kRead ? piece : memory;
+  const std::byte* const from = access_ == Access::kRead ? memory : piece;
   if (Overlap(to, from, length)) {
     std::memmove(to, from, length);
-    if (copy_.tap != nullptr) copy_.tap->Take({to, length});
+    if (tap_ != nullptr) tap_->Take({to, length});
     return;
   }
-  if (copy_.tap == nullptr) {
+  if (tap_ == nullptr) {
     streamed_ ? StreamBytes(to, from, length) : (void)std::memcpy(to, from, length);
     return;
   }
@@ -105,12 +105,12 @@ void Mover::MovePart(std::byte* memory, std::byte* piece, uint64_t length) {
 void Mover::MoveBlock(std::byte* to, const std::byte* from, uint64_t length) {
   if (!streamed_) {
     std::memcpy(to, from, length);
-    copy_.tap->Take({copy_.access == Access::kRead ? to : from, length});
+    tap_->Take({access_ == Access::kRead ? to : from, length});
     return;
   }
   alignas(kLineBytes) std::array<std::byte, kBlockBytes> block;
   std::memcpy(block.data(), from, length);
-  copy_.tap->Take(std::span(block).first(length));
+  tap_->Take(std::span(block).first(length));
   StreamBytes(to, block.data(), length);
 }
 

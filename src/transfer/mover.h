@@ -20,8 +20,12 @@ inline constexpr uint64_t kStreamBytes = 4 << 20;
 // are told are those that were moved, whoever else writes there. Confined to one thread.
 class Mover {
  public:
-  // `streamed`: past the caches, which is faster where they would not hold it. `copy` is borrowed.
-  Mover(const Copy& copy, bool streamed) : copy_(copy), streamed_(streamed), cursor_(copy.pieces) {}
+  // `streamed`: past the caches, which is faster where they would not hold it.
+  Mover(const Copy& copy, bool streamed)
+      : Mover(copy.access, ScatterCursor(copy.pieces), copy.tap, streamed) {}
+  // From the middle of a copy on; `tap` null: nobody listens here.
+  Mover(Access access, const ScatterCursor& begin, Tap* tap, bool streamed)
+      : access_(access), tap_(tap), streamed_(streamed), cursor_(begin) {}
 
   // Moves the next `length` bytes, and returns when all of them are in place for all who look. The
   // pieces may be the same memory.
@@ -32,7 +36,8 @@ class Mover {
   void MovePart(std::byte* memory, std::byte* piece, uint64_t length);
   void MoveBlock(std::byte* to, const std::byte* from, uint64_t length);
 
-  const Copy& copy_;
+  const Access access_;
+  Tap* const tap_;
   const bool streamed_;
   ScatterCursor cursor_;
 };

@@ -25,6 +25,7 @@ class Paths : public PathTable {
     return hello.wanted == kSelf ? Status::Ok() : NotFoundError("somebody else");
   }
   std::unique_ptr<SideService> NewSideService() override { return nullptr; }
+  bool EndsWithin(Duration) override { return true; }
   Status CutPath(uint64_t id, const ServedConnection&) override {
     return id == 7 ? UnavailableError("still there") : Status::Ok();
   }

@@ -45,6 +45,7 @@ struct FakeQp {
   uint32_t peer = 0;
   unsigned access = 0;
   uint32_t max_requests = 0;
+  uint32_t max_pieces = 0;
   bool broken = false;
 };
 struct DelayedWrite {
@@ -63,6 +64,8 @@ struct Fabric {
   FakeFabric::Fate fate;
   int registration_error = 0;
   bool delay_writes = false;
+  bool refuse_to_close = false;
+  size_t refusals_to_close = 0;
   uint32_t next_key = 1000;
   uint32_t next_pair = 100;
 };
@@ -163,8 +166,12 @@ ibv_wc_status FateOf(const FakeQp& pair, const ibv_send_wr& request) {
 int PostSend(ibv_qp* qp, ibv_send_wr* request, ibv_send_wr** bad) {
   auto* const pair = Of<FakeQp>(qp);
   uint32_t count = 0;
-  for (const ibv_send_wr* each = request; each != nullptr; each = each->next) ++count;
-  if (count > pair->max_requests) {
+  bool too_many_pieces = false;
+  for (const ibv_send_wr* each = request; each != nullptr; each = each->next) {
+    ++count;
+    too_many_pieces |= static_cast<uint32_t>(each->num_sge) > pair->max_pieces;
+  }
+  if (count > pair->max_requests || too_many_pieces) {
     *bad = request;
     return ENOMEM;
   }
@@ -204,10 +211,11 @@ ibv_context* OpenDevice(ibv_device* device) {
 }
 
 int QueryDevice(ibv_context* context, ibv_device_attr* attributes) {
+  const FakeFabric::Device& device = Of<FakeContext>(context)->device->options;
   *attributes = {};
-  attributes->max_mr_size = Of<FakeContext>(context)->device->options.max_mr_size;
-  attributes->max_sge = attributes->max_sge_rd = 16;
-  attributes->max_qp_wr = 4096;
+  attributes->max_mr_size = device.max_mr_size;
+  attributes->max_sge = attributes->max_sge_rd = device.max_sge;
+  attributes->max_qp_wr = device.max_qp_wr;
   attributes->max_cqe = 1 << 16;
   attributes->max_qp_rd_atom = attributes->max_qp_init_rd_atom = 16;
   return 0;
@@ -306,12 +314,19 @@ int GetCqEvent(ibv_comp_channel* channel, ibv_cq** cq, void**) {
 
 ibv_qp* CreateQp(ibv_pd* pd, ibv_qp_init_attr* attributes) {
   const std::lock_guard lock(fabric().mu);
+  const FakeFabric::Device& device = Of<FakeContext>(pd->context)->device->options;
+  if (attributes->cap.max_send_wr > static_cast<uint32_t>(device.max_qp_wr) ||
+      attributes->cap.max_send_sge > static_cast<uint32_t>(device.max_sge)) {
+    errno = EINVAL;
+    return nullptr;
+  }
   auto* const pair = new FakeQp();
   pair->qp.context = pd->context;
   pair->qp.qp_num = fabric().next_pair++;
   pair->cq = Of<FakeCq>(attributes->send_cq);
   pair->device = Of<FakeContext>(pd->context)->device;
   pair->max_requests = attributes->cap.max_send_wr;
+  pair->max_pieces = attributes->cap.max_send_sge;
   fabric().pairs[pair->qp.qp_num] = pair;
   return &pair->qp;
 }
@@ -319,6 +334,7 @@ ibv_qp* CreateQp(ibv_pd* pd, ibv_qp_init_attr* attributes) {
 int ModifyQp(ibv_qp* qp, ibv_qp_attr* attributes, int mask) {
   const std::lock_guard lock(fabric().mu);
   auto* const pair = Of<FakeQp>(qp);
+  if (attributes->qp_state == IBV_QPS_RESET && fabric().refuse_to_close) return EIO;
   if ((mask & IBV_QP_ACCESS_FLAGS) != 0) pair->access = attributes->qp_access_flags;
   if ((mask & IBV_QP_DEST_QPN) != 0) pair->peer = attributes->dest_qp_num;
   return 0;
@@ -328,6 +344,10 @@ int ModifyQp(ibv_qp* qp, ibv_qp_attr* attributes, int mask) {
 int DestroyQp(ibv_qp* qp) {
   const std::lock_guard lock(fabric().mu);
   auto* const pair = Of<FakeQp>(qp);
+  if (fabric().refuse_to_close) {
+    ++fabric().refusals_to_close;
+    return EBUSY;
+  }
   fabric().pairs.erase(qp->qp_num);
   std::erase_if(fabric().delayed,
                 [&](const DelayedWrite& write) { return write.qp == pair->peer; });
@@ -387,6 +407,8 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.fate = nullptr;
   all.registration_error = 0;
   all.delay_writes = false;
+  all.refuse_to_close = false;
+  all.refusals_to_close = 0;
   all.delayed.clear();
   all.devices.clear();
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -414,6 +436,16 @@ void FakeFabric::FailRegistrations(int error) {
 void FakeFabric::DelayWrites(bool delay) {
   const std::lock_guard lock(fabric().mu);
   fabric().delay_writes = delay;
+}
+
+void FakeFabric::RefuseToClose(bool refuse) {
+  const std::lock_guard lock(fabric().mu);
+  fabric().refuse_to_close = refuse;
+}
+
+size_t FakeFabric::refusals_to_close() {
+  const std::lock_guard lock(fabric().mu);
+  return fabric().refusals_to_close;
 }
 
 void FakeFabric::LandDelayedWrites() {

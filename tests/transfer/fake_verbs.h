@@ -21,6 +21,8 @@ class FakeFabric {
     ibv_port_state state = IBV_PORT_ACTIVE;
     uint64_t max_mr_size = uint64_t{1} << 40;
     bool opens = true;
+    int max_sge = 16;
+    int max_qp_wr = 4096;
   };
   // What becomes of a request, decided before it moves a byte; IBV_WC_SUCCESS: it goes on.
   using Fate = std::function<ibv_wc_status(const std::string& device, const ibv_send_wr& request)>;
@@ -30,6 +32,8 @@ class FakeFabric {
   static void SetFate(Fate fate);
   // 0: registrations succeed; else they fail with that errno.
   static void FailRegistrations(int error);
+  // Whether queue pairs can be neither destroyed nor reset.
+  static void RefuseToClose(bool refuse);
   // WRITEs are completed at once, but their bytes land only with a READ behind them, or when the
   // test says so.
   static void DelayWrites(bool delay);
@@ -39,6 +43,8 @@ class FakeFabric {
   static uint64_t bytes_moved(const std::string& device);
   static size_t queue_pairs();
   static size_t registrations();
+  // How often somebody tried in vain to close a queue pair.
+  static size_t refusals_to_close();
   // Where the memory of that key begins; null: there is none.
   static const void* MemoryOf(uint32_t key);
 

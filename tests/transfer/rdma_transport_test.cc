@@ -23,6 +23,8 @@
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/session.h"
+#include "transfer/rdma/staging.h"
+#include "transfer/rdma/window.h"
 #include "transfer/test_guard.h"
 
 namespace kvstore::transfer {
@@ -288,6 +290,132 @@ TEST_F(RdmaTransportTest, MemoryThatDevicesKnowKeepsItsPages) {
   SharedMemory& shared = const_cast<SharedMemory&>(*memory_->shared());
   shared.GiveBack(0, shared.size());
   EXPECT_EQ(memory_->bytes(), Bytes(1 << 20, 1)) << "devices go on using the pages that were there";
+}
+
+// Each piece is a request of its own here, and few are taken at once.
+TEST_F(RdmaTransportTest, NoMoreIsAskedForThanADeviceTakes) {
+  FakeFabric::SetUp({{.max_sge = 1, .max_qp_wr = 40}});
+  Start();
+  Lend(4 << 20);
+  Bytes bytes(4 << 20);
+  ASSERT_TRUE(client_->Register(bytes.data(), bytes.size(), {}).ok());
+  for (const Access access : {Access::kWrite, Access::kRead}) {
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(i % 239);
+    // 256 copies of 16 pieces each that don't lie next to each other.
+    constexpr size_t kCopies = 256, kPieces = 16, kPieceBytes = 512;
+    std::vector<Piece> pieces;
+    for (size_t i = 0; i < kCopies * kPieces; ++i) {
+      pieces.push_back({bytes.data() + (i * 37 % (kCopies * kPieces)) * kPieceBytes, kPieceBytes});
+    }
+    std::vector<Copy> copies;
+    for (size_t i = 0; i < kCopies; ++i) {
+      copies.push_back({.access = access,
+                        .peer = peer_,
+                        .region = region_,
+                        .offset = i * kPieces * kPieceBytes,
+                        .pieces = std::span(pieces).subspan(i * kPieces, kPieces),
+                        .guard = Guard{}});
+    }
+    const Bytes before = bytes;
+    if (access == Access::kRead) std::fill(bytes.begin(), bytes.begin() + (2 << 20), 0);
+    for (const Completion& completion : client_->Run(copies, Soon())) ExpectDone(completion);
+    EXPECT_TRUE(bytes == before);
+  }
+  EXPECT_EQ(FakeFabric::queue_pairs() % 2, 0u);
+}
+
+TEST_F(RdmaTransportTest, ADeviceThatTakesTooFewRequestsIsNotUsed) {
+  FakeFabric::SetUp({{.name = "small", .max_qp_wr = 4}});
+  Start({.rdma_devices = {"small"}});
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("small takes 4 requests"));
+}
+
+TEST_F(RdmaTransportTest, LanesThatServeNobodyAreClosed) {
+  Start({.ways = {Way::kRdma}, .tcp_idle_timeout = std::chrono::milliseconds(100)});
+  Lend(4096);
+  // Nothing is carried to a region that isn't there, but it was asked for.
+  region_ += 1;
+  Bytes bytes(100);
+  EXPECT_EQ(Run(Access::kRead, &bytes).status.code(), StatusCode::kNotFound);
+  EXPECT_TRUE(Comes([] { return FakeFabric::queue_pairs() == 0; }, std::chrono::seconds(60)));
+}
+
+TEST_F(RdmaTransportTest, AWriterThatCannotBeCutOffKeepsTheMemory) {
+  Start();
+  Lend(1 << 20, &guard_);
+  std::atomic<bool> wake = false;
+  FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+    while (request.opcode == IBV_WR_RDMA_WRITE && !wake) std::this_thread::yield();
+    return IBV_WC_SUCCESS;
+  });
+  Bytes bytes(1 << 20, 2);
+  Completion completion;
+  std::thread writer([&] { completion = Run(Access::kWrite, &bytes); });
+  EXPECT_TRUE(Comes([&] { return guard_.inside == 1; }, std::chrono::seconds(60)));
+  FakeFabric::RefuseToClose(true);
+  guard_.word = 1;
+  EXPECT_TRUE(Comes([] { return FakeFabric::refusals_to_close() > 2; }, std::chrono::seconds(60)));
+  EXPECT_EQ(guard_.inside, 1) << "memory was called free that a writer may still write";
+  EXPECT_THAT(holder_->rdma_devices().at(0).trouble.message(), HasSubstr("can't close"));
+  FakeFabric::RefuseToClose(false);
+  EXPECT_TRUE(Comes([&] { return guard_.inside == 0; }, std::chrono::seconds(60)));
+  EXPECT_TRUE(holder_->rdma_devices().at(0).trouble.ok());
+  wake = true;
+  writer.join();
+  EXPECT_EQ(completion.status.code(), StatusCode::kAborted) << completion.status;
+}
+
+TEST_F(RdmaTransportTest, AReadIsNotOverBeforeItsQueuePairIsClosed) {
+  Start();
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  FakeFabric::RefuseToClose(true);
+  FakeFabric::SetFate([](const std::string&, const ibv_send_wr&) { return IBV_WC_RETRY_EXC_ERR; });
+  std::atomic<bool> over = false;
+  std::thread reader([&] {
+    EXPECT_EQ(Run(Access::kRead, &bytes).outcome, Outcome::kFailed);
+    over = true;
+  });
+  EXPECT_TRUE(Comes([] { return FakeFabric::refusals_to_close() > 2; }, std::chrono::seconds(60)));
+  EXPECT_FALSE(over) << "what is read may still come";
+  FakeFabric::RefuseToClose(false);
+  reader.join();
+}
+
+// A region that is being unregistered, under a copy, and a larger one in its place.
+TEST_F(RdmaTransportTest, APieceIsFoundInTheRegionThatHoldsAllOfIt) {
+  const RdmaDevices devices = OpenDevices(FakeFabric::verbs(), {}, -1).value();
+  RdmaRegions regions(devices.usable);
+  StagingPool staging(devices.usable);
+  Bytes bytes(2 << 20);
+  ASSERT_TRUE(regions.Add(1, bytes.data(), 4096, {}).ok());
+  RegionAnswer remote;
+  remote.memory = {.size = 2 << 20, .origin = 0, .part_bytes = 2 << 20, .keys = {1}};
+  const Piece small{bytes.data(), 4096};
+  const Piece large{bytes.data(), 8192};
+  const Copy first{.pieces = std::span(&small, 1), .guard = {}};
+  const Copy second{.pieces = std::span(&large, 1), .guard = {}};
+  const auto flight = [&](const Copy& copy, uint64_t length) {
+    Flight made;
+    made.slice = {.copy = 0, .offset = 0, .length = length, .cursor = ScatterCursor(copy.pieces)};
+    made.copy = &copy;
+    made.region = &remote;
+    return made;
+  };
+  Window window(regions, staging, 0, 64, 16);
+  ASSERT_TRUE(window.Take(flight(first, 4096)));
+  ASSERT_TRUE(regions.Add(2, bytes.data(), bytes.size(), {}).ok());
+  ASSERT_TRUE(window.Take(flight(second, 8192)));
+  window.ChainData(window.flights().at(1));
+  const ibv_send_wr& request = *window.chain().Link(1);
+  ASSERT_EQ(request.num_sge, 1);
+  EXPECT_EQ(request.sg_list[0].lkey,
+            regions.FindLocal(bytes.data(), 8192)->memory.at(0)->local_key(0));
+  window.Clear();
+  // The newer one is found when the older one is gone.
+  regions.Remove(1);
+  EXPECT_NE(regions.FindLocal(bytes.data(), bytes.size()), nullptr);
 }
 
 // A client by hand, for what the real one never does.

@@ -16,14 +16,24 @@
 
 #include "kvstore/transfer.h"
 #include "transfer/engine.h"
-#include "transfer/fake_verbs.h"
 #include "transfer/lent_memory.h"
 #include "transfer/test_guard.h"
+#ifdef KVSTORE_WITH_RDMA
+#include "transfer/fake_verbs.h"
+#endif
 
 namespace kvstore::transfer {
 namespace {
 
+#ifdef KVSTORE_WITH_RDMA
 constexpr Way kWays[] = {Way::kLocal, Way::kShm, Way::kTcp, Way::kRdma};
+void SetUpVerbs() { FakeFabric::SetUp({{}}); }
+const Verbs* FakeOnes() { return &FakeFabric::verbs(); }
+#else
+constexpr Way kWays[] = {Way::kLocal, Way::kShm, Way::kTcp};
+void SetUpVerbs() {}
+const Verbs* FakeOnes() { return nullptr; }
+#endif
 
 TimePoint In(Duration duration) { return BootClock::now() + duration; }
 TimePoint Soon() { return In(std::chrono::seconds(20)); }
@@ -48,7 +58,7 @@ class TransportContract : public testing::TestWithParam<Way> {
     EngineOptions options;
     options.ways = {GetParam()};
     options.tcp_stall_timeout = std::chrono::seconds(5);
-    if (GetParam() == Way::kRdma && !RealVerbs()) FakeFabric::SetUp({{}});
+    if (GetParam() == Way::kRdma && !RealVerbs()) SetUpVerbs();
     client_ = Make(options);
     if (GetParam() == Way::kLocal) {
       holder_ = client_.get();
@@ -66,7 +76,7 @@ class TransportContract : public testing::TestWithParam<Way> {
     TransferGuards guards;
     guards.at_step = [this](ShmStep step) { DriveGuard(step); };
     Result<std::unique_ptr<Engine>> engine =
-        CreateEngine(options, guards, RealVerbs() ? nullptr : &FakeFabric::verbs());
+        CreateEngine(options, guards, RealVerbs() ? nullptr : FakeOnes());
     EXPECT_TRUE(engine.ok()) << engine.status();
     return *std::move(engine);
   }

@@ -15,6 +15,10 @@ namespace kvstore::transfer {
 namespace {
 
 constexpr size_t kMaxGids = 256;
+// More at once serve nothing.
+constexpr int kMostRequests = 1024;
+constexpr int kMostPieces = 16;
+constexpr size_t kLeastRequests = 8;
 
 bool IsIpv4Mapped(const Gid& gid) {
   return std::all_of(gid.begin(), gid.begin() + 10, [](uint8_t b) { return b == 0; }) &&
@@ -92,12 +96,47 @@ Status RdmaDevice::Prepare(int gid_index) {
       verbs_.query_port(context_, kPort, &port_) != 0) {
     return UnavailableError("doesn't answer");
   }
+  if (max_requests() < kLeastRequests) {
+    return UnavailableError("takes " + std::to_string(limits_.max_qp_wr) + " requests and " +
+                            std::to_string(limits_.max_cqe) + " completions at once only; " +
+                            std::to_string(kLeastRequests) + " are needed");
+  }
   if (port_.state != IBV_PORT_ACTIVE) return UnavailableError(PortStateRemedy(port_.state));
   KVSTORE_RETURN_IF_ERROR(ChooseGid(gid_index));
   pd_ = verbs_.alloc_pd(context_);
   if (pd_ != nullptr) return Status::Ok();
   return UnavailableError(std::string("has no protection domain left (") + std::strerror(errno) +
                           ")");
+}
+
+RdmaDeviceState RdmaDevice::state() const {
+  MutexLock lock(mu_);
+  return {.name = name_,
+          .bytes_read = bytes_read_,
+          .bytes_written = bytes_written_,
+          .paths = paths_,
+          .failures = failures_,
+          .trouble = trouble_};
+}
+
+void RdmaDevice::NoteMoved(Access access, uint64_t bytes) {
+  (access == Access::kRead ? bytes_read_ : bytes_written_) += bytes;
+}
+
+void RdmaDevice::NoteTrouble(const Status& trouble) {
+  MutexLock lock(mu_);
+  trouble_ = trouble;
+}
+
+size_t RdmaDevice::max_requests() const {
+  // Each may be completed, when the queue pair fails.
+  return static_cast<size_t>(
+      std::clamp(std::min(limits_.max_qp_wr, limits_.max_cqe - 1), 0, kMostRequests));
+}
+
+size_t RdmaDevice::max_pieces() const {
+  return static_cast<size_t>(
+      std::clamp(std::min(limits_.max_sge, limits_.max_sge_rd), 1, kMostPieces));
 }
 
 Status RdmaDevice::ChooseGid(int gid_index) {

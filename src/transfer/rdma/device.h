@@ -2,6 +2,7 @@
 #define KVSTORE_SRC_TRANSFER_RDMA_DEVICE_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include "kvstore/result.h"
+#include "kvstore/transfer.h"
+#include "thread_annotations.h"
 #include "transfer/rdma/verbs.h"
 
 namespace kvstore::transfer {
@@ -43,9 +46,19 @@ class RdmaDevice {
   ibv_context* context() const { return context_; }
   ibv_pd* pd() const { return pd_; }
   const ibv_device_attr& limits() const { return limits_; }
+  // What one of its queue pairs takes: requests posted together, and pieces of local memory of one.
+  size_t max_requests() const;
+  size_t max_pieces() const;
   const ibv_port_attr& port() const { return port_; }
   const Gid& gid() const { return gid_; }
   uint8_t gid_index() const { return gid_index_; }
+  // What went over it, and what is wrong with it.
+  RdmaDeviceState state() const;
+  void NoteMoved(Access access, uint64_t bytes);
+  void NotePaths(int more) { paths_ += static_cast<uint64_t>(more); }
+  void NoteFailure() { ++failures_; }
+  // OK: nothing is wrong any more.
+  void NoteTrouble(const Status& trouble);
   bool is_ethernet() const { return port_.link_layer == IBV_LINK_LAYER_ETHERNET; }
 
  private:
@@ -62,6 +75,10 @@ class RdmaDevice {
   ibv_port_attr port_{};
   Gid gid_{};
   uint8_t gid_index_ = 0;
+
+  std::atomic<uint64_t> bytes_read_ = 0, bytes_written_ = 0, paths_ = 0, failures_ = 0;
+  mutable Mutex mu_;
+  Status trouble_ GUARDED_BY(mu_);
 };
 
 struct RdmaDevices {

@@ -53,7 +53,10 @@ std::optional<RemoteMemory> TakeMemory(WireReader* in) {
   memory.origin = in->Number<uint64_t>();
   memory.part_bytes = in->Number<uint64_t>();
   const size_t count = in->Number<uint16_t>();
-  if (!in->ok() || memory.part_bytes == 0 || count > kMaxParts) return std::nullopt;
+  if (!in->ok() || memory.part_bytes == 0 || count > kMaxParts ||
+      (count > 1 && memory.part_bytes < kMinPartBytes)) {
+    return std::nullopt;
+  }
   if (memory.origin > std::numeric_limits<uint64_t>::max() - memory.size) return std::nullopt;
   const uint64_t needed =
       memory.size / memory.part_bytes + (memory.size % memory.part_bytes == 0 ? 0 : 1);

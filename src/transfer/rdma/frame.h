@@ -33,6 +33,8 @@ inline constexpr size_t kMaxDevices = 32;
 // Writes that are asked for at once.
 inline constexpr size_t kMaxWrites = 512;
 inline constexpr size_t kMaxParts = 4096;  // of a region
+// Of a part, where there are several.
+inline constexpr uint64_t kMinPartBytes = 1 << 20;
 
 // One end of a queue pair, as the other needs to know it.
 struct QueuePairEnd {

@@ -90,8 +90,30 @@ void CompletionQueue::Sleep(int other_fd, Duration timeout) {
 QueuePair::QueuePair(std::shared_ptr<RdmaDevice> device, const Options& options)
     : device_(std::move(device)), options_(options), first_packet_(DrawFirstPacket()) {}
 
-QueuePair::~QueuePair() {
-  if (qp_ != nullptr) device_->verbs().destroy_qp(qp_);
+QueuePair::~QueuePair() { (void)Close(); }
+
+Status QueuePair::Close() {
+  if (qp_ == nullptr) return Status::Ok();
+  const Verbs& verbs = device_->verbs();
+  const int error = verbs.destroy_qp(qp_);
+  if (error == 0) {
+    qp_ = nullptr;
+    if (std::exchange(troubled_, false)) device_->NoteTrouble(Status::Ok());
+    return Status::Ok();
+  }
+  // A queue pair that is reset moves nothing either.
+  ibv_qp_attr reset{};
+  reset.qp_state = IBV_QPS_RESET;
+  stopped_ = stopped_ || verbs.modify_qp(qp_, &reset, IBV_QP_STATE) == 0;
+  if (stopped_) {
+    if (std::exchange(troubled_, false)) device_->NoteTrouble(Status::Ok());
+    return Status::Ok();
+  }
+  const Status failed =
+      Failed(*device_, "close a queue pair, whose memory is therefore kept", error);
+  device_->NoteTrouble(failed);
+  troubled_ = true;
+  return failed;
 }
 
 Result<std::unique_ptr<QueuePair>> QueuePair::Create(std::shared_ptr<RdmaDevice> device,

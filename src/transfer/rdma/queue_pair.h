@@ -39,8 +39,7 @@ class CompletionQueue {
 };
 
 // One end of a reliable connection. What its peer may do to our memory over it is decided here:
-// at a holder's end nothing but read, or read and write. When the destructor returns, nothing comes
-// or goes over it any more. Confined to one thread at a time.
+// at a holder's end nothing but read, or read and write. Confined to one thread at a time.
 class QueuePair {
  public:
   struct Options {
@@ -54,7 +53,12 @@ class QueuePair {
   static Result<std::unique_ptr<QueuePair>> Create(std::shared_ptr<RdmaDevice> device,
                                                    CompletionQueue& completions,
                                                    const Options& options);
+  // Closes it, if the device will.
   ~QueuePair();
+
+  // OK: nothing comes or goes over it any more. Else something still may, and the device, which
+  // tells so as its trouble, is to be asked again.
+  Status Close();
 
   QueuePairEnd end() const;
   Status Connect(const QueuePairEnd& peer);
@@ -68,6 +72,8 @@ class QueuePair {
   const Options options_;
   const uint32_t first_packet_;
   ibv_qp* qp_ = nullptr;
+  bool stopped_ = false;   // nothing moves, though it wasn't destroyed
+  bool troubled_ = false;  // its device was told
 };
 
 }  // namespace kvstore::transfer

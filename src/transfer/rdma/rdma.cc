@@ -16,10 +16,10 @@ class VerbsRdma final : public Rdma {
   explicit VerbsRdma(std::vector<std::shared_ptr<RdmaDevice>> devices)
       : regions_(std::move(devices)) {}
 
-  std::vector<std::string> device_names() const override {
-    std::vector<std::string> names;
-    for (const auto& device : regions_.devices()) names.push_back(device->name());
-    return names;
+  std::vector<RdmaDeviceState> devices() const override {
+    std::vector<RdmaDeviceState> states;
+    for (const auto& device : regions_.devices()) states.push_back(device->state());
+    return states;
   }
   Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) override {
     return regions_.Add(id, base, size, options);

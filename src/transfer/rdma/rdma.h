@@ -32,7 +32,7 @@ class Rdma {
   static Result<std::unique_ptr<Rdma>> Create(const EngineOptions& options, const Verbs* verbs);
   virtual ~Rdma() = default;
 
-  virtual std::vector<std::string> device_names() const = 0;
+  virtual std::vector<RdmaDeviceState> devices() const = 0;
 
   // As RdmaRegions.
   virtual Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) = 0;

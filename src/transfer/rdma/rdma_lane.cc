@@ -4,22 +4,14 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <thread>
 #include <utility>
-
-#include "transfer/scatter.h"
 
 namespace kvstore::transfer {
 namespace {
 
-// One window: what is asked for, posted and waited for together.
-constexpr size_t kMaxRequests = 1024;
-constexpr size_t kMaxPieces = 16;  // of one request
-// What one slice may need: parts of both ends, and its word.
-constexpr size_t kRequestsPerSlice = 64;
-constexpr size_t kSlicesPerWindow = std::min(kMaxWrites, StagingBuffer::kWords);
-constexpr uint64_t kWindowBytes = StagingBuffer::kDataBytes;
 // One Carry: after this, another job may have its turn.
-constexpr uint64_t kFairBytes = 8 * kWindowBytes;
+constexpr uint64_t kFairBytes = 8 * Window::kBytes;
 // How long completions are polled for before the thread sleeps: longer than a small round trip.
 constexpr Duration kSpin = std::chrono::microseconds(50);
 // A holder closes connections over which nothing was asked for twice the idle timeout; one-sided
@@ -37,28 +29,6 @@ bool IsRefusal(const Status& status) {
          status.code() == StatusCode::kInvalidArgument;
 }
 
-// Between the slice's pieces and its place in a staging buffer.
-void MoveStaged(Access access, const Slice& slice, std::byte* staged) {
-  ScatterCursor cursor = slice.cursor;
-  for (uint64_t left = slice.length; left > 0;) {
-    std::array<iovec, 64> parts;
-    const size_t count = cursor.Gather(left, parts);
-    uint64_t moved = 0;
-    for (size_t i = 0; i < count; ++i) {
-      std::byte* const there = staged + moved;
-      if (access == Access::kRead) {
-        std::memcpy(parts[i].iov_base, there, parts[i].iov_len);
-      } else {
-        std::memcpy(there, parts[i].iov_base, parts[i].iov_len);
-      }
-      moved += parts[i].iov_len;
-    }
-    cursor.Advance(moved);
-    staged += moved;
-    left -= moved;
-  }
-}
-
 Status Withdrawn(const Copy& copy) {
   return AbortedError("the memory at " + std::to_string(copy.offset) + " of region " +
                       std::to_string(copy.region) + " is no longer that of birth " +
@@ -72,10 +42,8 @@ RdmaLane::RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connecti
       device_(device),
       rdma_device_(ends.regions.devices()[device]),
       connection_(std::move(connection)),
-      chain_(kMaxRequests,
-             std::min<size_t>(kMaxPieces, std::clamp(std::min(rdma_device_->limits().max_sge,
-                                                              rdma_device_->limits().max_sge_rd),
-                                                     1, static_cast<int>(kMaxPieces)))),
+      window_(ends.regions, ends.staging, device, rdma_device_->max_requests(),
+              rdma_device_->max_pieces()),
       asked_at_(BootClock::now()) {}
 
 RdmaLane::~RdmaLane() { Shut(); }
@@ -91,7 +59,8 @@ Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t de
   lane->holder_device_ = device % devices->size();
   KVSTORE_ASSIGN_OR_RETURN(
       lane->completions_,
-      CompletionQueue::Create(lane->rdma_device_, static_cast<int>(2 * kMaxRequests)));
+      CompletionQueue::Create(lane->rdma_device_,
+                              static_cast<int>(lane->rdma_device_->max_requests()) + 1));
   const Status connected = lane->Connect(Access::kRead, patience);
   if (connected.ok()) return lane;
   return Status(connected.code(), "from " + lane->rdma_device_->name() + " to the peer's " +
@@ -108,8 +77,8 @@ Status RdmaLane::Connect(Access access, Patience& patience) {
   KVSTORE_ASSIGN_OR_RETURN(
       std::unique_ptr<QueuePair> pair,
       QueuePair::Create(rdma_device_, *completions_,
-                        {.max_requests = static_cast<uint32_t>(kMaxRequests),
-                         .max_pieces = static_cast<uint32_t>(chain_.max_pieces())}));
+                        {.max_requests = static_cast<uint32_t>(rdma_device_->max_requests()),
+                         .max_pieces = static_cast<uint32_t>(rdma_device_->max_pieces())}));
   KVSTORE_ASSIGN_OR_RETURN(const std::string bytes,
                            Ask(OpenQuestion{.access = access,
                                             .device = static_cast<uint8_t>(holder_device_),
@@ -125,23 +94,24 @@ Status RdmaLane::Connect(Access access, Patience& patience) {
 // The first bytes over a new path show whether there is one: addresses and MTUs are checked by
 // nobody before.
 Status RdmaLane::Probe(const OpenAnswer& answer, Patience& patience) {
-  KVSTORE_RETURN_IF_ERROR(TakeStaging());
-  std::memset(staging_->data(), 0, kProbeBytes);
+  KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
+  std::byte* const bytes = window_.staging().data();
+  std::memset(bytes, 0, kProbeBytes);
   const RemoteMemory probe{.size = kProbeBytes,
                            .origin = answer.probe_origin,
                            .part_bytes = kProbeBytes,
                            .keys = {answer.probe_key}};
-  chain_.Clear();
-  chain_.Add(Access::kRead, staging_->memory(device_), 0, probe, 0, kProbeBytes);
+  window_.chain().Add(Access::kRead, window_.staging().memory(device_), 0, probe, 0, kProbeBytes);
   const Status read = Exchange(*reader_, patience, kProbeBytes);
   if (!read.ok()) {
     return Status(read.code(), read.message() +
                                    "; do both devices have addresses of one network, and does it "
                                    "carry packets of their MTU?");
   }
-  const bool right = std::all_of(staging_->data(), staging_->data() + kProbeBytes,
-                                 [](std::byte byte) { return byte == kProbeByte; });
-  ends_.staging.GiveBack(std::move(staging_));
+  const bool right =
+      std::all_of(bytes, bytes + kProbeBytes, [](std::byte byte) { return byte == kProbeByte; });
+  window_.Clear();
+  window_.GiveBackStaging();
   return right ? Status::Ok() : Nonsense("what was read is not what it said");
 }
 
@@ -163,54 +133,48 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
   Status status;
   if (BootClock::now() - asked_at_ > kAskEvery) status = Ask(DevicesQuestion{}, patience).status();
   while (status.ok() && carried < kFairBytes) {
+    window_.Clear();
     may_land_ = false;
     TakeSlices(job, patience, &status);
-    if (flights_.empty()) break;
-    const bool writes = flights_.front().copy->access == Access::kWrite;
-    if (status.ok()) status = writes ? WriteWindow(job, patience) : ReadWindow(job, patience);
-    if (!status.ok()) break;
-    carried += std::max<uint64_t>(window_bytes_, kSliceBytes);
-    flights_.clear();
-    held_.clear();
+    if (window_.flights().empty() || !status.ok()) break;
+    const bool writes = window_.flights().front().copy->access == Access::kWrite;
+    status = writes ? WriteWindow(job, patience) : ReadWindow(job, patience);
+    carried += std::max<uint64_t>(window_.bytes(), kSliceBytes);
   }
   if (!status.ok()) {
     Shut();
-    for (const Flight& flight : flights_) {
+    for (const Flight& flight : window_.flights()) {
       if (flight.over) continue;
       stranded->push_back({.slice = flight.slice, .may_land = may_land_});
     }
   }
-  flights_.clear();
-  held_.clear();
-  if (staging_ != nullptr) ends_.staging.GiveBack(std::move(staging_));
+  window_.Clear();
+  window_.GiveBackStaging();
   return status;
 }
 
 void RdmaLane::TakeSlices(Job& job, Patience& patience, Status* broken) {
-  staged_bytes_ = 0;
-  window_bytes_ = 0;
-  size_t requests = 1;  // the READ behind writes
-  while (broken->ok() && flights_.size() < kSlicesPerWindow &&
-         window_bytes_ + kSliceBytes <= kWindowBytes &&
-         requests + kRequestsPerSlice <= kMaxRequests) {
+  while (broken->ok()) {
     const std::optional<Slice> slice = job.Next();
     if (!slice) return;
     Flight flight;
     flight.slice = *slice;
     flight.copy = &job.copy(*slice);
-    if (!flights_.empty() && flight.copy->access != flights_.front().copy->access) {
+    const std::vector<Flight>& taken = window_.flights();
+    const bool other_access = !taken.empty() && flight.copy->access != taken.front().copy->access;
+    const Status prepared = other_access ? Status::Ok() : Prepare(&flight, patience, broken);
+    if (!prepared.ok()) {
+      if (broken->ok()) {
+        job.Finish(flight.slice, Outcome::kFailed, prepared);
+      } else {
+        job.Retry(*slice);
+      }
+      continue;
+    }
+    if (other_access || !window_.Take(flight)) {
       job.Retry(*slice);  // it begins the next window
       return;
     }
-    const Status prepared = Prepare(&flight, patience, broken);
-    if (!prepared.ok() && broken->ok()) {
-      job.Finish(flight.slice, Outcome::kFailed, prepared);
-      continue;
-    }
-    requests +=
-        slice->length <= StagingBuffer::kDataBytes / kSlicesPerWindow ? 3 : kRequestsPerSlice / 4;
-    window_bytes_ += slice->length;
-    flights_.push_back(std::move(flight));
   }
 }
 
@@ -244,145 +208,82 @@ Status RdmaLane::Prepare(Flight* flight, Patience& patience, Status* broken) {
 
 void RdmaLane::Finish(Job& job, Flight* flight, Outcome outcome, Status status) {
   flight->over = true;
+  if (outcome == Outcome::kDone) {
+    rdma_device_->NoteMoved(flight->copy->access, flight->slice.length);
+  }
   job.Finish(flight->slice, outcome, std::move(status));
 }
 
-void RdmaLane::AddWord(const Flight& flight, size_t index) {
-  chain_.Add(Access::kRead, staging_->memory(device_), StagingBuffer::word_offset(index),
-             flight.region->words, flight.word, sizeof(uint64_t));
-}
-
-void RdmaLane::AddData(const Flight& flight) {
-  const Access access = flight.copy->access;
-  uint64_t remote = flight.copy->offset + flight.slice.offset;
-  if (flight.staged) {
-    chain_.Add(access, staging_->memory(device_), flight.staged_at, flight.region->memory, remote,
-               flight.slice.length);
-    return;
-  }
-  std::array<iovec, kMaxPieces> parts;
-  const size_t count = flight.slice.cursor.Gather(flight.slice.length, parts);
-  for (size_t i = 0; i < count; ++i) {
-    auto* const data = static_cast<std::byte*>(parts[i].iov_base);
-    const auto within = [&](const std::shared_ptr<const RdmaRegions::Region>& region) {
-      return data >= region->base && data < region->base + region->size;
-    };
-    const auto& region = **std::find_if(held_.begin(), held_.end(), within);
-    chain_.Add(access, *region.memory[device_], static_cast<uint64_t>(data - region.base),
-               flight.region->memory, remote, parts[i].iov_len);
-    remote += parts[i].iov_len;
-  }
-}
-
-void RdmaLane::Place(Flight* flight) {
-  std::array<iovec, kMaxPieces> parts;
-  const size_t count = flight->slice.cursor.Gather(flight->slice.length, parts);
-  uint64_t covered = 0;
-  for (size_t i = 0; i < count; ++i) covered += parts[i].iov_len;
-  bool direct = covered == flight->slice.length;
-  for (size_t i = 0; i < count && direct; ++i) {
-    auto* const data = static_cast<std::byte*>(parts[i].iov_base);
-    const bool held = std::any_of(held_.begin(), held_.end(), [&](const auto& region) {
-      return data >= region->base && parts[i].iov_len <= region->size &&
-             static_cast<uint64_t>(data - region->base) <= region->size - parts[i].iov_len;
-    });
-    if (held) continue;
-    std::shared_ptr<const RdmaRegions::Region> region =
-        ends_.regions.FindLocal(data, parts[i].iov_len);
-    direct = region != nullptr;
-    if (direct) held_.push_back(std::move(region));
-  }
-  flight->staged = !direct;
-  if (direct) return;
-  flight->staged_at = staged_bytes_;
-  staged_bytes_ += flight->slice.length;
-}
-
-Status RdmaLane::TakeStaging() {
-  if (staging_ != nullptr) return Status::Ok();
-  KVSTORE_ASSIGN_OR_RETURN(staging_, ends_.staging.Take());
-  return Status::Ok();
-}
-
 void RdmaLane::CheckWords(Job& job) {
-  for (size_t i = 0; i < flights_.size(); ++i) {
-    Flight& flight = flights_[i];
-    if (flight.over || !flight.guarded) continue;
-    if (staging_->words()[i] > flight.copy->guard->birth) {
-      Finish(job, &flight, Outcome::kFailed, Withdrawn(*flight.copy));
+  std::vector<Flight>& flights = window_.flights();
+  for (size_t i = 0; i < flights.size(); ++i) {
+    if (flights[i].over || !flights[i].guarded) continue;
+    if (window_.WordOf(i) > flights[i].copy->guard->birth) {
+      Finish(job, &flights[i], Outcome::kFailed, Withdrawn(*flights[i].copy));
     }
   }
 }
 
 Status RdmaLane::ReadWindow(Job& job, Patience& patience) {
-  KVSTORE_RETURN_IF_ERROR(TakeStaging());
-  chain_.Clear();
-  for (size_t i = 0; i < flights_.size(); ++i) {
-    Place(&flights_[i]);
-    if (flights_[i].guarded) AddWord(flights_[i], i);
-    AddData(flights_[i]);
+  KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
+  std::vector<Flight>& flights = window_.flights();
+  for (size_t i = 0; i < flights.size(); ++i) {
+    if (flights[i].guarded) window_.ChainWord(i);
+    window_.ChainData(flights[i]);
   }
-  KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, window_bytes_));
+  KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, window_.bytes()));
   CheckWords(job);
-  for (const Flight& flight : flights_) {
+  for (const Flight& flight : flights) {
     if (flight.over || !flight.guarded || !ends_.guards.at_step) continue;
     for (const ShmStep step : {ShmStep::kWordRead, ShmStep::kFirstSlice, ShmStep::kLastSlice}) {
       ends_.guards.at_step(step);
     }
   }
-  // Posted after all bytes have arrived, so that the words prove them.
-  chain_.Clear();
-  for (size_t i = 0; i < flights_.size(); ++i) {
-    if (!flights_[i].over && flights_[i].guarded) AddWord(flights_[i], i);
-  }
   if (ends_.guards.rdma_word_after_read) {
+    // Posted after all bytes have arrived, so that the words prove them.
+    for (size_t i = 0; i < flights.size(); ++i) {
+      if (!flights[i].over && flights[i].guarded) window_.ChainWord(i);
+    }
     KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, 0));
     CheckWords(job);
   }
-  for (Flight& flight : flights_) {
+  for (Flight& flight : flights) {
     if (flight.over) continue;
-    if (flight.staged) {
-      MoveStaged(Access::kRead, flight.slice, staging_->data() + flight.staged_at);
-    }
+    window_.MoveStaged(flight);
     Finish(job, &flight, Outcome::kDone, Status::Ok());
   }
   return Status::Ok();
 }
 
 Status RdmaLane::WriteWindow(Job& job, Patience& patience) {
-  KVSTORE_RETURN_IF_ERROR(TakeStaging());
+  KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
   if (writer_ == nullptr) KVSTORE_RETURN_IF_ERROR(Connect(Access::kWrite, patience));
   if (ends_.guards.rdma_writes_are_begun) KVSTORE_RETURN_IF_ERROR(BeginWrites(job, patience));
-  chain_.Clear();
+  std::vector<Flight>& flights = window_.flights();
   const Flight* last = nullptr;
-  for (Flight& flight : flights_) {
+  for (const Flight& flight : flights) {
     if (flight.over || flight.slice.length == 0) continue;
-    Place(&flight);
-    if (flight.staged) {
-      MoveStaged(Access::kWrite, flight.slice, staging_->data() + flight.staged_at);
-    }
-    AddData(flight);
+    window_.MoveStaged(flight);
+    window_.ChainData(flight);
     last = &flight;
   }
   // A WRITE is completed when the other device has it, a READ behind it when it is in place.
-  if (last != nullptr && ends_.guards.rdma_read_behind_writes) {
-    chain_.Add(Access::kRead, staging_->memory(device_), StagingBuffer::word_offset(0),
-               last->region->memory, last->copy->offset + last->slice.offset, 1);
-  }
-  may_land_ = !chain_.empty();
-  KVSTORE_RETURN_IF_ERROR(Exchange(*writer_, patience, window_bytes_));
+  if (last != nullptr && ends_.guards.rdma_read_behind_writes) window_.ChainReadBehind(*last);
+  may_land_ = !window_.chain().empty();
+  KVSTORE_RETURN_IF_ERROR(Exchange(*writer_, patience, window_.bytes()));
   may_land_ = false;
-  for (const Flight& flight : flights_) {
+  for (const Flight& flight : flights) {
     if (!flight.over) job.NoteSent(flight.slice);
   }
   if (ends_.guards.rdma_writes_are_begun) return EndWrites(job, patience);
-  for (Flight& flight : flights_) Finish(job, &flight, Outcome::kDone, Status::Ok());
+  for (Flight& flight : flights) Finish(job, &flight, Outcome::kDone, Status::Ok());
   return Status::Ok();
 }
 
 Status RdmaLane::BeginWrites(Job& job, Patience& patience) {
+  std::vector<Flight>& flights = window_.flights();
   BeginQuestion question;
-  for (const Flight& flight : flights_) {
+  for (const Flight& flight : flights) {
     question.writes.push_back({.region = flight.copy->region,
                                .offset = flight.copy->offset + flight.slice.offset,
                                .length = flight.slice.length,
@@ -390,21 +291,22 @@ Status RdmaLane::BeginWrites(Job& job, Patience& patience) {
   }
   KVSTORE_ASSIGN_OR_RETURN(const std::string bytes, Ask(question, patience));
   const std::optional<std::vector<Status>> verdicts = DecodeVerdicts(bytes);
-  if (!verdicts || verdicts->size() != flights_.size()) return Nonsense("no verdicts on writes");
-  for (size_t i = 0; i < flights_.size(); ++i) {
-    if (!(*verdicts)[i].ok()) Finish(job, &flights_[i], Outcome::kFailed, (*verdicts)[i]);
+  if (!verdicts || verdicts->size() != flights.size()) return Nonsense("no verdicts on writes");
+  for (size_t i = 0; i < flights.size(); ++i) {
+    if (!(*verdicts)[i].ok()) Finish(job, &flights[i], Outcome::kFailed, (*verdicts)[i]);
   }
   return Status::Ok();
 }
 
 Status RdmaLane::EndWrites(Job& job, Patience& patience) {
-  const bool any = std::any_of(flights_.begin(), flights_.end(),
+  std::vector<Flight>& flights = window_.flights();
+  const bool any = std::any_of(flights.begin(), flights.end(),
                                [](const Flight& flight) { return !flight.over; });
   if (!any) return Status::Ok();
   KVSTORE_ASSIGN_OR_RETURN(const std::string bytes, Ask(EndQuestion{}, patience));
   const std::optional<std::vector<Status>> verdicts = DecodeVerdicts(bytes);
   size_t next = 0;
-  for (Flight& flight : flights_) {
+  for (Flight& flight : flights) {
     if (flight.over) continue;
     if (!verdicts || next == verdicts->size()) return Nonsense("no verdicts on writes");
     const Status& verdict = (*verdicts)[next++];
@@ -415,10 +317,12 @@ Status RdmaLane::EndWrites(Job& job, Patience& patience) {
 
 Status RdmaLane::Exchange(QueuePair& pair, Patience& patience, uint64_t bytes) {
   KVSTORE_RETURN_IF_ERROR(patience.Ended());
-  if (chain_.empty()) return Status::Ok();
+  Chain& chain = window_.chain();
+  if (chain.empty()) return Status::Ok();
   const uint64_t number = next_number_++;
-  KVSTORE_RETURN_IF_ERROR(pair.Post(chain_.Link(number)));
+  KVSTORE_RETURN_IF_ERROR(pair.Post(chain.Link(number)));
   KVSTORE_RETURN_IF_ERROR(AwaitCompletion(number, patience));
+  chain.Clear();
   answered_ = true;
   patience.Heard(bytes);
   return Status::Ok();
@@ -459,9 +363,13 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
 }
 
 void RdmaLane::Shut() {
-  writer_.reset();
-  reader_.reset();
-  if (staging_ != nullptr) ends_.staging.GiveBack(std::move(staging_));
+  for (std::unique_ptr<QueuePair>* const pair : {&writer_, &reader_}) {
+    if (*pair == nullptr) continue;
+    // Until then nothing that it reads or writes may be given back.
+    while (!(*pair)->Close().ok()) std::this_thread::sleep_for(kWaitStep);
+    pair->reset();
+  }
+  window_.GiveBackStaging();
 }
 
 }  // namespace kvstore::transfer

@@ -11,11 +11,11 @@
 #include "kvstore/result.h"
 #include "transfer/guards.h"
 #include "transfer/lane.h"
-#include "transfer/rdma/chain.h"
 #include "transfer/rdma/frame.h"
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/staging.h"
+#include "transfer/rdma/window.h"
 #include "transfer/tcp/connection.h"
 
 namespace kvstore::transfer {
@@ -30,8 +30,7 @@ struct RdmaEnds {
 
 // From one of our devices to one of a holder's: a queue pair for reads, one for writes when there
 // are any, and the TCP connection over which they were made. Slices are carried a window at a time.
-// What is to be read or written goes straight to or from its place where that is registered, and
-// through a staging buffer where not. Confined to the thread that uses it.
+// Confined to the thread that uses it.
 class RdmaLane final : public Lane {
  public:
   // Makes the queue pair for reads, and reads something over it. The status says whether the
@@ -48,24 +47,13 @@ class RdmaLane final : public Lane {
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
 
   size_t device() const { return device_; }
+  RdmaDevice& rdma_device() { return *rdma_device_; }
   // Whether the last Carry broke because nothing came through, not because the holder said so.
   bool path_failed() const { return path_failed_; }
   // Asks for it when it isn't known. not_found and failed_precondition are the holder's own words.
   Result<const RegionAnswer*> FindRegion(RegionId region, Patience& patience);
 
  private:
-  // One slice of a window.
-  struct Flight {
-    Slice slice;
-    const Copy* copy = nullptr;
-    const RegionAnswer* region = nullptr;
-    bool guarded = false;  // its word is to be read
-    uint64_t word = 0;     // where, in the region's words
-    bool staged = false;
-    uint64_t staged_at = 0;  // in the staging buffer's data
-    bool over = false;       // finished
-  };
-
   RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connection> connection);
 
   Status Connect(Access access, Patience& patience);
@@ -79,11 +67,6 @@ class RdmaLane final : public Lane {
   Status WriteWindow(Job& job, Patience& patience);
   Status BeginWrites(Job& job, Patience& patience);
   Status EndWrites(Job& job, Patience& patience);
-  Status TakeStaging();
-  // Decides whether the slice goes straight to or from its pieces.
-  void Place(Flight* flight);
-  void AddData(const Flight& flight);
-  void AddWord(const Flight& flight, size_t index);
   // Ends flights whose word says that their memory has changed hands.
   void CheckWords(Job& job);
   void Finish(Job& job, Flight* flight, Outcome outcome, Status status);
@@ -104,19 +87,12 @@ class RdmaLane final : public Lane {
   std::unique_ptr<QueuePair> reader_;
   std::unique_ptr<QueuePair> writer_;
   std::map<RegionId, RegionAnswer> regions_;
-  Chain chain_;
+  Window window_;
+  bool may_land_ = false;  // its writes were posted
   uint64_t next_number_ = 1;
   TimePoint asked_at_;
   bool answered_ = false;
   bool path_failed_ = false;
-
-  // The window that is under way.
-  std::unique_ptr<StagingBuffer> staging_;
-  std::vector<Flight> flights_;
-  std::vector<std::shared_ptr<const RdmaRegions::Region>> held_;  // local regions in use
-  uint64_t staged_bytes_ = 0;
-  uint64_t window_bytes_ = 0;
-  bool may_land_ = false;  // its writes were posted
 };
 
 }  // namespace kvstore::transfer

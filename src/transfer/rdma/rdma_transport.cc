@@ -33,8 +33,12 @@ class RdmaTransport::CountedLane final : public Lane {
   CountedLane(std::unique_ptr<RdmaLane> lane, const Incarnation& holder, PathHealth& health)
       : lane_(std::move(lane)), holder_(holder), health_(health) {
     health_.NoteOpened(holder_, lane_->device());
+    lane_->rdma_device().NotePaths(1);
   }
-  ~CountedLane() override { health_.NoteClosed(lane_->device()); }
+  ~CountedLane() override {
+    health_.NoteClosed(lane_->device());
+    lane_->rdma_device().NotePaths(-1);
+  }
 
   RdmaLane& lane() { return *lane_; }
   Way way() const override { return Way::kRdma; }
@@ -44,6 +48,7 @@ class RdmaTransport::CountedLane final : public Lane {
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
     Status status = lane_->Carry(job, patience, stranded);
     if (lane_->path_failed()) {
+      lane_->rdma_device().NoteFailure();
       health_.NoteFailed(holder_, lane_->device(), BootClock::now());
     }
     return status;
@@ -84,11 +89,7 @@ RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& opti
       staging_(regions.devices()),
       health_(regions.devices().size()) {}
 
-RdmaTransport::~RdmaTransport() {
-  End();
-  MutexLock lock(mu_);
-  spare_.clear();
-}
+RdmaTransport::~RdmaTransport() { End(); }
 
 Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, TimePoint deadline) {
   const PeerDescriptor& holder = *target.descriptor;
@@ -105,29 +106,22 @@ Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, Tim
     }
   }
   UntilDeadline patience(target, deadline);
-  std::unique_ptr<CountedLane> lane = TakeSpare(holder.incarnation);
+  std::unique_ptr<Lane> lane = Borrow(target);
   if (lane == nullptr) {
     Result<std::unique_ptr<CountedLane>> opened = OpenRdma(holder, patience);
     if (!opened.ok()) return Told(opened.status());
     lane = *std::move(opened);
   }
-  const Result<const RegionAnswer*> found = lane->lane().FindRegion(region, patience);
-  if (!found.ok() && found.status().code() != StatusCode::kNotFound) return Told(found.status());
+  // Lanes of this way are of that kind.
+  const Status found =
+      static_cast<CountedLane&>(*lane).lane().FindRegion(region, patience).status();
+  if (!found.ok() && found.code() != StatusCode::kNotFound) return Told(found);
+  Offer(target, std::move(lane));
+  if (!found.ok()) return Told(found);
   MutexLock lock(mu_);
   if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
-  spare_[holder.incarnation] = std::move(lane);
-  if (!found.ok()) return Told(found.status());
   reached_.insert({target.peer, region});
   return Status::Ok();
-}
-
-std::unique_ptr<RdmaTransport::CountedLane> RdmaTransport::TakeSpare(const Incarnation& holder) {
-  MutexLock lock(mu_);
-  const auto found = spare_.find(holder);
-  if (found == spare_.end()) return nullptr;
-  std::unique_ptr<CountedLane> lane = std::move(found->second);
-  spare_.erase(found);
-  return lane->IsSpent() ? nullptr : std::move(lane);
 }
 
 void RdmaTransport::Close(PeerId peer) {
@@ -155,16 +149,15 @@ Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
       return std::make_unique<CountedLane>(*std::move(lane), holder.incarnation, health_);
     }
     error = lane.status();
-    if (patience.Ended().ok()) health_.NoteFailed(holder.incarnation, device, BootClock::now());
+    if (!patience.Ended().ok()) continue;
+    regions_.devices()[device]->NoteFailure();
+    health_.NoteFailed(holder.incarnation, device, BootClock::now());
   }
   return error;
 }
 
 Result<std::unique_ptr<Lane>> RdmaTransport::Open(const PeerDescriptor& holder,
                                                   Patience& patience) {
-  if (std::unique_ptr<CountedLane> spare = TakeSpare(holder.incarnation)) {
-    return std::unique_ptr<Lane>(std::move(spare));
-  }
   Result<std::unique_ptr<CountedLane>> opened = OpenRdma(holder, patience);
   if (opened.ok()) return std::unique_ptr<Lane>(*std::move(opened));
   if (!options_.tcp_allowed) return opened.status();

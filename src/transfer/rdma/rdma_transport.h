@@ -8,7 +8,6 @@
 // requests are posted, and `staging` for memory that no device knows. What is said stands in
 // `frame`; `verbs` is the library underneath, `device` one NIC, `memory` what it may touch.
 
-#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -44,8 +43,6 @@ class RdmaTransport final : public LaneTransport {
   Status Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) override;
   // Over the first device that leads there. unavailable: none does.
   Result<std::unique_ptr<CountedLane>> OpenRdma(const PeerDescriptor& holder, Patience& patience);
-  // One that Reaches has left.
-  std::unique_ptr<CountedLane> TakeSpare(const Incarnation& holder) EXCLUDES(mu_);
 
   const RdmaClientOptions options_;
   RdmaRegions& regions_;
@@ -54,8 +51,6 @@ class RdmaTransport final : public LaneTransport {
 
   Mutex mu_;
   std::set<std::pair<PeerId, RegionId>> reached_ GUARDED_BY(mu_);
-  // Lanes over which was only asked, for the copies that are about to come.
-  std::map<Incarnation, std::unique_ptr<CountedLane>> spare_ GUARDED_BY(mu_);
 };
 
 }  // namespace kvstore::transfer

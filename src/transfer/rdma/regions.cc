@@ -55,7 +55,9 @@ void RdmaRegions::Remove(RegionId id) {
   MutexLock lock(mu_);
   const auto found = regions_.find(id);
   if (found == regions_.end()) return;
-  by_begin_.erase(reinterpret_cast<uintptr_t>(found->second->base));
+  // A newer region may begin there by now: the engine has let go of this one already.
+  const auto begin = by_begin_.find(reinterpret_cast<uintptr_t>(found->second->base));
+  if (begin != by_begin_.end() && begin->second == found->second.get()) by_begin_.erase(begin);
   while (found->second->uses > 0) use_ended_.Wait(mu_);
   region = std::move(found->second);
   regions_.erase(found);

@@ -14,9 +14,13 @@ constexpr int kCompletions = 16;
 RdmaSession::RdmaSession(RdmaRegions& regions, Registry& registry, const TransferGuards& guards)
     : regions_(regions), registry_(registry), guards_(guards) {}
 
-RdmaSession::~RdmaSession() {
-  writer_.reset();
+RdmaSession::~RdmaSession() { (void)End(); }
+
+bool RdmaSession::End() {
+  // A fence that failed is none: what may still land stays counted.
+  if (writer_ != nullptr && !writer_->Close().ok() && guards_.rdma_fence_is_confirmed) return false;
   writes_.clear();
+  return true;
 }
 
 Result<std::string> RdmaSession::Answer(std::string_view question) {

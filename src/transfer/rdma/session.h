@@ -31,6 +31,7 @@ class RdmaSession final : public SideService {
   Result<std::string> Answer(std::string_view question) override;
   bool IsBusy() const override { return !writes_.empty(); }
   bool MayGoOn() override;
+  bool End() override;
 
  private:
   Result<std::string> AnswerTo(const DevicesQuestion& question);

@@ -44,7 +44,9 @@ void ServedConnection::Run() {
   const Status end = Serve();
   if (end.code() == StatusCode::kInvalidArgument) ++totals_.bad_connections;
   socket_.Shutdown();
-  side_.reset();  // after that, so that its peer knows why nothing comes through any more
+  // After that, so that its peer knows why nothing comes through any more.
+  while (side_ != nullptr && !side_->End() && !paths_.EndsWithin(kWaitStep)) continue;
+  side_.reset();
 }
 
 void ServedConnection::Cut() {

@@ -24,8 +24,7 @@ namespace kvstore::transfer {
 class ServedConnection;
 
 // What one client asks another way about over its connection, and what that way does meanwhile on
-// its behalf. Confined to the connection's thread; ends with the connection, and then nothing of it
-// touches memory any more.
+// its behalf. Confined to the connection's thread.
 class SideService {
  public:
   virtual ~SideService() = default;
@@ -36,6 +35,9 @@ class SideService {
   // Asked every step while it is busy. False: something under way is to be cut off, so the
   // connection ends.
   virtual bool MayGoOn() = 0;
+  // The connection is over. True: nothing of what was under way touches memory any more. False:
+  // something still may; asked again, every step, before the connection counts as ended.
+  virtual bool End() = 0;
 };
 
 // What a served connection has to ask of all of them together. Thread-safe.
@@ -48,6 +50,8 @@ class PathTable {
   virtual Status CutPath(uint64_t id, const ServedConnection& asker) = 0;
   // For a connection that asks for it; null: there is no other way here.
   virtual std::unique_ptr<SideService> NewSideService() = 0;
+  // Waits so long; true: all connections are to end, whatever is left.
+  virtual bool EndsWithin(Duration duration) = 0;
 };
 
 // What all served connections of an engine came to. Thread-safe.

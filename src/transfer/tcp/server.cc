@@ -233,6 +233,12 @@ std::unique_ptr<SideService> TcpServer::NewSideService() {
   return options_.side ? options_.side() : nullptr;
 }
 
+bool TcpServer::EndsWithin(Duration duration) {
+  MutexLock lock(mu_);
+  if (!ending_) path_changed_.WaitUntil(mu_, BootClock::now() + duration);
+  return ending_;
+}
+
 void TcpServer::Rename(const Incarnation& incarnation) {
   MutexLock lock(mu_);
   incarnation_ = incarnation;

@@ -48,6 +48,7 @@ class TcpServer final : public PathTable {
   Status Admit(const Hello& hello, ServedConnection& connection) override;
   Status CutPath(uint64_t id, const ServedConnection& asker) override;
   std::unique_ptr<SideService> NewSideService() override;
+  bool EndsWithin(Duration duration) override EXCLUDES(mu_);
 
  private:
   struct Path {
