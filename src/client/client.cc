@@ -74,6 +74,7 @@ struct Works {
   std::unique_ptr<transfer::Engine> engine;
   std::unique_ptr<SegmentHost> host;
   std::unique_ptr<Replicator> replicator;
+  std::unique_ptr<Poller> poller;
   std::unique_ptr<VerbStream> verbs;
   std::unique_ptr<MasterStub> master;
   std::unique_ptr<OpenPeers> peers;
@@ -182,7 +183,8 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
       [replicator = works->replicator.get()](const Orders& orders) { replicator->Take(orders); });
 
   const std::shared_ptr<grpc::Channel> channel = OpenMasterChannel(options.master);
-  works->verbs = std::make_unique<VerbStream>(channel, options.master);
+  works->poller = std::make_unique<Poller>();
+  works->verbs = std::make_unique<VerbStream>(channel, *works->poller, options.master);
   works->master = std::make_unique<MasterStub>(*works->verbs);
   works->peers = std::make_unique<OpenPeers>(*works->master, *works->engine);
   MasterStub* const master = works->master.get();
@@ -195,7 +197,7 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
       [master](std::vector<SegmentId> segments) { master->Complain({std::move(segments)}); },
       kBetweenComplaints);
   works->session = std::make_unique<Session>(
-      channel,
+      channel, *works->poller,
       SessionOptions{options.master, member->name_, member->host_,
                      [&counting = *member, &all = *works] { return counting.TallyOf(all); }},
       *works->engine, *works->host, *works->verbs);

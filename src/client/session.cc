@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/polled_stream.h"
 #include "descriptor_limit.h"
 #include "kvstore/v1/kvstore.grpc.pb.h"
 #include "proto/codec.h"
@@ -88,30 +89,15 @@ std::shared_ptr<grpc::Channel> OpenMasterChannel(const std::string& master) {
 }
 
 // One session stream.
-class Session::Stream {
+class Session::Stream final : public PolledStream<v1::NodeMessage, v1::MasterMessage> {
  public:
-  grpc::ClientContext* context() { return &context_; }
-
-  // Waits for the connection.
-  void Open(const std::shared_ptr<grpc::Channel>& channel) {
-    stub_ = v1::Master::NewStub(channel);
-    stream_ = stub_->Session(&context_);
-  }
-  bool Write(const v1::NodeMessage& message) { return stream_->Write(message); }
-  void WritesDone() { stream_->WritesDone(); }
-  bool Read(v1::MasterMessage* message) { return stream_->Read(message); }
-  // After the last Write and Read.
-  grpc::Status Finish() { return stream_->Finish(); }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<v1::Master::Stub> stub_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::NodeMessage, v1::MasterMessage>> stream_;
+  using PolledStream::PolledStream;
 };
 
-Session::Session(std::shared_ptr<grpc::Channel> channel, SessionOptions options,
+Session::Session(std::shared_ptr<grpc::Channel> channel, Poller& poller, SessionOptions options,
                  transfer::Engine& engine, SegmentHost& host, VerbStream& verbs)
     : channel_(std::move(channel)),
+      poller_(poller),
       options_(std::move(options)),
       engine_(engine),
       host_(host),
@@ -186,10 +172,11 @@ void Session::AwaitConnection() {
 }
 
 Session::Ending Session::Attend() {
-  Stream stream;
+  Stream stream(poller_);
   if (!BeginStream(stream.context())) return {CancelledError("the client is closing")};
   std::thread pulse([this] { Pulse(); });
-  stream.Open(channel_);
+  const std::unique_ptr<v1::Master::Stub> stub = v1::Master::NewStub(channel_);
+  stream.Open(stub->PrepareAsyncSession(stream.context(), poller_.queue()));
   host_.StartAcks();  // before the hello is made, so that no page's ack falls between the two
   hello_is_out_ = false;
   const Status verdict = Converse(&stream);
@@ -413,20 +400,20 @@ void Session::Pulse() {
 }
 
 void Session::Beat(const Membership& membership) {
-  grpc::ClientContext context;
+  const std::unique_ptr<v1::Master::Stub> stub = v1::Master::NewStub(channel_);
+  PolledStream<v1::Beat, v1::BeatReply> stream(poller_);
   {
     MutexLock lock(mu_);
     if (stage_ != Stage::kMember) return;
-    beat_context_ = &context;
+    beat_context_ = stream.context();
   }
-  const std::unique_ptr<v1::Master::Stub> stub = v1::Master::NewStub(channel_);
-  const auto stream = stub->Heartbeat(&context);
+  stream.Open(stub->PrepareAsyncHeartbeat(stream.context(), poller_.queue()));
   v1::Beat beat;
   Encode(kvstore::Beat{membership.self, membership.term}, &beat);
   v1::BeatReply reply;
   while (IsMember()) {
     const TimePoint asked_at = BootClock::now();
-    if (!stream->Write(beat) || !stream->Read(&reply)) break;
+    if (!stream.Write(beat) || !stream.Read(&reply)) break;
     if (Decode(reply).unknown) {
       MutexLock lock(mu_);
       if (stage_ != Stage::kMember) break;
@@ -442,8 +429,8 @@ void Session::Beat(const Membership& membership) {
     }
     Pause(membership.beat_every, Stage::kMember);
   }
-  context.TryCancel();
-  (void)stream->Finish();  // cancelled, or broken: the session stream tells the reason
+  stream.context()->TryCancel();
+  (void)stream.Finish();  // cancelled, or broken: the session stream tells the reason
   MutexLock lock(mu_);
   beat_context_ = nullptr;
 }

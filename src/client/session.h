@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "client/backoff.h"
+#include "client/poller.h"
 #include "client/segment_host.h"
 #include "client/verb_stream.h"
 #include "guard_switch.h"
@@ -60,8 +61,8 @@ struct SessionOptions {
 class Session {
  public:
   // Begins to join at once; all outlive it.
-  Session(std::shared_ptr<grpc::Channel> channel, SessionOptions options, transfer::Engine& engine,
-          SegmentHost& host, VerbStream& verbs);
+  Session(std::shared_ptr<grpc::Channel> channel, Poller& poller, SessionOptions options,
+          transfer::Engine& engine, SegmentHost& host, VerbStream& verbs);
   // Close, at once.
   ~Session();
   Session(const Session&) = delete;
@@ -146,6 +147,7 @@ class Session {
   void Cancel() EXCLUDES(mu_);
 
   const std::shared_ptr<grpc::Channel> channel_;
+  Poller& poller_;
   const SessionOptions options_;
   transfer::Engine& engine_;
   SegmentHost& host_;

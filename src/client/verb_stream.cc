@@ -20,25 +20,20 @@ constexpr size_t kMaxQueuedBytes = 8 * kMaxMessageBytes;
 
 // One stream, from its opening until gRPC has said its last word about it; keeps itself alive until
 // then. Requests are queued here because gRPC takes one at a time.
-class VerbStream::Call final
-    : public grpc::ClientBidiReactor<v1::VerbMessage, v1::VerbReplyMessage> {
+class VerbStream::Call final {
  public:
-  // Binds the stream and queues the hello; nothing runs before Start.
-  Call(VerbStream& owner, v1::Master::Stub& stub, const Member& member) : owner_(owner) {
-    stub.async()->Verbs(&context_, this);
-    AddHold();  // requests are written from outside of gRPC's callbacks; taken back by Over
+  // Queues the hello; nothing runs before Start.
+  Call(VerbStream& owner, v1::Master::Stub& stub, const Member& member)
+      : owner_(owner), wire_(stub.PrepareAsyncVerbs(&context_, owner.poller_.queue())) {
     auto hello = std::make_unique<v1::VerbMessage>();
     Encode(VerbHello{.self = member.self, .term = member.term}, hello->mutable_hello());
     Send(std::move(hello), TimePoint::max());
-    StartRead(&incoming_);
   }
 
-  void Start(std::shared_ptr<Call> self) {
-    {
-      MutexLock lock(mu_);
-      self_ = std::move(self);
-    }
-    StartCall();
+  void Start(std::shared_ptr<Call> self) EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    self_ = std::move(self);
+    wire_->StartCall(Tag(&opened_));
   }
 
   // False: the message was not taken, and never will be.
@@ -52,7 +47,7 @@ class VerbStream::Call final
     if (over_) return false;
     queued_bytes_ += bytes;
     outgoing_.push_back({std::move(message), bytes});
-    if (outgoing_.size() == 1) StartWrite(outgoing_.front().message.get());
+    WriteNext();
     return true;
   }
 
@@ -65,17 +60,46 @@ class VerbStream::Call final
     size_t bytes;
   };
 
-  void OnReadDone(bool ok) override {
+  template <void (Call::*kDone)(bool)>
+  class Step final : public Poller::Operation {
+   public:
+    explicit Step(Call& call) : call_(call) {}
+    void Done(bool ok) override { (call_.*kDone)(ok); }
+
+   private:
+    Call& call_;
+  };
+
+  void* Tag(Poller::Operation* step) REQUIRES(mu_) {
+    ++under_way_;
+    return owner_.poller_.Tag(step);
+  }
+
+  void Opened(bool ok) EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    --under_way_;
+    if (!ok) return Over();
+    is_open_ = true;
+    ReadNext();
+    WriteNext();
+  }
+
+  void HasRead(bool ok) EXCLUDES(mu_) {
     {
-      // Taken in any case: gRPC orders this after Start, but only a mutex of ours shows
+      // Taken in any case: gRPC orders this after the start, but only a mutex of ours shows
       // ThreadSanitizer so.
       MutexLock lock(mu_);
       if (!ok) {
-        Over();
-        return;
+        --under_way_;
+        return Over();
       }
     }
     Result<VerbReply> reply = Decode(incoming_);
+    {
+      MutexLock lock(mu_);
+      --under_way_;
+      ReadNext();  // before others are told of this one, who would wait for the next
+    }
     if (reply.ok()) {
       owner_.Deliver(this, *std::move(reply));
     } else {
@@ -84,48 +108,61 @@ class VerbStream::Call final
                  << reply.status();
       Cancel();
     }
-    StartRead(&incoming_);
   }
 
-  void OnWriteDone(bool ok) override {
+  void HasWritten(bool ok) EXCLUDES(mu_) {
     MutexLock lock(mu_);
+    --under_way_;
+    writing_ = false;
     queued_bytes_ -= outgoing_.front().bytes;
     outgoing_.pop_front();
-    if (!ok) {
-      Over();
-    } else if (!over_ && !outgoing_.empty()) {
-      StartWrite(outgoing_.front().message.get());
-    }
     room_.NotifyAll();
+    if (!ok || over_) return Over();
+    WriteNext();
   }
 
-  // The owner may destroy this object as soon as it has been handed over.
-  void OnDone(const grpc::Status& status) override {
+  // The owner may be gone as soon as it has been told.
+  void HasEnded(bool) EXCLUDES(mu_) {
     std::shared_ptr<Call> self;
     {
       MutexLock lock(mu_);
       self = std::move(self_);
     }
-    owner_.Ended(std::move(self), status);
+    owner_.Ended(self, status_);
   }
 
-  // No write begins after this.
+  void ReadNext() REQUIRES(mu_) { wire_->Read(&incoming_, Tag(&read_)); }
+
+  void WriteNext() REQUIRES(mu_) {
+    if (!is_open_ || writing_ || outgoing_.empty()) return;
+    writing_ = true;
+    wire_->Write(*outgoing_.front().message, Tag(&written_));
+  }
+
+  // No write begins after this; when nothing is under way any more, gRPC is asked how it ended.
   void Over() REQUIRES(mu_) {
-    if (over_) return;
-    over_ = true;
-    room_.NotifyAll();
-    RemoveHold();
+    if (!std::exchange(over_, true)) room_.NotifyAll();
+    if (under_way_ == 0) wire_->Finish(&status_, Tag(&ended_));
   }
 
   VerbStream& owner_;
   grpc::ClientContext context_;
-  v1::VerbReplyMessage incoming_;  // gRPC's until OnReadDone
+  const std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::VerbMessage, v1::VerbReplyMessage>> wire_;
+  Step<&Call::Opened> opened_{*this};
+  Step<&Call::HasRead> read_{*this};
+  Step<&Call::HasWritten> written_{*this};
+  Step<&Call::HasEnded> ended_{*this};
+  v1::VerbReplyMessage incoming_;  // gRPC's while it reads
+  grpc::Status status_;            // gRPC's from the end on, until HasEnded
 
   Mutex mu_;
-  std::shared_ptr<Call> self_ GUARDED_BY(mu_);  // until OnDone
+  std::shared_ptr<Call> self_ GUARDED_BY(mu_);  // until HasEnded
   CondVar room_;
+  bool is_open_ GUARDED_BY(mu_) = false;
   bool over_ GUARDED_BY(mu_) = false;
-  std::deque<Outgoing> outgoing_ GUARDED_BY(mu_);  // the first is gRPC's until OnWriteDone
+  bool writing_ GUARDED_BY(mu_) = false;
+  int under_way_ GUARDED_BY(mu_) = 0;
+  std::deque<Outgoing> outgoing_ GUARDED_BY(mu_);  // the first is gRPC's while it writes
   size_t queued_bytes_ GUARDED_BY(mu_) = 0;
 };
 
@@ -141,27 +178,17 @@ class VerbStream::Sleeper final : public Wakeup {
     stream_.sleepers_.erase(this);
   }
 
-  void WaitUntil(TimePoint until) override {
-    MutexLock lock(mu_);
-    while (!notified_ && BootClock::now() < until) awake_.WaitUntil(mu_, until);
-    notified_ = false;
-  }
-
-  void Notify() override {
-    MutexLock lock(mu_);
-    notified_ = true;
-    awake_.NotifyAll();
-  }
+  void WaitUntil(TimePoint until) override { waiter_.WaitUntil(until); }
+  void Notify() override { waiter_.Notify(); }
 
  private:
   VerbStream& stream_;
-  Mutex mu_;
-  CondVar awake_;
-  bool notified_ GUARDED_BY(mu_) = false;
+  Poller::Waiter waiter_{stream_.poller_};
 };
 
-VerbStream::VerbStream(std::shared_ptr<grpc::Channel> channel, std::string master)
+VerbStream::VerbStream(std::shared_ptr<grpc::Channel> channel, Poller& poller, std::string master)
     : channel_(std::move(channel)),
+      poller_(poller),
       master_(std::move(master)),
       health_(UnavailableError("not yet welcomed by the master at " + master_)),
       opener_([this] { KeepOpen(); }) {}
@@ -176,11 +203,8 @@ VerbStream::~VerbStream() {
   }
   if (call != nullptr) call->Cancel();
   opener_.join();
-  {
-    MutexLock lock(mu_);
-    while (calls_alive_ > 0) changed_.Wait(mu_);  // all are cancelled, which needs no peer
-  }
-  Bury();
+  MutexLock lock(mu_);
+  while (calls_alive_ > 0) changed_.Wait(mu_);  // all are cancelled, which needs no peer
 }
 
 void VerbStream::Attach(Incarnation self, uint64_t term) {
@@ -254,7 +278,6 @@ void VerbStream::KeepOpen() {
   while (const std::optional<Need> need = AwaitNeed()) {
     OpenOne(std::make_shared<Call>(*this, *stub, need->member), need->member);
     if (AwaitEndOfCall()) backoff.Reset();
-    Bury();
     Pause(backoff.Next(), need->attachments);
   }
 }
@@ -314,7 +337,7 @@ void VerbStream::Deliver(const Call* from, VerbReply reply) {
   if (receiver) receiver(std::move(reply));
 }
 
-void VerbStream::Ended(std::shared_ptr<Call> call, const grpc::Status& status) {
+void VerbStream::Ended(const std::shared_ptr<Call>& call, const grpc::Status& status) {
   MutexLock lock(mu_);
   --calls_alive_;
   if (call_ == call) {
@@ -324,14 +347,7 @@ void VerbStream::Ended(std::shared_ptr<Call> call, const grpc::Status& status) {
                                  status.error_message() + "); it is being opened anew");
     }
   }
-  ended_.push_back(std::move(call));
   changed_.NotifyAll();
-}
-
-void VerbStream::Bury() {
-  std::vector<std::shared_ptr<Call>> ended;
-  MutexLock lock(mu_);
-  ended.swap(ended_);
 }
 
 }  // namespace kvstore::client

@@ -7,9 +7,9 @@
 #include <set>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "client/backoff.h"
+#include "client/poller.h"
 #include "client/verb_channel.h"
 #include "thread_annotations.h"
 
@@ -21,12 +21,13 @@ class Status;
 namespace kvstore::client {
 
 // Verbs over gRPC: one long-lived stream to the master, opened as soon as the session has been
-// welcomed, and anew, with a back-off, whenever it breaks. Thread-safe. Its wakeups must be gone
-// before it is.
+// welcomed, and anew, with a back-off, whenever it breaks. Requests are written by the thread that
+// sends them, if none of them waits already, and answers are read by one of those that wait for
+// some: see Poller. Thread-safe. Its wakeups must be gone before it is.
 class VerbStream final : public VerbChannel {
  public:
-  // `master` is named in messages.
-  VerbStream(std::shared_ptr<grpc::Channel> channel, std::string master);
+  // `master` is named in messages. The poller outlives it.
+  VerbStream(std::shared_ptr<grpc::Channel> channel, Poller& poller, std::string master);
   ~VerbStream() override;
 
   // The session has been welcomed as `self` in `term`. A stream of another incarnation or term is
@@ -70,14 +71,12 @@ class VerbStream final : public VerbChannel {
   void Pause(Duration pause, uint64_t attachments) EXCLUDES(mu_);
   void WakeSleepers() EXCLUDES(sleepers_mu_);
 
-  // From gRPC's threads.
+  // From the thread that polls.
   void Deliver(const Call* from, VerbReply reply) EXCLUDES(mu_);
-  void Ended(std::shared_ptr<Call> call, const grpc::Status& status) EXCLUDES(mu_);
-  // Destroys ended streams. Not for gRPC's threads: each stream owns a share of the channel, and
-  // the end of the last channel joins those threads.
-  void Bury() EXCLUDES(mu_);
+  void Ended(const std::shared_ptr<Call>& call, const grpc::Status& status) EXCLUDES(mu_);
 
   const std::shared_ptr<grpc::Channel> channel_;
+  Poller& poller_;
   const std::string master_;
 
   mutable Mutex mu_;
@@ -86,9 +85,8 @@ class VerbStream final : public VerbChannel {
   bool attached_ GUARDED_BY(mu_) = false;
   uint64_t attachments_ GUARDED_BY(mu_) = 0;  // grows with every Attach, which ends a pause
   Member member_ GUARDED_BY(mu_);
-  std::shared_ptr<Call> call_ GUARDED_BY(mu_);                // the stream in use; null: none
-  size_t calls_alive_ GUARDED_BY(mu_) = 0;                    // those that gRPC may still call back
-  std::vector<std::shared_ptr<Call>> ended_ GUARDED_BY(mu_);  // and those to be buried
+  std::shared_ptr<Call> call_ GUARDED_BY(mu_);  // the stream in use; null: none
+  size_t calls_alive_ GUARDED_BY(mu_) = 0;      // those of which gRPC still has something to say
   bool call_answered_ GUARDED_BY(mu_) = false;  // the stream in use has brought a reply
   uint64_t epoch_ GUARDED_BY(mu_) = 0;
   Status health_ GUARDED_BY(mu_);

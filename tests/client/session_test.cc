@@ -27,9 +27,10 @@ class Node {
       : engine_(*transfer::Engine::Create({})),
         host_(*SegmentHost::Create(*engine_, lend_bytes)),
         channel_(OpenMasterChannel(master)),
-        verbs_(channel_, master),
-        session_(std::make_unique<Session>(channel_, SessionOptions{master, "a node", "a host"},
-                                           *engine_, *host_, verbs_)) {}
+        verbs_(channel_, poller_, master),
+        session_(std::make_unique<Session>(channel_, poller_,
+                                           SessionOptions{master, "a node", "a host"}, *engine_,
+                                           *host_, verbs_)) {}
 
   Session& session() { return *session_; }
   SegmentHost& host() { return *host_; }
@@ -55,6 +56,7 @@ class Node {
   const std::unique_ptr<transfer::Engine> engine_;
   const std::unique_ptr<SegmentHost> host_;
   const std::shared_ptr<grpc::Channel> channel_;
+  Poller poller_;
   VerbStream verbs_;
   const std::unique_ptr<Session> session_;
   std::unique_ptr<transfer::Mapping> access_;

@@ -40,7 +40,8 @@ bool Await(Wakeup& wakeup, const Done& done) {
 class VerbStreamTest : public ::testing::Test {
  protected:
   ScriptedMaster master_;
-  VerbStream stream_{OpenMasterChannel(master_.address()), master_.address()};
+  Poller poller_;
+  VerbStream stream_{OpenMasterChannel(master_.address()), poller_, master_.address()};
 };
 
 TEST_F(VerbStreamTest, NothingIsSentBeforeTheSessionIsWelcomed) {
