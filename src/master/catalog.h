@@ -118,6 +118,7 @@ struct Effects {
   struct OrdersTo {
     Incarnation node;
     Orders orders;
+    bool can_wait = false;  // for some milliseconds: nobody is answered later for it
   };
   std::vector<Reply> replies;
   std::vector<OrdersTo> orders;

@@ -62,7 +62,8 @@ void Catalog::State::SendNote(Event& event, OpenNote& note) {
   order.version = note.version;
   const auto replaced = replacing.find(object.id);
   if (replaced != replacing.end()) order.replaces = replaced->second;
-  event.out.Add(segment.id().holder, std::move(order));
+  const bool can_wait = object.state == ObjectState::kCommitting && !object.awaits_notes;
+  event.out.Add(segment.id().holder, std::move(order), can_wait);
 }
 
 void Catalog::State::ForgetNote(HeldReplica& replica) {

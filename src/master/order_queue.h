@@ -2,8 +2,10 @@
 #define KVSTORE_SRC_MASTER_ORDER_QUEUE_H_
 
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "kvstore/status.h"
 #include "proto/verbs.h"
@@ -31,7 +33,20 @@ class OrderQueue {
   // Only keeps them, so that it may be called with the catalog locked; that gives the order.
   void Add(Orders orders) EXCLUDES(mu_) {
     MutexLock lock(mu_);
-    waiting_.push_back(std::move(orders));
+    waiting_.push_back({std::move(orders), false});
+  }
+
+  // As Add; they may become one message with others. False: so many wait already that they are to
+  // be sent.
+  bool AddToGathered(Orders orders) EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    if (waiting_.empty() || !waiting_.back().gathers) {
+      waiting_.push_back({std::move(orders), true});
+      return true;
+    }
+    std::vector<Order>& gathered = waiting_.back().orders.orders;
+    std::move(orders.orders.begin(), orders.orders.end(), std::back_inserter(gathered));
+    return gathered.size() < kMostGathered;
   }
 
   // Sends what has been added. Where another thread is at it, that one sends it, and this returns
@@ -49,7 +64,7 @@ class OrderQueue {
           sending_ = false;
           return;
         }
-        next = std::move(waiting_.front());
+        next = std::move(waiting_.front().orders);
         waiting_.pop_front();
       }
       port_->Send(std::move(next));
@@ -59,8 +74,14 @@ class OrderQueue {
  private:
   const std::shared_ptr<SessionPort> port_;
 
+  struct Waiting {
+    Orders orders;
+    bool gathers = false;  // more may be added to them
+  };
+  static constexpr size_t kMostGathered = 512;
+
   Mutex mu_;
-  std::deque<Orders> waiting_ GUARDED_BY(mu_);
+  std::deque<Waiting> waiting_ GUARDED_BY(mu_);
   bool sending_ GUARDED_BY(mu_) = false;
 };
 

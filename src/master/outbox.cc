@@ -52,10 +52,12 @@ void AddPeers(const NodeTable& nodes, Message* message) {
 
 }  // namespace
 
-void Outbox::Add(Incarnation node, Order order) {
+void Outbox::Add(Incarnation node, Order order, bool can_wait) {
   const auto [it, added] = orders_index_.emplace(node, effects_.orders.size());
-  if (added) effects_.orders.push_back({node, Orders{term_, {}}});
-  effects_.orders[it->second].orders.orders.push_back(std::move(order));
+  if (added) effects_.orders.push_back({node, Orders{term_, {}}, true});
+  Effects::OrdersTo& to = effects_.orders[it->second];
+  to.orders.orders.push_back(std::move(order));
+  to.can_wait = to.can_wait && can_wait;
 }
 
 Effects Outbox::Take(const NodeTable& nodes) {

@@ -30,7 +30,8 @@ class Outbox {
     std::get<std::vector<Answer>>(reply.answers).push_back(std::move(answer));
   }
 
-  void Add(Incarnation node, Order order);
+  // `can_wait`: see Effects::OrdersTo; as the most urgent one says.
+  void Add(Incarnation node, Order order, bool can_wait = false);
   void Add(NodeEvent event) { effects_.node_events.push_back(std::move(event)); }
   void Add(ObjectEvent event) { effects_.object_events.push_back(std::move(event)); }
   void AddContradicted(std::string key) { effects_.contradicted.push_back(std::move(key)); }

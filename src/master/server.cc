@@ -26,6 +26,8 @@ namespace kvstore::master {
 namespace {
 
 constexpr Duration kTickInterval = std::chrono::milliseconds(20);
+// A twentieth of the time after which an unconfirmed note holds up its holder's next puts.
+constexpr Duration kGather = std::chrono::milliseconds(5);
 constexpr int kStreamsPerConnection = 128;
 // Of gRPC, the ports, and some to spare.
 constexpr size_t kDescriptorsToBegin = 16;
@@ -69,7 +71,8 @@ class GrpcServer final : public Server {
         members_began_with_(reign.members.size()),
         streams_({.hello_within = config.hello_timeout}),
         switchboard_(config.limits, reign, Clock::Boot(),
-                     state_ ? static_cast<Members&>(*state_) : unkept_, LogOptions(config)),
+                     state_ ? static_cast<Members&>(*state_) : unkept_, LogOptions(config),
+                     kGather),
         service_(switchboard_, streams_, metrics_),
         admin_(switchboard_, streams_) {}
 

@@ -23,13 +23,14 @@ constexpr Duration kComplainEvery = std::chrono::seconds(30);
 }  // namespace
 
 Switchboard::Switchboard(const Limits& limits, const Reign& reign, const Clock& clock,
-                         Members& members, const EventLog::Options& log)
+                         Members& members, const EventLog::Options& log, Duration gather)
     : pool_(reign.pool),
       term_(reign.term),
       clock_(clock),
       members_(members),
       began_(clock.Now()),
       event_log_(reign.term, log),
+      gatherer_(gather),
       catalog_(clock.Now(), limits, reign),
       last_tick_(clock.Now()) {
   catalog_.WatchObjects(ObjectsWanted());
@@ -270,11 +271,19 @@ Switchboard::Mail Switchboard::Address(Effects effects) {
   for (Effects::OrdersTo& orders : effects.orders) {
     const auto lines = lines_.find(orders.node);
     if (lines == lines_.end() || lines->second.session == nullptr) continue;
-    lines->second.session->Add(std::move(orders.orders));
-    mail.orders.push_back(lines->second.session);
+    const std::shared_ptr<OrderQueue>& session = lines->second.session;
+    if (!orders.can_wait) {
+      session->Add(std::move(orders.orders));
+      mail.orders.push_back(session);
+    } else if (session->AddToGathered(std::move(orders.orders))) {
+      mail.gathered.push_back(session);
+    } else {
+      mail.orders.push_back(session);
+    }
   }
   mail.why = FailedPreconditionError(
-      "gone: the node was silent, or did not finish its report, for too long and counts as lost; it "
+      "gone: the node was silent, or did not finish its report, for too long and counts as lost; "
+      "it "
       "must empty itself and join as another incarnation");
   for (const Incarnation node : effects.gone) Disconnect(node, &mail);
   mail.strike = std::move(effects.strike);
@@ -304,6 +313,7 @@ void Switchboard::Disconnect(Incarnation node, Mail* mail) {
 void Switchboard::Deliver(Mail mail) {
   for (auto& [port, reply] : mail.replies) port->Send(std::move(reply));
   for (const auto& queue : mail.orders) queue->Send();
+  for (const auto& queue : mail.gathered) gatherer_.Add(queue);
   for (const Lines& lines : mail.ended) {
     if (lines.session != nullptr) lines.session->port()->EndSession(mail.why);
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);

@@ -15,6 +15,7 @@
 #include "master/catalog.h"
 #include "master/event_feed.h"
 #include "master/event_log.h"
+#include "master/gatherer.h"
 #include "master/members.h"
 #include "master/order_queue.h"
 #include "master/snapshot.h"
@@ -39,9 +40,10 @@ class VerbPort {
 // Knows nothing of gRPC. Thread-safe.
 class Switchboard {
  public:
-  // `members` calls nobody back any more when the switchboard is destroyed.
+  // `members` calls nobody back any more when the switchboard is destroyed. `gather`: for so long
+  // orders that can wait may do so.
   Switchboard(const Limits& limits, const Reign& reign, const Clock& clock, Members& members,
-              const EventLog::Options& log = {});
+              const EventLog::Options& log = {}, Duration gather = Duration::zero());
 
   Incarnation pool() const { return pool_; }
   uint64_t term() const { return term_; }
@@ -105,7 +107,8 @@ class Switchboard {
   // Effects with their addressees found.
   struct Mail {
     std::vector<std::pair<std::shared_ptr<VerbPort>, VerbReply>> replies;
-    std::vector<std::shared_ptr<OrderQueue>> orders;  // that have something to send
+    std::vector<std::shared_ptr<OrderQueue>> orders;    // that have something to send
+    std::vector<std::shared_ptr<OrderQueue>> gathered;  // and that have time for it
     std::vector<Lines> ended;
     Status why;  // they were ended
     std::vector<Incarnation> strike;
@@ -151,6 +154,7 @@ class Switchboard {
   Beats beats_;
   EventLog event_log_;
   EventFeed feed_;
+  Gatherer gatherer_;
 
   mutable Mutex mu_;
   Catalog catalog_ GUARDED_BY(mu_);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -63,6 +64,7 @@ class Holder final : public SessionPort {
   void Send(Orders orders) override {
     EXPECT_FALSE(inside_.exchange(true)) << "two threads at once";
     if (gate != nullptr) gate->Pass();
+    ++messages;
     for (const Order& order : orders.orders) {
       if (const auto* retire = std::get_if<RetireOrder>(&order)) {
         retired.push_back(retire->put.writer.low);
@@ -77,6 +79,7 @@ class Holder final : public SessionPort {
   Gate* gate = nullptr;
   std::vector<uint64_t> retired;  // whose puts
   std::vector<uint64_t> versions;
+  int messages = 0;
 
  private:
   std::atomic<bool> inside_{false};
@@ -84,7 +87,8 @@ class Holder final : public SessionPort {
 
 class OrdersOfManyThreads : public testing::Test {
  protected:
-  OrdersOfManyThreads() {
+  explicit OrdersOfManyThreads(Duration gather = Duration::zero())
+      : board_(Limits(), Reign{{7, 7}, kTerm, {}, {}}, Clock::Boot(), members_, {}, gather) {
     Hello hello;
     hello.self = {{100, 100}, "holder", "host", "descriptor"};
     hello.counter = 1;
@@ -116,7 +120,7 @@ class OrdersOfManyThreads : public testing::Test {
 
   UnkeptMembers members_;
   const std::shared_ptr<Holder> holder_ = std::make_shared<Holder>();
-  Switchboard board_{Limits(), Reign{{7, 7}, kTerm, {}, {}}, Clock::Boot(), members_};
+  Switchboard board_;
   std::atomic<uint64_t> requests_{0};
 };
 
@@ -169,6 +173,68 @@ TEST_F(OrdersOfManyThreads, NotesComeInTheOrderOfTheirVersions) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(holder_->versions.size(), kWriters * kPuts);
   EXPECT_TRUE(std::is_sorted(holder_->versions.begin(), holder_->versions.end()));
+}
+
+// What can wait does so until the test sends something else.
+class GatheredNotes : public OrdersOfManyThreads {
+ protected:
+  GatheredNotes() : OrdersOfManyThreads(std::chrono::hours(1)) {
+    JoinWriter(1);
+    holder_->messages = 0;
+  }
+
+  void Put(uint64_t sequence, bool durable = false) {
+    KeyBatch keys;
+    keys.Add(std::to_string(sequence));
+    StartPut start{keys, {sequence}, {100}, 1, false, {}, {}};
+    start.durable = durable;
+    Ask(1, start);
+    Ask(1, CommitPut{{sequence}, {1}, {}});
+  }
+};
+
+TEST_F(GatheredNotes, OfPutsThatNobodyWaitsForGoWithTheNextOrder) {
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) Put(sequence);
+  Start(1, 4);
+  EXPECT_EQ(holder_->messages, 0);
+  Ask(1, AbortPut{{4}});
+  EXPECT_EQ(holder_->versions.size(), 3u);
+  EXPECT_TRUE(std::is_sorted(holder_->versions.begin(), holder_->versions.end()));
+  EXPECT_EQ(holder_->retired.size(), 1u);
+  EXPECT_EQ(holder_->messages, 2);
+}
+
+TEST_F(GatheredNotes, OfADurablePutGoAtOnce) {
+  Put(1);
+  Put(2, /*durable=*/true);
+  EXPECT_EQ(holder_->versions.size(), 2u);
+}
+
+TEST_F(GatheredNotes, GoWhenTheyAreMany) {
+  for (uint64_t sequence = 1; sequence <= 511; ++sequence) Put(sequence);
+  EXPECT_EQ(holder_->messages, 0);
+  Put(512);
+  EXPECT_EQ(holder_->versions.size(), 512u);
+  EXPECT_EQ(holder_->messages, 1);
+}
+
+class Promising final : public SessionPort {
+ public:
+  void Send(Orders orders) override { sent.set_value(std::move(orders)); }
+  void EndSession(const Status& /*why*/) override {}
+  std::promise<Orders> sent;
+};
+
+TEST(Gatherer, SendsWhatNobodyElseHasSent) {
+  const auto port = std::make_shared<Promising>();
+  const auto queue = std::make_shared<OrderQueue>(port);
+  Gatherer gatherer(std::chrono::milliseconds(5));
+  queue->AddToGathered({kTerm, {NoteOrder{}}, {}});
+  queue->AddToGathered({kTerm, {NoteOrder{}}, {}});
+  gatherer.Add(queue);
+  std::future<Orders> sent = port->sent.get_future();
+  ASSERT_EQ(sent.wait_for(seconds(60)), std::future_status::ready);
+  EXPECT_EQ(sent.get().orders.size(), 2u);
 }
 
 }  // namespace
