@@ -244,7 +244,7 @@ void SimMaster::Dispatch(const master::Effects& effects) {
         kMasterPlace, node->place(), node->process(),
         [node, to = to, term = term(), reply = reply] { node->OnReply(to, term, reply); });
   }
-  for (const auto& [to, orders] : effects.orders) {
+  for (const auto& [to, orders, can_wait] : effects.orders) {
     const auto session = sessions_.find(to);
     if (session == sessions_.end() || session->second.link == nullptr) continue;
     SessionLink* link = session->second.link;
