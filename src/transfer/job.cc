@@ -5,10 +5,11 @@
 
 namespace kvstore::transfer {
 
-Job::Job(Parcel parcel, Way way)
+Job::Job(Parcel parcel, Way way, uint64_t slice_bytes)
     : batch_(std::move(parcel.batch)),
       copies_(std::move(parcel.copies)),
       way_(way),
+      slice_bytes_(slice_bytes),
       progress_(copies_.size()) {
   for (size_t i = 0; i < copies_.size(); ++i) {
     progress_[i].cursor = ScatterCursor(batch_->copy(copies_[i]).pieces);
@@ -74,7 +75,7 @@ std::optional<Slice> Job::TakeFresh(std::vector<size_t>* ended) {
     const uint64_t left = batch_->size_of(copies_[current_]) - progress.handed_out;
     const Slice slice{.copy = current_,
                       .offset = progress.handed_out,
-                      .length = std::min(left, kSliceBytes),
+                      .length = std::min(left, slice_bytes_),
                       .cursor = progress.cursor};
     progress.cursor.Advance(slice.length);
     progress.handed_out += slice.length;
@@ -118,18 +119,18 @@ void Job::TellTap(const Slice& slice) {
       MutexLock lock(mu_);
       Progress& progress = progress_[slice.copy];
       if (told == 0) {
-        progress.passed.resize(size / kSliceBytes + 1);
-        progress.passed[slice.offset / kSliceBytes] = true;
+        progress.passed.resize(size / slice_bytes_ + 1);
+        progress.passed[slice.offset / slice_bytes_] = true;
         if (std::exchange(progress.telling, true)) return;
         told = progress.told;
       }
       progress.told = told;
-      if (told == size || !progress.passed[told / kSliceBytes]) {
+      if (told == size || !progress.passed[told / slice_bytes_]) {
         progress.telling = false;
         return;
       }
     }
-    next = std::min(told + kSliceBytes, size);
+    next = std::min(told + slice_bytes_, size);
     cursor.Advance(told - reached);
     reached = told;
     cursor.Tell(next - told, copy.tap);

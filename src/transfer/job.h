@@ -17,7 +17,7 @@
 namespace kvstore::transfer {
 
 // What goes in one frame. Small enough to spread over connections and to end early, large enough
-// that headers cost nothing.
+// that headers cost nothing. No slice is larger.
 inline constexpr uint64_t kSliceBytes = 1 << 20;
 
 // A stretch of one copy. Value.
@@ -33,8 +33,9 @@ struct Slice {
 // slice left anywhere. Thread-safe.
 class Job {
  public:
-  // `way`: for copies that end before anything carries them.
-  Job(Parcel parcel, Way way);
+  // `way`: for copies that end before anything carries them. `slice_bytes`: of each but a copy's
+  // last.
+  Job(Parcel parcel, Way way, uint64_t slice_bytes = kSliceBytes);
   // What carries it from now on; completions tell the last.
   void SetWay(Way way) { way_ = way; }
 
@@ -95,6 +96,7 @@ class Job {
   const std::shared_ptr<BatchState> batch_;
   const std::vector<size_t> copies_;  // indices in the batch
   std::atomic<Way> way_;
+  const uint64_t slice_bytes_;
   uint64_t total_bytes_ = 0;  // unchanging after construction
   bool has_writes_ = false;   // so is this
   std::atomic<int> broken_ = 0;

@@ -40,16 +40,20 @@ std::shared_ptr<LanePool> LaneTransport::PeerOf(const Target& target) {
   return entry.peer;
 }
 
+uint64_t LaneTransport::SliceBytes(const Parcel&) const { return kSliceBytes; }
+
 void LaneTransport::Post(Parcel parcel) {
   const std::shared_ptr<LanePool> peer = PeerOf(parcel.target);
-  auto job = std::make_shared<Job>(std::move(parcel), way());
+  const uint64_t slice_bytes = SliceBytes(parcel);
+  auto job = std::make_shared<Job>(std::move(parcel), way(), slice_bytes);
   if (peer == nullptr) return job->FailRest(PeerWasClosed());
   peer->Post(std::move(job));
 }
 
 void LaneTransport::Carry(Parcel parcel) {
   const std::shared_ptr<LanePool> peer = PeerOf(parcel.target);
-  Job job(std::move(parcel), way());
+  const uint64_t slice_bytes = SliceBytes(parcel);
+  Job job(std::move(parcel), way(), slice_bytes);
   if (peer == nullptr) return job.FailRest(PeerWasClosed());
   peer->Carry(job);
 }

@@ -30,6 +30,9 @@ class LaneTransport : public Transport, protected LaneMaker {
   // Ends all copies. What a way's lanes need lives until then: its destructor calls this first.
   void End();
 
+  // Of a parcel's slices, at most kSliceBytes.
+  virtual uint64_t SliceBytes(const Parcel& parcel) const;
+
  private:
   struct Entry {
     std::shared_ptr<LanePool> peer;

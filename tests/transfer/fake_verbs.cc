@@ -26,6 +26,7 @@ struct FakeDevice {
 struct FakeContext {
   ibv_context context{};
   FakeDevice* device = nullptr;
+  std::deque<ibv_event_type> events;
 };
 struct FakeMr {
   ibv_mr mr{};
@@ -61,9 +62,12 @@ struct Fabric {
   std::map<uint32_t, FakeMr*> memory;  // by key
   std::map<uint32_t, FakeQp*> pairs;
   std::vector<DelayedWrite> delayed;
+  std::set<FakeContext*> contexts;
   FakeFabric::Fate fate;
   int registration_error = 0;
   bool delay_writes = false;
+  std::set<std::string> swallowing;
+  size_t swallowed = 0;
   bool refuse_to_close = false;
   size_t refusals_to_close = 0;
   uint32_t next_key = 1000;
@@ -178,6 +182,10 @@ int PostSend(ibv_qp* qp, ibv_send_wr* request, ibv_send_wr** bad) {
   for (; request != nullptr; request = request->next) {
     const ibv_wc_status fate = FateOf(*pair, *request);
     const std::lock_guard lock(fabric().mu);
+    if (fabric().swallowing.contains(pair->device->options.name)) {
+      ++fabric().swallowed;
+      continue;
+    }
     const ibv_wc_status status = Execute(pair, *request, fate);
     if (status != IBV_WC_SUCCESS) pair->broken = true;
     if (status == IBV_WC_SUCCESS && (request->send_flags & IBV_SEND_SIGNALED) == 0) continue;
@@ -207,7 +215,29 @@ ibv_context* OpenDevice(ibv_device* device) {
   auto* const context = new FakeContext();
   context->context.device = device;
   context->device = fake;
+  context->context.async_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+  const std::lock_guard lock(fabric().mu);
+  fabric().contexts.insert(context);
   return &context->context;
+}
+
+int CloseDevice(ibv_context* context) {
+  const std::lock_guard lock(fabric().mu);
+  auto* const fake = Of<FakeContext>(context);
+  fabric().contexts.erase(fake);
+  close(context->async_fd);
+  delete fake;
+  return 0;
+}
+
+int GetAsyncEvent(ibv_context* context, ibv_async_event* event) {
+  const std::lock_guard lock(fabric().mu);
+  auto& events = Of<FakeContext>(context)->events;
+  uint64_t one = 0;
+  if (read(context->async_fd, &one, sizeof(one)) != sizeof(one) || events.empty()) return -1;
+  event->event_type = events.front();
+  events.pop_front();
+  return 0;
 }
 
 int QueryDevice(ibv_context* context, ibv_device_attr* attributes) {
@@ -360,10 +390,7 @@ Verbs MakeVerbs() {
   verbs.get_device_list = GetDeviceList;
   verbs.free_device_list = [](ibv_device** list) { delete[] list; };
   verbs.open_device = OpenDevice;
-  verbs.close_device = [](ibv_context* context) {
-    delete Of<FakeContext>(context);
-    return 0;
-  };
+  verbs.close_device = CloseDevice;
   verbs.query_device = QueryDevice;
   verbs.query_port = QueryPort;
   verbs.query_gid_table = QueryGidTable;
@@ -390,6 +417,8 @@ Verbs MakeVerbs() {
   verbs.create_qp = CreateQp;
   verbs.modify_qp = ModifyQp;
   verbs.destroy_qp = DestroyQp;
+  verbs.get_async_event = GetAsyncEvent;
+  verbs.ack_async_event = [](ibv_async_event*) {};
   verbs.wc_status_str = [](ibv_wc_status status) -> const char* {
     return status == IBV_WC_RETRY_EXC_ERR ? "transport retry counter exceeded" : "failed";
   };
@@ -407,6 +436,8 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.fate = nullptr;
   all.registration_error = 0;
   all.delay_writes = false;
+  all.swallowing.clear();
+  all.swallowed = 0;
   all.refuse_to_close = false;
   all.refusals_to_close = 0;
   all.delayed.clear();
@@ -438,6 +469,20 @@ void FakeFabric::DelayWrites(bool delay) {
   fabric().delay_writes = delay;
 }
 
+void FakeFabric::Swallow(const std::string& device, bool swallow) {
+  const std::lock_guard lock(fabric().mu);
+  if (swallow) {
+    fabric().swallowing.insert(device);
+  } else {
+    fabric().swallowing.erase(device);
+  }
+}
+
+size_t FakeFabric::swallowed() {
+  const std::lock_guard lock(fabric().mu);
+  return fabric().swallowed;
+}
+
 void FakeFabric::RefuseToClose(bool refuse) {
   const std::lock_guard lock(fabric().mu);
   fabric().refuse_to_close = refuse;
@@ -453,10 +498,17 @@ void FakeFabric::LandDelayedWrites() {
   Land(0);
 }
 
-void FakeFabric::SetPort(const std::string& device, ibv_port_state state) {
+void FakeFabric::SetPort(const std::string& device, ibv_port_state state, bool tell) {
   const std::lock_guard lock(fabric().mu);
   for (const auto& each : fabric().devices) {
     if (each->options.name == device) each->options.state = state;
+  }
+  for (FakeContext* const context : fabric().contexts) {
+    if (context->device->options.name != device || !tell) continue;
+    context->events.push_back(state == IBV_PORT_ACTIVE ? IBV_EVENT_PORT_ACTIVE
+                                                       : IBV_EVENT_PORT_ERR);
+    const uint64_t one = 1;
+    (void)!write(context->context.async_fd, &one, sizeof(one));
   }
 }
 

@@ -32,13 +32,17 @@ class FakeFabric {
   static void SetFate(Fate fate);
   // 0: registrations succeed; else they fail with that errno.
   static void FailRegistrations(int error);
+  // Whether requests to that device vanish: they move nothing and are never completed.
+  static void Swallow(const std::string& device, bool swallow);
+  static size_t swallowed();
   // Whether queue pairs can be neither destroyed nor reset.
   static void RefuseToClose(bool refuse);
   // WRITEs are completed at once, but their bytes land only with a READ behind them, or when the
   // test says so.
   static void DelayWrites(bool delay);
   static void LandDelayedWrites();
-  static void SetPort(const std::string& device, ibv_port_state state);
+  // `tell`: the device says so to those who have opened it.
+  static void SetPort(const std::string& device, ibv_port_state state, bool tell = true);
 
   static uint64_t bytes_moved(const std::string& device);
   static size_t queue_pairs();

@@ -20,6 +20,7 @@
 #include "transfer/rdma/chain.h"
 #include "transfer/rdma/device.h"
 #include "transfer/rdma/memory.h"
+#include "transfer/rdma/path_health.h"
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/session.h"
@@ -122,10 +123,10 @@ TEST_F(RdmaTransportTest, OnlyTheNamedDevicesAreUsed) {
 
 TEST_F(RdmaTransportTest, TheAddressOfAnIpNetworkIsChosenUnlessAnotherIsNamed) {
   const RdmaDevices devices = OpenDevices(FakeFabric::verbs(), {}, -1).value();
-  EXPECT_EQ(GidText(devices.usable.at(0)->gid()), "0000:0000:0000:0000:0000:ffff:cb00:7101");
-  EXPECT_EQ(devices.usable.at(0)->gid_index(), 1);
+  EXPECT_EQ(GidText(devices.usable.at(0)->port().gid), "0000:0000:0000:0000:0000:ffff:cb00:7101");
+  EXPECT_EQ(devices.usable.at(0)->port().gid_index, 1);
   const RdmaDevices forced = OpenDevices(FakeFabric::verbs(), {}, 0).value();
-  EXPECT_EQ(GidText(forced.usable.at(0)->gid()), "fe80:0000:0000:0000:0000:0000:0000:0000");
+  EXPECT_EQ(GidText(forced.usable.at(0)->port().gid), "fe80:0000:0000:0000:0000:0000:0000:0000");
   const Result<RdmaDevices> none = OpenDevices(FakeFabric::verbs(), {}, 7);
   EXPECT_THAT(none.status().message(), HasSubstr("no GID of index 7"));
 }
@@ -215,7 +216,7 @@ TEST_F(RdmaTransportTest, WhatNoDeviceCarriesGoesByTcp) {
   Lend(8 << 20);
   Bytes bytes(8 << 20);
   ExpectDone(Run(Access::kRead, &bytes));
-  FakeFabric::SetPort("fake0", IBV_PORT_DOWN);
+  FakeFabric::SetPort("fake0", IBV_PORT_DOWN, false);
   ExpectDone(Run(Access::kRead, &bytes), Way::kTcp);
   // Not tried again at once.
   ExpectDone(Run(Access::kRead, &bytes), Way::kTcp);
@@ -381,6 +382,91 @@ TEST_F(RdmaTransportTest, AReadIsNotOverBeforeItsQueuePairIsClosed) {
   EXPECT_FALSE(over) << "what is read may still come";
   FakeFabric::RefuseToClose(false);
   reader.join();
+}
+
+TEST_F(RdmaTransportTest, APortThatGoesDownIsLeftAtOnceAndComesBack) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start({.ways = {Way::kRdma},
+         .tcp_connections_per_peer = 1,
+         .tcp_stall_timeout = std::chrono::minutes(10)});
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  // Nothing comes through, and nothing is completed as failed either.
+  FakeFabric::Swallow("a", true);
+  Completion completion;
+  std::thread reader([&] { completion = Run(Access::kRead, &bytes); });
+  EXPECT_TRUE(Comes([] { return FakeFabric::swallowed() > 0; }, std::chrono::seconds(60)));
+  FakeFabric::SetPort("a", IBV_PORT_DOWN);
+  reader.join();
+  ExpectDone(completion);
+  EXPECT_THAT(client_->rdma_devices().at(0).trouble.message(), HasSubstr("a is down"));
+  EXPECT_GT(client_->rdma_devices().at(0).failures, 0u);
+  EXPECT_TRUE(client_->rdma_devices().at(1).trouble.ok());
+  const uint64_t before = FakeFabric::bytes_moved("a");
+  ExpectDone(Run(Access::kRead, &bytes));
+  EXPECT_EQ(FakeFabric::bytes_moved("a"), before);
+
+  FakeFabric::Swallow("a", false);
+  FakeFabric::SetPort("a", IBV_PORT_ACTIVE);
+  EXPECT_TRUE(
+      Comes([&] { return client_->rdma_devices().at(0).trouble.ok(); }, std::chrono::seconds(60)));
+  EXPECT_TRUE(Comes(
+      [&] {
+        ExpectDone(Run(Access::kRead, &bytes));
+        client_->Close(peer_);
+        peer_ = client_->Open(holder_->Descriptor()).value();
+        return FakeFabric::bytes_moved("a") > before;
+      },
+      std::chrono::seconds(60)));
+}
+
+TEST_F(RdmaTransportTest, WhatGoesOverEachDeviceIsCounted) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start();
+  Lend(64 << 20);
+  Bytes bytes(64 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  ExpectDone(Run(Access::kWrite, &bytes));
+  const std::vector<RdmaDeviceState> devices = client_->rdma_devices();
+  ASSERT_EQ(devices.size(), 2u);
+  EXPECT_EQ(devices[0].bytes_read + devices[1].bytes_read, bytes.size());
+  EXPECT_EQ(devices[0].bytes_written + devices[1].bytes_written, bytes.size());
+  EXPECT_GT(devices[0].paths + devices[1].paths, 0u);
+  EXPECT_EQ(devices[0].failures + devices[1].failures, 0u);
+}
+
+// Large enough to be shared, and so small that whole slices could not be.
+TEST_F(RdmaTransportTest, SlicesAreSmallWhereThereIsLittleToShare) {
+  Start();
+  Lend(16 << 20);
+  std::atomic<uint64_t> largest = 0;
+  FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+    for (int i = 0; i < request.num_sge; ++i) {
+      if (request.sg_list[i].length > largest) largest = request.sg_list[i].length;
+    }
+    return IBV_WC_SUCCESS;
+  });
+  Bytes little(4 << 20);
+  ExpectDone(Run(Access::kRead, &little));
+  EXPECT_EQ(largest, uint64_t{256} << 10);
+  Bytes much(16 << 20);
+  ExpectDone(Run(Access::kRead, &much));
+  EXPECT_EQ(largest, uint64_t{1} << 20);
+}
+
+TEST(PathHealthTest, LanesThatFailTogetherAreOneFailure) {
+  PathHealth health(1);
+  const Incarnation peer{1, 2};
+  const TimePoint now = BootClock::now();
+  for (int i = 0; i < 4; ++i) health.NoteFailed(peer, 0, now);
+  EXPECT_TRUE(health.Candidates(peer, now).empty());
+  EXPECT_EQ(health.Candidates(peer, now + std::chrono::seconds(1)), std::vector<size_t>{0});
+  // Another one doubles the time.
+  const TimePoint later = now + std::chrono::seconds(1);
+  health.NoteFailed(peer, 0, later);
+  EXPECT_TRUE(health.Candidates(peer, later + std::chrono::milliseconds(1999)).empty());
+  EXPECT_FALSE(health.Candidates(peer, later + std::chrono::seconds(2)).empty());
 }
 
 // A region that is being unregistered, under a copy, and a larger one in its place.

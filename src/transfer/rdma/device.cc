@@ -1,5 +1,6 @@
 #include "transfer/rdma/device.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,10 +69,11 @@ Place FindPlace(const std::string& ibdev_path) {
   return place;
 }
 
-RdmaDevice::RdmaDevice(const Verbs& verbs, ibv_device* device)
+RdmaDevice::RdmaDevice(const Verbs& verbs, ibv_device* device, int gid_index)
     : verbs_(verbs),
       name_(device->name),
       place_(FindPlace(device->ibdev_path)),
+      wanted_gid_(gid_index),
       context_(verbs.open_device(device)) {}
 
 RdmaDevice::~RdmaDevice() {
@@ -81,32 +83,80 @@ RdmaDevice::~RdmaDevice() {
 
 Result<std::shared_ptr<RdmaDevice>> RdmaDevice::Open(const Verbs& verbs, ibv_device* device,
                                                      int gid_index) {
-  std::shared_ptr<RdmaDevice> opened(new RdmaDevice(verbs, device));
-  const Status prepared = opened->Prepare(gid_index);
+  std::shared_ptr<RdmaDevice> opened(new RdmaDevice(verbs, device, gid_index));
+  const Status prepared = opened->Prepare();
   if (!prepared.ok()) return UnavailableError(opened->name_ + " " + prepared.message());
   return opened;
 }
 
-Status RdmaDevice::Prepare(int gid_index) {
+Status RdmaDevice::Prepare() {
   if (context_ == nullptr) {
     return UnavailableError(std::string("can't be opened (") + std::strerror(errno) +
                             "); may this user open /dev/infiniband/uverbs*?");
   }
-  if (verbs_.query_device(context_, &limits_) != 0 ||
-      verbs_.query_port(context_, kPort, &port_) != 0) {
-    return UnavailableError("doesn't answer");
-  }
+  if (verbs_.query_device(context_, &limits_) != 0) return UnavailableError("doesn't answer");
   if (max_requests() < kLeastRequests) {
     return UnavailableError("takes " + std::to_string(limits_.max_qp_wr) + " requests and " +
                             std::to_string(limits_.max_cqe) + " completions at once only; " +
                             std::to_string(kLeastRequests) + " are needed");
   }
-  if (port_.state != IBV_PORT_ACTIVE) return UnavailableError(PortStateRemedy(port_.state));
-  KVSTORE_RETURN_IF_ERROR(ChooseGid(gid_index));
+  KVSTORE_ASSIGN_OR_RETURN(const PortView port, LookAtPort());
+  {
+    MutexLock lock(mu_);
+    port_ = port;
+  }
+  const int flags = fcntl(context_->async_fd, F_GETFL);
+  if (flags < 0 || fcntl(context_->async_fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return UnavailableError(std::string("tells of no events (") + std::strerror(errno) + ")");
+  }
   pd_ = verbs_.alloc_pd(context_);
   if (pd_ != nullptr) return Status::Ok();
   return UnavailableError(std::string("has no protection domain left (") + std::strerror(errno) +
                           ")");
+}
+
+Result<PortView> RdmaDevice::LookAtPort() {
+  ibv_port_attr attributes{};
+  if (verbs_.query_port(context_, kPort, &attributes) != 0) {
+    return UnavailableError("doesn't answer");
+  }
+  if (attributes.state != IBV_PORT_ACTIVE) {
+    return UnavailableError(PortStateRemedy(attributes.state));
+  }
+  PortView port;
+  port.ethernet = attributes.link_layer == IBV_LINK_LAYER_ETHERNET;
+  port.mtu = attributes.active_mtu;
+  port.lid = attributes.lid;
+  KVSTORE_RETURN_IF_ERROR(ChooseGid(&port));
+  return port;
+}
+
+void RdmaDevice::Refresh() {
+  const Result<PortView> port = LookAtPort();
+  MutexLock lock(mu_);
+  if (port.ok()) port_ = *port;
+  port_trouble_ =
+      port.ok() ? Status::Ok() : UnavailableError(name_ + " " + port.status().message());
+  is_up_ = port.ok();
+}
+
+void RdmaDevice::HandleEvents() {
+  bool changed = false;
+  ibv_async_event event{};
+  while (verbs_.get_async_event(context_, &event) == 0) {
+    // Those of a queue pair show in its completions.
+    changed =
+        changed || event.event_type == IBV_EVENT_PORT_ERR ||
+        event.event_type == IBV_EVENT_PORT_ACTIVE || event.event_type == IBV_EVENT_GID_CHANGE ||
+        event.event_type == IBV_EVENT_LID_CHANGE || event.event_type == IBV_EVENT_DEVICE_FATAL;
+    verbs_.ack_async_event(&event);
+  }
+  if (changed) Refresh();
+}
+
+PortView RdmaDevice::port() const {
+  MutexLock lock(mu_);
+  return port_;
 }
 
 RdmaDeviceState RdmaDevice::state() const {
@@ -116,7 +166,7 @@ RdmaDeviceState RdmaDevice::state() const {
           .bytes_written = bytes_written_,
           .paths = paths_,
           .failures = failures_,
-          .trouble = trouble_};
+          .trouble = port_trouble_.ok() ? trouble_ : port_trouble_};
 }
 
 void RdmaDevice::NoteMoved(Access access, uint64_t bytes) {
@@ -139,25 +189,25 @@ size_t RdmaDevice::max_pieces() const {
       std::clamp(std::min(limits_.max_sge, limits_.max_sge_rd), 1, kMostPieces));
 }
 
-Status RdmaDevice::ChooseGid(int gid_index) {
+Status RdmaDevice::ChooseGid(PortView* port) const {
   std::vector<ibv_gid_entry> entries(kMaxGids);
   const ssize_t count =
       verbs_.query_gid_table(context_, entries.data(), entries.size(), 0, sizeof(ibv_gid_entry));
   entries.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
   std::erase_if(entries, [&](const ibv_gid_entry& entry) {
     return entry.port_num != kPort ||
-           (gid_index >= 0 && entry.gid_index != static_cast<uint32_t>(gid_index));
+           (wanted_gid_ >= 0 && entry.gid_index != static_cast<uint32_t>(wanted_gid_));
   });
   const auto best = std::min_element(
       entries.begin(), entries.end(), [](const ibv_gid_entry& a, const ibv_gid_entry& b) {
         return std::pair(Rank(a), a.gid_index) < std::pair(Rank(b), b.gid_index);
       });
   if (best == entries.end()) {
-    return UnavailableError(gid_index >= 0 ? "has no GID of index " + std::to_string(gid_index)
-                                           : "has no GID; give its network interface an address");
+    return UnavailableError(wanted_gid_ >= 0 ? "has no GID of index " + std::to_string(wanted_gid_)
+                                             : "has no GID; give its network interface an address");
   }
-  gid_ = ToGid(best->gid);
-  gid_index_ = static_cast<uint8_t>(best->gid_index);
+  port->gid = ToGid(best->gid);
+  port->gid_index = static_cast<uint8_t>(best->gid_index);
   return Status::Ok();
 }
 

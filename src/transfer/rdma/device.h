@@ -31,6 +31,15 @@ struct Place {
 // `ibdev_path`: the device's folder of class infiniband.
 Place FindPlace(const std::string& ibdev_path);
 
+// A device's port, and the address of it that is used.
+struct PortView {
+  bool ethernet = true;  // or InfiniBand
+  ibv_mtu mtu = IBV_MTU_256;
+  uint16_t lid = 0;  // InfiniBand only
+  Gid gid{};
+  uint8_t gid_index = 0;
+};
+
 // One RDMA device: opened, its port active, one of its addresses chosen. Thread-safe.
 class RdmaDevice {
  public:
@@ -49,9 +58,13 @@ class RdmaDevice {
   // What one of its queue pairs takes: requests posted together, and pieces of local memory of one.
   size_t max_requests() const;
   size_t max_pieces() const;
-  const ibv_port_attr& port() const { return port_; }
-  const Gid& gid() const { return gid_; }
-  uint8_t gid_index() const { return gid_index_; }
+  PortView port() const;
+  // Whether its port is active. It may be down for a while: what is under way over it then fails.
+  bool is_up() const { return is_up_; }
+  // Readable when HandleEvents has something to do.
+  int event_fd() const { return context_->async_fd; }
+  // Looks at its port again when the device says that something has changed. Doesn't wait.
+  void HandleEvents();
   // What went over it, and what is wrong with it.
   RdmaDeviceState state() const;
   void NoteMoved(Access access, uint64_t bytes);
@@ -59,25 +72,28 @@ class RdmaDevice {
   void NoteFailure() { ++failures_; }
   // OK: nothing is wrong any more.
   void NoteTrouble(const Status& trouble);
-  bool is_ethernet() const { return port_.link_layer == IBV_LINK_LAYER_ETHERNET; }
 
  private:
-  RdmaDevice(const Verbs& verbs, ibv_device* device);
-  Status Prepare(int gid_index);
-  Status ChooseGid(int gid_index);
+  RdmaDevice(const Verbs& verbs, ibv_device* device, int gid_index);
+  Status Prepare();
+  // Of the port as it is now; unavailable: it can't be used, and why.
+  Result<PortView> LookAtPort();
+  Status ChooseGid(PortView* port) const;
+  void Refresh();
 
   const Verbs& verbs_;
   const std::string name_;
   const Place place_;
+  const int wanted_gid_;  // negative: any
   ibv_context* context_ = nullptr;
   ibv_pd* pd_ = nullptr;
   ibv_device_attr limits_{};
-  ibv_port_attr port_{};
-  Gid gid_{};
-  uint8_t gid_index_ = 0;
+  std::atomic<bool> is_up_ = true;
 
   std::atomic<uint64_t> bytes_read_ = 0, bytes_written_ = 0, paths_ = 0, failures_ = 0;
   mutable Mutex mu_;
+  PortView port_ GUARDED_BY(mu_);
+  Status port_trouble_ GUARDED_BY(mu_);
   Status trouble_ GUARDED_BY(mu_);
 };
 

@@ -41,6 +41,7 @@ void PathHealth::NoteFailed(const Incarnation& peer, size_t device, TimePoint no
   std::erase_if(failures_,
                 [&](const auto& entry) { return now - entry.second.again_at > kForgetAfter; });
   Failures& failures = failures_[{peer, device}];
+  if (failures.in_a_row > 0 && now < failures.again_at) return;
   failures.again_at = now + kFirstBackOff * (1 << std::min(failures.in_a_row, kMaxDoublings));
   ++failures.in_a_row;
 }

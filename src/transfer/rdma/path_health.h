@@ -23,7 +23,8 @@ class PathHealth {
 
   void NoteOpened(const Incarnation& peer, size_t device);
   void NoteClosed(size_t device);
-  // Each failure in a row doubles the time for which the device isn't tried.
+  // Each failure in a row doubles the time for which the device isn't tried; lanes that fail
+  // together are one.
   void NoteFailed(const Incarnation& peer, size_t device, TimePoint now);
 
  private:

@@ -133,16 +133,18 @@ Result<std::unique_ptr<QueuePair>> QueuePair::Create(std::shared_ptr<RdmaDevice>
 }
 
 QueuePairEnd QueuePair::end() const {
+  const PortView port = device_->port();
   return {.number = qp_->qp_num,
           .first_packet = first_packet_,
-          .gid = device_->gid(),
-          .lid = device_->port().lid,
-          .mtu = static_cast<uint8_t>(device_->port().active_mtu),
+          .gid = port.gid,
+          .lid = port.lid,
+          .mtu = static_cast<uint8_t>(port.mtu),
           .max_reads = MaxReads(*device_)};
 }
 
 Status QueuePair::Connect(const QueuePairEnd& peer) {
   const Verbs& verbs = device_->verbs();
+  const PortView port = device_->port();
   ibv_qp_attr init{};
   init.qp_state = IBV_QPS_INIT;
   init.port_num = kPort;
@@ -154,16 +156,16 @@ Status QueuePair::Connect(const QueuePairEnd& peer) {
 
   ibv_qp_attr receive{};
   receive.qp_state = IBV_QPS_RTR;
-  receive.path_mtu = std::min(device_->port().active_mtu, static_cast<ibv_mtu>(peer.mtu));
+  receive.path_mtu = std::min(port.mtu, static_cast<ibv_mtu>(peer.mtu));
   receive.dest_qp_num = peer.number;
   receive.rq_psn = peer.first_packet;
   receive.max_dest_rd_atomic = MaxReads(*device_);
   receive.min_rnr_timer = kMinReceiverTimer;
   receive.ah_attr.port_num = kPort;
   receive.ah_attr.dlid = peer.lid;
-  receive.ah_attr.is_global = device_->is_ethernet() ? 1 : 0;
+  receive.ah_attr.is_global = port.ethernet ? 1 : 0;
   std::memcpy(receive.ah_attr.grh.dgid.raw, peer.gid.data(), peer.gid.size());
-  receive.ah_attr.grh.sgid_index = device_->gid_index();
+  receive.ah_attr.grh.sgid_index = port.gid_index;
   receive.ah_attr.grh.hop_limit = kHopLimit;
   error = verbs.modify_qp(qp_, &receive,
                           IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |

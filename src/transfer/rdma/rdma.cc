@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "transfer/rdma/device.h"
+#include "transfer/rdma/device_watcher.h"
 #include "transfer/rdma/rdma_transport.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/session.h"
@@ -14,7 +15,7 @@ namespace {
 class VerbsRdma final : public Rdma {
  public:
   explicit VerbsRdma(std::vector<std::shared_ptr<RdmaDevice>> devices)
-      : regions_(std::move(devices)) {}
+      : watcher_(devices), regions_(std::move(devices)) {}
 
   std::vector<RdmaDeviceState> devices() const override {
     std::vector<RdmaDeviceState> states;
@@ -34,6 +35,7 @@ class VerbsRdma final : public Rdma {
   }
 
  private:
+  const DeviceWatcher watcher_;
   RdmaRegions regions_;
 };
 

@@ -12,6 +12,8 @@ namespace {
 
 // One Carry: after this, another job may have its turn.
 constexpr uint64_t kFairBytes = 8 * Window::kBytes;
+// Of a job, for a lane at once: as much as pays another worker.
+constexpr uint64_t kLeastShare = 2 << 20;
 // How long completions are polled for before the thread sleeps: longer than a small round trip.
 constexpr Duration kSpin = std::chrono::microseconds(50);
 // A holder closes connections over which nothing was asked for twice the idle timeout; one-sided
@@ -154,7 +156,9 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
 }
 
 void RdmaLane::TakeSlices(Job& job, Patience& patience, Status* broken) {
-  while (broken->ok()) {
+  // Not all at once, so that other lanes have their share.
+  const uint64_t share = std::max(job.total_bytes() / ends_.lanes, kLeastShare);
+  while (broken->ok() && window_.bytes() < share) {
     const std::optional<Slice> slice = job.Next();
     if (!slice) return;
     Flight flight;
@@ -354,6 +358,10 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
     if (waited < kSpin) continue;
     KVSTORE_RETURN_IF_ERROR(patience.Ended());
     if (connection_->IsSpent()) return UnavailableError("the peer has closed the RDMA lane");
+    if (!rdma_device_->is_up()) {
+      path_failed_ = true;
+      return UnavailableError(rdma_device_->state().trouble.message());
+    }
     if (waited > ends_.stall) {
       path_failed_ = true;
       return UnavailableError(rdma_device_->name() + " completes nothing; is the peer up?");

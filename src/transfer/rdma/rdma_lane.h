@@ -26,6 +26,7 @@ struct RdmaEnds {
   StagingPool& staging;
   TransferGuards guards;
   Duration stall;  // without a completion, while one is due
+  uint32_t lanes;  // to a peer, that share a job
 };
 
 // From one of our devices to one of a holder's: a queue pair for reads, one for writes when there
@@ -42,7 +43,7 @@ class RdmaLane final : public Lane {
 
   Way way() const override { return Way::kRdma; }
   uint64_t id() const override { return connection_->id(); }
-  bool IsSpent() const override { return connection_->IsSpent(); }
+  bool IsSpent() const override { return connection_->IsSpent() || !rdma_device_->is_up(); }
   bool WasAnswered() const override { return answered_; }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
 

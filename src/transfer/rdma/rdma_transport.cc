@@ -1,10 +1,17 @@
 #include "transfer/rdma/rdma_transport.h"
 
+#include <algorithm>
+#include <bit>
+#include <functional>
 #include <utility>
 #include <vector>
 
 namespace kvstore::transfer {
 namespace {
+
+constexpr uint64_t kSlicesPerLane = 4;
+// Less costs more to ask for than to carry.
+constexpr uint64_t kLeastSliceBytes = 128 << 10;
 
 // As long as a caller of Reaches may wait.
 class UntilDeadline final : public Patience {
@@ -63,14 +70,12 @@ class RdmaTransport::CountedLane final : public Lane {
 // A lane of TCP, until a device may be tried again.
 class RdmaTransport::StopgapLane final : public Lane {
  public:
-  StopgapLane(std::unique_ptr<Connection> connection, const Incarnation& holder, PathHealth& health)
-      : connection_(std::move(connection)), holder_(holder), health_(health) {}
+  StopgapLane(std::unique_ptr<Connection> connection, std::function<bool()> is_over)
+      : connection_(std::move(connection)), is_over_(std::move(is_over)) {}
 
   Way way() const override { return Way::kTcp; }
   uint64_t id() const override { return connection_->id(); }
-  bool IsSpent() const override {
-    return connection_->IsSpent() || !health_.Candidates(holder_, BootClock::now()).empty();
-  }
+  bool IsSpent() const override { return connection_->IsSpent() || is_over_(); }
   bool WasAnswered() const override { return connection_->WasAnswered(); }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
     return connection_->Carry(job, patience, stranded);
@@ -78,8 +83,7 @@ class RdmaTransport::StopgapLane final : public Lane {
 
  private:
   const std::unique_ptr<Connection> connection_;
-  const Incarnation holder_;
-  PathHealth& health_;
+  const std::function<bool()> is_over_;
 };
 
 RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& options)
@@ -101,7 +105,7 @@ Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, Tim
     MutexLock lock(mu_);
     if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
     if (reached_.contains({target.peer, region})) {
-      if (!health_.Candidates(holder.incarnation, BootClock::now()).empty()) return Status::Ok();
+      if (!Candidates(holder).empty()) return Status::Ok();
       return UnavailableError("rdma: all devices have failed to reach this peer a moment ago");
     }
   }
@@ -132,17 +136,24 @@ void RdmaTransport::Close(PeerId peer) {
   LaneTransport::Close(peer);
 }
 
+std::vector<size_t> RdmaTransport::Candidates(const PeerDescriptor& holder) {
+  std::vector<size_t> devices = health_.Candidates(holder.incarnation, BootClock::now());
+  std::erase_if(devices, [&](size_t device) { return !regions_.devices()[device]->is_up(); });
+  return devices;
+}
+
 Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
     const PeerDescriptor& holder, Patience& patience) {
   Status error = UnavailableError("all devices have failed to reach this peer a moment ago");
-  for (const size_t device : health_.Candidates(holder.incarnation, BootClock::now())) {
+  for (const size_t device : Candidates(holder)) {
     KVSTORE_RETURN_IF_ERROR(patience.Ended());
     KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                              Connection::OpenAny(holder, options_.timeouts, patience));
     const RdmaEnds ends{.regions = regions_,
                         .staging = staging_,
                         .guards = options_.lanes.guards,
-                        .stall = options_.timeouts.stall};
+                        .stall = options_.timeouts.stall,
+                        .lanes = options_.lanes.lanes};
     Result<std::unique_ptr<RdmaLane>> lane =
         RdmaLane::Open(ends, device, std::move(connection), patience);
     if (lane.ok()) {
@@ -163,8 +174,15 @@ Result<std::unique_ptr<Lane>> RdmaTransport::Open(const PeerDescriptor& holder,
   if (!options_.tcp_allowed) return opened.status();
   KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                            Connection::OpenAny(holder, options_.timeouts, patience));
-  return std::unique_ptr<Lane>(
-      std::make_unique<StopgapLane>(std::move(connection), holder.incarnation, health_));
+  return std::unique_ptr<Lane>(std::make_unique<StopgapLane>(
+      std::move(connection), [this, holder] { return !Candidates(holder).empty(); }));
+}
+
+uint64_t RdmaTransport::SliceBytes(const Parcel& parcel) const {
+  // Each lane gets several, so that those that are faster carry more. So little goes over one.
+  const uint64_t share = parcel.bytes() / (kSlicesPerLane * options_.lanes.lanes);
+  if (share < kLeastSliceBytes) return kSliceBytes;
+  return std::min(std::bit_floor(share), kSliceBytes);
 }
 
 Status RdmaTransport::Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) {

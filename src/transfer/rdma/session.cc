@@ -30,6 +30,7 @@ Result<std::string> RdmaSession::Answer(std::string_view question) {
 }
 
 bool RdmaSession::MayGoOn() {
+  if (device_ != nullptr && !device_->is_up()) return false;  // nothing more comes that way
   if (!guards_.rdma_cut_withdrawn_writes) return true;
   return std::all_of(writes_.begin(), writes_.end(),
                      [](const RegionAccess& write) { return write.StillStands(); });
@@ -38,7 +39,7 @@ bool RdmaSession::MayGoOn() {
 Result<std::string> RdmaSession::AnswerTo(const DevicesQuestion&) {
   std::vector<HolderDevice> devices;
   for (const std::shared_ptr<RdmaDevice>& device : regions_.devices()) {
-    devices.push_back({.name = device->name(), .ethernet = device->is_ethernet()});
+    devices.push_back({.name = device->name(), .ethernet = device->port().ethernet});
   }
   return Encode(devices);
 }

@@ -55,6 +55,8 @@ Result<Verbs> Load() {
   find.Find("ibv_create_qp", &verbs.create_qp);
   find.Find("ibv_modify_qp", &verbs.modify_qp);
   find.Find("ibv_destroy_qp", &verbs.destroy_qp);
+  find.Find("ibv_get_async_event", &verbs.get_async_event);
+  find.Find("ibv_ack_async_event", &verbs.ack_async_event);
   find.Find("ibv_wc_status_str", &verbs.wc_status_str);
   if (!find.missing().empty()) {
     return FailedPreconditionError(std::string(kLibrary) + " has no " + find.missing() +

@@ -33,6 +33,8 @@ struct Verbs {
   ibv_qp* (*create_qp)(ibv_pd* pd, ibv_qp_init_attr* attributes);
   int (*modify_qp)(ibv_qp* qp, ibv_qp_attr* attributes, int mask);
   int (*destroy_qp)(ibv_qp* qp);
+  int (*get_async_event)(ibv_context* context, ibv_async_event* event);
+  void (*ack_async_event)(ibv_async_event* event);
   const char* (*wc_status_str)(ibv_wc_status status);
   // Inline in verbs.h, through the context's table.
   int (*poll_cq)(ibv_cq* cq, int entries, ibv_wc* completions);
