@@ -20,7 +20,6 @@
 #include "transfer/rdma/chain.h"
 #include "transfer/rdma/device.h"
 #include "transfer/rdma/memory.h"
-#include "transfer/rdma/path_health.h"
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/session.h"
@@ -453,20 +452,6 @@ TEST_F(RdmaTransportTest, SlicesAreSmallWhereThereIsLittleToShare) {
   Bytes much(16 << 20);
   ExpectDone(Run(Access::kRead, &much));
   EXPECT_EQ(largest, uint64_t{1} << 20);
-}
-
-TEST(PathHealthTest, LanesThatFailTogetherAreOneFailure) {
-  PathHealth health(1);
-  const Incarnation peer{1, 2};
-  const TimePoint now = BootClock::now();
-  for (int i = 0; i < 4; ++i) health.NoteFailed(peer, 0, now);
-  EXPECT_TRUE(health.Candidates(peer, now).empty());
-  EXPECT_EQ(health.Candidates(peer, now + std::chrono::seconds(1)), std::vector<size_t>{0});
-  // Another one doubles the time.
-  const TimePoint later = now + std::chrono::seconds(1);
-  health.NoteFailed(peer, 0, later);
-  EXPECT_TRUE(health.Candidates(peer, later + std::chrono::milliseconds(1999)).empty());
-  EXPECT_FALSE(health.Candidates(peer, later + std::chrono::seconds(2)).empty());
 }
 
 // A region that is being unregistered, under a copy, and a larger one in its place.

@@ -59,6 +59,7 @@ class TransportContract : public testing::TestWithParam<Way> {
     options.ways = {GetParam()};
     options.tcp_stall_timeout = std::chrono::seconds(5);
     if (GetParam() == Way::kRdma && !RealVerbs()) SetUpVerbs();
+    if (RealVerbs()) options.rdma_devices = {"rxe0", "rxe1"};
     client_ = Make(options);
     if (GetParam() == Way::kLocal) {
       holder_ = client_.get();

@@ -1,6 +1,7 @@
 #include "transfer/rdma/path_health.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace kvstore::transfer {
 namespace {
@@ -12,26 +13,46 @@ constexpr Duration kForgetAfter = std::chrono::minutes(10);
 
 }  // namespace
 
-std::vector<size_t> PathHealth::Candidates(const Incarnation& peer, TimePoint now) {
-  MutexLock lock(mu_);
-  std::vector<size_t> candidates;
-  for (size_t device = 0; device < lanes_.size(); ++device) {
-    const auto failed = failures_.find({peer, device});
-    if (failed == failures_.end() || failed->second.again_at <= now) candidates.push_back(device);
-  }
-  const std::vector<size_t> lanes = lanes_;
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [&lanes](size_t a, size_t b) { return lanes[a] < lanes[b]; });
-  return candidates;
+bool PathHealth::MayLead(const Incarnation& peer, size_t device, TimePoint now) const {
+  const auto failed = failures_.find({peer, device});
+  return is_up_(device) && (failed == failures_.end() || failed->second.again_at <= now);
 }
 
-void PathHealth::NoteOpened(const Incarnation& peer, size_t device) {
+std::unique_ptr<PathHealth::Place> PathHealth::Take(const Incarnation& peer,
+                                                    const std::set<size_t>& tried, TimePoint now) {
   MutexLock lock(mu_);
-  ++lanes_[device];
+  std::optional<size_t> best;
+  for (size_t device = 0; device < lanes_.size(); ++device) {
+    if (tried.contains(device) || !MayLead(peer, device, now)) continue;
+    if (!best || lanes_[device] < lanes_[*best]) best = device;
+  }
+  if (!best) return nullptr;
+  ++lanes_[*best];
+  return std::make_unique<Place>(*this, *best);
+}
+
+bool PathHealth::MayReach(const Incarnation& peer, TimePoint now) {
+  MutexLock lock(mu_);
+  for (size_t device = 0; device < lanes_.size(); ++device) {
+    if (MayLead(peer, device, now)) return true;
+  }
+  return false;
+}
+
+bool PathHealth::IsCrowded(const Incarnation& peer, size_t device, TimePoint now) {
+  MutexLock lock(mu_);
+  for (size_t other = 0; other < lanes_.size(); ++other) {
+    if (lanes_[other] + 1 < lanes_[device] && MayLead(peer, other, now)) return true;
+  }
+  return false;
+}
+
+void PathHealth::NoteReached(const Incarnation& peer, size_t device) {
+  MutexLock lock(mu_);
   failures_.erase({peer, device});
 }
 
-void PathHealth::NoteClosed(size_t device) {
+void PathHealth::Leave(size_t device) {
   MutexLock lock(mu_);
   --lanes_[device];
 }

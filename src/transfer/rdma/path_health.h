@@ -2,7 +2,10 @@
 #define KVSTORE_SRC_TRANSFER_RDMA_PATH_HEALTH_H_
 
 #include <cstddef>
+#include <functional>
 #include <map>
+#include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -13,16 +16,39 @@
 namespace kvstore::transfer {
 
 // Which of our devices to take for the next lane to a peer: the one with the fewest lanes, and not
-// one over which that peer could not be reached a short while ago. Time is passed in. Thread-safe.
+// one that is down, or over which that peer could not be reached a short while ago. Time is passed
+// in. Thread-safe.
 class PathHealth {
  public:
-  explicit PathHealth(size_t devices) : lanes_(devices, 0) {}
+  // A lane on a device, counted from before it is opened, so that lanes which are opened at once
+  // take different devices. Ends before the PathHealth.
+  class Place {
+   public:
+    Place(PathHealth& health, size_t device) : health_(health), device_(device) {}
+    ~Place() { health_.Leave(device_); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
 
-  // Devices to be tried, the best first; empty: all of them have failed lately.
-  std::vector<size_t> Candidates(const Incarnation& peer, TimePoint now);
+    size_t device() const { return device_; }
 
-  void NoteOpened(const Incarnation& peer, size_t device);
-  void NoteClosed(size_t device);
+   private:
+    PathHealth& health_;
+    const size_t device_;
+  };
+
+  PathHealth(size_t devices, std::function<bool(size_t device)> is_up)
+      : is_up_(std::move(is_up)), lanes_(devices, 0) {}
+
+  // On the best device that is none of `tried`; null: there is none.
+  std::unique_ptr<Place> Take(const Incarnation& peer, const std::set<size_t>& tried,
+                              TimePoint now);
+  // Whether Take would find one.
+  bool MayReach(const Incarnation& peer, TimePoint now);
+  // Whether a lane on this device had better be another's, which has two fewer: it was away a
+  // while.
+  bool IsCrowded(const Incarnation& peer, size_t device, TimePoint now);
+
+  void NoteReached(const Incarnation& peer, size_t device);
   // Each failure in a row doubles the time for which the device isn't tried; lanes that fail
   // together are one.
   void NoteFailed(const Incarnation& peer, size_t device, TimePoint now);
@@ -33,6 +59,10 @@ class PathHealth {
     TimePoint again_at;
   };
 
+  bool MayLead(const Incarnation& peer, size_t device, TimePoint now) const REQUIRES(mu_);
+  void Leave(size_t device);
+
+  const std::function<bool(size_t)> is_up_;
   Mutex mu_;
   std::vector<size_t> lanes_ GUARDED_BY(mu_);  // open now, by device
   std::map<std::pair<Incarnation, size_t>, Failures> failures_ GUARDED_BY(mu_);

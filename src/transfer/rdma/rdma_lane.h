@@ -47,7 +47,6 @@ class RdmaLane final : public Lane {
   bool WasAnswered() const override { return answered_; }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
 
-  size_t device() const { return device_; }
   RdmaDevice& rdma_device() { return *rdma_device_; }
   // Whether the last Carry broke because nothing came through, not because the holder said so.
   bool path_failed() const { return path_failed_; }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <set>
 #include <utility>
-#include <vector>
 
 namespace kvstore::transfer {
 namespace {
@@ -37,31 +37,32 @@ Status Told(const Status& status) { return Status(status.code(), "rdma: " + stat
 // A lane that its device's health knows of.
 class RdmaTransport::CountedLane final : public Lane {
  public:
-  CountedLane(std::unique_ptr<RdmaLane> lane, const Incarnation& holder, PathHealth& health)
-      : lane_(std::move(lane)), holder_(holder), health_(health) {
-    health_.NoteOpened(holder_, lane_->device());
+  CountedLane(std::unique_ptr<RdmaLane> lane, std::unique_ptr<PathHealth::Place> place,
+              const Incarnation& holder, PathHealth& health)
+      : place_(std::move(place)), lane_(std::move(lane)), holder_(holder), health_(health) {
+    health_.NoteReached(holder_, place_->device());
     lane_->rdma_device().NotePaths(1);
   }
-  ~CountedLane() override {
-    health_.NoteClosed(lane_->device());
-    lane_->rdma_device().NotePaths(-1);
-  }
+  ~CountedLane() override { lane_->rdma_device().NotePaths(-1); }
 
   RdmaLane& lane() { return *lane_; }
   Way way() const override { return Way::kRdma; }
   uint64_t id() const override { return lane_->id(); }
-  bool IsSpent() const override { return lane_->IsSpent(); }
+  bool IsSpent() const override {
+    return lane_->IsSpent() || health_.IsCrowded(holder_, place_->device(), BootClock::now());
+  }
   bool WasAnswered() const override { return lane_->WasAnswered(); }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
     Status status = lane_->Carry(job, patience, stranded);
     if (lane_->path_failed()) {
       lane_->rdma_device().NoteFailure();
-      health_.NoteFailed(holder_, lane_->device(), BootClock::now());
+      health_.NoteFailed(holder_, place_->device(), BootClock::now());
     }
     return status;
   }
 
  private:
+  const std::unique_ptr<PathHealth::Place> place_;
   const std::unique_ptr<RdmaLane> lane_;
   const Incarnation holder_;
   PathHealth& health_;
@@ -91,7 +92,8 @@ RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& opti
       options_(options),
       regions_(regions),
       staging_(regions.devices()),
-      health_(regions.devices().size()) {}
+      health_(regions.devices().size(),
+              [&regions](size_t device) { return regions.devices()[device]->is_up(); }) {}
 
 RdmaTransport::~RdmaTransport() { End(); }
 
@@ -105,7 +107,7 @@ Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, Tim
     MutexLock lock(mu_);
     if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
     if (reached_.contains({target.peer, region})) {
-      if (!Candidates(holder).empty()) return Status::Ok();
+      if (health_.MayReach(holder.incarnation, BootClock::now())) return Status::Ok();
       return UnavailableError("rdma: all devices have failed to reach this peer a moment ago");
     }
   }
@@ -136,16 +138,14 @@ void RdmaTransport::Close(PeerId peer) {
   LaneTransport::Close(peer);
 }
 
-std::vector<size_t> RdmaTransport::Candidates(const PeerDescriptor& holder) {
-  std::vector<size_t> devices = health_.Candidates(holder.incarnation, BootClock::now());
-  std::erase_if(devices, [&](size_t device) { return !regions_.devices()[device]->is_up(); });
-  return devices;
-}
-
 Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
     const PeerDescriptor& holder, Patience& patience) {
   Status error = UnavailableError("all devices have failed to reach this peer a moment ago");
-  for (const size_t device : Candidates(holder)) {
+  std::set<size_t> tried;
+  while (std::unique_ptr<PathHealth::Place> place =
+             health_.Take(holder.incarnation, tried, BootClock::now())) {
+    const size_t device = place->device();
+    tried.insert(device);
     KVSTORE_RETURN_IF_ERROR(patience.Ended());
     KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                              Connection::OpenAny(holder, options_.timeouts, patience));
@@ -157,7 +157,8 @@ Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
     Result<std::unique_ptr<RdmaLane>> lane =
         RdmaLane::Open(ends, device, std::move(connection), patience);
     if (lane.ok()) {
-      return std::make_unique<CountedLane>(*std::move(lane), holder.incarnation, health_);
+      return std::make_unique<CountedLane>(*std::move(lane), std::move(place), holder.incarnation,
+                                           health_);
     }
     error = lane.status();
     if (!patience.Ended().ok()) continue;
@@ -175,7 +176,8 @@ Result<std::unique_ptr<Lane>> RdmaTransport::Open(const PeerDescriptor& holder,
   KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                            Connection::OpenAny(holder, options_.timeouts, patience));
   return std::unique_ptr<Lane>(std::make_unique<StopgapLane>(
-      std::move(connection), [this, holder] { return !Candidates(holder).empty(); }));
+      std::move(connection),
+      [this, holder = holder.incarnation] { return health_.MayReach(holder, BootClock::now()); }));
 }
 
 uint64_t RdmaTransport::SliceBytes(const Parcel& parcel) const {

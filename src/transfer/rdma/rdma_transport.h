@@ -43,8 +43,6 @@ class RdmaTransport final : public LaneTransport {
   Result<std::unique_ptr<Lane>> Open(const PeerDescriptor& holder, Patience& patience) override;
   uint64_t SliceBytes(const Parcel& parcel) const override;
   Status Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) override;
-  // Our devices that may lead there now, the best first.
-  std::vector<size_t> Candidates(const PeerDescriptor& holder);
   // Over the first device that leads there. unavailable: none does.
   Result<std::unique_ptr<CountedLane>> OpenRdma(const PeerDescriptor& holder, Patience& patience);
 

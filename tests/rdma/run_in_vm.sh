@@ -1,13 +1,15 @@
 #!/bin/bash
-# The contract of all ways, over real verbs: one boot of tools/rdma-vm, some 45 s.
-#   tests/transfer/real_verbs_test.sh BUILD_FOLDER
+# What needs RDMA devices, in one boot of tools/rdma-vm: the contract of all ways over real verbs, and
+# the tests of this folder (devices.h).
+#   tests/rdma/run_in_vm.sh BUILD_FOLDER [TEST]     all, or those of this folder that match
 # Prints what failed, and "N passed, M failed".
 set -u
-program=$(realpath "$1")/bin/kvstore_transfer_tests
+build=$(realpath "$1")
+filter=${2:-*}
 cd "$(dirname "$0")/../.." || exit 1
 
-out=$(KVSTORE_TEST_REAL_VERBS=1 tools/rdma-vm --network bridge2 --no-share --timeout 240 \
-  "$program" --gtest_filter='Ways/TransportContract.*/rdma:RealVerbsTest.*' 2>&1)
+out=$(KVSTORE_TEST_REAL_VERBS=1 tools/rdma-vm --network bridge4 --no-share --timeout 480 \
+  bash tests/rdma/in_vm.sh "$build/bin" "$filter" 2>&1)
 status=$?
 passed=$(grep -c '^\[       OK \]' <<<"$out")
 failed=$(grep -c '^\[  FAILED  \] .* ms)$' <<<"$out")
