@@ -13,6 +13,7 @@ Job::Job(Parcel parcel, Way way, uint64_t slice_bytes)
       progress_(copies_.size()) {
   for (size_t i = 0; i < copies_.size(); ++i) {
     progress_[i].cursor = ScatterCursor(batch_->copy(copies_[i]).pieces);
+    progress_[i].tell_cursor = progress_[i].cursor;
     total_bytes_ += batch_->size_of(copies_[i]);
     has_writes_ = has_writes_ || batch_->copy(copies_[i]).access == Access::kWrite;
   }
@@ -108,37 +109,42 @@ void Job::Retry(const Slice& slice) {
   retries_.push_back(slice);
 }
 
-void Job::TellTap(const Slice& slice) {
+// Told in order: what had passed behind these bytes is told with them. The slice is outstanding, so
+// that the copy is not final before this returns.
+void Job::NotePassed(const Slice& slice, uint64_t bytes) {
   const Copy& copy = this->copy(slice);
   if (copy.tap == nullptr) return;
   const uint64_t size = batch_->size_of(copies_[slice.copy]);
-  ScatterCursor cursor(copy.pieces);
-  uint64_t reached = 0;  // by the cursor
+  ScatterCursor cursor;
   for (uint64_t told = 0, next = 0;; told = next) {
     {
       MutexLock lock(mu_);
       Progress& progress = progress_[slice.copy];
-      if (told == 0) {
+      if (next == 0) {
         progress.passed.resize(size / slice_bytes_ + 1);
-        progress.passed[slice.offset / slice_bytes_] = true;
+        uint64_t& passed = progress.passed[slice.offset / slice_bytes_];
+        passed = std::max(passed, slice.offset % slice_bytes_ + bytes);
         if (std::exchange(progress.telling, true)) return;
         told = progress.told;
+        cursor = progress.tell_cursor;
       }
-      progress.told = told;
-      if (told == size || !progress.passed[told / slice_bytes_]) {
+      next = told - told % slice_bytes_ + progress.passed[told / slice_bytes_];
+      if (next <= told) {
+        progress.told = told;
+        progress.tell_cursor = cursor;
         progress.telling = false;
         return;
       }
     }
-    next = std::min(told + slice_bytes_, size);
-    cursor.Advance(told - reached);
-    reached = told;
     cursor.Tell(next - told, copy.tap);
+    cursor.Advance(next - told);
   }
 }
 
 void Job::Finish(const Slice& slice, Outcome outcome, Status status) {
-  if (outcome == Outcome::kDone && copy(slice).access == Access::kRead) TellTap(slice);
+  if (outcome == Outcome::kDone && copy(slice).access == Access::kRead) {
+    NotePassed(slice, slice.length);
+  }
   std::vector<size_t> ended;
   {
     MutexLock lock(mu_);

@@ -24,7 +24,7 @@ inline constexpr uint64_t kSliceBytes = 1 << 20;
 struct Slice {
   size_t copy = 0;       // position in the job
   uint64_t offset = 0;   // in the copy
-  uint64_t length = 0;   // 0 only for an empty copy
+  uint64_t length = 0;   // 0: it only asks whether the memory is what the copy takes it for
   ScatterCursor cursor;  // at its first byte
 };
 
@@ -58,8 +58,9 @@ class Job {
   bool HasWork();
   // Hands a slice out again later: it is as if it had never been sent.
   void Retry(const Slice& slice);
-  // The slice of a write has been sent whole.
-  void NoteSent(const Slice& slice) { TellTap(slice); }
+  // The first `bytes` of the slice are in place, or of a write have been sent: the tap may hear of
+  // them. Of a read that is retried, what has been placed is then not to be read again.
+  void NotePassed(const Slice& slice, uint64_t bytes) EXCLUDES(mu_);
   // The slice touches memory no more (save in doubt, at the holder).
   void Finish(const Slice& slice, Outcome outcome, Status status);
   // Counts connections that broke under this job; returns how many with this one.
@@ -74,17 +75,15 @@ class Job {
     bool started = false;     // an empty copy has been handed out
     size_t outstanding = 0;   // slices that are handed out, or wait to be retried
     // Of a copy with a tap.
-    std::vector<bool> passed;  // per slice: its bytes are in place, or were sent
-    uint64_t told = 0;         // bytes
-    bool telling = false;      // a thread is; it tells of what passes meanwhile, too
+    std::vector<uint64_t> passed;  // per slice: its bytes in place, or sent
+    uint64_t told = 0;             // bytes
+    ScatterCursor tell_cursor;     // at the first that isn't told; of the thread that tells
+    bool telling = false;          // a thread is; it tells of what passes meanwhile, too
     Outcome outcome = Outcome::kDone;
     Status status;
     bool finished = false;
   };
 
-  // Of a slice that has passed, and of what is next to it and had passed before. The slice is still
-  // outstanding.
-  void TellTap(const Slice& slice) EXCLUDES(mu_);
   bool AllHandedOut(size_t index) const REQUIRES(mu_);
   void NoteFailure(Progress* progress, Outcome outcome, Status status) REQUIRES(mu_);
   // Appends to `ended` if the copy has just ended.

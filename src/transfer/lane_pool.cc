@@ -28,10 +28,17 @@ std::string Milliseconds(Duration duration) {
          " ms";
 }
 
+// More workers of one job than there are processors only push each other's bytes out of the caches.
+// One of two may wait for the network.
+size_t MostAtWork() {
+  static const size_t most = std::max(2u, std::thread::hardware_concurrency());
+  return most;
+}
+
 size_t WorthwhileWorkers(const Job& job, uint32_t lanes) {
   const uint64_t by_size =
       std::max(job.total_bytes() / kBytesPerWorker, job.copy_count() / kCopiesPerWorker);
-  return static_cast<size_t>(std::clamp<uint64_t>(by_size, 1, lanes));
+  return std::min(static_cast<size_t>(std::clamp<uint64_t>(by_size, 1, lanes)), MostAtWork());
 }
 
 }  // namespace

@@ -38,6 +38,11 @@ void Relay::HangAfter(uint64_t bytes) {
   hang_after_ = bytes;
 }
 
+void Relay::HangAnswersAfter(uint64_t bytes) {
+  MutexLock lock(mu_);
+  hang_answers_after_ = bytes;
+}
+
 void Relay::SwallowNewConnections() {
   MutexLock lock(mu_);
   swallow_ = true;
@@ -101,17 +106,29 @@ bool Relay::PumpToHolder(Link* link, uint64_t* passed) {
   return link->holder.Send(now);
 }
 
-bool Relay::PumpToClient(Link* link) {
+bool Relay::PumpToClient(Link* link, uint64_t* passed) {
   std::array<char, 16384> part;
   const ssize_t got = recv(link->holder.fd(), part.data(), part.size(), MSG_DONTWAIT);
   if (got < 0) return errno == EAGAIN;
   if (got == 0) return false;
   if (link->swallowed || link->client_gone) return true;
-  return link->client.Send({part.data(), static_cast<size_t>(got)});
+  const std::string_view bytes(part.data(), static_cast<size_t>(got));
+  const bool may_hang = hanging_ == nullptr || hanging_ == link;
+  const uint64_t room =
+      may_hang ? hang_answers_after_ - std::min(*passed, hang_answers_after_) : UINT64_MAX;
+  const std::string_view now = bytes.substr(0, std::min<uint64_t>(room, bytes.size()));
+  *passed += now.size();
+  if (!now.empty() && !link->client.Send(now)) return false;
+  if (now.size() < bytes.size()) {
+    hanging_ = link;
+    changed_.NotifyAll();
+  }
+  return true;
 }
 
 void Relay::Pump(Link* link) {
   uint64_t passed = 0;
+  uint64_t answers_passed = 0;
   for (;;) {
     std::array<pollfd, 2> fds;
     {
@@ -131,7 +148,7 @@ void Relay::Pump(Link* link) {
         return;
       }
     }
-    if (fds[1].revents != 0 && !PumpToClient(link)) {
+    if (fds[1].revents != 0 && !PumpToClient(link, &answers_passed)) {
       if (!link->client_gone) link->client.Break();
       link->client_gone = true;
       return;

@@ -13,6 +13,7 @@
 #include "kvstore/transfer.h"
 #include "transfer/descriptor.h"
 #include "transfer/engine.h"
+#include "transfer/listener.h"
 #include "transfer/relay.h"
 #include "transfer/tcp/frame.h"
 #include "transfer/test_guard.h"
@@ -147,6 +148,45 @@ TEST_F(TcpFinality, AReadWhosePathBrokeIsDoneOverAnother) {
   const Completion end = End(*batch);
   EXPECT_EQ(end.outcome, Outcome::kDone) << end.status;
   EXPECT_EQ(buffer_, memory_);
+}
+
+// What the tap has heard is not read again: it would then have heard of other bytes than are in
+// place.
+TEST_F(TcpFinality, ATapOfAReadWhosePathBrokeHasHeardWhatIsInPlace) {
+  Connect();
+  relay_->HangAnswersAfter(kInMidFrame);
+  Listener listener;
+  Copy copy = MakeCopy(Access::kRead);
+  copy.tap = &listener;
+  const std::unique_ptr<Batch> batch =
+      client_->Submit(std::span(&copy, 1), In(std::chrono::seconds(20)));
+  ASSERT_TRUE(relay_->WaitUntilHanging());
+  const TimePoint until = In(std::chrono::seconds(10));
+  while (guard_.inside > 0 && BootClock::now() < until) usleep(1000);
+  ASSERT_EQ(guard_.inside, 0) << "the relay did not take what the holder sent";
+  NewOwnerFills(9);  // against all rules, so that it shows what is read now
+  relay_->BreakClientEnd();
+  const Completion end = End(*batch);
+  ASSERT_EQ(end.outcome, Outcome::kDone) << end.status;
+  EXPECT_TRUE(listener.heard() == buffer_);
+  EXPECT_EQ(buffer_.back(), 9) << "nothing was read again; the path was not broken";
+}
+
+TEST_F(TcpFinality, ATapOfAWriteWhosePathBrokeHasHeardEachByteOnce) {
+  Connect();
+  for (size_t i = 0; i < buffer_.size(); ++i) buffer_[i] = static_cast<unsigned char>(i * 31 >> 3);
+  relay_->HangAfter(kInMidFrame);
+  Listener listener;
+  Copy copy = MakeCopy(Access::kWrite);
+  copy.tap = &listener;
+  const std::unique_ptr<Batch> batch =
+      client_->Submit(std::span(&copy, 1), In(std::chrono::seconds(20)));
+  ASSERT_TRUE(relay_->WaitUntilHanging());
+  relay_->BreakClientEnd();
+  const Completion end = End(*batch);
+  ASSERT_EQ(end.outcome, Outcome::kDone) << end.status;
+  EXPECT_TRUE(listener.heard() == buffer_);
+  EXPECT_TRUE(memory_ == buffer_);
 }
 
 TEST_F(TcpFinality, AReadFromAHolderThatIsGoneFailsAndIsNeverInDoubt) {

@@ -17,6 +17,7 @@
 #include "kvstore/transfer.h"
 #include "transfer/engine.h"
 #include "transfer/lent_memory.h"
+#include "transfer/listener.h"
 #include "transfer/test_guard.h"
 #ifdef KVSTORE_WITH_RDMA
 #include "transfer/fake_verbs.h"
@@ -203,19 +204,6 @@ TEST_P(TransportContract, ScatterListsOfManyPiecesKeepTheirOrder) {
   ASSERT_TRUE(holder_->Unregister(region).ok());
   EXPECT_TRUE(std::equal(joined.begin(), joined.end(), memory.begin() + 1));
 }
-
-// Keeps what it is told.
-class Listener final : public Tap {
- public:
-  void Take(std::span<const std::byte> bytes) override {
-    const auto* const data = reinterpret_cast<const unsigned char*>(bytes.data());
-    heard_.insert(heard_.end(), data, data + bytes.size());
-  }
-  const Bytes& heard() const { return heard_; }
-
- private:
-  Bytes heard_;
-};
 
 TEST_P(TransportContract, ATapHearsAllBytesOfACopyInOrder) {
   for (const size_t size : {size_t{0}, size_t{1}, size_t{4096}, (size_t{70} << 10) + 13,

@@ -277,7 +277,7 @@ Status RdmaLane::WriteWindow(Job& job, Patience& patience) {
   KVSTORE_RETURN_IF_ERROR(Exchange(*writer_, patience, window_.bytes()));
   may_land_ = false;
   for (const Flight& flight : flights) {
-    if (!flight.over) job.NoteSent(flight.slice);
+    if (!flight.over) job.NotePassed(flight.slice, flight.slice.length);
   }
   if (ends_.guards.rdma_writes_are_begun) return EndWrites(job, patience);
   for (Flight& flight : flights) Finish(job, &flight, Outcome::kDone, Status::Ok());

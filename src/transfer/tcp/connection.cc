@@ -20,6 +20,9 @@ constexpr uint64_t kReadAheadBytes = 4 << 10;
 constexpr uint64_t kFairBytes = 32 * kSliceBytes;
 constexpr size_t kFairSlices = 4096;
 constexpr size_t kMaxParts = 256;  // of one send or receive
+// A tap hears of so much at a time: what has just been copied is still in the second cache, beside
+// the kernel's copy of it.
+constexpr uint64_t kTellBytes = 256 << 10;
 
 uint64_t DrawConnectionId() {
   std::random_device random;
@@ -262,7 +265,7 @@ Status Connection::Carry(Job& job, Patience& patience, std::vector<Stranded>* st
   socket_.Shutdown();
   for (const Flight& flight : flights_) {
     stranded->push_back(
-        {.slice = flight.slice,
+        {.slice = Rest(flight),
          .may_land = flight.request.kind == RequestKind::kWrite && flight.sent > 0});
   }
   flights_.clear();
@@ -281,22 +284,35 @@ Status Connection::Step(Job& job, Patience& patience) {
 }
 
 Status Connection::SendFlights(Job& job) {
+  for (;;) {
+    KVSTORE_ASSIGN_OR_RETURN(const bool more, SendSome(job));
+    if (!more) return Status::Ok();
+  }
+}
+
+Result<bool> Connection::SendSome(Job& job) {
   std::array<iovec, kMaxParts> parts;
   size_t used = 0;
+  uint64_t body = 0;  // bytes
   for (size_t i = unsent_; i < flights_.size() && used + 1 < parts.size(); ++i) {
+    if (body == kTellBytes) break;
     Flight& flight = flights_[i];
     const uint64_t header_sent = std::min<uint64_t>(flight.sent, kRequestBytes);
     if (header_sent < kRequestBytes) {
       parts[used++] = {flight.header.data() + header_sent, kRequestBytes - header_sent};
     }
-    const uint64_t body_left = flight.frame_bytes - std::max<uint64_t>(flight.sent, kRequestBytes);
-    if (body_left == 0) continue;
+    const uint64_t unsent = flight.frame_bytes - std::max<uint64_t>(flight.sent, kRequestBytes);
+    if (unsent == 0) continue;
+    const uint64_t body_left = std::min(unsent, kTellBytes - body);
     const size_t added = flight.send_cursor.Gather(body_left, std::span(parts).subspan(used));
     uint64_t gathered = 0;
     for (size_t p = used; p < used + added; ++p) gathered += parts[p].iov_len;
     used += added;
-    if (gathered < body_left) break;  // the list is full: nothing may follow before the rest
+    body += gathered;
+    if (gathered < unsent) break;  // nothing may follow before the rest
   }
+  uint64_t size = 0;
+  for (const iovec& part : std::span(parts).first(used)) size += part.iov_len;
   const IoStep step = socket_.Send(std::span(parts.data(), used), false);
   KVSTORE_RETURN_IF_ERROR(Sent(step));
   for (uint64_t left = step.bytes; left > 0;) {
@@ -307,11 +323,10 @@ Status Connection::SendFlights(Job& job) {
     flight.sent += moved;
     flight.send_cursor.Advance(moved - of_header);
     left -= moved;
-    if (flight.sent < flight.frame_bytes) continue;
-    ++unsent_;
-    if (flight.request.kind == RequestKind::kWrite) job.NoteSent(flight.slice);
+    if (moved > of_header) job.NotePassed(flight.slice, flight.sent - kRequestBytes);
+    if (flight.sent == flight.frame_bytes) ++unsent_;
   }
-  return Status::Ok();
+  return step.bytes == size && unsent_ < flights_.size();
 }
 
 Status Connection::ReceiveSome(Job& job, bool at_once, Patience& patience) {
@@ -319,8 +334,8 @@ Status Connection::ReceiveSome(Job& job, bool at_once, Patience& patience) {
   size_t used = 0;
   uint64_t direct = 0;
   if (data_left_ > 0) {
-    used =
-        flights_.front().receive_cursor.Gather(data_left_, std::span(parts).first(kMaxParts - 1));
+    used = flights_.front().receive_cursor.Gather(std::min(data_left_, kTellBytes),
+                                                  std::span(parts).first(kMaxParts - 1));
     for (size_t i = 0; i < used; ++i) direct += parts[i].iov_len;
   }
   // What comes behind the data may be read ahead, unless there is data that found no room above; of
@@ -338,10 +353,7 @@ Status Connection::ReceiveSome(Job& job, bool at_once, Patience& patience) {
   if (!at_once) KVSTORE_RETURN_IF_ERROR(Waited(!step.blocked, POLLIN, patience));
   if (step.bytes > 0) answered_ = true;
   const uint64_t placed = std::min<uint64_t>(step.bytes, direct);
-  if (placed > 0) {
-    flights_.front().receive_cursor.Advance(placed);
-    data_left_ -= placed;
-  }
+  if (placed > 0) Placed(job, placed);
   input_.Received(step.bytes - placed);
   return Digest(job);
 }
@@ -352,9 +364,7 @@ Status Connection::Digest(Job& job) {
       std::array<iovec, 1> part{};
       Flight& flight = flights_.front();
       flight.receive_cursor.Gather(data_left_, part);
-      const size_t moved = input_.MoveTo(part[0].iov_base, part[0].iov_len);
-      flight.receive_cursor.Advance(moved);
-      data_left_ -= moved;
+      Placed(job, input_.MoveTo(part[0].iov_base, part[0].iov_len));
     }
     if (data_left_ > 0 || input_.size() < kReplyBytes) return Status::Ok();
     const std::optional<Reply> reply = DecodeReply(input_.bytes().first<kReplyBytes>());
@@ -390,6 +400,22 @@ Status Connection::TakeReply(Job& job, const Reply& reply) {
   if (read && flight.request.length > 0 && !data_seen_) return Nonsense("a read without data");
   EndFlight(job, Status::Ok());
   return Status::Ok();
+}
+
+void Connection::Placed(Job& job, uint64_t bytes) {
+  Flight& flight = flights_.front();
+  flight.receive_cursor.Advance(bytes);
+  flight.placed += bytes;
+  data_left_ -= bytes;
+  job.NotePassed(flight.slice, flight.placed);
+}
+
+Slice Connection::Rest(const Flight& flight) {
+  Slice rest = flight.slice;
+  rest.offset += flight.placed;
+  rest.length -= flight.placed;
+  rest.cursor.Advance(flight.placed);
+  return rest;
 }
 
 void Connection::EndFlight(Job& job, Status verdict) {

@@ -65,7 +65,8 @@ class Connection final : public Lane {
     ScatterCursor send_cursor;     // writes: the next byte to send
     ScatterCursor receive_cursor;  // reads: where the next byte goes
     uint64_t frame_bytes = 0;
-    uint64_t sent = 0;  // of the frame
+    uint64_t sent = 0;    // of the frame
+    uint64_t placed = 0;  // of the slice, in the pieces
   };
 
   Connection(Socket socket, uint64_t id, Duration stall);
@@ -85,11 +86,18 @@ class Connection final : public Lane {
   void TakeSlices(Job& job);
   Status Step(Job& job, Patience& patience);
   Status SendFlights(Job& job);
+  // Once, as much as is told at a time. True: all of it went, and there is more.
+  Result<bool> SendSome(Job& job);
   // `at_once`: whether or not there is something; else waits a step for it.
   Status ReceiveSome(Job& job, bool at_once, Patience& patience);
   Status Digest(Job& job);
   Status TakeReply(Job& job, const Reply& reply);
   void EndFlight(Job& job, Status verdict);
+  // Bytes of the first flight are in its pieces.
+  void Placed(Job& job, uint64_t bytes);
+  // What is left of a slice whose path broke: of a read the rest, which vouches for all of it,
+  // since words only grow.
+  static Slice Rest(const Flight& flight);
   Status Sent(const IoStep& step);
   Status Received(const IoStep& step);
 
