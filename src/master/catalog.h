@@ -5,7 +5,10 @@
 //
 //   catalog               the state machine: (state, now, request) -> (state, answers, orders)
 //                         start here, then catalog_put.cc; catalog_state.h maps the other parts
-//   object                states of a put and their legal transitions; what is known of a key
+//   object, held_replica  a put: its states and their legal transitions; where it lies
+//   key_entry             what is known of a key
+//   object_table,         all of them, millions: on hash_index and slab, whose steps never take
+//   key_table             longer because there are many
 //   segment               memory lent by a node: free space, who lies in it, who goes first
 //   range_allocator       free ranges of one segment, on granules
 //   placement             which segments to try, in order
@@ -393,7 +396,7 @@ class Catalog {
   // How lenders have ended under this master: kLeft and kGone, the last 1000, oldest first.
   std::vector<NodeEvent> ListDeparted() const;
   std::vector<SegmentLine> ListSegments(TimePoint now) const;
-  // Goes through one slice of all keys; again until listing->ended().
+  // Goes through one slice of all objects; again until listing->ended().
   void ListSome(TimePoint now, ObjectListing* listing) const;
   // All of it at once: O(all objects).
   std::vector<ObjectLine> ListObjects(TimePoint now, std::string_view prefix,

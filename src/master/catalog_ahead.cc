@@ -15,9 +15,9 @@ StartPutAnswer AheadAnswer(const Event& event, const Object& grant, uint64_t ter
                            std::vector<Replica> replicas) {
   StartPutAnswer answer;
   answer.replicas = std::move(replicas);
-  answer.grant = std::max(grant.deadline - event.now, Duration::zero());
+  answer.grant = std::max(grant.deadline() - event.now, Duration::zero());
   answer.term = term;
-  answer.granule = grant.replicas.front().segment->granule();
+  answer.granule = grant.replicas().front().segment->granule();
   return answer;
 }
 
@@ -61,17 +61,15 @@ Result<Object*> Catalog::State::BeginAhead(Event& event, const Asking& asking,
     ++counters.ahead_refused;
     return ResourceExhaustedError("no memory is granted ahead just now; put without");
   }
-  Object& grant = objects[id];
-  grant.id = id;
+  Object& grant = objects.Add(id);
   grant.size = bytes;
   grant.state = ObjectState::kAhead;
   grant.not_withdrawn = grant.not_free = 1;
-  grant.deadline = event.now + limits.ahead_for;
-  HeldReplica& replica = grant.replicas.emplace_back();
-  replica.object = &grant;
+  grant.more().deadline = event.now + limits.ahead_for;
+  HeldReplica& replica = grant.AddReplica();
   segment->Grant(&replica, bytes, 1, segment->node().counter);
   segment->Move(&replica, Standing::kAhead);
-  ahead_by_end.emplace(grant.deadline, id);
+  ahead_by_end.emplace(grant.deadline(), id);
   writer.ahead.insert(verb.sequence);
   writer.outcomes.Begin(verb.sequence, limits.outcomes_kept_per_writer);
   ++counters.ahead_given;
@@ -108,14 +106,14 @@ std::pair<Segment*, uint64_t> Catalog::State::RoomAhead(const Node& writer,
 }
 
 void Catalog::State::EndAhead(Event& event, Object& grant, Cause cause) {
-  HeldReplica& replica = grant.replicas.front();
-  ahead_by_end.erase({grant.deadline, grant.id});
-  if (Node* const writer = nodes.Find(grant.id.writer)) writer->ahead.erase(grant.id.sequence);
+  HeldReplica& replica = grant.replicas().front();
+  ahead_by_end.erase({grant.deadline(), grant.id()});
+  if (Node* const writer = nodes.Find(grant.id().writer)) writer->ahead.erase(grant.id().sequence);
   Become(grant, ObjectState::kRetiring);
   if (replica.ranges.empty()) {
     ++counters.ahead_used_up;
     replica.segment->Release(&replica);
-    objects.erase(PutId(grant.id));
+    objects.Erase(grant);
     return;
   }
   ++(cause == Cause::kAborted      ? counters.ahead_given_back
@@ -136,8 +134,8 @@ void Catalog::State::CallBack(Event& event, Segment& segment, uint64_t wanted) {
   while (called < wanted) {
     HeldReplica* const oldest = segment.First(Standing::kAhead);
     if (!oldest) return;
-    called += oldest->bytes;
-    EndAhead(event, *oldest->object, Cause::kCalledBack);
+    called += oldest->bytes();
+    EndAhead(event, oldest->object(), Cause::kCalledBack);
   }
 }
 
@@ -170,18 +168,17 @@ Result<Object*> Catalog::State::BeginInPiece(Event& event, const Asking& asking,
   if (!status.ok()) {
     writer.outcomes.Add(id.sequence, Outcome::kRefused, limits.outcomes_kept_per_writer);
     if (!grant || !guards.named_pieces_are_spent) return status;
-    Object& spent = objects[id];
-    spent.id = id;
+    Object& spent = objects.Add(id);
     spent.size = range.length;
     spent.state = ObjectState::kRetiring;
     OrderRetirement(event, TakePiece(event, *grant, range, spent));
     return status;
   }
   Object& object = AddObject(event, asking, verb.put, index);
-  parked.erase(object.arrival);
-  object.preferred_nodes = {};
-  object.deadline = grant->object->deadline;
-  grants_by_end.emplace(object.deadline, id);
+  parked.erase(object.rest().arrival);
+  object.more().preferred_nodes = {};
+  object.more().deadline = grant->object().deadline();
+  grants_by_end.emplace(object.deadline(), id);
   Become(object, ObjectState::kPending);
   TakePiece(event, *grant, range, object);
   writer.outcomes.Begin(id.sequence, limits.outcomes_kept_per_writer);
@@ -194,30 +191,28 @@ HeldReplica* Catalog::State::FindPiece(Event& event, const Node& writer, const G
   if (guards.pieces_name_their_term && piece.term != term) return nullptr;
   Object* const grant = Find({writer.peer.incarnation, piece.grant});
   if (!grant || grant->state != ObjectState::kAhead) return nullptr;
-  if (guards.expired_grants_are_refused && event.now >= grant->deadline) {
+  if (guards.expired_grants_are_refused && event.now >= grant->deadline()) {
     EndAhead(event, *grant, Cause::kExpired);
     return nullptr;
   }
-  HeldReplica& replica = grant->replicas.front();
+  HeldReplica& replica = grant->replicas().front();
   const Segment& segment = *replica.segment;
   // In one of what is left of it; taken out of the midst it leaves one range more to be retired.
-  const bool fits = piece.length == segment.free().Footprint(size) &&
-                    piece.offset % segment.granule() == 0 &&
-                    replica.ranges.size() < kMaxRangesPerReplica &&
-                    std::any_of(replica.ranges.begin(), replica.ranges.end(), [&](const Range& r) {
-                      return piece.offset >= r.offset && piece.length <= r.length &&
-                             piece.offset - r.offset <= r.length - piece.length;
-                    });
+  const bool fits =
+      piece.length == segment.free().Footprint(size) && piece.offset % segment.granule() == 0 &&
+      replica.ranges.size() < kMaxRangesPerReplica && replica.ranges.HasAny([&](const Range& r) {
+        return piece.offset >= r.offset && piece.length <= r.length &&
+               piece.offset - r.offset <= r.length - piece.length;
+      });
   return fits ? &replica : nullptr;
 }
 
 HeldReplica& Catalog::State::TakePiece(Event& event, HeldReplica& grant, const Range& range,
                                        Object& object) {
-  HeldReplica& replica = object.replicas.emplace_back();
-  replica.object = &object;
+  HeldReplica& replica = object.AddReplica();
   object.not_withdrawn = object.not_free = 1;
   grant.segment->Cut(&grant, range, &replica);
-  if (grant.ranges.empty()) EndAhead(event, *grant.object, Cause::kAborted);
+  if (grant.ranges.empty()) EndAhead(event, grant.object(), Cause::kAborted);
   return replica;
 }
 

@@ -45,7 +45,7 @@ struct Catalog::State::Stock {
 
 Catalog::State::Stock Catalog::State::TakeStock(Object& object) {
   Stock stock;
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (!IsServing(replica)) continue;
     ++stock.serving;
     if (IsLeaving(replica)) {
@@ -60,13 +60,13 @@ Catalog::State::Stock Catalog::State::TakeStock(Object& object) {
 size_t Catalog::State::Serving(const Object& object) {
   const bool complete = object.state == ObjectState::kComplete;
   return static_cast<size_t>(std::count_if(
-      object.replicas.begin(), object.replicas.end(), [complete](const HeldReplica& replica) {
+      object.replicas().begin(), object.replicas().end(), [complete](const HeldReplica& replica) {
         return complete ? IsServing(replica) : replica.segment && !IsRetiring(replica.standing);
       }));
 }
 
 bool Catalog::State::IsEmptying(const Object& object) {
-  return std::any_of(object.replicas.begin(), object.replicas.end(),
+  return std::any_of(object.replicas().begin(), object.replicas().end(),
                      [](const HeldReplica& each) { return IsServing(each) && IsLeaving(each); });
 }
 
@@ -74,13 +74,13 @@ void Catalog::State::Review(Event& event, Object& object) {
   if (object.state != ObjectState::kComplete) return;
   const bool lacking = Serving(object) < object.replicas_wanted;
   if (!lacking && !IsEmptying(object)) {
-    CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id);
+    CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id());
     if (!work) return;
     copies.SetLacking(work, false);
-    if (work->task == 0 && !copies.Running(object.id)) copies.Forget(object.id);
+    if (work->task == 0 && !copies.Running(object.id())) copies.Forget(object.id());
     return;
   }
-  copies.SetLacking(&copies.Want(object.id, event.now), lacking);
+  copies.SetLacking(&copies.Want(object.id(), event.now), lacking);
 }
 
 void Catalog::State::RunCopies(Event& event) {
@@ -126,9 +126,9 @@ Duration Catalog::State::LongestCopy(uint64_t bytes) const {
 void Catalog::State::TendCopies(Event& event) {
   std::vector<PutId> overdue;
   for (const auto& [put, copy] : copies.running()) {
-    if (event.now - copy.started >= LongestCopy(copy.filled->object->size)) {
+    if (event.now - copy.started >= LongestCopy(copy.filled->object().size)) {
       overdue.push_back(put);
-    } else if (event.now - copy.filled->sent >= limits.order_resend_after) {
+    } else if (event.now - copy.filled->sent() >= limits.order_resend_after) {
       ++counters.orders_resent;
       SendCopy(event, *copy.filled, copy.from);
     }
@@ -139,9 +139,9 @@ void Catalog::State::TendCopies(Event& event) {
 }
 
 void Catalog::State::Failed(Event& event, Object& object, const Status& status) {
-  CopyWork& work = *copies.Find(object.id);
+  CopyWork& work = *copies.Find(object.id());
   ++work.failures;
-  copies.Postpone(object.id, event.now + BackOff(work.failures));
+  copies.Postpone(object.id(), event.now + BackOff(work.failures));
   if (work.task != 0 && work.failures >= kTriesOfATask) {
     tasks.End(work.task, status, limits.tasks_kept);
     work.task = 0;
@@ -193,7 +193,7 @@ Catalog::State::CopyStep Catalog::State::Advance(Event& event, Object& object, C
 
 HeldReplica* Catalog::State::FindSource(Object& object, std::string_view name, bool* busy) {
   HeldReplica* best = nullptr;
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (!IsServing(replica) || replica.segment->node().suspected) continue;
     if (!name.empty() && replica.segment->node().peer.name != name) continue;
     if (copies.RunningAt(replica.segment->id().holder) >= limits.copies_per_node) {
@@ -206,7 +206,7 @@ HeldReplica* Catalog::State::FindSource(Object& object, std::string_view name, b
 }
 
 bool Catalog::State::MayTakeCopy(const Object& object, const Node& node) const {
-  return std::none_of(object.replicas.begin(), object.replicas.end(),
+  return std::none_of(object.replicas().begin(), object.replicas().end(),
                       [&](const HeldReplica& replica) {
                         // Acks name put, segment and birth: two grants of one put there could not
                         // be told apart.
@@ -267,35 +267,35 @@ Catalog::State::CopyTarget Catalog::State::FindTarget(Event& event, const Object
 
 bool Catalog::State::StartCopy(Event& event, Object& object, const HeldReplica& source,
                                Segment& segment) {
-  HeldReplica& filled = object.replicas.emplace_back();
-  filled.object = &object;
+  HeldReplica& filled = object.AddReplica();
   if (!segment.Grant(&filled, segment.free().Footprint(object.size), limits.ranges_per_replica,
                      segment.node().counter)) {
-    object.replicas.pop_back();
+    object.RemoveReplica(filled);
     return false;
   }
   ++object.not_withdrawn;
   ++object.not_free;
-  const uint64_t task = copies.Find(object.id)->task;
-  copies.Start(object.id,
-               {&filled, segment.id(), Replica{source.segment->id(), source.birth, source.ranges},
-                event.now, task});
+  const uint64_t task = copies.Find(object.id())->task;
+  copies.Start(object.id(),
+               {&filled, segment.id(),
+                Replica{source.segment->id(), source.birth, source.ranges.All()}, event.now, task});
   copy_budget.Spend(object.size);
   if (task != 0) tasks.Begin(task);
   ++counters.copies_started;
   ++counters.orders_sent;
-  SendCopy(event, filled, copies.Running(object.id)->from);
+  SendCopy(event, filled, copies.Running(object.id())->from);
   nodes.NoteSpace(&segment);
   AskForPages(event, segment, LowWatermark(segment) + segment.claimed());
   return true;
 }
 
 void Catalog::State::SendCopy(Event& event, HeldReplica& filled, const Replica& from) {
-  filled.sent = event.now;
+  filled.set_sent(event.now);
   const Segment& segment = *filled.segment;
-  const Object& object = *filled.object;
-  event.out.Add(segment.id().holder, CopyOrder{object.id, object.size, object.checksum, from,
-                                               segment.id().index, filled.birth, filled.ranges});
+  const Object& object = filled.object();
+  event.out.Add(segment.id().holder,
+                CopyOrder{object.id(), object.size, object.checksum, from, segment.id().index,
+                          filled.birth, filled.ranges.All()});
 }
 
 bool Catalog::State::HandleCopied(Event& event, const Node& node, const CopyAck& ack) {
@@ -332,8 +332,8 @@ bool Catalog::State::HandleCopied(Event& event, const Node& node, const CopyAck&
 }
 
 void Catalog::State::Abandon(Event& event, Object& object, const Status& status) {
-  HeldReplica& filled = *copies.Running(object.id)->filled;
-  copies.End(object.id, event.now);
+  HeldReplica& filled = *copies.Running(object.id())->filled;
+  copies.End(object.id(), event.now);
   ++counters.copies_failed;
   OrderRetirement(event, filled);
   Failed(event, object, status);
@@ -354,7 +354,7 @@ void Catalog::State::AbandonCopies(Event& event, const Node& node, bool as_sourc
 
 void Catalog::State::GiveUp(Event& event, HeldReplica& replica) {
   ++counters.replicas_given_up;
-  Tell(event, ObjectEvent::What::kMoved, *replica.object, replica.segment);
+  Tell(event, ObjectEvent::What::kMoved, replica.object(), replica.segment);
   OrderRetirement(event, replica);
 }
 
@@ -363,11 +363,11 @@ void Catalog::State::EndMove(Event& event, Object& object, CopyWork& work) {
   const auto lies_at = [](const HeldReplica& replica, const std::string& name) {
     return IsServing(replica) && replica.segment->node().peer.name == name;
   };
-  const auto to = std::find_if(object.replicas.begin(), object.replicas.end(),
+  const auto to = std::find_if(object.replicas().begin(), object.replicas().end(),
                                [&](const HeldReplica& each) { return lies_at(each, request.to); });
-  if (to == object.replicas.end()) work.moved = false;  // lost meanwhile
+  if (to == object.replicas().end()) work.moved = false;  // lost meanwhile
   if (!work.moved || !to->noted) return;
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (&replica != &*to && lies_at(replica, request.from)) GiveUp(event, replica);
   }
   tasks.End(work.task, Status::Ok(), limits.tasks_kept);
@@ -376,25 +376,25 @@ void Catalog::State::EndMove(Event& event, Object& object, CopyWork& work) {
 }
 
 void Catalog::State::EndMoves(Event& event, Object& object) {
-  CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id);
-  if (!work || copies.Running(object.id)) return;
+  CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id());
+  if (!work || copies.Running(object.id())) return;
   if (work->moved) EndMove(event, object, *work);
   const Stock stock = TakeStock(object);
   if (stock.staying >= object.replicas_wanted) {
     for (HeldReplica* replica : stock.leaving) GiveUp(event, *replica);
   } else if (!stock.leaving.empty()) {
-    copies.Postpone(object.id, event.now);  // as many as there are nodes for may be noted now
+    copies.Postpone(object.id(), event.now);  // as many as there are nodes for may be noted now
   }
   Review(event, object);
 }
 
 void Catalog::State::ForgetCopies(const Object& object) {
-  CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id);
+  CopyWork* const work = copies.empty() ? nullptr : copies.Find(object.id());
   if (!work) return;
   if (work->task != 0) {
     tasks.End(work->task, NotFoundError("the object is there no more"), limits.tasks_kept);
   }
-  copies.Forget(object.id);
+  copies.Forget(object.id());
 }
 
 }  // namespace kvstore::master

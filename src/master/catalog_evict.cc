@@ -34,8 +34,8 @@ void Catalog::State::Evict(Event& event, Segment& segment, uint64_t missing, Cau
     size_t passed_over = 0;
     while (coming() < enough && passed_over < there()) {
       HeldReplica* const victim = soft ? segment.Coldest() : segment.First(Standing::kSoftPinned);
-      if (Yields(*victim->object, event.now, soft, &in_vain)) {
-        EvictWithGroup(event, *victim->object, cause);
+      if (Yields(victim->object(), event.now, soft, &in_vain)) {
+        EvictWithGroup(event, victim->object(), cause);
         continue;
       }
       if (in_vain > kMostInVain || segment.node().IsSlow(event.now)) return;
@@ -46,12 +46,12 @@ void Catalog::State::Evict(Event& event, Segment& segment, uint64_t missing, Cau
 }
 
 bool Catalog::State::Yields(const Object& object, TimePoint now, bool soft, size_t* in_vain) const {
-  if (!object.group) {
+  if (!object.group()) {
     if (YieldsVictims(object, now)) return true;
     ++*in_vain;
     return false;
   }
-  Group& group = *object.group;
+  Group& group = *object.group();
   if (group.IsBarred(soft)) {
     ++*in_vain;
     return false;
@@ -67,7 +67,7 @@ bool Catalog::State::Yields(const Object& object, TimePoint now, bool soft, size
 
 bool Catalog::State::YieldsVictims(const Object& object, TimePoint now) const {
   return std::none_of(
-      object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& replica) {
+      object.replicas().begin(), object.replicas().end(), [&](const HeldReplica& replica) {
         const bool spares = guards.suspected_yield_no_victims;
         return replica.segment && ((replica.segment->node().suspected && spares) ||
                                    replica.segment->node().IsSlow(now) || replica.segment->sick());
@@ -76,13 +76,13 @@ bool Catalog::State::YieldsVictims(const Object& object, TimePoint now) const {
 
 void Catalog::State::EvictWithGroup(Event& event, Object& object, Cause cause) {
   std::vector<Object*> others;
-  if (object.group) others = object.group->members;
+  if (object.group()) others = object.group()->members;
   std::erase_if(others, [&object](const Object* other) {
     return other == &object || other->state != ObjectState::kComplete;
   });
   const auto evict = [&](Object& victim, Cause why) {
     counters.bytes_evicted += victim.size;
-    if (victim.soft_pin_end > event.now) ++counters.soft_pins_broken;
+    if (victim.soft_pin_end() > event.now) ++counters.soft_pins_broken;
     Retire(event, victim, why);
   };
   evict(object, cause);
@@ -123,13 +123,13 @@ EvictOutcome Catalog::State::EvictOnRequest(Event& event, const EvictRequest& re
 
 Status Catalog::State::EvictByName(Event& event, std::string_view name) {
   const KeyEntry* const key = FindKey(event, name);
-  if (!key || !key->current) {
-    return key && key->unfinished
+  if (!key || !key->current()) {
+    return key && key->unfinished()
                ? FailedPreconditionError("unfinished: a put of the key is under way")
                : OrNotKnown(NotFoundError("no such object"));
   }
-  Object& object = *key->current;
-  if (object.hard_pin || object.soft_pin_end > event.now) {
+  Object& object = *key->current();
+  if (object.hard_pin || object.soft_pin_end() > event.now) {
     return FailedPreconditionError("it is pinned; unpin it first");
   }
   if (object.lease_end > event.now) {
@@ -138,10 +138,10 @@ Status Catalog::State::EvictByName(Event& event, std::string_view name) {
     return FailedPreconditionError("it is leased for another " + std::to_string(left.count()) +
                                    " ms; remove it, or wait");
   }
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (replica.segment) ExpireLeases(*replica.segment, event.now);
   }
-  if (object.group && object.group->IsBarred(/*soft=*/true)) {
+  if (object.group() && object.group()->IsBarred(/*soft=*/true)) {
     return FailedPreconditionError("an object of its group is leased, pinned or unfinished");
   }
   size_t in_vain = 0;

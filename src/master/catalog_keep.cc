@@ -19,27 +19,27 @@ TimePoint After(TimePoint now, Duration duration) {
 
 Standing Catalog::State::Resting(const Object& object, TimePoint now) const {
   if (object.hard_pin) return Standing::kPinned;
-  return object.soft_pin_end > now ? Standing::kSoftPinned : Standing::kEvictable;
+  return object.soft_pin_end() > now ? Standing::kSoftPinned : Standing::kEvictable;
 }
 
 void Catalog::State::SetRetention(Object& object, const Retention& retention) {
   object.hard_pin = retention.hard_pin;
-  object.soft_pin_end = TimePoint{} + retention.soft_pin;
-  if (retention.ttl > Duration::zero()) object.expires = TimePoint{} + retention.ttl;
+  object.set_soft_pin_end(TimePoint{} + retention.soft_pin);
+  if (retention.ttl > Duration::zero()) object.set_expires(TimePoint{} + retention.ttl);
   object.position = retention.position;
   groups.Join(&object, retention.group);
 }
 
 void Catalog::State::BeginKeeping(TimePoint now, Object& object) {
   object.used = now;
-  if (object.expires != TimePoint::max()) {
-    object.expires = After(now, object.expires.time_since_epoch());
-    expiries.emplace(object.expires, object.id);
+  if (object.expires() != TimePoint::max()) {
+    object.set_expires(After(now, object.expires().time_since_epoch()));
+    expiries.emplace(object.expires(), object.id());
   }
-  const Duration soft_pin = object.soft_pin_end.time_since_epoch();
+  const Duration soft_pin = object.soft_pin_end().time_since_epoch();
   if (soft_pin > Duration::zero()) {
-    object.soft_pin_end = After(now, soft_pin);
-    soft_pins.emplace(object.soft_pin_end, object.id);
+    object.set_soft_pin_end(After(now, soft_pin));
+    soft_pins.emplace(object.soft_pin_end(), object.id());
   }
   if (object.hard_pin) ++hard_pinned;
   if (object.hard_pin || soft_pin > Duration::zero()) ++counters.pins_set;
@@ -48,8 +48,8 @@ void Catalog::State::BeginKeeping(TimePoint now, Object& object) {
 void Catalog::State::EndKeeping(Object& object) {
   groups.Leave(&object);
   if (object.state != ObjectState::kComplete) return;
-  expiries.erase({object.expires, object.id});
-  soft_pins.erase({object.soft_pin_end, object.id});
+  expiries.erase({object.expires(), object.id()});
+  soft_pins.erase({object.soft_pin_end(), object.id()});
   if (object.hard_pin) --hard_pinned;
 }
 
@@ -57,11 +57,11 @@ void Catalog::State::EndKeeping(Object& object) {
 
 Status Catalog::State::PinOne(Event& event, Object& object, bool hard, Duration soft) {
   if (hard && !object.hard_pin) {
-    for (const HeldReplica& replica : object.replicas) {
+    for (const HeldReplica& replica : object.replicas()) {
       if (!replica.segment || IsRetiring(replica.standing)) continue;
-      if (MayPin(*replica.segment, replica.bytes)) continue;
+      if (MayPin(*replica.segment, replica.bytes())) continue;
       ++counters.pins_refused;
-      return TooMuchPinned(*replica.segment, replica.bytes);
+      return TooMuchPinned(*replica.segment, replica.bytes());
     }
   }
   SetPins(event.now, object, hard, soft);
@@ -82,15 +82,15 @@ bool Catalog::State::AwaitsPin(const Object& object) const {
 
 void Catalog::State::AnswerPins(Event& event, Object& object) {
   if (object.state != ObjectState::kComplete || AwaitsPin(object)) return;
-  AnswerAll(event, object.waiting, Status::Ok());
+  AnswerAll(event, object.waiting(), Status::Ok());
 }
 
 void Catalog::State::ExpireLater(TimePoint now, Duration ttl, Object& object) {
   const TimePoint expires = ttl == Duration::zero() ? TimePoint::max() : After(now, ttl);
-  if (expires <= object.expires) return;
-  expiries.erase({object.expires, object.id});
-  object.expires = expires;
-  if (expires != TimePoint::max()) expiries.emplace(expires, object.id);
+  if (expires <= object.expires()) return;
+  expiries.erase({object.expires(), object.id()});
+  object.set_expires(expires);
+  if (expires != TimePoint::max()) expiries.emplace(expires, object.id());
 }
 
 void Catalog::State::SetPins(TimePoint now, Object& object, bool hard, Duration soft) {
@@ -100,11 +100,11 @@ void Catalog::State::SetPins(TimePoint now, Object& object, bool hard, Duration 
     // The list of leases runs in the order of their ends: who comes back to it comes last.
     if (!hard && object.lease_end > now) object.lease_end = LeaseFrom(now);
   }
-  soft_pins.erase({object.soft_pin_end, object.id});
-  object.soft_pin_end = soft > Duration::zero() ? After(now, soft) : TimePoint{};
-  if (soft > Duration::zero()) soft_pins.emplace(object.soft_pin_end, object.id);
+  soft_pins.erase({object.soft_pin_end(), object.id()});
+  object.set_soft_pin_end(soft > Duration::zero() ? After(now, soft) : TimePoint{});
+  if (soft > Duration::zero()) soft_pins.emplace(object.soft_pin_end(), object.id());
   const bool leased = !hard && object.lease_end > now;
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     Standing standing = leased ? Standing::kLeased : Resting(object, now);
     if (standing == Standing::kEvictable) {
@@ -134,7 +134,7 @@ void Catalog::State::EndSoftPins(TimePoint now) {
   while (!soft_pins.empty() && soft_pins.begin()->first <= now) {
     Object& object = *Find(soft_pins.begin()->second);
     soft_pins.erase(soft_pins.begin());
-    for (HeldReplica& replica : object.replicas) {
+    for (HeldReplica& replica : object.replicas()) {
       if (replica.segment && replica.standing == Standing::kSoftPinned) {
         replica.segment->Move(&replica, Standing::kUnpinned);
       }
@@ -146,8 +146,10 @@ void Catalog::State::EndSoftPins(TimePoint now) {
 
 KeyEntry* Catalog::State::FindKey(Event& event, std::string_view name) {
   KeyEntry* const key = FindKey(name);
-  if (!key || !key->current || key->current->expires > event.now) return key;
-  Retire(event, *key->current, Cause::kTtl);
+  if (!key || !key->may_expire() || !key->current() || key->current()->expires() > event.now) {
+    return key;
+  }
+  Retire(event, *key->current(), Cause::kTtl);
   return FindKey(name);
 }
 
@@ -160,7 +162,7 @@ void Catalog::State::Expire(Event& event) {
 // ---- what is used together
 
 void Catalog::State::NoteUse(Event& event, const Object& object) {
-  event.used.push_back(object.id);
+  event.used.push_back(object.id());
   event.in_chain = event.in_chain || object.position > 0;
 }
 
@@ -174,7 +176,7 @@ void Catalog::State::OrderByPosition(Event& event) {
   std::stable_sort(used.begin(), used.end(),
                    [](const Object* a, const Object* b) { return a->position > b->position; });
   for (Object* object : used) {
-    for (HeldReplica& replica : object->replicas) {
+    for (HeldReplica& replica : object->replicas()) {
       if (!replica.segment || !IsCommitted(replica.standing)) continue;
       // An older lease than this event's keeps its place among the leases.
       const bool older =

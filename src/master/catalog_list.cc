@@ -9,13 +9,13 @@ namespace kvstore::master {
 namespace {
 
 ObjectLine LineOf(TimePoint now, const KeyEntry& entry) {
-  const Object& object = *entry.current;
+  const Object& object = *entry.current();
   ObjectLine line;
-  line.key = *entry.key;
+  line.key = entry.name();
   line.size = object.size;
   line.age = now - object.committed;
   line.lease_left = std::max(object.lease_end - now, Duration::zero());
-  for (const HeldReplica& replica : object.replicas) {
+  for (const HeldReplica& replica : object.replicas()) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     ++line.replicas;
     line.nodes.push_back(replica.segment->node().peer.name);
@@ -124,14 +124,13 @@ std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
 }
 
 void Catalog::ListSome(TimePoint now, ObjectListing* listing) const {
-  const KeyMap& keys = state_->keys;
-  const ObjectListing::Slice slice = listing->Next(keys.bucket_count());
-  for (size_t bucket = slice.first; bucket < slice.last; ++bucket) {
-    for (auto it = keys.begin(bucket); it != keys.end(bucket); ++it) {
-      const KeyEntry& entry = it->second;
-      if (entry.current && entry.current->expires > now && listing->Wants(it->first)) {
-        listing->Add(LineOf(now, entry));
-      }
+  const ObjectTable& objects = state_->objects;
+  const ObjectListing::Slice slice = listing->Next(objects.slots());
+  for (size_t slot = slice.first; slot < slice.last; ++slot) {
+    const Object* const object = objects.At(slot);
+    if (object && object->state == ObjectState::kComplete && object->expires() > now &&
+        listing->Wants(object->key->name())) {
+      listing->Add(LineOf(now, *object->key));
     }
   }
 }
@@ -148,33 +147,34 @@ std::vector<ObjectLine> Catalog::ListObjects(TimePoint now, std::string_view pre
 void Catalog::State::Tell(Event& event, ObjectEvent::What what, const Object& object,
                           const Segment* where) const {
   if (!watched) return;
-  event.out.Add(ObjectEvent{what, *object.key->key, object.id, object.size,
+  event.out.Add(ObjectEvent{what, std::string(object.key->name()), object.id(), object.size,
                             where ? where->node().peer.name : std::string()});
 }
 
 Result<ObjectDetail> Catalog::State::Describe(TimePoint now, std::string_view name) const {
-  const auto found = keys.find(name);
-  if (found == keys.end() || !found->second.current || found->second.current->expires <= now) {
+  const KeyEntry* const key = keys.Find(name);
+  if (!key || !key->current() || key->current()->expires() <= now) {
     return NotFoundError("no such object");
   }
-  const Object& object = *found->second.current;
+  const Object& object = *key->current();
   ObjectDetail detail;
-  detail.line = LineOf(now, found->second);
-  detail.put = object.id;
+  detail.line = LineOf(now, *key);
+  detail.put = object.id();
   detail.checksum = object.checksum;
   detail.replicas_wanted = object.replicas_wanted;
   detail.retention = RetentionLeft(object, now);
   detail.durable = IsNoted(object);
-  for (const HeldReplica& replica : object.replicas) {
+  for (const HeldReplica& replica : object.replicas()) {
     if (!replica.segment) continue;
     detail.replicas.push_back({replica.segment->id(), replica.segment->node().peer.name,
-                               replica.birth, replica.ranges, replica.standing, replica.noted});
+                               replica.birth, replica.ranges.All(), replica.standing,
+                               replica.noted});
   }
   return detail;
 }
 
 bool Catalog::State::IsNoted(const Object& object) {
-  return std::all_of(object.replicas.begin(), object.replicas.end(),
+  return std::all_of(object.replicas().begin(), object.replicas().end(),
                      [](const HeldReplica& replica) {
                        return !replica.segment || replica.noted || !IsCommitted(replica.standing);
                      });
@@ -183,12 +183,12 @@ bool Catalog::State::IsNoted(const Object& object) {
 Retention Catalog::State::RetentionLeft(const Object& object, TimePoint now) const {
   Retention left;
   left.hard_pin = object.hard_pin;
-  left.soft_pin = std::max(object.soft_pin_end - now, Duration::zero());
+  left.soft_pin = std::max(object.soft_pin_end() - now, Duration::zero());
   // What has expired and is still there is told as about to: 0 would mean never.
-  if (object.expires != TimePoint::max()) {
-    left.ttl = std::max<Duration>(object.expires - now, std::chrono::microseconds(1));
+  if (object.expires() != TimePoint::max()) {
+    left.ttl = std::max<Duration>(object.expires() - now, std::chrono::microseconds(1));
   }
-  if (object.group) left.group = object.group->name;
+  if (object.group()) left.group = object.group()->name;
   left.position = object.position;
   return left;
 }

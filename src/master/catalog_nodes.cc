@@ -174,8 +174,8 @@ void Catalog::State::ResendOrders(Event& event, Node& node, TimePoint sent_until
     for (const Standing standing : {Standing::kOrdered, Standing::kWithdrawn}) {
       for (size_t i = segment->List(standing).size(); i > 0; --i) {
         HeldReplica* const oldest = segment->First(standing);
-        if (oldest->sent > sent_until) break;
-        oldest->sent = event.now;
+        if (oldest->sent() > sent_until) break;
+        oldest->set_sent(event.now);
         segment->Move(oldest, standing);
         SendOrder(event, *oldest);
         ++counters.orders_resent;

@@ -10,16 +10,17 @@ namespace kvstore::master {
 
 bool Catalog::State::AwaitsNotes(const Object& object, TimePoint now) const {
   if (!guards.durable_waits_for_notes) return false;
-  if (guards.replaced_stays_until_noted && object.key->current) return true;
+  if (guards.replaced_stays_until_noted && object.key->current()) return true;
   return object.durable ||
          (guards.slow_notes_are_waited_for &&
-          std::any_of(object.replicas.begin(), object.replicas.end(), [&](const HeldReplica& r) {
-            return r.segment && r.segment->node().IsBehind(now, limits.note_patience);
-          }));
+          std::any_of(object.replicas().begin(), object.replicas().end(),
+                      [&](const HeldReplica& r) {
+                        return r.segment && r.segment->node().IsBehind(now, limits.note_patience);
+                      }));
 }
 
 void Catalog::State::Note(Event& event, Object& object) {
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (replica.segment && Serves(object, replica)) NoteReplica(event, replica);
   }
 }
@@ -28,14 +29,14 @@ void Catalog::State::NoteReplica(Event& event, HeldReplica& replica) {
   Node& holder = replica.segment->node();
   replica.noted = false;
   const uint64_t version = next_note++;
-  if (replica.note != 0) {
-    holder.notes.at(replica.note).version = version;
+  if (replica.note() != 0) {
+    holder.notes.at(replica.note()).version = version;
     return;
   }
-  replica.note = version;
+  replica.set_note(version);
   OpenNote& note = holder.notes[version];
   note = OpenNote{&replica, event.now, event.now, version, version};
-  ++replica.object->notes_open;
+  ++replica.object().notes_open;
   ++counters.notes_sent;
   SendNote(event, note);
 }
@@ -46,13 +47,13 @@ void Catalog::State::SendNote(Event& event, OpenNote& note) {
   const HeldReplica& replica = *note.replica;
   const Segment& segment = *replica.segment;
   if (!segment.node().TakesOrders()) return;  // it follows when the node has joined again
-  const Object& object = *replica.object;
+  const Object& object = replica.object();
   NoteOrder order;
-  order.put = object.id;
+  order.put = object.id();
   order.segment = segment.id().index;
   order.birth = replica.birth;
-  order.ranges = replica.ranges;
-  order.key = *object.key->key;
+  order.ranges = replica.ranges.All();
+  order.key = object.key->name();
   order.size = object.size;
   order.checksum = object.checksum;
   order.replicas = object.replicas_wanted;
@@ -60,7 +61,7 @@ void Catalog::State::SendNote(Event& event, OpenNote& note) {
   const bool begun = object.state == ObjectState::kComplete;
   order.retention = RetentionLeft(object, begun ? event.now : TimePoint{});
   order.version = note.version;
-  const auto replaced = replacing.find(object.id);
+  const auto replaced = replacing.find(object.id());
   if (replaced != replacing.end()) order.replaces = replaced->second;
   const bool can_wait = object.state == ObjectState::kCommitting && !object.awaits_notes;
   event.out.Add(segment.id().holder, std::move(order), can_wait);
@@ -68,10 +69,10 @@ void Catalog::State::SendNote(Event& event, OpenNote& note) {
 
 void Catalog::State::ForgetNote(HeldReplica& replica) {
   replica.noted = false;
-  if (replica.note == 0) return;
-  replica.segment->node().notes.erase(replica.note);
-  replica.note = 0;
-  --replica.object->notes_open;
+  if (replica.note() == 0) return;
+  replica.segment->node().notes.erase(replica.note());
+  replica.set_note(0);
+  --replica.object().notes_open;
 }
 
 // Those sent at `sent_until` or earlier. Looks at all that are old enough once per interval, so
@@ -92,17 +93,17 @@ bool Catalog::State::HandleNoteAck(Event& event, Node& node, const NoteAck& ack)
   if (!object) return false;
   const SegmentId segment{node.peer.incarnation, ack.segment};
   const auto replica = std::find_if(
-      object->replicas.begin(), object->replicas.end(), [&](const HeldReplica& candidate) {
+      object->replicas().begin(), object->replicas().end(), [&](const HeldReplica& candidate) {
         return candidate.segment && candidate.segment->id() == segment &&
                candidate.birth == ack.birth;
       });
-  if (replica == object->replicas.end() || replica->note == 0) return false;
+  if (replica == object->replicas().end() || replica->note() == 0) return false;
   if (!ack.kept) {
     ++counters.notes_refused;
     LoseNoted(event, *replica);
     return true;
   }
-  OpenNote& note = node.notes.at(replica->note);
+  OpenNote& note = node.notes.at(replica->note());
   if (ack.version != note.version) {
     if (ack.version != note.version_sent) return false;
     SendNote(event, note);
@@ -122,7 +123,7 @@ bool Catalog::State::HandleNoteAck(Event& event, Node& node, const NoteAck& ack)
 
 // It has retired what it never was told to: the object can't be read there, nor trusted.
 void Catalog::State::LoseNoted(Event& event, HeldReplica& replica) {
-  Object& object = *replica.object;
+  Object& object = replica.object();
   if (Serving(object) == 1) return Retire(event, object, Cause::kHoldersLost);
   OrderRetirement(event, replica);
   if (object.state == ObjectState::kCommitting) return CompleteIfClear(event, *object.key);

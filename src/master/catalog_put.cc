@@ -18,8 +18,8 @@ StartPutAnswer GrantAnswer(const Event& event, const Object& object, uint32_t in
   StartPutAnswer answer;
   answer.index = index;
   answer.replicas = std::move(replicas);
-  answer.grant = std::max(object.deadline - event.now, Duration::zero());
-  answer.parked = event.now - object.asked;
+  answer.grant = std::max(object.deadline() - event.now, Duration::zero());
+  answer.parked = event.now - object.rest().asked;
   return answer;
 }
 
@@ -57,7 +57,7 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
   if (waiting.Contains(asking.request, index)) return;
   Object* const known = Find({asking.caller.peer.incarnation, verb.sequences[index]});
   if (known && known->state != ObjectState::kRetiring) {
-    if (known->state == ObjectState::kAhead || *known->key->key != verb.keys[index] ||
+    if (known->state == ObjectState::kAhead || known->key->name() != verb.keys[index] ||
         known->size != verb.sizes[index]) {
       return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut,
                           InvalidArgumentError("the put id stands for another key or size"));
@@ -125,13 +125,13 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
                                 " replicas, not " + std::to_string(verb.replicas));
   }
   if (KeyEntry* key = FindKey(event, name)) {
-    if (key->current && !verb.replace) {
+    if (key->current() && !verb.replace) {
       ++counters.puts_refused_exists;
       return AlreadyExistsError("the key is taken; remove it or put with replace");
     }
-    if (Object* const other = key->unfinished) {
-      const Node* const writer = nodes.Find(other->id.writer);
-      const bool overrun = other->state == ObjectState::kPending && event.now >= other->deadline;
+    if (Object* const other = key->unfinished()) {
+      const Node* const writer = nodes.Find(other->id().writer);
+      const bool overrun = other->state == ObjectState::kPending && event.now >= other->deadline();
       const bool dead = other->state != ObjectState::kCommitting && (!writer || writer->suspected);
       if (!overrun && !dead) {
         ++counters.puts_refused_pending;
@@ -155,22 +155,21 @@ Status Catalog::State::CheckStart(Event& event, const Asking& asking, const Star
 Object& Catalog::State::AddObject(Event& event, const Asking& asking, const StartPut& verb,
                                   uint32_t index) {
   const PutId id{asking.caller.peer.incarnation, verb.sequences[index]};
-  Object& object = objects[id];
-  object.id = id;
+  Object& object = objects.Add(id);
   object.size = verb.sizes[index];
   object.replicas_wanted = verb.replicas;
   object.placement = verb.placement;
-  object.preferred_nodes = verb.preferred_nodes;
+  object.more().preferred_nodes = verb.preferred_nodes;
   object.durable = verb.durable;
   SetRetention(object, verb.retention);
   if (!verb.positions.empty()) object.position = verb.positions[index];
-  object.arrival = next_arrival++;
-  object.asked = asking.asked;
-  object.grant_wanted = event.now + asking.patience + kGrantBeyondPatience;
+  object.more().arrival = next_arrival++;
+  object.more().asked = asking.asked;
+  object.more().grant_wanted = event.now + asking.patience + kGrantBeyondPatience;
   object.key = &FindOrAddKey(verb.keys[index]);
-  object.key->unfinished = &object;
+  object.key->set_unfinished(&object);
   asking.caller.unfinished.emplace(id.sequence, &object);
-  parked.emplace(object.arrival, &object);
+  parked.emplace(object.rest().arrival, &object);
   return object;
 }
 
@@ -183,27 +182,26 @@ bool Catalog::State::Grant(Event& event, Object& object, const std::vector<Segme
     }
     if (object.hard_pin && !MayPin(*segment, bytes)) return false;
   }
-  object.replicas.clear();
   for (Segment* segment : segments) {
-    HeldReplica& replica = object.replicas.emplace_back();
-    replica.object = &object;
+    HeldReplica& replica = object.AddReplica();
     segment->Grant(&replica, segment->free().Footprint(object.size), limits.ranges_per_replica,
                    segment->node().counter);
   }
-  object.not_withdrawn = object.not_free = segments.size();
+  object.not_withdrawn = object.not_free = static_cast<uint16_t>(segments.size());
   LeaveQueues(object);
   Become(object, ObjectState::kPending);
-  object.preferred_nodes = {};
-  parked.erase(object.arrival);
-  object.deadline = std::min(event.now + limits.longest_grant, object.grant_wanted);
-  grants_by_end.emplace(object.deadline, object.id);
-  nodes.Find(object.id.writer)->outcomes.Begin(object.id.sequence, limits.outcomes_kept_per_writer);
+  object.more().preferred_nodes = {};
+  parked.erase(object.rest().arrival);
+  object.more().deadline = std::min(event.now + limits.longest_grant, object.rest().grant_wanted);
+  grants_by_end.emplace(object.deadline(), object.id());
+  nodes.Find(object.id().writer)
+      ->outcomes.Begin(object.id().sequence, limits.outcomes_kept_per_writer);
   ++counters.puts_granted;
   for (Segment* segment : segments) {
     nodes.NoteSpace(segment);
     AskForPages(event, *segment, LowWatermark(*segment) + segment->claimed());
   }
-  while (WaitingItem* item = object.waiting.front()) {
+  while (WaitingItem* item = object.waiting().front()) {
     event.out.Add(item->request, GrantAnswer(event, object, item->index, Replicas(object)));
     waiting.Remove(item);
   }
@@ -254,21 +252,21 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
     return answer(FailedPreconditionError("the put has no grant yet: it waits for room"));
   }
   if (object->state == ObjectState::kPending) {
-    if (guards.expired_grants_are_refused && event.now >= object->deadline) {
+    if (guards.expired_grants_are_refused && event.now >= object->deadline()) {
       Retire(event, *object, Cause::kExpired);
       return answer(EndedCommit(asking.caller, sequence));
     }
     object->checksum = checksum;
     KeyEntry& key = *object->key;
     const bool waits = IsHeldUp(key) || AwaitsNotes(*object, event.now) ||
-                       (guards.commit_waits_for_withdrawal && key.current);
+                       (guards.commit_waits_for_withdrawal && key.current());
     if (waits && waiting.IsFull()) {
       return answer(TooManyWait());
     }
-    grants_by_end.erase({object->deadline, object->id});
+    grants_by_end.erase({object->deadline(), object->id()});
     Become(*object, ObjectState::kCommitting);
-    if (key.current && !guards.replaced_stays_until_noted) {
-      Retire(event, *key.current, Cause::kReplaced);
+    if (key.current() && !guards.replaced_stays_until_noted) {
+      Retire(event, *key.current(), Cause::kReplaced);
     }
     CompleteIfClear(event, key);
   }
@@ -300,27 +298,27 @@ Status Catalog::State::EndedCommit(const Node& writer, uint64_t sequence) const 
 }
 
 void Catalog::State::CompleteIfClear(Event& event, KeyEntry& key) {
-  Object* const object = key.unfinished;
+  Object* const object = key.unfinished();
   if (!object || object->state != ObjectState::kCommitting || IsHeldUp(key)) return;
   if (!object->notes_sent) {
     object->notes_sent = true;
     object->awaits_notes = AwaitsNotes(*object, event.now);
-    if (key.current) replacing.emplace(object->id, key.current->id);
+    if (key.current()) replacing.emplace(object->id(), key.current()->id());
     Note(event, *object);
   }
   if (object->awaits_notes && object->notes_open > 0) return;
   // What it replaces may yet be reported.
   if (Gathering()) return;
-  if (key.current) {
+  if (key.current()) {
     object->bound = true;
-    Retire(event, *key.current, Cause::kReplaced);
+    Retire(event, *key.current(), Cause::kReplaced);
     return CompleteIfClear(event, key);
   }
   Complete(event, *object);
 }
 
 bool Catalog::State::IsHeldUp(const KeyEntry& key) const {
-  return guards.commit_waits_for_withdrawal && !key.leaving.empty();
+  return guards.commit_waits_for_withdrawal && !key.leaving().empty();
 }
 
 void Catalog::State::Complete(Event& event, Object& object) {
@@ -330,11 +328,11 @@ void Catalog::State::Complete(Event& event, Object& object) {
   // What was reported with so much time left has it from then on.
   const TimePoint kept_from = object.adopted ? object.committed : event.now;
   object.committed = event.now;
-  key.current = &object;
-  key.unfinished = nullptr;
-  const bool replaced = replacing.erase(object.id) > 0;
-  if (Node* const writer = nodes.Find(object.id.writer)) {
-    writer->unfinished.erase(object.id.sequence);
+  key.set_current(&object);
+  key.set_unfinished(nullptr);
+  const bool replaced = replacing.erase(object.id()) > 0;
+  if (Node* const writer = nodes.Find(object.id().writer)) {
+    writer->unfinished.erase(object.id().sequence);
   }
   ++complete;
   ++counters.puts_committed;
@@ -345,23 +343,25 @@ void Catalog::State::Complete(Event& event, Object& object) {
   SettleStandings(event.now, object);
   if (replaced) Note(event, object);  // the next master need not wait for what was replaced
   Review(event, object);
-  while (WaitingItem* const item = object.waiting.front()) {
+  while (WaitingItem* const item = object.waiting().front()) {
     const bool aborts = item->verb == WaitingVerb::kAbortPut;
     AnswerStatus(event, item->request, item->index, item->verb,
                  aborts ? FailedPreconditionError("committed") : Status::Ok());
     waiting.Remove(item);
   }
-  if (object.expires <= event.now) {
-    const bool is_read = !key.readers.empty();  // then the key stays
+  if (object.expires() <= event.now) {
+    const bool is_read = !key.readers().empty();  // then the key stays
     Retire(event, object, Cause::kTtl);
     if (!is_read) return;
     AnswerReaders(event, key);
     return ForgetIfEmpty(key);
   }
   AnswerReaders(event, key);
+  object.Trim();
+  key.Trim();
   // What was unfinished may be evicted now; parked puts may have waited for that.
   std::vector<Segment*> wanted;
-  for (const HeldReplica& replica : object.replicas) {
+  for (const HeldReplica& replica : object.replicas()) {
     if (replica.segment && replica.segment->FirstInQueue()) wanted.push_back(replica.segment);
   }
   for (Segment* segment : wanted) MakeRoom(event, *segment);
@@ -419,7 +419,7 @@ bool Catalog::State::WaitForPut(Event& event, const Asking& asking, uint32_t ind
   item.index = index;
   item.verb = verb;
   item.object = &object;
-  item.list = &object.waiting;
+  item.list = &object.more().waiting;
   return Wait(event, asking, item);
 }
 
@@ -428,9 +428,6 @@ void Catalog::State::Become(Object& object, ObjectState state) {
   object.state = state;
 }
 
-Object* Catalog::State::Find(const PutId& id) {
-  const auto it = objects.find(id);
-  return it == objects.end() ? nullptr : &it->second;
-}
+Object* Catalog::State::Find(const PutId& id) const { return objects.Find(id); }
 
 }  // namespace kvstore::master

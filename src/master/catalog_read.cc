@@ -27,9 +27,9 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
       WaitingItem item = Reader(i, WaitingVerb::kLocate);
       item.want_lease = verb.want_lease;
       WaitForKey(event, asking, item, verb.keys[i]);
-    } else if (key && key->current) {
+    } else if (key && key->current()) {
       ++asking.caller.hits;
-      LocateOne(event, asking.request, i, *key->current, verb.want_lease, Duration::zero());
+      LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
     } else {
       ++counters.locate_misses;
       ++asking.caller.misses;
@@ -45,7 +45,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) 
       WaitForKey(event, asking, Reader(i, WaitingVerb::kExists), verb.keys[i]);
       continue;
     }
-    const bool found = key && key->current;
+    const bool found = key && key->current();
     ++(found ? counters.exists_hits : counters.exists_misses);
     ++(found ? asking.caller.hits : asking.caller.misses);
     event.out.Add(asking.request, ItemAnswer{i, found ? Status::Ok() : NoObject()});
@@ -55,7 +55,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) 
 void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
     KeyEntry* const key = FindKey(event, verb.keys[i]);
-    if (key && key->current) {
+    if (key && key->current()) {
       event.out.Add(asking.request, ItemAnswer{i, Status::Ok()});
     } else {
       WaitForKey(event, asking, Reader(i, WaitingVerb::kWaitExists), verb.keys[i]);
@@ -68,8 +68,8 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StatObject& ve
     KeyEntry* const key = FindKey(event, verb.keys[i]);
     if (IsUnsettled(key)) {
       WaitForKey(event, asking, Reader(i, WaitingVerb::kStat), verb.keys[i]);
-    } else if (key && key->current) {
-      StatOne(event, asking.request, i, *key->current);
+    } else if (key && key->current()) {
+      StatOne(event, asking.request, i, *key->current());
     } else {
       AnswerStatus(event, asking.request, i, WaitingVerb::kStat, NoObject());
     }
@@ -85,12 +85,12 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Pin& verb) {
     item.soft = verb.soft;
     // What is about to be replaced is not what is to be kept.
     const bool being_replaced =
-        key && key->unfinished && key->unfinished->state == ObjectState::kCommitting;
+        key && key->unfinished() && key->unfinished()->state == ObjectState::kCommitting;
     if (being_replaced || IsUnsettled(key)) {
       WaitForKey(event, asking, item, verb.keys[i]);
       continue;
     }
-    Object* const object = key ? key->current : nullptr;
+    Object* const object = key ? key->current() : nullptr;
     const Status status = !object            ? NoObject()
                           : waiting.IsFull() ? TooManyWait()
                                              : PinOne(event, *object, verb.hard, verb.soft);
@@ -122,7 +122,7 @@ void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_
   ++counters.locate_hits;
   LocateAnswer answer;
   answer.index = index;
-  answer.put = object.id;
+  answer.put = object.id();
   answer.size = object.size;
   answer.checksum = object.checksum;
   answer.replicas = Replicas(object);
@@ -136,7 +136,7 @@ void Catalog::State::LocateOne(Event& event, const RequestName& request, uint32_
 // counts as withdrawn a lease after its suspicion began, whatever readers were told meanwhile.
 Duration Catalog::State::Lease(TimePoint now, Object& object) {
   bool suspected = false, full = false;
-  for (const HeldReplica& replica : object.replicas) {
+  for (const HeldReplica& replica : object.replicas()) {
     if (!replica.segment) continue;
     Segment& segment = *replica.segment;
     // Nor with one that may yet be struck because it does not finish its report.
@@ -146,7 +146,7 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
                         replica.standing != Standing::kPinned;
     if (!counts) continue;
     ExpireLeases(segment, now);
-    const uint64_t leased = segment.Bytes(Standing::kLeased) + replica.bytes;
+    const uint64_t leased = segment.Bytes(Standing::kLeased) + replica.bytes();
     if (static_cast<double>(leased) >
         limits.leased_share_allowed * static_cast<double>(segment.size())) {
       full = true;
@@ -161,19 +161,19 @@ Duration Catalog::State::Lease(TimePoint now, Object& object) {
   if (!granted) return Duration::zero();
   HoldLease(now, object);
   // No longer than the object lives: what is remembered so may be read without asking here.
-  return std::min(limits.lease, object.expires - now);
+  return std::min(limits.lease, object.expires() - now);
 }
 
 void Catalog::State::HoldLease(TimePoint now, Object& object) {
   object.lease_end = LeaseFrom(now);
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (!replica.segment || !IsCommitted(replica.standing)) continue;
     replica.segment->Move(&replica, object.hard_pin ? Standing::kPinned : Standing::kLeased);
   }
 }
 
 void Catalog::State::Touch(Event& event, Object& object) {
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (replica.segment && IsCommitted(replica.standing) && replica.standing != Standing::kLeased) {
       replica.segment->Move(&replica, Resting(object, event.now));
     }
@@ -186,12 +186,12 @@ void Catalog::State::StatOne(Event& event, const RequestName& request, uint32_t 
                              const Object& object) {
   StatAnswer answer;
   answer.index = index;
-  answer.put = object.id;
+  answer.put = object.id();
   answer.size = object.size;
   answer.checksum = object.checksum;
   answer.age = event.now - object.committed;
   answer.lease_left =
-      std::max(std::min(object.lease_end, object.expires) - event.now, Duration::zero());
+      std::max(std::min(object.lease_end, object.expires()) - event.now, Duration::zero());
   answer.replicas = Replicas(object);
   answer.durable = IsNoted(object);
   answer.retention = RetentionLeft(object, event.now);
@@ -205,16 +205,16 @@ bool Catalog::State::Serves(const Object& object, const HeldReplica& replica) co
 
 std::vector<Replica> Catalog::State::Replicas(const Object& object) const {
   std::vector<Replica> replicas;
-  replicas.reserve(object.replicas.size());
+  replicas.reserve(object.replicas().size());
   // Readers try them in this order: those that can't be reached, and those of suspected holders,
   // last.
   const auto trouble = [](const Segment& segment) {
     return segment.node().suspected ? 2 : segment.sick() ? 1 : 0;
   };
   for (const int troubled : {0, 1, 2}) {
-    for (const HeldReplica& held : object.replicas) {
+    for (const HeldReplica& held : object.replicas()) {
       if (held.segment && Serves(object, held) && trouble(*held.segment) == troubled) {
-        replicas.push_back({held.segment->id(), held.birth, held.ranges});
+        replicas.push_back({held.segment->id(), held.birth, held.ranges.All()});
       }
     }
   }
@@ -235,16 +235,16 @@ void Catalog::State::RemoveOne(Event& event, const Asking& asking, uint32_t inde
   }
   KeyEntry* key = FindKey(event, name);
   // What is being withdrawn for a put that is bound to follow was there until just now.
-  const bool replaced = key && key->unfinished && key->unfinished->bound;
-  const bool found = key && (key->current || replaced);
+  const bool replaced = key && key->unfinished() && key->unfinished()->bound;
+  const bool found = key && (key->current() || replaced);
   if (found && waiting.IsFull()) {
     return answer(TooManyWait());
   }
-  if (found && key->current) {
-    Retire(event, *key->current, Cause::kRemoved);
+  if (found && key->current()) {
+    Retire(event, *key->current(), Cause::kRemoved);
     key = FindKey(name);
   }
-  if (!guards.remove_waits_for_withdrawal || !key || key->leaving.empty()) {
+  if (!guards.remove_waits_for_withdrawal || !key || key->leaving().empty()) {
     caller.removes.Add(item_name, found, limits.outcomes_kept_per_writer);
     return answer(found ? Status::Ok() : NoObject());
   }
@@ -253,7 +253,7 @@ void Catalog::State::RemoveOne(Event& event, const Asking& asking, uint32_t inde
   item.verb = WaitingVerb::kRemove;
   item.found = found;
   item.key = key;
-  item.list = &key->removers;
+  item.list = key->mutable_removers();
   Wait(event, asking, item);
 }
 

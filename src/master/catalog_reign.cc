@@ -47,7 +47,7 @@ struct PutOfItem {
   }
 };
 
-bool IsHeldMemory(const Object& object) { return object.id.sequence >= kFirstHeldSequence; }
+bool IsHeldMemory(const Object& object) { return object.id().sequence >= kFirstHeldSequence; }
 
 }  // namespace
 
@@ -78,8 +78,8 @@ bool Catalog::State::IsKnown(const PutId& put) {
 }
 
 bool Catalog::State::IsUnsettled(const KeyEntry* key) const {
-  if (key && key->current) return false;
-  if (key && key->unfinished && key->unfinished->state == ObjectState::kCommitting) return true;
+  if (key && key->current()) return false;
+  if (key && key->unfinished() && key->unfinished()->state == ObjectState::kCommitting) return true;
   return Gathering() && guards.misses_wait_for_reports;
 }
 
@@ -173,9 +173,14 @@ void Catalog::State::BeginReport(Event& event, Node& node) {
   if (!node.report_heard) node.report_heard = event.now;
   // The last one broke off. What it named as held is named anew.
   for (const auto& segment : node.segments) {
+    for (size_t s = 0; s < kStandings; ++s) {
+      for (HeldReplica* r = segment->First(static_cast<Standing>(s)); r; r = r->next) {
+        r->reported = false;
+      }
+    }
     std::vector<HeldReplica*> held;
     for (HeldReplica* r = segment->First(Standing::kWithdrawn); r; r = r->next) {
-      if (IsHeldMemory(*r->object)) held.push_back(r);
+      if (IsHeldMemory(r->object())) held.push_back(r);
     }
     for (HeldReplica* replica : held) Freed(*replica);
   }
@@ -246,7 +251,7 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
     return Contradiction(whose + ": it is a grant ahead");
   }
   if (object && object->state != ObjectState::kRetiring &&
-      (*object->key->key != note.key || object->size != note.size ||
+      (object->key->name() != note.key || object->size != note.size ||
        object->checksum != note.checksum)) {
     return Contradiction(whose + ": another node has it otherwise");
   }
@@ -256,29 +261,28 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
     return Contradiction(whose + ": it is under way");
   }
   if (object) {
-    for (HeldReplica& replica : object->replicas) {
+    for (HeldReplica& replica : object->replicas()) {
       if (!replica.segment || &replica.segment->node() != &node) continue;
       const bool same = replica.segment == segment && replica.birth == note.birth &&
-                        replica.ranges == note.ranges;
+                        replica.ranges.All() == note.ranges;
       if (!same) return Contradiction(whose + ": it is named twice");
-      replica.sent = event.now;  // a report that was begun again
+      replica.reported = true;  // by a report that was begun again
       return Status::Ok();
     }
   } else {
     object = &AddAdopted(event, node, note);
   }
-  HeldReplica& replica = object->replicas.emplace_back();
-  replica.object = object;
+  HeldReplica& replica = object->AddReplica();
   const bool committing = object->state == ObjectState::kCommitting;
   const Standing standing = committing ? Standing::kUnfinished : Standing::kEvictable;
   if (!segment->Adopt(&replica, note.ranges, note.birth, standing)) {
-    object->replicas.pop_back();
-    if (object->replicas.empty()) Unadopt(*object);
+    object->RemoveReplica(replica);
+    if (object->replicas().empty()) Unadopt(*object);
     return Contradiction(whose + ": its memory is named twice");
   }
   ++object->not_withdrawn;
   ++object->not_free;
-  replica.sent = event.now;
+  replica.reported = true;
   if (object->state == ObjectState::kRetiring) {
     LetLeave(*object, note.key);
     OrderRetirement(event, replica);
@@ -293,7 +297,8 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
   TakeRetention(event.now, note.retention, *object);
   SettleStandings(event.now, *object);
   Review(event, *object);
-  if (object->expires > event.now) AnswerReaders(event, *object->key);
+  if (object->expires() > event.now) AnswerReaders(event, *object->key);
+  object->key->Trim();
   DoHeldUpPut(event, note.put);
   return Status::Ok();
 }
@@ -302,30 +307,29 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
 // known which is the newer. Of what has the same bytes as what is visible, it does not matter.
 bool Catalog::State::Contradicts(const KeyEntry& key, const NoteOrder& note,
                                  const Object& object) const {
-  const bool beside_current = !key.current || key.current->SameBytesAs(object) ||
-                              (key.current->id == note.replaces && !key.unfinished);
-  const bool beside_unfinished = !key.unfinished || IsReplaced(note.put, key) ||
-                                 (key.unfinished->id == note.replaces && !key.current);
+  const bool beside_current = !key.current() || key.current()->SameBytesAs(object) ||
+                              (key.current()->id() == note.replaces && !key.unfinished());
+  const bool beside_unfinished = !key.unfinished() || IsReplaced(note.put, key) ||
+                                 (key.unfinished()->id() == note.replaces && !key.current());
   return !beside_current || !beside_unfinished;
 }
 
 bool Catalog::State::IsReplaced(const PutId& put, const KeyEntry& key) const {
-  if (!key.unfinished) return false;
-  const auto replaced = replacing.find(key.unfinished->id);
+  if (!key.unfinished()) return false;
+  const auto replaced = replacing.find(key.unfinished()->id());
   return replaced != replacing.end() && replaced->second == put;
 }
 
 // It was visible: what it was noted to replace had been withdrawn everywhere.
 void Catalog::State::Settle(Event& event, Object& adopted) {
-  if (Object* const older = adopted.key->current) Retire(event, *older, Cause::kReplaced);
+  if (Object* const older = adopted.key->current()) Retire(event, *older, Cause::kReplaced);
   Complete(event, adopted);
 }
 
 // A put of the last reign: visible, unless there is another of its key, or may be.
 Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrder& note) {
   KeyEntry& key = FindOrAddKey(note.key);
-  Object& object = objects[note.put];
-  object.id = note.put;
+  Object& object = objects.Add(note.put);
   object.size = note.size;
   object.checksum = note.checksum;
   object.replicas_wanted = std::clamp<uint32_t>(note.replicas, 1, limits.replicas);
@@ -336,8 +340,8 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
   if (guards.contradictions_are_dropped && Contradicts(key, note, object)) {
     contradicted.insert(note.key);
     event.out.AddContradicted(note.key);
-    Object* const unfinished = key.unfinished;
-    Object* const current = key.current;
+    Object* const unfinished = key.unfinished();
+    Object* const current = key.current();
     if (unfinished) Retire(event, *unfinished, Cause::kHoldersLost);
     if (current) Retire(event, *current, Cause::kHoldersLost);
   }
@@ -347,8 +351,8 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
   }
   // Which of two with the same bytes is the newer nobody knows: what is kept is kept as long, and
   // in as many replicas, as either was to be.
-  Object* const twin = key.current;
-  if (twin && note.replaces != twin->id) {
+  Object* const twin = key.current();
+  if (twin && note.replaces != twin->id()) {
     object.state = ObjectState::kRetiring;
     twin->replicas_wanted = std::max(twin->replicas_wanted, object.replicas_wanted);
     TakeRetention(event.now, note.retention, *twin);
@@ -360,25 +364,26 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
   object.key = &key;
   SetRetention(object, note.retention);
   // Its holder counted what was left at some time since it was asked; nobody is to find it longer.
-  if (object.expires != TimePoint::max()) {
-    object.expires -= std::min(object.expires.time_since_epoch(), event.now - node.report_began);
+  if (object.expires() != TimePoint::max()) {
+    object.set_expires(object.expires() - std::min(object.expires().time_since_epoch(),
+                                                   event.now - node.report_began));
   }
   if (Node* const writer = nodes.Find(note.put.writer)) {
     writer->outcomes.Begin(note.put.sequence, limits.outcomes_kept_per_writer);
   }
   // What is being replaced had replaced what it was to, or it would not have been visible.
   const bool is_replaced = IsReplaced(note.put, key);
-  if (key.unfinished && !is_replaced) Settle(event, *key.unfinished);
+  if (key.unfinished() && !is_replaced) Settle(event, *key.unfinished());
   if (!note.replaces.writer.IsNone() && !is_replaced) {
     object.was_visible = false;
     object.notes_sent = true;
     object.state = ObjectState::kCommitting;
-    key.unfinished = &object;
+    key.set_unfinished(&object);
     replacing.emplace(note.put, note.replaces);
     return object;
   }
   object.state = ObjectState::kComplete;
-  key.current = &object;
+  key.set_current(&object);
   ++complete;
   BeginKeeping(event.now, object);
   return object;
@@ -388,30 +393,30 @@ Object& Catalog::State::AddAdopted(Event& event, const Node& node, const NoteOrd
 void Catalog::State::Unadopt(Object& object) {
   if (KeyEntry* const key = object.key) {
     EndKeeping(object);
-    replacing.erase(object.id);
-    if (key->unfinished == &object) {
-      key->unfinished = nullptr;
+    replacing.erase(object.id());
+    if (key->unfinished() == &object) {
+      key->set_unfinished(nullptr);
     } else {
-      key->current = nullptr;
+      key->set_current(nullptr);
       --complete;
     }
     ForgetIfEmpty(*key);
   }
-  objects.erase(PutId(object.id));
+  objects.Erase(object);
 }
 
 // A key waits for the withdrawal of all that was ever visible under it.
 void Catalog::State::LetLeave(Object& object, const std::string& name) {
   if (object.key) return;
   object.key = &FindOrAddKey(name);
-  object.key->leaving.push_back(&object);
+  object.key->AddLeaving(&object);
 }
 
 // Holders may differ in what they were told last: the longer keeping counts.
 void Catalog::State::TakeRetention(TimePoint now, const Retention& left, Object& object) {
   const bool hard = object.hard_pin || left.hard_pin;
-  const Duration soft = std::max(object.soft_pin_end - now, left.soft_pin);
-  if (hard == object.hard_pin && object.soft_pin_end >= now + left.soft_pin) return;
+  const Duration soft = std::max(object.soft_pin_end() - now, left.soft_pin);
+  if (hard == object.hard_pin && object.soft_pin_end() >= now + left.soft_pin) return;
   SetPins(now, object, hard, std::max(soft, Duration::zero()));
 }
 
@@ -422,7 +427,7 @@ void Catalog::State::SettleStandings(TimePoint now, Object& object) {
     object.lease_end = LeaseFrom(now);
   }
   const bool leased = object.lease_end > now && !object.hard_pin;
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (!replica.segment || IsRetiring(replica.standing)) continue;
     replica.segment->Move(&replica, leased ? Standing::kLeased : Resting(object, now));
   }
@@ -443,18 +448,16 @@ Status Catalog::State::AdoptHeld(Event& event, Node& node, const HeldMemory& hel
   if (Find(id)) return Contradiction(whose + ": it is named twice");
   KVSTORE_ASSIGN_OR_RETURN(Segment* const segment,
                            CheckReported(node, held.segment, held.birth, held.ranges, whose));
-  Object& object = objects[id];
-  object.id = id;
+  Object& object = objects.Add(id);
   object.state = ObjectState::kRetiring;
-  HeldReplica& replica = object.replicas.emplace_back();
-  replica.object = &object;
+  HeldReplica& replica = object.AddReplica();
   if (!segment->Adopt(&replica, held.ranges, held.birth, Standing::kWithdrawn)) {
-    objects.erase(id);
+    objects.Erase(object);
     return Contradiction(whose + ": its memory is named twice");
   }
-  object.size = replica.bytes;
+  object.size = replica.bytes();
   object.not_free = 1;
-  replica.sent = event.now;
+  replica.set_sent(event.now);
   return Status::Ok();
 }
 
@@ -493,7 +496,7 @@ void Catalog::State::ForgetUnreported(Event& event, Node& node) {
       const auto standing = static_cast<Standing>(s);
       if (IsRetiring(standing)) continue;
       for (HeldReplica* r = segment->First(standing); r; r = r->next) {
-        if (r->sent < node.report_began) unreported.push_back(r);
+        if (!r->reported) unreported.push_back(r);
       }
     }
     for (HeldReplica* replica : unreported) Lose(event, *replica);

@@ -55,22 +55,22 @@ ObjectEvent::What EventOf(const Object& object, Cause cause) {
 
 void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   KeyEntry& key = *object.key;
-  Node* const writer = nodes.Find(object.id.writer);
+  Node* const writer = nodes.Find(object.id().writer);
   CountRetired(object, cause);
   Tell(event, EventOf(object, cause), object);
   EndKeeping(object);
   if (object.state == ObjectState::kComplete) {
     ForgetCopies(object);
     --complete;
-    key.current = nullptr;
-    key.leaving.push_back(&object);
+    key.set_current(nullptr);
+    key.AddLeaving(&object);
   } else {
-    grants_by_end.erase({object.deadline, object.id});
-    if (writer) writer->unfinished.erase(object.id.sequence);
-    replacing.erase(object.id);
-    key.unfinished = nullptr;
+    grants_by_end.erase({object.deadline(), object.id()});
+    if (writer) writer->unfinished.erase(object.id().sequence);
+    replacing.erase(object.id());
+    key.set_unfinished(nullptr);
     if (object.notes_sent) {
-      key.leaving.push_back(&object);  // the next master would take a holder's note for committed
+      key.AddLeaving(&object);  // the next master would take a holder's note for committed
     } else {
       object.key = nullptr;  // nobody ever saw it: its key need not wait for it
     }
@@ -80,25 +80,25 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   // What is lost while members are missing may be reported by another.
   const bool may_return = object.adopted && !object.was_visible && Gathering();
   if (writer && !may_return) {
-    writer->outcomes.Add(object.id.sequence, object.outcome, limits.outcomes_kept_per_writer);
+    writer->outcomes.Add(object.id().sequence, object.outcome, limits.outcomes_kept_per_writer);
   }
-  for (HeldReplica& replica : object.replicas) {
+  for (HeldReplica& replica : object.replicas()) {
     if (replica.segment && !IsRetiring(replica.standing)) OrderRetirement(event, replica);
   }
   if (object.was_visible || !object.key) AnswerEnded(event, object);
   if (!object.was_visible && !IsUnsettled(&key)) AnswerReaders(event, key);
   const bool has_left_key = object.key == nullptr;
   if (object.not_withdrawn == 0) LeaveKey(event, object);
-  if (object.not_free == 0) objects.erase(PutId(object.id));
+  if (object.not_free == 0) objects.Erase(object);
   if (has_left_key) ForgetIfEmpty(key);
 }
 
 // Its put has ended. Its writer is told only when no master can take a note of it for a commit.
 void Catalog::State::AnswerEnded(Event& event, Object& object) {
-  while (WaitingItem* const item = object.waiting.front()) {
+  while (WaitingItem* const item = object.waiting().front()) {
     Status status;
     if (item->verb == WaitingVerb::kCommitPut) {
-      status = EndedCommit(*nodes.Find(object.id.writer), object.id.sequence);
+      status = EndedCommit(*nodes.Find(object.id().writer), object.id().sequence);
     } else if (item->verb == WaitingVerb::kKept) {
       status = NotFoundError("no such object");
     }
@@ -156,36 +156,36 @@ void Catalog::State::OrderRetirement(Event& event, HeldReplica& replica) {
   ForgetNote(replica);
   if (holder.unconfirmed++ == 0) holder.unconfirmed_since = event.now;
   ++counters.orders_sent;
-  replica.sent = event.now;
+  replica.set_sent(event.now);
   segment.Move(&replica, Standing::kOrdered);
   SendOrder(event, replica);
   if (!guards.reuse_after_free_ack) segment.FreeMemory(&replica);
   nodes.NoteSpace(&segment);
-  AnswerPins(event, *replica.object);
+  AnswerPins(event, replica.object());
 }
 
 void Catalog::State::SendOrder(Event& event, HeldReplica& replica) {
   const Segment& segment = *replica.segment;
   if (!segment.node().TakesOrders()) return;  // it follows when the node joins again
-  event.out.Add(segment.id().holder,
-                RetireOrder{replica.object->id, segment.id().index, replica.birth, replica.ranges});
+  event.out.Add(segment.id().holder, RetireOrder{replica.object().id(), segment.id().index,
+                                                 replica.birth, replica.ranges.All()});
 }
 
 void Catalog::State::Withdrawn(Event& event, HeldReplica& replica) {
   --replica.segment->node().unconfirmed;
   replica.segment->Move(&replica, Standing::kWithdrawn);
-  if (--replica.object->not_withdrawn == 0) LeaveKey(event, *replica.object);
+  if (--replica.object().not_withdrawn == 0) LeaveKey(event, replica.object());
 }
 
 void Catalog::State::Freed(HeldReplica& replica) {
   Segment* const segment = replica.segment;
   segment->Release(&replica);
   nodes.NoteSpace(segment);
-  Object& object = *replica.object;
+  Object& object = replica.object();
   if (--object.not_free == 0) {
-    objects.erase(PutId(object.id));
+    objects.Erase(object);
   } else if (object.state != ObjectState::kRetiring) {
-    object.replicas.remove_if([&](const HeldReplica& each) { return &each == &replica; });
+    object.RemoveReplica(replica);
   }
 }
 
@@ -194,15 +194,15 @@ void Catalog::State::LeaveKey(Event& event, Object& object) {
   KeyEntry& key = *object.key;
   object.key = nullptr;
   AnswerEnded(event, object);
-  std::erase(key.leaving, &object);
-  AdvanceSweeps(event, object.id);
-  if (key.leaving.empty()) AnswerRemovers(event, key);
+  key.RemoveLeaving(&object);
+  AdvanceSweeps(event, object.id());
+  if (key.leaving().empty()) AnswerRemovers(event, key);
   CompleteIfClear(event, key);
   ForgetIfEmpty(key);
 }
 
 void Catalog::State::Lose(Event& event, HeldReplica& replica) {
-  Object& object = *replica.object;
+  Object& object = replica.object();
   switch (object.state) {
     case ObjectState::kRetiring:
       if (replica.standing == Standing::kOrdered) Withdrawn(event, replica);
@@ -220,7 +220,7 @@ void Catalog::State::Lose(Event& event, HeldReplica& replica) {
 }
 
 void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
-  Object& object = *replica.object;
+  Object& object = replica.object();
   if (IsRetiring(replica.standing)) {
     if (replica.standing == Standing::kOrdered) Withdrawn(event, replica);
     return Freed(replica);
@@ -229,13 +229,13 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
   const Segment* const segment = replica.segment;
   if (!served && object.state == ObjectState::kComplete) {
     ++counters.copies_failed;
-    copies.End(object.id, event.now);
+    copies.End(object.id(), event.now);
   }
   ForgetNote(replica);
   replica.segment->Release(&replica);
   --object.not_free;
   --object.not_withdrawn;
-  object.replicas.remove_if([&](const HeldReplica& each) { return &each == &replica; });
+  object.RemoveReplica(replica);
   if (Serving(object) == 0) return Retire(event, object, Cause::kHoldersLost);
   // The others may all have noted it.
   if (object.state == ObjectState::kCommitting) return CompleteIfClear(event, *object.key);
@@ -289,11 +289,11 @@ bool Catalog::State::HandleAck(Event& event, Node& node, const RetireAck& ack) {
   if (!object) return false;
   const SegmentId segment{node.peer.incarnation, ack.segment};
   const auto replica = std::find_if(
-      object->replicas.begin(), object->replicas.end(), [&](const HeldReplica& candidate) {
+      object->replicas().begin(), object->replicas().end(), [&](const HeldReplica& candidate) {
         return candidate.segment && IsRetiring(candidate.standing) &&
                candidate.segment->id() == segment && candidate.birth == ack.birth;
       });
-  if (replica == object->replicas.end()) return false;
+  if (replica == object->replicas().end()) return false;
   const bool news = replica->standing == Standing::kOrdered;
   if (news) {
     ++counters.acks_withdrawn;

@@ -101,7 +101,7 @@ bool Catalog::State::MayGrant(const Node& node) const {
 
 Room Catalog::State::FindFreeRoom(const Object& object) const {
   Room room;
-  const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
+  const Candidates candidates(nodes, nodes.Find(object.id().writer), object);
   const auto has_it_free = [&](const Segment& segment) {
     if (object.size > segment.Available() || !MayGrant(segment.node())) return false;
     const uint64_t bytes = segment.free().Footprint(object.size);
@@ -122,7 +122,7 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
   Room room = FindFreeRoom(object);
   if (room.segments.size() == object.replicas_wanted) return room;
   room.now = false;
-  const Candidates candidates(nodes, nodes.Find(object.id.writer), object);
+  const Candidates candidates(nodes, nodes.Find(object.id().writer), object);
   const auto can_make_it = [&](Segment& segment, bool soft_pins_too) {
     if (object.size > segment.limit() || !MayGrant(segment.node()) || !PinFits(object, segment)) {
       return false;
@@ -154,7 +154,7 @@ Room Catalog::State::FindRoom(const Event& event, const Object& object) {
 
 bool Catalog::State::FitsOnceWell(const Object& object) const {
   if (sick.empty()) return false;
-  const Node* const writer = nodes.Find(object.id.writer);
+  const Node* const writer = nodes.Find(object.id().writer);
   const auto fitting =
       std::count_if(nodes.all().begin(), nodes.all().end(), [&](const auto& member) {
         const Node& node = *member.second;
@@ -172,34 +172,34 @@ bool Catalog::State::PinFits(const Object& object, const Segment& segment) const
 }
 
 void Catalog::State::Park(Event& event, Object& object, std::vector<Segment*> segments) {
-  object.targets = std::move(segments);
-  for (Segment* segment : object.targets) {
+  object.more().targets = std::move(segments);
+  for (Segment* segment : object.rest().targets) {
     segment->Enqueue(&object);
     nodes.NoteSpace(segment);
   }
-  for (Segment* segment : object.targets) MakeRoom(event, *segment);
+  for (Segment* segment : object.rest().targets) MakeRoom(event, *segment);
 }
 
 void Catalog::State::LeaveQueues(Object& object) {
-  for (Segment* segment : object.targets) {
+  for (Segment* segment : object.rest().targets) {
     segment->Dequeue(&object);
     nodes.NoteSpace(segment);
   }
-  object.targets.clear();
+  object.more().targets.clear();
 }
 
 void Catalog::State::EndParked(Event& event, Object& object, const Status& status) {
   LeaveQueues(object);
-  AnswerAll(event, object.waiting, status);
+  AnswerAll(event, object.waiting(), status);
   EndKeeping(object);
-  parked.erase(object.arrival);
-  Node& writer = *nodes.Find(object.id.writer);
-  writer.unfinished.erase(object.id.sequence);
-  writer.outcomes.Refuse(object.id.sequence, limits.outcomes_kept_per_writer);
+  parked.erase(object.rest().arrival);
+  Node& writer = *nodes.Find(object.id().writer);
+  writer.unfinished.erase(object.id().sequence);
+  writer.outcomes.Refuse(object.id().sequence, limits.outcomes_kept_per_writer);
   KeyEntry& key = *object.key;
-  key.unfinished = nullptr;
+  key.set_unfinished(nullptr);
   ForgetIfEmpty(key);
-  objects.erase(PutId(object.id));
+  objects.Erase(object);
 }
 
 void Catalog::State::Replan(Event& event, Object& object) {
@@ -260,7 +260,7 @@ void Catalog::State::ServeQueue(Event& event, Segment& segment) {
   while (!to_serve.empty()) {
     Object* const head = to_serve.back()->FirstInQueue();
     // Its turn must have come everywhere; since queues go by arrival, nobody waits in a circle.
-    const std::vector<Segment*> targets = head ? head->targets : std::vector<Segment*>();
+    const std::vector<Segment*> targets = head ? head->rest().targets : std::vector<Segment*>();
     const bool is_its_turn =
         std::all_of(targets.begin(), targets.end(),
                     [head](const Segment* target) { return target->FirstInQueue() == head; });
@@ -293,20 +293,21 @@ void Catalog::State::RetryParked(Event& event) {
     }
     // Others took leases there, or pinned too much, or view in place what was evicted for it: views
     // last.
-    const bool stuck = std::any_of(
-        object->targets.begin(), object->targets.end(), [this, object](const Segment* target) {
-          return target->free().Footprint(object->size) + target->Bytes(Standing::kWithdrawn) >
-                     target->Reachable() ||
-                 !PinFits(*object, *target);
-        });
-    if (stuck || object->targets.empty()) Replan(event, *object);
+    const bool stuck = std::any_of(object->rest().targets.begin(), object->rest().targets.end(),
+                                   [this, object](const Segment* target) {
+                                     return target->free().Footprint(object->size) +
+                                                    target->Bytes(Standing::kWithdrawn) >
+                                                target->Reachable() ||
+                                            !PinFits(*object, *target);
+                                   });
+    if (stuck || object->rest().targets.empty()) Replan(event, *object);
   }
 }
 
 void Catalog::State::ExpireLeases(Segment& segment, TimePoint now) {
   while (HeldReplica* const first = segment.First(Standing::kLeased)) {
-    if (first->object->lease_end > now) return;
-    segment.Move(first, Resting(*first->object, now));
+    if (first->object().lease_end > now) return;
+    segment.Move(first, Resting(first->object(), now));
   }
 }
 
@@ -341,7 +342,7 @@ Status Catalog::State::NoPin(const Object& object, const std::vector<const Node*
 Status Catalog::State::NoRoom(const Object& object) {
   std::vector<const Node*> allowed;
   for (const auto& [incarnation, node] : nodes.all()) {
-    if (Allows(object, nodes.Find(object.id.writer), *node)) allowed.push_back(node.get());
+    if (Allows(object, nodes.Find(object.id().writer), *node)) allowed.push_back(node.get());
   }
   KVSTORE_RETURN_IF_ERROR(TooFew(object, allowed));
   KVSTORE_RETURN_IF_ERROR(TooLarge(object, allowed));

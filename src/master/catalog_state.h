@@ -36,8 +36,11 @@
 #include "master/catalog.h"
 #include "master/copy_queue.h"
 #include "master/group.h"
+#include "master/key_entry.h"
+#include "master/key_table.h"
 #include "master/node_table.h"
 #include "master/object.h"
+#include "master/object_table.h"
 #include "master/outbox.h"
 #include "master/segment.h"
 #include "master/task_table.h"
@@ -149,7 +152,7 @@ struct Catalog::State {
   bool IsHeldUp(const KeyEntry& key) const;
   void Complete(Event& event, Object& object);
   void Become(Object& object, ObjectState state);
-  Object* Find(const PutId& id);
+  Object* Find(const PutId& id) const;
 
   // ---- grants ahead (catalog_ahead.cc)
 
@@ -285,7 +288,7 @@ struct Catalog::State {
   void AnswerReader(Event& event, WaitingItem* reader);
   void PinReader(Event& event, WaitingItem* reader, Object& object);
   Status TooManyWait() const;
-  void AnswerAll(Event& event, WaitList& list, const Status& status);
+  void AnswerAll(Event& event, const WaitList& list, const Status& status);
   // Readers that need not wait any more are answered.
   void AnswerReaders(Event& event, KeyEntry& key);
   void AnswerRemovers(Event& event, KeyEntry& key);
@@ -526,8 +529,8 @@ struct Catalog::State {
 
   Counters counters;
   NodeTable nodes;
-  KeyMap keys;                                          // no entry is empty between events
-  ObjectMap objects;                                    // all but those that are gone
+  KeyTable keys;                                        // no entry is empty between events
+  ObjectTable objects;                                  // all but those that are gone
   uint64_t complete = 0;                                // objects that are kComplete
   std::set<std::pair<TimePoint, PutId>> grants_by_end;  // all that are kPending
   std::set<std::pair<TimePoint, PutId>> ahead_by_end;   // all that are kAhead

@@ -37,13 +37,14 @@ void Catalog::State::Do(Event& event, const Asking& asking, const RemoveMatching
 void Catalog::State::BeginSweep(Event& event, const Asking& asking, std::string_view prefix) {
   Sweep& sweep = sweeps[asking.request];
   std::vector<PutId> found;
-  for (const auto& [name, key] : keys) {
-    if (!std::string_view(name).starts_with(prefix)) continue;
-    if (key.current) found.push_back(key.current->id);
+  keys.ForEach([&](const KeyEntry& key) {
+    if (!key.name().starts_with(prefix)) return;
+    if (key.current()) found.push_back(key.current()->id());
     // Of these, too, readers may still be served.
-    for (const Object* leaving : key.leaving) sweep.puts.push_back(leaving->id);
-  }
+    for (const Object* leaving : key.leaving()) sweep.puts.push_back(leaving->id());
+  });
   std::sort(found.begin(), found.end());  // in an order that no hash decides
+  std::sort(sweep.puts.begin(), sweep.puts.end());
   sweep.count = found.size();
   for (const PutId& put : found) Retire(event, *Find(put), Cause::kRemoved);
   sweep.puts.insert(sweep.puts.end(), found.begin(), found.end());
@@ -61,7 +62,7 @@ void Catalog::State::Advance(Event& event, const RequestName& request) {
   for (; !sweep.puts.empty(); sweep.puts.pop_back()) {
     const Object* const object = Find(sweep.puts.back());
     if (!object || !object->key) continue;
-    swept.emplace(object->id, request);
+    swept.emplace(object->id(), request);
     return;
   }
   while (WaitingItem* const item = sweep.waiting.front()) {
@@ -86,7 +87,7 @@ void Catalog::State::ForgetSweepsOf(Incarnation caller) {
 
 Status Catalog::State::StillSweeping(const RequestName& request, const std::string& waited) const {
   const Sweep& sweep = sweeps.at(request);
-  const Object& object = objects.at(sweep.puts.back());
+  const Object& object = *Find(sweep.puts.back());
   return DeadlineExceededError(
       std::to_string(sweep.count) + " objects are no longer found, but after " + waited + " node " +
       SlowestHolder(object) + " has not confirmed that it refuses old locations; ask again");

@@ -9,7 +9,7 @@ namespace kvstore::master {
 namespace {
 
 bool HoldsOn(const Object& object, std::string_view node) {
-  return std::any_of(object.replicas.begin(), object.replicas.end(),
+  return std::any_of(object.replicas().begin(), object.replicas().end(),
                      [node](const HeldReplica& replica) {
                        return replica.segment && IsCommitted(replica.standing) &&
                               replica.segment->node().peer.name == node;
@@ -44,20 +44,20 @@ Status Catalog::State::CheckTask(const TaskRequest& request, const Object& objec
 
 Result<uint64_t> Catalog::State::StartTask(Event& event, const TaskRequest& request) {
   const KeyEntry* const key = FindKey(request.key);
-  if (!key || !key->current) return NotFoundError("no such object");
-  Object& object = *key->current;
+  if (!key || !key->current()) return NotFoundError("no such object");
+  Object& object = *key->current();
   KVSTORE_RETURN_IF_ERROR(CheckTask(request, object));
-  const CopyWork* const known = copies.Find(object.id);
+  const CopyWork* const known = copies.Find(object.id());
   if (known && known->task != 0) {
     return AlreadyExistsError("task " + std::to_string(known->task) +
                               " moves or copies it already");
   }
   const uint64_t id = tasks.Add(request, object.size, event.now);
-  CopyWork& work = copies.Want(object.id, event.now);
+  CopyWork& work = copies.Want(object.id(), event.now);
   work.task = id;
   work.failures = 0;
   // A copy that runs for another reason ends first.
-  if (!copies.Running(object.id)) copies.Postpone(object.id, event.now);
+  if (!copies.Running(object.id())) copies.Postpone(object.id(), event.now);
   RunCopies(event);
   return id;
 }

@@ -88,7 +88,7 @@ void Catalog::State::EndPatience(Event& event) {
     waiting.Remove(item);
     if (key) ForgetIfEmpty(*key);
     // A parked put lives as long as somebody waits for it.
-    if (object && object->state == ObjectState::kParked && object->waiting.empty()) {
+    if (object && object->state == ObjectState::kParked && object->waiting().empty()) {
       EndParked(event, *object, Status::Ok());
     }
   }

@@ -73,7 +73,7 @@ void Catalog::State::ReviewAll(Event& event, const Segment& segment) {
     if (!IsCommitted(static_cast<Standing>(i))) continue;
     for (const HeldReplica* each = segment.First(static_cast<Standing>(i)); each;
          each = each->next) {
-      Review(event, *each->object);
+      Review(event, each->object());
     }
   }
 }

@@ -21,8 +21,8 @@ std::string Milliseconds(Duration d) {
 
 // A node that has not confirmed what it is to note of the object.
 std::string SlowestNoter(const Object& object) {
-  for (const HeldReplica& replica : object.replicas) {
-    if (replica.segment && replica.note != 0) return replica.segment->node().peer.name;
+  for (const HeldReplica& replica : object.replicas()) {
+    if (replica.segment && replica.note() != 0) return replica.segment->node().peer.name;
   }
   return "unknown";
 }
@@ -30,7 +30,7 @@ std::string SlowestNoter(const Object& object) {
 }  // namespace
 
 std::string Catalog::State::SlowestHolder(const Object& object) {
-  for (const HeldReplica& replica : object.replicas) {
+  for (const HeldReplica& replica : object.replicas()) {
     if (replica.segment && replica.standing == Standing::kOrdered) {
       return replica.segment->node().peer.name;
     }
@@ -39,7 +39,7 @@ std::string Catalog::State::SlowestHolder(const Object& object) {
 }
 
 std::string Catalog::State::SlowestHolder(const KeyEntry& key) {
-  return key.leaving.empty() ? "unknown" : SlowestHolder(*key.leaving.front());
+  return key.leaving().empty() ? "unknown" : SlowestHolder(*key.leaving().front());
 }
 
 bool Catalog::State::Wait(Event& event, const Asking& asking, WaitingItem item) {
@@ -73,16 +73,16 @@ void Catalog::State::WaitForKey(Event& event, const Asking& asking, WaitingItem 
   if (waiting.Contains(asking.request, item.index)) return;
   KeyEntry& key = FindOrAddKey(name);
   item.key = &key;
-  item.list = &key.readers;
+  item.list = key.mutable_readers();
   if (!Wait(event, asking, item)) ForgetIfEmpty(key);
 }
 
 std::string Catalog::State::WhyUnsettled(const KeyEntry& key) const {
-  if (!key.leaving.empty()) {
+  if (!key.leaving().empty()) {
     return "node " + SlowestHolder(key) + " has not withdrawn an older object of the key";
   }
-  if (key.unfinished && !Gathering()) {
-    return "node " + SlowestNoter(*key.unfinished) +
+  if (key.unfinished() && !Gathering()) {
+    return "node " + SlowestNoter(*key.unfinished()) +
            " has not confirmed that it keeps the object for the next "
            "master";
   }
@@ -182,7 +182,7 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
   AnswerStatus(event, item.request, item.index, item.verb, std::move(status));
 }
 
-void Catalog::State::AnswerAll(Event& event, WaitList& list, const Status& status) {
+void Catalog::State::AnswerAll(Event& event, const WaitList& list, const Status& status) {
   while (WaitingItem* const item = list.front()) {
     AnswerStatus(event, item->request, item->index, item->verb, status);
     waiting.Remove(item);
@@ -190,18 +190,18 @@ void Catalog::State::AnswerAll(Event& event, WaitList& list, const Status& statu
 }
 
 void Catalog::State::AnswerReaders(Event& event, KeyEntry& key) {
-  WaitingItem* next = key.readers.front();
+  WaitingItem* next = key.readers().front();
   while (next) {
     WaitingItem* const item = next;
     next = item->next;
-    if (item->verb == WaitingVerb::kWaitExists && !key.current) continue;
+    if (item->verb == WaitingVerb::kWaitExists && !key.current()) continue;
     AnswerReader(event, item);
   }
 }
 
 void Catalog::State::AnswerReader(Event& event, WaitingItem* reader) {
   const WaitingItem item = *reader;
-  Object* const object = item.key->current;
+  Object* const object = item.key->current();
   if (item.verb == WaitingVerb::kPin && object) return PinReader(event, reader, *object);
   waiting.Remove(reader);
   Node* const caller = nodes.Find(item.request.caller);
@@ -235,14 +235,14 @@ void Catalog::State::PinReader(Event& event, WaitingItem* reader, Object& object
     reader->verb = WaitingVerb::kKept;
     reader->key = nullptr;
     reader->object = &object;
-    return WaitingItems::Move(reader, &object.waiting);
+    return WaitingItems::Move(reader, &object.more().waiting);
   }
   AnswerStatus(event, reader->request, reader->index, reader->verb, status);
   waiting.Remove(reader);
 }
 
 void Catalog::State::AnswerRemovers(Event& event, KeyEntry& key) {
-  while (WaitingItem* const item = key.removers.front()) {
+  while (WaitingItem* const item = key.removers().front()) {
     if (Node* const caller = nodes.Find(item->request.caller)) {
       caller->removes.Add({item->request.id, item->index}, item->found,
                           limits.outcomes_kept_per_writer);
@@ -254,19 +254,15 @@ void Catalog::State::AnswerRemovers(Event& event, KeyEntry& key) {
 }
 
 void Catalog::State::ForgetIfEmpty(KeyEntry& key) {
-  if (key.IsEmpty()) keys.erase(keys.find(*key.key));
+  if (key.IsEmpty()) {
+    keys.Erase(&key);
+  } else {
+    key.Trim();
+  }
 }
 
-KeyEntry* Catalog::State::FindKey(std::string_view key) {
-  const auto it = keys.find(key);
-  return it == keys.end() ? nullptr : &it->second;
-}
+KeyEntry* Catalog::State::FindKey(std::string_view key) { return keys.Find(key); }
 
-KeyEntry& Catalog::State::FindOrAddKey(std::string_view key) {
-  if (KeyEntry* const found = FindKey(key)) return *found;
-  const auto it = keys.try_emplace(std::string(key)).first;
-  it->second.key = &it->first;
-  return it->second;
-}
+KeyEntry& Catalog::State::FindOrAddKey(std::string_view key) { return keys.FindOrAdd(key); }
 
 }  // namespace kvstore::master

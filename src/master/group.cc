@@ -8,8 +8,8 @@ namespace kvstore::master {
 
 void Group::BringForward(size_t i) {
   std::swap(members[i], members[0]);
-  members[i]->group_place = static_cast<uint32_t>(i);
-  members[0]->group_place = 0;
+  members[i]->more().group_place = static_cast<uint32_t>(i);
+  members[0]->more().group_place = 0;
 }
 
 void Groups::Join(Object* object, std::string_view name) {
@@ -20,18 +20,18 @@ void Groups::Join(Object* object, std::string_view name) {
     it->second.name = it->first;
   }
   Group& group = it->second;
-  object->group = &group;
-  object->group_place = static_cast<uint32_t>(group.members.size());
+  object->more().group = &group;
+  object->more().group_place = static_cast<uint32_t>(group.members.size());
   group.members.push_back(object);
 }
 
 void Groups::Leave(Object* object) {
-  Group* const group = object->group;
+  Group* const group = object->group();
   if (!group) return;
-  Segment::Reclassify(object, [object] { object->group = nullptr; });
+  Segment::Reclassify(object, [object] { object->more().group = nullptr; });
   Object* const last = group->members.back();
-  group->members[object->group_place] = last;
-  last->group_place = object->group_place;
+  group->members[object->rest().group_place] = last;
+  last->more().group_place = object->rest().group_place;
   group->members.pop_back();
   if (group->members.empty()) groups_.erase(groups_.find(group->name));
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,12 @@
 #include "master/standing.h"
 
 namespace kvstore::master {
+
+// So that a lookup needs no std::string.
+struct NameHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+};
 
 // Objects that are evicted together.
 struct Group {
@@ -42,12 +49,12 @@ class Groups {
 
   size_t size() const { return groups_.size(); }
   // By name.
-  const std::unordered_map<std::string, Group, KeyHash, std::equal_to<>>& all() const {
+  const std::unordered_map<std::string, Group, NameHash, std::equal_to<>>& all() const {
     return groups_;
   }
 
  private:
-  std::unordered_map<std::string, Group, KeyHash, std::equal_to<>> groups_;
+  std::unordered_map<std::string, Group, NameHash, std::equal_to<>> groups_;
 };
 
 }  // namespace kvstore::master

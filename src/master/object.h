@@ -1,26 +1,26 @@
 #ifndef KVSTORE_SRC_MASTER_OBJECT_H_
 #define KVSTORE_SRC_MASTER_OBJECT_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <list>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "kvstore/clock.h"
-#include "master/chain.h"
+#include "kvstore/placement.h"
+#include "master/held_replica.h"
 #include "master/standing.h"
 #include "master/waiting.h"
 #include "proto/verbs.h"
 
 namespace kvstore::master {
 
+class KeyEntry;
 class Segment;
 struct Group;
-struct KeyEntry;
-struct Object;
 
 //              room              commit                  older object withdrawn
 //   kParked ----------> kPending -------> kCommitting -----------------------> kComplete
@@ -46,22 +46,6 @@ std::string_view ObjectStateName(ObjectState state);
 // Whether the picture above has that arrow.
 bool MayBecome(ObjectState from, ObjectState to);
 
-// One copy of an object in one segment, until its memory is free or its holder is lost.
-struct HeldReplica {
-  Object* object = nullptr;
-  Segment* segment = nullptr;  // null: free again, or its holder is lost
-  uint64_t birth = 0;
-  std::vector<Range> ranges;
-  uint64_t bytes = 0;  // sum of the ranges
-  Standing standing = Standing::kUnfinished;
-  TimePoint sent{};    // when its retire order, or what fills it, was last sent
-  bool noted = false;  // its holder keeps what it holds, as it is now, for the next master
-  uint64_t note = 0;   // the one that its holder has not confirmed; 0: none
-
-  HeldReplica* previous = nullptr;  // of its segment's list for `standing`
-  HeldReplica* next = nullptr;
-};
-
 // How a put ended, for retries.
 enum class Outcome : uint8_t {
   kCommitted,
@@ -72,79 +56,162 @@ enum class Outcome : uint8_t {
   kRefused,      // it was to begin with its commit
 };
 
-// One put and what becomes of it. At a fixed place in memory while it exists.
-struct Object {
-  PutId id;
-  uint64_t size = 0;  // bytes
-  uint64_t checksum = 0;
-  ObjectState state = ObjectState::kParked;
-  Outcome outcome = Outcome::kAborted;  // meaningful once kRetiring
-  bool was_visible = false;             // has ever been kComplete
-  bool adopted = false;                 // a put of an earlier reign
-  KeyEntry* key = nullptr;              // null: retiring, and no longer of interest to its key
+// Who has written objects, said once for all of them.
+struct Writer {
+  Incarnation incarnation;
+  size_t objects = 0;
+};
 
-  // How it was asked for; wanted while parked.
-  uint32_t replicas_wanted = 1;
-  Placement placement = Placement::kLocalFirst;
-  std::vector<std::string> preferred_nodes;
-  std::vector<Segment*> targets;  // parked: where room is made for it, one per replica, or none yet
-  uint64_t arrival = 0;           // parked: its place in every queue
+// One put and what becomes of it. At a fixed place in memory while it exists. There are millions,
+// nearly all of them complete, with one replica, and no more to be said of them than stands here.
+struct Object : private HeldReplica {
+  // What is to be said of few: of those that are not complete yet, or kept in a special way.
+  struct More {
+    // Those after the one that lies within the object.
+    std::vector<std::unique_ptr<FurtherReplica>> replicas;
 
-  TimePoint asked{};         // when its StartPut first came
-  TimePoint grant_wanted{};  // the deadline that its patience asks for
-  TimePoint deadline{};      // pending, ahead: end of its grant
-  TimePoint committed{};     // complete: since when it is visible
-  TimePoint lease_end{};     // complete: no eviction before
+    // How it was asked for; wanted while parked.
+    std::vector<std::string> preferred_nodes;
+    std::vector<Segment*> targets;  // parked: where room is made, one per replica, or none yet
+    uint64_t arrival = 0;           // parked: its place in every queue
 
-  // How long it is kept; see Retention.
-  bool durable = false;
-  bool hard_pin = false;
-  uint32_t position = 0;
-  uint32_t group_place = 0;  // of this in the group's members
-  Group* group = nullptr;    // null: none
-  // Before the commit these two are as long after TimePoint{} as they will be after the commit.
-  TimePoint soft_pin_end{};  // not after now: none
-  TimePoint expires = TimePoint::max();
-  TimePoint used{};  // complete: when it was committed, or touched last
+    TimePoint asked{};         // when its StartPut first came
+    TimePoint grant_wanted{};  // the deadline that its patience asks for
+    TimePoint deadline{};      // pending, ahead: end of its grant
 
-  std::list<HeldReplica> replicas;  // at fixed places
-  size_t not_withdrawn = 0;         // replicas whose holder may still vouch for them
-  size_t not_free = 0;              // replicas whose memory has not come back
-  uint32_t notes_open = 0;          // replicas whose note is not confirmed
-  bool notes_sent = false;          // committing: all of them were
-  bool awaits_notes = false;        // committing: visible only when all are confirmed
-  bool bound = false;               // committing: what it replaces is given up for it
+    // Before the commit these two are as long after TimePoint{} as they will be after the commit.
+    TimePoint soft_pin_end{};  // not after now: none
+    TimePoint expires = TimePoint::max();
+    Group* group = nullptr;    // null: none
+    uint32_t group_place = 0;  // of this in the group's members
 
-  // kParked: StartPuts; kCommitting: CommitPuts; kComplete: Pins; kRetiring: CommitPuts, AbortPuts
-  WaitList waiting;
+    // kParked: StartPuts; kCommitting: CommitPuts; kComplete: Pins; kRetiring: CommitPuts,
+    // AbortPuts
+    WaitList waiting;
+  };
+
+  // Its replicas, in the order in which they were added.
+  template <typename Owner, typename Replica>
+  class ReplicaRange {
+   public:
+    class Iterator {
+     public:
+      using iterator_category = std::forward_iterator_tag;
+      using value_type = Replica;
+      using difference_type = std::ptrdiff_t;
+      using pointer = Replica*;
+      using reference = Replica&;
+
+      Iterator() = default;
+      Iterator(Owner* owner, size_t i) : owner_(owner), i_(i) {}
+      Replica& operator*() const { return owner_->ReplicaAt(i_); }
+      Replica* operator->() const { return &owner_->ReplicaAt(i_); }
+      Iterator& operator++() {
+        ++i_;
+        return *this;
+      }
+      Iterator operator++(int) { return {owner_, i_++}; }
+      friend bool operator==(const Iterator& a, const Iterator& b) { return a.i_ == b.i_; }
+
+     private:
+      Owner* owner_ = nullptr;
+      size_t i_ = 0;
+    };
+
+    explicit ReplicaRange(Owner* owner) : owner_(owner) {}
+    Iterator begin() const { return {owner_, 0}; }
+    Iterator end() const { return {owner_, size()}; }
+    size_t size() const { return owner_->ReplicaCount(); }
+    bool empty() const { return size() == 0; }
+    Replica& front() const { return owner_->ReplicaAt(0); }
+
+   private:
+    Owner* owner_;
+  };
+
+  Object() { is_first = true; }
+
+  PutId id() const { return writer ? PutId{writer->incarnation, sequence} : PutId(); }
+
+  ReplicaRange<Object, HeldReplica> replicas() { return ReplicaRange<Object, HeldReplica>(this); }
+  ReplicaRange<const Object, const HeldReplica> replicas() const {
+    return ReplicaRange<const Object, const HeldReplica>(this);
+  }
+  // At a fixed place until it is removed.
+  HeldReplica& AddReplica();
+  void RemoveReplica(const HeldReplica& replica);
+
+  // What is to be said beyond the fields below, or that it is nothing.
+  const More& rest() const { return more_ ? *more_ : kNothing; }
+  More& more() {
+    if (!more_) more_ = std::make_unique<More>();
+    return *more_;
+  }
+  // Now that it is complete: no more memory is kept for that than is needed.
+  void Trim();
+
+  const WaitList& waiting() const { return rest().waiting; }
+  Group* group() const { return rest().group; }
+  TimePoint deadline() const { return rest().deadline; }
+  TimePoint soft_pin_end() const { return rest().soft_pin_end; }
+  TimePoint expires() const { return rest().expires; }
+  void set_soft_pin_end(TimePoint end) {
+    if (end != soft_pin_end()) more().soft_pin_end = end;
+  }
+  void set_expires(TimePoint when);
 
   bool SameBytesAs(const Object& other) const {
     return size == other.size && checksum == other.checksum;
   }
-};
 
-// What the catalog knows of one key; exists while any field says something.
-struct KeyEntry {
-  const std::string* key = nullptr;  // of the map that owns the entry
-  Object* current = nullptr;         // kComplete: what is located
-  Object* unfinished = nullptr;      // kParked, kPending or kCommitting
-  std::vector<Object*> leaving;  // once visible or noted, retiring, not yet withdrawn everywhere
+  ObjectState state = ObjectState::kParked;
+  Outcome outcome = Outcome::kAborted;  // meaningful once kRetiring
+  Placement placement = Placement::kLocalFirst;
+  bool was_visible : 1 = false;   // has ever been kComplete
+  bool adopted : 1 = false;       // a put of an earlier reign
+  bool durable : 1 = false;       // see Retention
+  bool hard_pin : 1 = false;      // see Retention
+  bool notes_sent : 1 = false;    // committing: all of them were
+  bool awaits_notes : 1 = false;  // committing: visible only when all are confirmed
+  bool bound : 1 = false;         // committing: what it replaces is given up for it
+  uint16_t not_withdrawn = 0;     // replicas whose holder may still vouch for them
+  uint16_t not_free = 0;          // replicas whose memory has not come back
+  uint16_t notes_open = 0;        // replicas whose note is not confirmed
+  uint32_t replicas_wanted = 1;
+  uint32_t position = 0;
+  uint32_t slot = 0;               // of the table of objects
+  const Writer* writer = nullptr;  // null: in no table
+  uint64_t sequence = 0;
+  uint64_t size = 0;  // bytes
+  uint64_t checksum = 0;
+  KeyEntry* key = nullptr;  // null: retiring, and no longer of interest to its key
+  TimePoint committed{};    // complete: since when it is visible
+  TimePoint lease_end{};    // complete: no eviction before
+  TimePoint used{};         // complete: when it was committed, or touched last
+  Object* next_in_index = nullptr;
 
-  WaitList readers;   // Locate, Exists, Stat: until `unfinished` stops committing; WaitExists
-  WaitList removers;  // until `leaving` is empty
+ private:
+  friend HeldReplica;
+  static const More kNothing;
 
-  bool IsEmpty() const {
-    return !current && !unfinished && leaving.empty() && readers.empty() && removers.empty();
+  size_t ReplicaCount() const { return (is_there ? 1 : 0) + rest().replicas.size(); }
+  HeldReplica& ReplicaAt(size_t i) {
+    if (is_there && i == 0) return *this;
+    return *more_->replicas[is_there ? i - 1 : i];
   }
-};
+  const HeldReplica& ReplicaAt(size_t i) const {
+    if (is_there && i == 0) return *this;
+    return *more_->replicas[is_there ? i - 1 : i];
+  }
 
-// So that a lookup needs no std::string.
-struct KeyHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  std::unique_ptr<More> more_;
 };
-using KeyMap = std::unordered_map<std::string, KeyEntry, KeyHash, std::equal_to<>>;
-using ObjectMap = std::unordered_map<PutId, Object>;
+static_assert(sizeof(Object) <= 160, "there may be ten million of them");
+
+inline Object& HeldReplica::object() const {
+  if (!is_first) return *static_cast<const FurtherReplica*>(this)->of;
+  return *const_cast<Object*>(static_cast<const Object*>(this));
+}
 
 }  // namespace kvstore::master
 

@@ -10,7 +10,7 @@
 
 namespace kvstore::master {
 
-// One page of objects in key order, gathered a slice of all keys at a time, so that nobody waits
+// One page of objects in key order, gathered a slice of all objects at a time, so that nobody waits
 // for the catalog while all of them are looked at: see Catalog::ListSome. An object that is there
 // from the first slice to the last is found; one that comes or goes meanwhile may be.
 class ObjectListing {
@@ -19,15 +19,14 @@ class ObjectListing {
   ObjectListing(std::string_view prefix, std::string_view after, size_t limit)
       : prefix_(prefix), after_(after), limit_(limit) {}
 
-  // For the catalog. The next slice of a table of so many buckets: [first, last). A table that was
-  // made anew since the last slice is looked at from its beginning.
+  // For the catalog. The next slice of a table that has so many slots by now: [first, last).
   struct Slice {
     size_t first;
     size_t last;
   };
-  Slice Next(size_t buckets);
+  Slice Next(size_t slots);
   // Whether the slices so far were all.
-  bool ended() const { return next_ == buckets_; }
+  bool ended() const { return next_ == slots_; }
   bool Wants(std::string_view key) const;
   // Which it wants.
   void Add(ObjectLine line);
@@ -40,7 +39,7 @@ class ObjectListing {
   const std::string after_;
   const size_t limit_;
   size_t next_ = 0;
-  size_t buckets_ = 0;
+  size_t slots_ = 0;
   std::vector<ObjectLine> least_;  // a heap: the greatest key first
 };
 

@@ -37,8 +37,8 @@ Candidates::Candidates(const NodeTable& nodes, const Node* writer, const Object&
 
 Segment* Candidates::Next() {
   if (stage_ == Stage::kPreferred) {
-    for (; name_ < object_.preferred_nodes.size(); ++name_, node_ = segment_ = 0) {
-      const std::vector<Node*>* named = nodes_.Named(object_.preferred_nodes[name_]);
+    for (; name_ < object_.rest().preferred_nodes.size(); ++name_, node_ = segment_ = 0) {
+      const std::vector<Node*>* named = nodes_.Named(object_.rest().preferred_nodes[name_]);
       if (Segment* next = named ? NextOf(*named) : nullptr) return next;
     }
     node_ = segment_ = 0;

@@ -22,11 +22,10 @@ Segment::Segment(Node* node, const LentSegment& lent, SegmentId id)
 bool Segment::TakesNew() const { return !node_->suspected && !node_->draining && !sick_; }
 
 bool Segment::Grant(HeldReplica* replica, uint64_t bytes, size_t max_ranges, uint64_t birth) {
-  replica->ranges = free_.Allocate(bytes, max_ranges);
+  replica->ranges.Set(free_.Allocate(bytes, max_ranges));
   if (replica->ranges.empty()) return false;
   replica->segment = this;
   replica->birth = birth;
-  replica->bytes = bytes;
   Enter(replica, Standing::kUnfinished);
   return true;
 }
@@ -40,29 +39,27 @@ bool Segment::Adopt(HeldReplica* replica, const std::vector<Range>& ranges, uint
   }
   replica->segment = this;
   replica->birth = birth;
-  replica->ranges = ranges;
-  for (const Range& range : ranges) replica->bytes += range.length;
+  replica->ranges.Set(ranges);
   Enter(replica, standing);
   return true;
 }
 
 void Segment::Cut(HeldReplica* from, const Range& range, HeldReplica* to) {
-  const auto held = std::find_if(from->ranges.begin(), from->ranges.end(), [&](const Range& r) {
+  std::vector<Range> left = from->ranges.All();
+  const auto held = std::find_if(left.begin(), left.end(), [&](const Range& r) {
     return r.offset <= range.offset && range.offset - r.offset < r.length;
   });
   const uint64_t before = range.offset - held->offset;
   const uint64_t after = held->length - before - range.length;
+  const auto next = left.erase(held);
+  const auto rest = after > 0 ? left.insert(next, {range.offset + range.length, after}) : next;
+  if (before > 0) left.insert(rest, {range.offset - before, before});
   Discount(*from);
-  from->bytes -= range.length;
+  from->ranges.Set(left);
   Count(*from);
-  const auto next = from->ranges.erase(held);
-  const auto rest =
-      after > 0 ? from->ranges.insert(next, {range.offset + range.length, after}) : next;
-  if (before > 0) from->ranges.insert(rest, {range.offset - before, before});
   to->segment = this;
   to->birth = from->birth;
-  to->ranges = {range};
-  to->bytes = range.length;
+  to->ranges.Set({&range, 1});
   Enter(to, Standing::kUnfinished);
 }
 
@@ -85,26 +82,26 @@ void Segment::Leave(HeldReplica* replica) {
 }
 
 void Segment::Count(const HeldReplica& replica) {
-  Of(replica.standing).bytes += replica.bytes;
-  if (replica.object->hard_pin && !IsRetiring(replica.standing)) hard_pinned_ += replica.bytes;
-  if (Group* const group = replica.object->group) {
+  Of(replica.standing).bytes += replica.bytes();
+  if (replica.object().hard_pin && !IsRetiring(replica.standing)) hard_pinned_ += replica.bytes();
+  if (Group* const group = replica.object().group()) {
     ++group->replicas[static_cast<size_t>(replica.standing)];
   }
 }
 
 void Segment::Discount(const HeldReplica& replica) {
-  Of(replica.standing).bytes -= replica.bytes;
-  if (replica.object->hard_pin && !IsRetiring(replica.standing)) hard_pinned_ -= replica.bytes;
-  if (Group* const group = replica.object->group) {
+  Of(replica.standing).bytes -= replica.bytes();
+  if (replica.object().hard_pin && !IsRetiring(replica.standing)) hard_pinned_ -= replica.bytes();
+  if (Group* const group = replica.object().group()) {
     --group->replicas[static_cast<size_t>(replica.standing)];
   }
 }
 
 bool Segment::ColderFirst::operator()(const HeldReplica* a, const HeldReplica* b) const {
   const auto turn = [](const Object& object) {
-    return std::tuple(object.used, ~object.position, object.id);
+    return std::tuple(object.used, ~object.position, object.id());
   };
-  return turn(*a->object) < turn(*b->object);
+  return turn(a->object()) < turn(b->object());
 }
 
 HeldReplica* Segment::Coldest() const {
@@ -115,11 +112,11 @@ HeldReplica* Segment::Coldest() const {
 }
 
 void Segment::FreeMemory(HeldReplica* replica) {
-  if (replica->bytes == 0) return;
+  if (replica->bytes() == 0) return;
   Discount(*replica);
-  replica->bytes = 0;
+  replica->freed = true;
   Count(*replica);
-  for (const Range& range : replica->ranges) Free(range);
+  for (size_t i = 0; i < replica->ranges.size(); ++i) Free(replica->ranges[i]);
 }
 
 void Segment::Release(HeldReplica* replica) {
@@ -158,9 +155,9 @@ bool Segment::IsEmptied() const {
 }
 
 bool Segment::LiesBeyond(const HeldReplica& replica) const {
-  return IsShrinking() &&
-         std::any_of(replica.ranges.begin(), replica.ranges.end(),
-                     [this](const Range& range) { return range.offset + range.length > limit_; });
+  return IsShrinking() && replica.ranges.HasAny([this](const Range& range) {
+    return range.offset + range.length > limit_;
+  });
 }
 
 void Segment::Grow(uint64_t size, uint64_t ready) {
@@ -185,12 +182,12 @@ void Segment::Free(Range range) {
 }
 
 void Segment::Enqueue(Object* object) {
-  queue_.emplace(object->arrival, object);
+  queue_.emplace(object->rest().arrival, object);
   claimed_ += free_.Footprint(object->size);
 }
 
 void Segment::Dequeue(Object* object) {
-  queue_.erase(object->arrival);
+  queue_.erase(object->rest().arrival);
   claimed_ -= free_.Footprint(object->size);
 }
 

@@ -58,11 +58,11 @@ class Segment {
   // `change` changes the object's group or hard pin, on which sums over its replicas depend.
   template <typename Change>
   static void Reclassify(Object* object, const Change& change) {
-    for (const HeldReplica& replica : object->replicas) {
+    for (const HeldReplica& replica : object->replicas()) {
       if (replica.segment) replica.segment->Discount(replica);
     }
     change();
-    for (const HeldReplica& replica : object->replicas) {
+    for (const HeldReplica& replica : object->replicas()) {
       if (replica.segment) replica.segment->Count(replica);
     }
   }

@@ -13,7 +13,7 @@
 
 namespace kvstore::master {
 
-struct KeyEntry;
+class KeyEntry;
 struct Object;
 struct WaitingItem;
 using WaitList = Chain<WaitingItem>;

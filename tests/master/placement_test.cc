@@ -38,15 +38,14 @@ class PlacementTest : public testing::Test {
   }
 
   void Take(Node* node, uint64_t granules) {
-    replicas_.push_back(std::make_unique<HeldReplica>());
-    replicas_.back()->object = &object_;
+    replicas_.push_back(std::make_unique<FurtherReplica>(&object_));
     ASSERT_TRUE(node->segments[0]->Grant(replicas_.back().get(), granules * kGranule, 1, 1));
     nodes_.NoteSpace(node->segments[0].get());
   }
 
   Object object_;
   NodeTable nodes_;
-  std::vector<std::unique_ptr<HeldReplica>> replicas_;
+  std::vector<std::unique_ptr<FurtherReplica>> replicas_;
 };
 
 using Names = std::vector<std::string>;
@@ -89,7 +88,7 @@ TEST_F(PlacementTest, PreferredNodesComeFirstInTheirOrder) {
   Add(2, "b", "h2", {16});
   Add(3, "c", "h3", {16, 16});
   Object object;
-  object.preferred_nodes = {"nobody", "c", "b"};
+  object.more().preferred_nodes = {"nobody", "c", "b"};
   EXPECT_EQ(Order(a, object), (Names{"c/0", "c/1", "b/0", "a/0"}));
 }
 
@@ -97,7 +96,7 @@ TEST_F(PlacementTest, SuspectedNodesAreLeftOutUntilTheyAreTrustedAgain) {
   Node* const a = Add(1, "a", "h1", {16});
   Node* const b = Add(2, "b", "h1", {16});
   Object object;
-  object.preferred_nodes = {"b"};
+  object.more().preferred_nodes = {"b"};
   nodes_.Suspect(b, TimePoint{});
   EXPECT_EQ(Order(a, object), (Names{"a/0"}));
   nodes_.Suspect(a, TimePoint{});
@@ -111,7 +110,7 @@ TEST_F(PlacementTest, WhatIsSickOrDrainedIsLeftOutAtEveryStage) {
   Node* const b = Add(2, "b", "h1", {16});
   Node* const c = Add(3, "c", "h2", {16});
   Object object;
-  object.preferred_nodes = {"c"};
+  object.more().preferred_nodes = {"c"};
   a->segments[0]->set_sick(true);
   nodes_.NoteSpace(a->segments[0].get());
   EXPECT_EQ(Order(a, object), (Names{"c/0", "a/1", "b/0"}));
@@ -136,11 +135,11 @@ TEST_F(PlacementTest, ANodeThatStartsSlowlyCountsLessWhereFreeMemoryDecides) {
   EXPECT_EQ(Order(nullptr, object), (Names{"a/0", "b/0"}));
   object.placement = Placement::kLocalFirst;
   EXPECT_EQ(Order(b, object), (Names{"b/0", "a/0"}));  // its own memory all the same
-  object.preferred_nodes = {"b"};
+  object.more().preferred_nodes = {"b"};
   EXPECT_EQ(Order(a, object), (Names{"b/0", "a/0"}));
   b->start_eighths = 8;
   nodes_.NoteSpace(b->segments[0].get());
-  object.preferred_nodes = {};
+  object.more().preferred_nodes = {};
   object.placement = Placement::kSpread;
   EXPECT_EQ(Order(nullptr, object), (Names{"b/0", "a/0"}));
 }
@@ -172,7 +171,7 @@ TEST_F(PlacementTest, ForThisHostPreferredNodesCountWhereTheyAreOnIt) {
   Add(3, "c", "h2", {16});
   Object object;
   object.placement = Placement::kThisHost;
-  object.preferred_nodes = {"c", "b"};
+  object.more().preferred_nodes = {"c", "b"};
   EXPECT_EQ(Order(a, object), (Names{"b/0", "b/1", "a/0"}));
   EXPECT_EQ(Order(nullptr, object), Names{});
 }

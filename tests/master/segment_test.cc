@@ -11,12 +11,6 @@ constexpr uint64_t kGranule = 4096;
 
 class SegmentTest : public testing::Test {
  protected:
-  static HeldReplica Of(Object& object) {
-    HeldReplica replica;
-    replica.object = &object;
-    return replica;
-  }
-
   Object object_;
   Node node_;
   Segment segment_{&node_, {0, 16 * kGranule, kGranule, 8 * kGranule}, SegmentId{{1, 1}, 0}};
@@ -30,7 +24,7 @@ TEST_F(SegmentTest, OnlyPreparedMemoryIsFree) {
 }
 
 TEST_F(SegmentTest, AGrantCarriesTheBirthAndIsUnfinished) {
-  HeldReplica replica = Of(object_);
+  FurtherReplica replica(&object_);
   ASSERT_TRUE(segment_.Grant(&replica, 3 * kGranule, 1, /*birth=*/7));
   EXPECT_EQ(replica.birth, 7u);
   EXPECT_EQ(replica.segment, &segment_);
@@ -40,14 +34,14 @@ TEST_F(SegmentTest, AGrantCarriesTheBirthAndIsUnfinished) {
 }
 
 TEST_F(SegmentTest, MoreThanIsFreeIsNotGranted) {
-  HeldReplica replica = Of(object_);
+  FurtherReplica replica(&object_);
   EXPECT_FALSE(segment_.Grant(&replica, 9 * kGranule, 8, /*birth=*/1));
   EXPECT_EQ(segment_.free().free_bytes(), 8 * kGranule);
 }
 
 TEST_F(SegmentTest, MovingKeepsTheSumsAndTheOrderOfArrival) {
-  HeldReplica a = Of(object_);
-  HeldReplica b = Of(object_);
+  FurtherReplica a(&object_);
+  FurtherReplica b(&object_);
   ASSERT_TRUE(segment_.Grant(&a, kGranule, 1, 1));
   ASSERT_TRUE(segment_.Grant(&b, 2 * kGranule, 1, 1));
   segment_.Move(&a, Standing::kEvictable);
@@ -63,7 +57,7 @@ TEST_F(SegmentTest, MovingKeepsTheSumsAndTheOrderOfArrival) {
 }
 
 TEST_F(SegmentTest, OrderedMemoryAndAskedPagesAreComing) {
-  HeldReplica replica = Of(object_);
+  FurtherReplica replica(&object_);
   ASSERT_TRUE(segment_.Grant(&replica, kGranule, 1, 1));
   segment_.AskForPages(12 * kGranule, TimePoint{});
   segment_.Move(&replica, Standing::kOrdered);
@@ -86,7 +80,7 @@ TEST_F(SegmentTest, ASegmentThatCanHaveNoMorePagesEndsThere) {
 TEST_F(SegmentTest, WhatIsClaimedIsNotAvailable) {
   Object object;
   object.size = 5 * kGranule;
-  object.arrival = 1;
+  object.more().arrival = 1;
   segment_.Enqueue(&object);
   EXPECT_EQ(segment_.Available(), 3 * kGranule);
   EXPECT_EQ(segment_.FirstInQueue(), &object);
@@ -96,7 +90,7 @@ TEST_F(SegmentTest, WhatIsClaimedIsNotAvailable) {
 }
 
 TEST_F(SegmentTest, LeasedMemoryIsOutOfReach) {
-  HeldReplica replica = Of(object_);
+  FurtherReplica replica(&object_);
   ASSERT_TRUE(segment_.Grant(&replica, 2 * kGranule, 1, 1));
   segment_.Move(&replica, Standing::kLeased);
   EXPECT_EQ(segment_.Reachable(), 14 * kGranule);

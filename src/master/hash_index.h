@@ -1,0 +1,99 @@
+#ifndef KVSTORE_SRC_MASTER_HASH_INDEX_H_
+#define KVSTORE_SRC_MASTER_HASH_INDEX_H_
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace kvstore::master {
+
+// A hash table through a field `next_in_index` of T, at 8 bytes an element. It grows by one bucket
+// with each element (linear hashing): nobody ever waits while millions of them are moved. It never
+// shrinks. Owns nothing: elements stay where they are. `HashOf` is the hash of an element; buckets
+// go by its lowest bits. Thread-compatible.
+template <typename T, typename HashOf>
+class HashIndex {
+ public:
+  HashIndex() = default;
+  HashIndex(const HashIndex&) = delete;
+  HashIndex& operator=(const HashIndex&) = delete;
+
+  size_t size() const { return size_; }
+
+  // The first with that hash that is the `wanted`; null: there is none.
+  template <typename Wanted>
+  T* Find(size_t hash, const Wanted& wanted) const {
+    T* element = size_ == 0 ? nullptr : At(BucketOf(hash));
+    while (element && !wanted(*element)) element = element->next_in_index;
+    return element;
+  }
+
+  // Where Find begins, so that memory can be asked for ahead; null: nothing is there.
+  const T* First(size_t hash) const { return size_ == 0 ? nullptr : At(BucketOf(hash)); }
+  void PrefetchBucket(size_t hash) const {
+    if (size_ > 0) __builtin_prefetch(&At(BucketOf(hash)));
+  }
+
+  void Add(T* element, size_t hash) {
+    if (size_++ == buckets_) Grow();
+    T*& first = At(BucketOf(hash));
+    element->next_in_index = first;
+    first = element;
+  }
+
+  // Which is in it.
+  void Remove(T* element, size_t hash) {
+    T** link = &At(BucketOf(hash));
+    while (*link != element) link = &(*link)->next_in_index;
+    *link = element->next_in_index;
+    --size_;
+  }
+
+  // In no particular order. `visit` adds and removes nothing.
+  template <typename Visit>
+  void ForEach(const Visit& visit) const {
+    for (size_t bucket = 0; bucket < buckets_; ++bucket) {
+      for (T* element = At(bucket); element; element = element->next_in_index) visit(*element);
+    }
+  }
+
+ private:
+  static constexpr size_t kChunk = 4096;
+  using Chunk = std::array<T*, kChunk>;
+
+  T*& At(size_t bucket) const { return (*chunks_[bucket / kChunk])[bucket % kChunk]; }
+
+  // There are buckets for all values of the lower bits, and for some with one bit more.
+  size_t BucketOf(size_t hash) const {
+    const size_t bucket = hash & mask_;
+    return bucket < buckets_ ? bucket : hash & (mask_ >> 1);
+  }
+
+  // One bucket more: it takes its elements from the one that was theirs with a bit less.
+  void Grow() {
+    const size_t added = buckets_++;
+    if (added % kChunk == 0) chunks_.push_back(std::make_unique<Chunk>());
+    mask_ = std::bit_ceil(buckets_) - 1;
+    if (added == 0) return;
+    T* rest = std::exchange(At(added & (mask_ >> 1)), nullptr);
+    while (rest) {
+      T* const element = rest;
+      rest = element->next_in_index;
+      T*& first = At(BucketOf(HashOf()(*element)));
+      element->next_in_index = first;
+      first = element;
+    }
+  }
+
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  size_t buckets_ = 0;
+  size_t mask_ = 0;  // as many bits as the last bucket's number needs
+  size_t size_ = 0;
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_HASH_INDEX_H_

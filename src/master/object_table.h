@@ -1,0 +1,46 @@
+#ifndef KVSTORE_SRC_MASTER_OBJECT_TABLE_H_
+#define KVSTORE_SRC_MASTER_OBJECT_TABLE_H_
+
+#include <cstddef>
+#include <functional>
+#include <unordered_map>
+
+#include "master/hash_index.h"
+#include "master/object.h"
+#include "master/slab.h"
+#include "proto/verbs.h"
+
+namespace kvstore::master {
+
+// All objects, by put id, and each in a slot of its own for as long as it exists: who goes through
+// all slots, in however many steps, sees what is there from the first to the last exactly once.
+// Thread-compatible.
+class ObjectTable {
+ public:
+  size_t size() const { return index_.size(); }
+  // null: there is none.
+  Object* Find(const PutId& id) const {
+    return index_.Find(std::hash<PutId>()(id),
+                       [&](const Object& object) { return object.id() == id; });
+  }
+  // A new one, parked; there is none of that id.
+  Object& Add(const PutId& id);
+  void Erase(Object& object);
+
+  size_t slots() const { return slab_.slots(); }
+  // null: the slot is free.
+  Object* At(size_t slot) const { return slab_.At(slot); }
+
+ private:
+  struct HashOf {
+    size_t operator()(const Object& object) const { return std::hash<PutId>()(object.id()); }
+  };
+
+  Slab<Object> slab_;
+  HashIndex<Object, HashOf> index_;
+  std::unordered_map<Incarnation, Writer> writers_;  // of all these objects
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_OBJECT_TABLE_H_

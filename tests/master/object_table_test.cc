@@ -1,0 +1,147 @@
+#include "master/object_table.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "master/key_table.h"
+
+namespace kvstore::master {
+namespace {
+
+constexpr Incarnation kWriter{1, 2};
+
+TEST(ObjectTableTest, FindsWhatIsThereHoweverOftenItGrows) {
+  ObjectTable table;
+  constexpr uint64_t kMany = 20'000;
+  for (uint64_t i = 0; i < kMany; ++i) table.Add({kWriter, i}).size = i;
+  for (uint64_t i = 0; i < kMany; i += 3) table.Erase(*table.Find({kWriter, i}));
+  EXPECT_EQ(table.size(), kMany - (kMany + 2) / 3);
+  for (uint64_t i = 0; i < kMany; ++i) {
+    const Object* const object = table.Find({kWriter, i});
+    ASSERT_EQ(object == nullptr, i % 3 == 0) << i;
+    if (object) {
+      ASSERT_EQ(object->size, i);
+    }
+  }
+  EXPECT_EQ(table.Find({{1, 3}, 1}), nullptr);
+}
+
+TEST(ObjectTableTest, AnObjectStaysInItsSlotWhileOthersComeAndGo) {
+  ObjectTable table;
+  Object& kept = table.Add({kWriter, 1});
+  Object& gone = table.Add({kWriter, 2});
+  const size_t slot = kept.slot;
+  const size_t free = gone.slot;
+  table.Erase(gone);
+  EXPECT_EQ(table.At(free), nullptr);
+  for (uint64_t i = 3; i < 5000; ++i) table.Add({kWriter, i});
+  EXPECT_EQ(table.At(slot), &kept);
+  std::set<uint64_t> seen;
+  for (size_t s = 0; s < table.slots(); ++s) {
+    if (const Object* const object = table.At(s)) seen.insert(object->sequence);
+  }
+  EXPECT_EQ(seen.size(), table.size());
+  EXPECT_NE(table.At(free), nullptr);  // taken again before there are more
+}
+
+TEST(ObjectTableTest, ObjectsKnowTheirWriters) {
+  ObjectTable table;
+  Object& first = table.Add({kWriter, 1});
+  Object& second = table.Add({{3, 4}, 1});
+  table.Erase(first);
+  EXPECT_EQ(second.id(), (PutId{{3, 4}, 1}));
+  EXPECT_EQ(table.Add({kWriter, 1}).id(), (PutId{kWriter, 1}));
+}
+
+TEST(KeyTableTest, FindsKeysOfAnyLength) {
+  KeyTable table;
+  std::vector<std::string> names;
+  for (size_t length = 1; length <= 1024; ++length) names.emplace_back(length, 'k');
+  for (const std::string& name : names) table.FindOrAdd(name);
+  EXPECT_EQ(table.size(), names.size());
+  for (size_t i = 0; i < names.size(); i += 2) table.Erase(table.Find(names[i]));
+  for (size_t i = 0; i < names.size(); ++i) {
+    KeyEntry* const entry = table.Find(names[i]);
+    ASSERT_EQ(entry == nullptr, i % 2 == 0) << i;
+    if (entry) {
+      ASSERT_EQ(entry->name(), names[i]);
+    }
+  }
+  EXPECT_EQ(&table.FindOrAdd(names[1]), table.Find(names[1]));
+}
+
+// Whatever is said first, and whether there is more to be said or not.
+TEST(KeyEntryTest, KnowsTheCurrentAndTheUnfinishedObjectApart) {
+  Object a, b;
+  KeyTable table;
+  KeyEntry& entry = table.FindOrAdd("k");
+  EXPECT_TRUE(entry.IsEmpty());
+  entry.set_unfinished(&a);
+  EXPECT_EQ(entry.unfinished(), &a);
+  EXPECT_EQ(entry.current(), nullptr);
+  entry.set_current(&b);
+  EXPECT_EQ(entry.unfinished(), &a);
+  EXPECT_EQ(entry.current(), &b);
+  entry.set_current(nullptr);
+  entry.Trim();
+  EXPECT_EQ(entry.unfinished(), &a);
+  EXPECT_EQ(entry.current(), nullptr);
+  entry.set_current(&a);
+  entry.set_unfinished(nullptr);
+  entry.Trim();
+  EXPECT_EQ(entry.unfinished(), nullptr);
+  EXPECT_EQ(entry.current(), &a);
+  entry.set_unfinished(&b);
+  entry.AddLeaving(&a);
+  entry.set_current(nullptr);
+  entry.Trim();
+  EXPECT_EQ(entry.unfinished(), &b);
+  EXPECT_EQ(entry.leaving(), std::vector<Object*>{&a});
+  entry.RemoveLeaving(&a);
+  entry.set_unfinished(nullptr);
+  EXPECT_TRUE(entry.IsEmpty());
+}
+
+TEST(ObjectTest, ReplicasKeepTheirOrderAndPlaces) {
+  Object object;
+  HeldReplica& first = object.AddReplica();
+  HeldReplica& second = object.AddReplica();
+  HeldReplica& third = object.AddReplica();
+  const auto places = [&object] {
+    std::vector<HeldReplica*> found;
+    for (HeldReplica& replica : object.replicas()) found.push_back(&replica);
+    return found;
+  };
+  EXPECT_EQ(places(), (std::vector<HeldReplica*>{&first, &second, &third}));
+  for (const HeldReplica& replica : object.replicas()) EXPECT_EQ(&replica.object(), &object);
+  first.noted = true;
+  object.RemoveReplica(first);
+  EXPECT_EQ(places(), (std::vector<HeldReplica*>{&second, &third}));
+  HeldReplica& fourth = object.AddReplica();
+  EXPECT_EQ(places(), (std::vector<HeldReplica*>{&second, &third, &fourth}));
+  object.RemoveReplica(second);
+  object.RemoveReplica(third);
+  object.RemoveReplica(fourth);
+  EXPECT_TRUE(object.replicas().empty());
+  EXPECT_FALSE(object.AddReplica().noted);
+}
+
+TEST(RangeListTest, IsWhatItWasSetTo) {
+  RangeList list;
+  EXPECT_TRUE(list.empty());
+  for (const std::vector<Range>& ranges : std::vector<std::vector<Range>>{
+           {{4096, 8192}}, {{0, 4096}, {8192, 4096}}, {}, {{0, 4096}}}) {
+    list.Set(ranges);
+    EXPECT_EQ(list.All(), ranges);
+    EXPECT_EQ(list.size(), ranges.size());
+    uint64_t bytes = 0;
+    for (const Range& range : ranges) bytes += range.length;
+    EXPECT_EQ(list.Bytes(), bytes);
+  }
+}
+
+}  // namespace
+}  // namespace kvstore::master
