@@ -17,7 +17,6 @@ Connection::Connection(Fabric* fabric, const End& client, const End& holder)
       back_(fabric->network, holder.place, client.place, client.process) {}
 
 void Connection::Send(std::shared_ptr<Request> request) {
-  request->batch->Sent(request->copy);
   unanswered_.push_back(request);
   there_.Send([this, request = std::move(request)] { Arrived(request, broken_); });
 }

@@ -22,6 +22,7 @@ class Connection {
   };
   Connection(Fabric* fabric, const End& client, const End& holder);
 
+  // The batch knows that it was sent.
   void Send(std::shared_ptr<Request> request);
   void Break();
   // The holder serves nothing of it any more, from now on.

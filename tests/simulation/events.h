@@ -72,6 +72,13 @@ namespace kvstore::simulation {
   X(kShmWrites, "shm writes")                                                 \
   X(kShmReadsRefusedAfter, "shm reads refused by the word after")             \
   X(kShmWritesRefused, "shm writes refused by the word")                      \
+  X(kRdmaReads, "parts read over RDMA")                                       \
+  X(kRdmaWrites, "parts written over RDMA")                                   \
+  X(kRdmaReadsRefusedAfter, "RDMA reads refused by the word after")           \
+  X(kRdmaWritesRefused, "RDMA writes refused by the holder")                  \
+  X(kRdmaWritersCut, "RDMA writers cut off: their memory was withdrawn")      \
+  X(kRdmaLateWritesLanded, "RDMA writes landed when their writer had let go") \
+  X(kRdmaPartsMoved, "parts that went another way than their lane")           \
   X(kFreeDelayedByOutsiders, "frees that waited for another process")         \
   X(kOutsidersDied, "processes that died with a slot")                        \
   X(kSharedSocketsBroken, "sockets of shared memory broken")                  \

@@ -107,6 +107,8 @@ RunPlan DrawPlan(Random* random) {
   plan.verify_checksums = random->Chance(0.5);
   if (plan.verify_checksums && random->Chance(0.3)) plan.flips = 0.01;
   plan.shares_memory = random->Chance(0.7);
+  // Of a copy of the dice, so that runs without it are what they were.
+  plan.has_rdma = Random(*random).Chance(0.4);
   return plan;
 }
 

@@ -19,6 +19,7 @@ struct AllGuards {
   client::HolderGuards holder;
   client::ReadGuards read;
   SharedGuards shared;
+  RdmaGuards rdma;
   SessionGuards session;
   DiskGuards disk;
 };
@@ -54,6 +55,7 @@ struct RunPlan {
   bool verify_checksums = true;
   double flips = 0.0;
   bool shares_memory = false;  // processes of one host copy in place; else all by TCP
+  bool has_rdma = false;       // processes of different hosts copy one-sided
   NetworkOptions network;
   FaultPlan faults;
   SuccessionPlan succession;

@@ -19,6 +19,7 @@ BatchState::BatchState(Fabric* fabric, Process* process, std::span<const transfe
     Progress& progress = progress_.emplace_back();
     progress.access = copy.access;
     progress.pieces.assign(copy.pieces.begin(), copy.pieces.end());
+    progress.tap = copy.tap;
   }
 }
 
@@ -29,10 +30,11 @@ void BatchState::Answered(size_t copy, const Frame& frame, const Status& verdict
   heard_at_ = fabric_->scheduler()->now();
   if (!verdict.ok() && progress.refusal.ok()) progress.refusal = verdict;
   if (verdict.ok() && progress.access == Access::kRead) {
-    Scatter(copy, frame.bytes);
+    Scatter(copy, frame.from, frame.bytes);
     moved_ += frame.bytes.size();
   }
   if (progress.unanswered > 0) return;
+  TellTap(progress);
   Finish(copy, progress.refusal.ok() ? Outcome::kDone : Outcome::kFailed, progress.refusal);
 }
 
@@ -104,7 +106,7 @@ std::vector<std::byte> BatchState::Gather(size_t copy, uint64_t from, uint64_t n
   return bytes;
 }
 
-void BatchState::Scatter(size_t copy, std::vector<std::byte> bytes) {
+void BatchState::Scatter(size_t copy, uint64_t from, std::vector<std::byte> bytes) {
   const Progress& progress = progress_[copy];
   Random& random = fabric_->random();
   if (!bytes.empty() && progress.way == transfer::Way::kTcp && random.Chance(fabric_->flips)) {
@@ -113,9 +115,26 @@ void BatchState::Scatter(size_t copy, std::vector<std::byte> bytes) {
   }
   uint64_t done = 0;
   for (const transfer::Piece& piece : progress.pieces) {
-    const uint64_t n = std::min<uint64_t>(piece.size, bytes.size() - done);
-    if (n > 0) std::memcpy(piece.data, bytes.data() + done, n);
+    if (from >= piece.size) {
+      from -= piece.size;
+      continue;
+    }
+    const uint64_t n = std::min<uint64_t>(piece.size - from, bytes.size() - done);
+    if (n > 0) std::memcpy(static_cast<std::byte*>(piece.data) + from, bytes.data() + done, n);
     done += n;
+    from = 0;
+  }
+}
+
+// Some hear all bytes, some not those of the last piece; and some, of a copy that has failed, what
+// means nothing.
+void BatchState::TellTap(const Progress& progress) const {
+  if (progress.tap == nullptr) return;
+  const bool to_the_end = progress.pieces.size() % 3 != 2;
+  for (size_t i = 0; i < progress.pieces.size(); ++i) {
+    if (!to_the_end && i + 1 == progress.pieces.size()) return;
+    const transfer::Piece& piece = progress.pieces[i];
+    progress.tap->Take({static_cast<const std::byte*>(piece.data), piece.size});
   }
 }
 

@@ -36,6 +36,9 @@ class BatchState {
     progress_[copy].way = way;
     progress_[copy].call_off = std::move(call_off);
   }
+  // Which way the copy goes, unless it is carried out by the process itself.
+  void Goes(size_t copy, transfer::Way way) { progress_[copy].way = way; }
+  bool IsFinal(size_t copy) const { return progress_[copy].is_final; }
   // The holder has answered for one frame.
   void Answered(size_t copy, const Frame& frame, const Status& verdict);
   // No frame of the copy will be answered any more: it ends as failed, or in doubt.
@@ -59,6 +62,7 @@ class BatchState {
   struct Progress {
     transfer::Access access = transfer::Access::kRead;
     std::vector<transfer::Piece> pieces;
+    transfer::Tap* tap = nullptr;
     size_t unanswered = 0;
     Status refusal;  // of its first refused frame
     transfer::Way way = transfer::Way::kTcp;
@@ -67,7 +71,9 @@ class BatchState {
   };
 
   // Bytes that came over the network may have been changed on the way.
-  void Scatter(size_t copy, std::vector<std::byte> bytes);
+  void Scatter(size_t copy, uint64_t from, std::vector<std::byte> bytes);
+  // Before anybody can see that the copy is final.
+  void TellTap(const Progress& progress) const;
 
   Fabric* const fabric_;
   Process* const process_;

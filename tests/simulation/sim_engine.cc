@@ -18,8 +18,10 @@ namespace {
 
 constexpr uint64_t kUnit = 1024;           // bytes; slices and frames are whole units
 constexpr size_t kConnectionsPerPeer = 2;  // so that a late frame and a new one can meet
+constexpr size_t kLanesPerPeer = 3;
 constexpr Duration kConnectTimeout = seconds(1);
-constexpr double kHellosRefused = 0.1;  // share of tries to share memory that end in TCP
+constexpr Duration kCutTimeout = seconds(1);  // until a holder has said that it has closed a lane
+constexpr double kHellosRefused = 0.1;        // share of tries to share memory that end in TCP
 
 uint64_t SizeOf(const Copy& copy) {
   uint64_t size = 0;
@@ -63,6 +65,8 @@ void SimEngine::Rename(Incarnation incarnation) {
   fabric_->listeners[incarnation_] = {place_, this};
   for (Connection* connection : incoming_) connection->CloseAtHolder();
   incoming_.clear();
+  for (RdmaLane* lane : incoming_lanes_) lane->CloseAtHolder();
+  incoming_lanes_.clear();
   // What is mapped stays mapped, and so do the slots.
   for (const auto& link : sharing_) link->Break();
 }
@@ -73,13 +77,14 @@ Result<transfer::PeerId> SimEngine::Open(std::string_view descriptor) {
   for (size_t i = 0; i < peers_.size(); ++i) {
     if (peers_[i].incarnation == found->second) return i + 1;
   }
-  peers_.push_back({found->second, {}, nullptr});
+  peers_.push_back({found->second, {}, {}, nullptr});
   return peers_.size();
 }
 
 void SimEngine::Close(transfer::PeerId peer) {
   if (peer == 0 || peer > peers_.size()) return;
   for (Connection* connection : peers_[peer - 1].connections) connection->Break();
+  for (RdmaLane* lane : peers_[peer - 1].lanes) lane->Break();
 }
 
 std::unique_ptr<transfer::Batch> SimEngine::Submit(std::span<const Copy> copies,
@@ -135,6 +140,8 @@ void SimEngine::Start(const std::shared_ptr<BatchState>& batch, size_t index, co
     StartHere(batch, index, copy, size);
   } else if (auto link = LinkTo(peer)) {
     StartInPlace(batch, index, copy, size, std::move(link));
+  } else if (fabric_->has_rdma) {
+    StartOneSided(batch, index, copy, size);
   } else {
     StartThere(batch, index, copy, size);
   }
@@ -186,9 +193,114 @@ void SimEngine::StartThere(const std::shared_ptr<BatchState>& batch, size_t inde
     } else {
       request->frame.bytes.resize(n);
     }
+    batch->Sent(index);
     connection->Send(std::move(request));
     sent += n;
   } while (sent < size);
+}
+
+// ---- over RDMA
+
+void SimEngine::StartOneSided(const std::shared_ptr<BatchState>& batch, size_t index,
+                              const Copy& copy, uint64_t size) {
+  Peer* const peer = &peers_[copy.peer - 1];
+  if (LaneTo(peer) == nullptr) return StartThere(batch, index, copy, size);
+  batch->Goes(index, transfer::Way::kRdma);
+  uint64_t sent = 0;
+  do {
+    const uint64_t n = std::min<uint64_t>(size - sent, kUnit * fabric_->random().Between(1, 12));
+    auto part = std::make_shared<Request>();
+    *part = {
+        batch, index, {copy.access, copy.region, copy.offset + sent, {}, copy.guard, sent}, {}};
+    if (copy.access == Access::kWrite) {
+      part->frame.bytes = batch->Gather(index, sent, n);
+    } else {
+      part->frame.bytes.resize(n);
+    }
+    batch->Sent(index);
+    LaneTo(peer)->Carry(std::move(part));
+    sent += n;
+  } while (sent < size);
+}
+
+RdmaLane* SimEngine::LaneTo(Peer* peer) {
+  std::erase_if(peer->lanes, [](const RdmaLane* lane) { return lane->broken(); });
+  const size_t chosen = fabric_->random().Below(kLanesPerPeer);
+  if (chosen < peer->lanes.size()) return peer->lanes[chosen];
+  if (IsOutOfReach(*peer)) return peer->lanes.empty() ? nullptr : peer->lanes.front();
+  const Fabric::Listener& listener = fabric_->listeners.at(peer->incarnation);
+  SimEngine* const holder = listener.engine;
+  outgoing_lanes_.push_back(
+      std::make_unique<RdmaLane>(fabric_, Connection::End{this, process_, place_},
+                                 Connection::End{holder, holder->process_, listener.place}));
+  holder->incoming_lanes_.push_back(outgoing_lanes_.back().get());
+  peer->lanes.push_back(outgoing_lanes_.back().get());
+  return peer->lanes.back();
+}
+
+bool SimEngine::IsOutOfReach(const Peer& peer) const {
+  const auto found = fabric_->listeners.find(peer.incarnation);
+  return found == fabric_->listeners.end() ||
+         fabric_->network->IsCut(place_, found->second.place) ||
+         fabric_->network->IsCut(found->second.place, place_);
+}
+
+RdmaLane* SimEngine::OtherLane(RdmaLane* lane) {
+  for (const auto& other : outgoing_lanes_) {
+    const bool same_peer = other->holder().engine == lane->holder().engine;
+    if (same_peer && other.get() != lane && !other->broken()) return other.get();
+  }
+  return lane;
+}
+
+void SimEngine::Resettle(std::shared_ptr<Request> part, RdmaLane* lane, bool may_land) {
+  if (part->batch->IsFinal(part->copy)) return;
+  if (!may_land) return SendOtherwise(std::move(part), *lane);
+  CutLane(std::move(part), lane, fabric_->scheduler()->now() + kCutTimeout);
+}
+
+void SimEngine::CutLane(std::shared_ptr<Request> part, RdmaLane* lane, Instant give_up_at) {
+  if (part->batch->IsFinal(part->copy)) return;
+  if (fabric_->scheduler()->now() > give_up_at) {
+    return part->batch->Lost(part->copy, UnavailableError("no word that the lane is closed"));
+  }
+  const Place there = lane->holder().place;
+  if (fabric_->network->IsCut(place_, there) || fabric_->network->IsCut(there, place_)) {
+    return fabric_->scheduler()->After(
+        milliseconds(50), process_,
+        [=, this, part = std::move(part)] { CutLane(part, lane, give_up_at); });
+  }
+  const auto heard = std::make_shared<bool>(false);
+  fabric_->scheduler()->After(fabric_->network->Latency(), lane->holder().process, [=, this] {
+    lane->CloseAtHolder();
+    fabric_->scheduler()->After(fabric_->network->Latency(), process_, [=, this] {
+      if (std::exchange(*heard, true)) return;
+      SendOtherwise(part, *lane);
+    });
+  });
+  fabric_->scheduler()->At(give_up_at, process_, [part, heard] {
+    if (std::exchange(*heard, true)) return;
+    part->batch->Lost(part->copy, UnavailableError("no word that the lane is closed"));
+  });
+}
+
+void SimEngine::SendOtherwise(std::shared_ptr<Request> part, const RdmaLane& lane) {
+  if (part->batch->IsFinal(part->copy)) return;
+  for (Peer& peer : peers_) {
+    const auto found = fabric_->listeners.find(peer.incarnation);
+    const bool there = found != fabric_->listeners.end() &&
+                       found->second.engine == lane.holder().engine && !IsOutOfReach(peer);
+    if (!there) continue;
+    fabric_->counts->Add(Event::kRdmaPartsMoved);
+    auto again = std::make_shared<Request>();
+    *again = {
+        part->batch, part->copy, part->frame, {}};  // the holder may still look at the first one
+    if (fabric_->random().Chance(0.5)) {
+      if (RdmaLane* const other = LaneTo(&peer)) return other->Carry(std::move(again));
+    }
+    if (Connection* const connection = Connect(&peer)) return connection->Send(std::move(again));
+  }
+  part->batch->Lost(part->copy, UnavailableError("the peer can't be reached any more"));
 }
 
 void SimEngine::StartInPlace(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -398,6 +510,12 @@ void SimEngine::BreakTcpConnections(double share) {
   }
   for (Connection* connection : incoming_) {
     if (fabric_->random().Chance(share)) connection->Break();
+  }
+  for (const auto& lane : outgoing_lanes_) {
+    if (!lane->broken() && fabric_->random().Chance(share)) lane->Break();
+  }
+  for (RdmaLane* lane : incoming_lanes_) {
+    if (!lane->broken() && fabric_->random().Chance(share)) lane->Break();
   }
 }
 

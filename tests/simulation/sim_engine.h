@@ -10,6 +10,7 @@
 
 #include "simulation/connection.h"
 #include "simulation/in_place_copy.h"
+#include "simulation/rdma_lane.h"
 #include "simulation/shared_link.h"
 
 namespace kvstore::simulation {
@@ -17,7 +18,8 @@ namespace kvstore::simulation {
 // transfer::Engine over the simulated network and hosts. Between hosts with the TCP way's rules
 // (see transfer.h): frames checked at the holder when they land, bytes that move over time,
 // completions that are final, and writes in doubt when a connection breaks or time runs out with
-// frames unanswered. Between processes of one host with the shm way's: see in_place_copy.h.
+// frames unanswered; or with those of RDMA, over several paths at once: see rdma_lane.h. Between
+// processes of one host with the shm way's: see in_place_copy.h.
 // Confined to the baton. Lives as long as the run; its process may have died.
 class SimEngine final : public transfer::Engine {
  public:
@@ -58,6 +60,16 @@ class SimEngine final : public transfer::Engine {
   // abandoned.
   void Serve(std::shared_ptr<Request> request, bool late, Serving::Answer answer);
 
+  // ---- for the paths over RDMA
+
+  // A part of a copy whose lane is shut: goes another way, and if it may land only once the holder
+  // has closed the lane. Where the holder does not say so, the copy is in doubt.
+  void Resettle(std::shared_ptr<Request> part, RdmaLane* lane, bool may_land);
+  // Of the same peer; or that one.
+  RdmaLane* OtherLane(RdmaLane* lane);
+  // One step of a copy or a mapping.
+  Duration StepTime();
+
   // Fault: each connection to or from here breaks with this probability.
   void BreakConnections(double share);
   // The process has died.
@@ -67,6 +79,7 @@ class SimEngine final : public transfer::Engine {
   struct Peer {
     Incarnation incarnation;
     std::vector<Connection*> connections;  // those in use
+    std::vector<RdmaLane*> lanes;          // likewise
     std::shared_ptr<SharedLink> link;      // null: its memory is not shared, or not yet
   };
 
@@ -77,12 +90,19 @@ class SimEngine final : public transfer::Engine {
                  uint64_t size);
   void StartThere(const std::shared_ptr<BatchState>& batch, size_t index,
                   const transfer::Copy& copy, uint64_t size);
+  void StartOneSided(const std::shared_ptr<BatchState>& batch, size_t index,
+                     const transfer::Copy& copy, uint64_t size);
   void StartInPlace(const std::shared_ptr<BatchState>& batch, size_t index,
                     const transfer::Copy& copy, uint64_t size, std::shared_ptr<SharedLink> link);
   void AdvanceInPlace(std::shared_ptr<InPlaceCopy> copy);
   // Null: there is no way to that peer's memory but by frames.
   std::shared_ptr<SharedLink> LinkTo(Peer* peer);
   Connection* Connect(Peer* peer);
+  // Null: no device leads there now.
+  RdmaLane* LaneTo(Peer* peer);
+  bool IsOutOfReach(const Peer& peer) const;
+  void CutLane(std::shared_ptr<Request> part, RdmaLane* lane, Instant give_up_at);
+  void SendOtherwise(std::shared_ptr<Request> part, const RdmaLane& lane);
   void Advance(std::shared_ptr<Request> request);
   void CountServed(const Request& request);
   Result<std::unique_ptr<transfer::Mapping>> MapHere(const transfer::MapRequest& request);
@@ -90,8 +110,6 @@ class SimEngine final : public transfer::Engine {
                                                       std::shared_ptr<SharedLink> link,
                                                       TimePoint deadline);
   void BreakTcpConnections(double share);
-  // One step of a copy or a mapping.
-  Duration StepTime();
   void Pause(TimePoint deadline);
 
   Fabric* const fabric_;
@@ -104,6 +122,8 @@ class SimEngine final : public transfer::Engine {
   std::vector<Peer> peers_;  // PeerId is the place in it plus 1
   std::vector<std::unique_ptr<Connection>> outgoing_;
   std::vector<Connection*> incoming_;
+  std::vector<std::unique_ptr<RdmaLane>> outgoing_lanes_;
+  std::vector<RdmaLane*> incoming_lanes_;
   std::vector<std::shared_ptr<SharedLink>> sharing_;        // this process's memory, with others
   std::vector<std::weak_ptr<SharedLink>> links_of_others_;  // that this process has made
 };

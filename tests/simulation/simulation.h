@@ -14,6 +14,7 @@
 //   succession, disk         masters that follow each other, and what the next one knows
 //   sim_channel, session_link                      messages to and from the master
 //   sim_engine, connection, frame, sim_batch, fabric   the transfer layer: bytes over time
+//   rdma_lane                                          one-sided, over RDMA
 //   shared_link, in_place_copy, sim_mapping            and by shared memory
 //   network, scheduler, fiber, process, random     what all of it runs on
 //   value, events, transcript, describe            what it works with and says
