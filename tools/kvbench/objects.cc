@@ -47,8 +47,10 @@ Status Batch::Get(Client& client) const {
   return Status::Ok();
 }
 
-Status Batch::Exists(Client& client) const {
-  for (const Result<bool>& there : client.Exists(names_)) {
+Status Batch::Exists(Client& client) const { return AllExist(client, names_); }
+
+Status AllExist(Client& client, std::span<const std::string_view> keys) {
+  for (const Result<bool>& there : client.Exists(keys)) {
     if (!there.ok()) return there.status();
     if (!*there) return NotFoundError("an object that was put is not there");
   }

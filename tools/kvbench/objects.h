@@ -40,6 +40,9 @@ class Batch {
   std::vector<GetItem> gets_;
 };
 
+// not_found: one isn't there.
+Status AllExist(Client& client, std::span<const std::string_view> keys);
+
 // The first status that is not OK.
 Status FirstOf(std::span<const Status> statuses);
 

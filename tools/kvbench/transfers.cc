@@ -22,6 +22,19 @@ struct Group {
   std::string name = NewGroup();
   std::vector<Batch> batches{};
   size_t next = 0;
+
+  // The next of them, and again from the first.
+  const Batch& Next() { return batches[next++ % batches.size()]; }
+  // Asks for the objects of that one and of those behind it.
+  Status Exist(size_t count) const {
+    std::vector<std::string_view> keys;
+    for (size_t i = 0; i < count; ++i) {
+      const auto more = batches[(next + i) % batches.size()].keys();
+      keys.insert(keys.end(), more.begin(), more.end());
+    }
+    return AllExist(*client, keys);
+  }
+
   // Nothing is measured by it any more, and a pool that is lost has told so before.
   ~Group() { (void)RemoveGroup(*client, name); }
 };
@@ -35,17 +48,19 @@ std::shared_ptr<Group> BatchesOf(Client* client, Load load, uint64_t over, Walk 
   return group;
 }
 
+// `asked`: by how many Gets an Exists is followed; 0: there is none.
 Result<Round> ReadRound(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure,
-                        bool exists_first) {
+                        uint64_t asked) {
   const auto group =
       BatchesOf(client, load, over, buffers->Beginning(std::max(over, load.bytes())));
   for (const Batch& batch : group->batches) KVSTORE_RETURN_IF_ERROR(batch.Put(*client));
   for (const Batch& batch : group->batches) KVSTORE_RETURN_IF_ERROR(batch.Get(*client));
   return Round([=](Duration time) -> Result<double> {
     KVSTORE_ASSIGN_OR_RETURN(const Times times, Repeat(time, [&]() -> Result<Duration> {
-                               const Batch& batch =
-                                   group->batches[group->next++ % group->batches.size()];
-                               if (exists_first) KVSTORE_RETURN_IF_ERROR(batch.Exists(*client));
+                               if (asked > 0 && group->next % asked == 0) {
+                                 KVSTORE_RETURN_IF_ERROR(group->Exist(asked));
+                               }
+                               const Batch& batch = group->Next();
                                return Time([&] { return batch.Get(*client); });
                              }));
     return figure(times);
@@ -69,12 +84,12 @@ Figure TakesUs(double share) {
 }
 
 Result<Round> Gets(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure) {
-  return ReadRound(buffers, client, load, over, std::move(figure), false);
+  return ReadRound(buffers, client, load, over, std::move(figure), 0);
 }
 
 Result<Round> GetsAfterExists(Walk* buffers, Client* client, Load load, uint64_t over,
-                              Figure figure) {
-  return ReadRound(buffers, client, load, over, std::move(figure), true);
+                              uint64_t asked, Figure figure) {
+  return ReadRound(buffers, client, load, over, std::move(figure), asked);
 }
 
 Result<Round> Puts(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure) {

@@ -27,9 +27,10 @@ Figure TakesUs(double share);
 // Rounds that read objects, batch after batch: those of `over` bytes, put beforehand and again from
 // the first when all were read. The client outlives them; they remove the objects when they end.
 Result<Round> Gets(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure);
-// The same with an Exists, that is not counted, before each Get.
+// The same, and before each `asked` Gets one Exists, which is not counted, of all their objects.
+// Those of `over` bytes are a multiple of these.
 Result<Round> GetsAfterExists(Walk* buffers, Client* client, Load load, uint64_t over,
-                              Figure figure);
+                              uint64_t asked, Figure figure);
 // Rounds that put new objects; when they come to `over` bytes, which does not count, they are
 // removed.
 Result<Round> Puts(Walk* buffers, Client* client, Load load, uint64_t over, Figure figure);
