@@ -7,8 +7,8 @@
 //                         start here, then catalog_put.cc; catalog_state.h maps the other parts
 //   object, held_replica  a put: its states and their legal transitions; where it lies
 //   key_entry             what is known of a key
-//   object_table,         all of them, millions: on hash_index and slab, whose steps never take
-//   key_table             longer because there are many
+//   object_table,         all of them, millions: on hash_index, slab and block_pool, whose steps
+//   key_table             never take longer because there are many
 //   segment               memory lent by a node: free space, who lies in it, who goes first
 //   range_allocator       free ranges of one segment, on granules
 //   placement             which segments to try, in order

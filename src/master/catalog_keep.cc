@@ -144,11 +144,13 @@ void Catalog::State::EndSoftPins(TimePoint now) {
 
 // ---- time to live
 
+bool Catalog::State::HasExpired(const Event& event, const KeyEntry* key) {
+  return key && key->may_expire() && key->current() && key->current()->expires() <= event.now;
+}
+
 KeyEntry* Catalog::State::FindKey(Event& event, std::string_view name) {
   KeyEntry* const key = FindKey(name);
-  if (!key || !key->may_expire() || !key->current() || key->current()->expires() > event.now) {
-    return key;
-  }
+  if (!HasExpired(event, key)) return key;
   Retire(event, *key->current(), Cause::kTtl);
   return FindKey(name);
 }

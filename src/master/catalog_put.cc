@@ -42,6 +42,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const StartPut& verb
   for (uint32_t i = 0; i < count; ++i) {
     if (!asking.Wants(i)) continue;
     if (agree) {
+      if (i % KeyTable::kFetched == 0) keys.Fetch(verb.keys, i);
       StartOne(event, asking, verb, i);
     } else {
       AnswerStatus(

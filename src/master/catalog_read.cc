@@ -22,6 +22,7 @@ WaitingItem Reader(uint32_t index, WaitingVerb verb) {
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) {
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
+    if (i % KeyTable::kFetched == 0) keys.Fetch(verb.keys, i);
     KeyEntry* const key = FindKey(event, verb.keys[i]);
     if (IsUnsettled(key)) {
       WaitingItem item = Reader(i, WaitingVerb::kLocate);
@@ -39,17 +40,24 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
 }
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Exists& verb) {
+  KeyTable::Hashes hashes{};
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
-    KeyEntry* const key = FindKey(event, verb.keys[i]);
-    if (IsUnsettled(key)) {
-      WaitForKey(event, asking, Reader(i, WaitingVerb::kExists), verb.keys[i]);
-      continue;
-    }
-    const bool found = key && key->current();
-    ++(found ? counters.exists_hits : counters.exists_misses);
-    ++(found ? asking.caller.hits : asking.caller.misses);
-    event.out.Add(asking.request, ItemAnswer{i, found ? Status::Ok() : NoObject()});
+    if (i % KeyTable::kFetched == 0) hashes = keys.Fetch(verb.keys, i);
+    ExistsOne(event, asking, i, verb.keys[i], hashes[i % KeyTable::kFetched]);
   }
+}
+
+void Catalog::State::ExistsOne(Event& event, const Asking& asking, uint32_t index,
+                               std::string_view name, size_t hash) {
+  KeyEntry* key = keys.Find(name, hash);
+  if (HasExpired(event, key)) key = FindKey(event, name);
+  if (IsUnsettled(key)) {
+    return WaitForKey(event, asking, Reader(index, WaitingVerb::kExists), name);
+  }
+  const bool found = key && key->current();
+  ++(found ? counters.exists_hits : counters.exists_misses);
+  ++(found ? asking.caller.hits : asking.caller.misses);
+  event.out.Add(asking.request, ItemAnswer{index, found ? Status::Ok() : NoObject()});
 }
 
 void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {

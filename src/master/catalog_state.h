@@ -248,6 +248,9 @@ struct Catalog::State {
 
   // ---- reads and removal (catalog_read.cc)
 
+  // `hash`: of the name.
+  void ExistsOne(Event& event, const Asking& asking, uint32_t index, std::string_view name,
+                 size_t hash);
   void LocateOne(Event& event, const RequestName& request, uint32_t index, Object& object,
                  bool want_lease, Duration parked);
   Duration Lease(TimePoint now, Object& object);
@@ -296,6 +299,8 @@ struct Catalog::State {
   KeyEntry* FindKey(std::string_view key);
   // After what has expired under the key is given up.
   KeyEntry* FindKey(Event& event, std::string_view key);
+  // Whether there is such; null: nothing is known of the key.
+  static bool HasExpired(const Event& event, const KeyEntry* key);
   KeyEntry& FindOrAddKey(std::string_view key);
 
   // ---- how long objects are kept (catalog_keep.cc)

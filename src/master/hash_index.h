@@ -31,7 +31,7 @@ class HashIndex {
     return element;
   }
 
-  // Where Find begins, so that memory can be asked for ahead; null: nothing is there.
+  // Where Find begins, so that memory can be had brought ahead; null: nothing is there.
   const T* First(size_t hash) const { return size_ == 0 ? nullptr : At(BucketOf(hash)); }
   void PrefetchBucket(size_t hash) const {
     if (size_ > 0) __builtin_prefetch(&At(BucketOf(hash)));
@@ -62,6 +62,7 @@ class HashIndex {
 
  private:
   static constexpr size_t kChunk = 4096;
+  static constexpr size_t kLater = 4;
   using Chunk = std::array<T*, kChunk>;
 
   T*& At(size_t bucket) const { return (*chunks_[bucket / kChunk])[bucket % kChunk]; }
@@ -78,6 +79,9 @@ class HashIndex {
     if (added % kChunk == 0) chunks_.push_back(std::make_unique<Chunk>());
     mask_ = std::bit_ceil(buckets_) - 1;
     if (added == 0) return;
+    // What is moved some elements later is on its way by then.
+    const size_t later = added + kLater;
+    __builtin_prefetch(At((later < mask_ ? later : added) & (mask_ >> 1)));
     T* rest = std::exchange(At(added & (mask_ >> 1)), nullptr);
     while (rest) {
       T* const element = rest;

@@ -10,20 +10,19 @@ namespace kvstore::master {
 
 const KeyEntry::Rest KeyEntry::kNothing;
 
-KeyEntry* KeyEntry::New(std::string_view name, size_t hash) {
-  assert(name.size() <= kLongest);
-  // The bytes begin where its last field does, and that is its end.
+KeyEntry* KeyEntry::New(std::string_view name, size_t hash, BlockPool* pool) {
   static_assert(sizeof(KeyEntry) == 32, "there may be ten million of them");
-  const size_t bytes = sizeof(KeyEntry) - sizeof(name_) + name.size();
-  KeyEntry* const entry = new (::operator new(std::max(bytes, sizeof(KeyEntry)))) KeyEntry(hash);
+  assert(name.size() <= kLongest);
+  KeyEntry* const entry = new (pool->Take(BytesFor(name))) KeyEntry(hash);
   entry->length_ = static_cast<uint16_t>(name.size() & kLongest);
   std::memcpy(entry->name_.data(), name.data(), name.size());
   return entry;
 }
 
-void KeyEntry::Delete(KeyEntry* entry) {
+void KeyEntry::Delete(KeyEntry* entry, BlockPool* pool) {
+  const size_t bytes = BytesFor(entry->name());
   entry->~KeyEntry();
-  ::operator delete(static_cast<void*>(entry));
+  pool->Give(entry, bytes);
 }
 
 KeyEntry::Rest& KeyEntry::more() {

@@ -1,6 +1,7 @@
 #ifndef KVSTORE_SRC_MASTER_KEY_ENTRY_H_
 #define KVSTORE_SRC_MASTER_KEY_ENTRY_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "master/block_pool.h"
 #include "master/waiting.h"
 
 namespace kvstore::master {
@@ -21,9 +23,9 @@ class KeyEntry {
  public:
   static constexpr size_t kLongest = (1u << 14) - 1;
 
-  // `hash`: of the name, which has at most kLongest bytes.
-  static KeyEntry* New(std::string_view name, size_t hash);
-  static void Delete(KeyEntry* entry);
+  // In a block of the pool. `hash`: of the name, which has at most kLongest bytes.
+  static KeyEntry* New(std::string_view name, size_t hash, BlockPool* pool);
+  static void Delete(KeyEntry* entry, BlockPool* pool);
   KeyEntry(const KeyEntry&) = delete;
   KeyEntry& operator=(const KeyEntry&) = delete;
 
@@ -73,6 +75,10 @@ class KeyEntry {
   };
   static const Rest kNothing;
 
+  // The bytes begin where its last field does, and that is its end.
+  static size_t BytesFor(std::string_view name) {
+    return std::max(sizeof(KeyEntry) - sizeof(name_) + name.size(), sizeof(KeyEntry));
+  }
   explicit KeyEntry(size_t hash) : hash_(static_cast<uint32_t>(hash)) {}
   ~KeyEntry() = default;
 

@@ -1,5 +1,6 @@
 #include "master/key_table.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace kvstore::master {
@@ -8,20 +9,40 @@ KeyTable::~KeyTable() {
   std::vector<KeyEntry*> entries;
   entries.reserve(index_.size());
   index_.ForEach([&](KeyEntry& entry) { entries.push_back(&entry); });
-  for (KeyEntry* entry : entries) KeyEntry::Delete(entry);
+  for (KeyEntry* entry : entries) KeyEntry::Delete(entry, &pool_);
+}
+
+KeyTable::Hashes KeyTable::Fetch(const KeyBatch& names, size_t first) const {
+  Hashes hashes{};
+  const size_t count = std::min(kFetched, names.size() - first);
+  for (size_t i = 0; i < count; ++i) {
+    hashes[i] = Hash(names[first + i]);
+    index_.PrefetchBucket(static_cast<uint32_t>(hashes[i]));
+  }
+  const auto fetch = [](const KeyEntry* entry) {
+    if (!entry) return;
+    __builtin_prefetch(entry);
+    __builtin_prefetch(reinterpret_cast<const char*>(entry) + 64);  // the end of a long name
+  };
+  for (size_t i = 0; i < count; ++i) fetch(index_.First(static_cast<uint32_t>(hashes[i])));
+  for (size_t i = 0; i < count; ++i) {
+    const KeyEntry* const entry = index_.First(static_cast<uint32_t>(hashes[i]));
+    if (entry && entry->hash() != static_cast<uint32_t>(hashes[i])) fetch(entry->next_in_index);
+  }
+  return hashes;
 }
 
 KeyEntry& KeyTable::FindOrAdd(std::string_view name) {
   const size_t hash = Hash(name);
   if (KeyEntry* const found = Find(name, hash)) return *found;
-  KeyEntry* const entry = KeyEntry::New(name, hash);
+  KeyEntry* const entry = KeyEntry::New(name, hash, &pool_);
   index_.Add(entry, entry->hash());
   return *entry;
 }
 
 void KeyTable::Erase(KeyEntry* entry) {
   index_.Remove(entry, entry->hash());
-  KeyEntry::Delete(entry);
+  KeyEntry::Delete(entry, &pool_);
 }
 
 }  // namespace kvstore::master

@@ -1,12 +1,16 @@
 #ifndef KVSTORE_SRC_MASTER_KEY_TABLE_H_
 #define KVSTORE_SRC_MASTER_KEY_TABLE_H_
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string_view>
 
+#include "master/block_pool.h"
 #include "master/hash_index.h"
 #include "master/key_entry.h"
+#include "proto/key_batch.h"
 
 namespace kvstore::master {
 
@@ -37,20 +41,17 @@ class KeyTable {
     index_.ForEach(visit);
   }
 
-  // Find of that hash waits for less memory if these two were called some time before, the first
-  // one some time before the second.
-  void PrefetchBucket(size_t hash) const { index_.PrefetchBucket(static_cast<uint32_t>(hash)); }
-  void PrefetchEntry(size_t hash) const {
-    const auto* const first = index_.First(static_cast<uint32_t>(hash));
-    if (!first) return;
-    __builtin_prefetch(first);
-    __builtin_prefetch(reinterpret_cast<const char*>(first) + 64);  // the end of a long name
-  }
+  static constexpr size_t kFetched = 64;
+  using Hashes = std::array<size_t, kFetched>;
+  // Has the memory brought that Find of these keys touches, for all at once: up to kFetched from
+  // `first` on, whose hashes it returns.
+  Hashes Fetch(const KeyBatch& names, size_t first) const;
 
  private:
   struct HashOf {
     size_t operator()(const KeyEntry& key) const { return key.hash(); }
   };
+  BlockPool pool_;
   HashIndex<KeyEntry, HashOf> index_;
 };
 

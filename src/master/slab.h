@@ -8,7 +8,6 @@
 #include <cstring>
 #include <memory>
 #include <new>
-#include <utility>
 #include <vector>
 
 namespace kvstore::master {
@@ -28,7 +27,7 @@ class Slab {
   }
 
   // Slots that there are, free ones included. Only grows.
-  size_t slots() const { return chunks_.size() * kChunk; }
+  size_t slots() const { return fresh_; }
   // null: the slot is free.
   T* At(size_t slot) const {
     Chunk& chunk = *chunks_[slot / kChunk];
@@ -36,10 +35,14 @@ class Slab {
   }
 
   T* New() {
-    if (free_ == kNone) AddChunk();
-    const uint32_t slot = free_;
+    const uint32_t slot = free_ == kNone ? fresh_ : free_;
+    if (slot / kChunk == chunks_.size()) chunks_.emplace_back(new Chunk);  // its places untouched
     std::byte* const place = Place(slot);
-    std::memcpy(&free_, place, sizeof(free_));
+    if (slot == fresh_) {
+      ++fresh_;
+    } else {
+      std::memcpy(&free_, place, sizeof(free_));
+    }
     chunks_[slot / kChunk]->used.set(slot % kChunk);
     T* const element = new (place) T();
     element->slot = slot;
@@ -55,28 +58,21 @@ class Slab {
   }
 
  private:
-  static constexpr size_t kChunk = 1024;
+  static constexpr size_t kChunk = 4096;
   static constexpr uint32_t kNone = UINT32_MAX;
   struct Chunk {
     std::bitset<kChunk> used;
-    alignas(T) std::array<std::byte, kChunk * sizeof(T)> places;  // a free one: the next free slot
+    // Where a slot is free again: the next such.
+    alignas(T) std::array<std::byte, kChunk * sizeof(T)> places;
   };
 
   std::byte* Place(size_t slot) const {
     return chunks_[slot / kChunk]->places.data() + slot % kChunk * sizeof(T);
   }
 
-  void AddChunk() {
-    const size_t first = slots();
-    chunks_.emplace_back(new Chunk);  // its places stay as they are
-    for (size_t slot = first + kChunk; slot-- > first;) {
-      std::memcpy(Place(slot), &free_, sizeof(free_));
-      free_ = static_cast<uint32_t>(slot);
-    }
-  }
-
   std::vector<std::unique_ptr<Chunk>> chunks_;
-  uint32_t free_ = kNone;  // the first of all free slots
+  uint32_t fresh_ = 0;     // slots from here on have never been taken
+  uint32_t free_ = kNone;  // the first of those that are free again
 };
 
 }  // namespace kvstore::master

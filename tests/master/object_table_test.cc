@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "master/block_pool.h"
 #include "master/key_table.h"
 
 namespace kvstore::master {
@@ -71,6 +74,47 @@ TEST(KeyTableTest, FindsKeysOfAnyLength) {
     }
   }
   EXPECT_EQ(&table.FindOrAdd(names[1]), table.Find(names[1]));
+}
+
+TEST(KeyTableTest, FetchesTheHashesOfABatch) {
+  KeyTable table;
+  KeyBatch names;
+  for (int i = 0; i < 100; ++i) names.Add("key " + std::to_string(i));
+  table.Fetch(names, 0);  // of which none is there
+  for (size_t i = 0; i < names.size(); ++i) table.FindOrAdd(names[i]);
+  for (const size_t first : {size_t{0}, KeyTable::kFetched}) {
+    const KeyTable::Hashes hashes = table.Fetch(names, first);
+    for (size_t i = 0; i < KeyTable::kFetched && first + i < names.size(); ++i) {
+      EXPECT_EQ(hashes[i], KeyTable::Hash(names[first + i]));
+    }
+  }
+}
+
+// More than one chunk, given back in another order, and taken again.
+TEST(BlockPoolTest, BlocksDoNotOverlap) {
+  BlockPool pool;
+  std::map<std::byte*, size_t> taken;
+  const auto take = [&](size_t bytes) {
+    auto* const block = static_cast<std::byte*>(pool.Take(bytes));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % 8, 0u);
+    std::memset(block, 1, bytes);
+    ASSERT_TRUE(taken.emplace(block, bytes).second);
+  };
+  for (size_t i = 0; i < 4000; ++i) take(32 + i % 7 * 100);
+  for (size_t round = 0; round < 3; ++round) {
+    for (auto it = taken.begin(); it != taken.end();) {
+      pool.Give(it->first, it->second);
+      it = taken.erase(it);
+      if (it != taken.end()) ++it;
+    }
+    for (size_t i = 0; i < 2000; ++i) take(32 + i % 5 * 100);
+  }
+  const std::byte* end = nullptr;
+  for (const auto& [block, bytes] : taken) {
+    EXPECT_GE(block, end);
+    end = block + bytes;
+  }
+  for (const auto& [block, bytes] : taken) pool.Give(block, bytes);
 }
 
 // Whatever is said first, and whether there is more to be said or not.
