@@ -95,6 +95,8 @@ ClientOptions OptionsFor(const NodeConfig& config) {
   options.advertise = config.advertise;
   options.allow_remote = config.insecure_allow_remote;
   options.ways = config.ways;
+  options.rdma_devices = config.rdma_devices;
+  options.rdma_gid_index = config.rdma_gid_index;
   options.connect_timeout = config.connect_timeout;
   return options;
 }
@@ -122,6 +124,9 @@ std::string DescribeLending(const Lending& lending, const NodeConfig& config) {
   const std::string& address = lending.reach.tcp;
   all += lending.huge_pages ? ", huge pages" : ", ordinary pages";
   all += address.empty() ? ", not reached by TCP" : ", reached at " + address;
+  for (size_t i = 0; i < lending.reach.rdma_devices.size(); ++i) {
+    all += (i == 0 ? ", RDMA over " : " and ") + lending.reach.rdma_devices[i];
+  }
   const Status& shm = lending.reach.shm;
   return all + ", shared memory " + (shm.ok() ? "on" : "off (" + shm.message() + ")");
 }

@@ -33,9 +33,13 @@ constexpr Setting kSettings[] = {
     {{"advertise", "", "ADDRESS[:PORT]", "what peers are told instead, where the two differ"}, ""},
     {{"insecure_allow_remote", "", "", "listen on more than loopback, without credentials"},
      "false"},
-    {{"ways", "", "LIST",
-      "how bytes may travel: some of local,shm,rdma,tcp (default all but rdma)"},
-     "all"},
+    {{"ways", "", "LIST", "how bytes may travel: some of local,shm,rdma,tcp (default all)"}, "all"},
+    {{"rdma_devices", "", "LIST",
+      "RDMA devices to use, by name with commas (default auto: all whose port is active)"},
+     "auto"},
+    {{"rdma_gid_index", "", "N",
+      "which of a device's addresses (default auto: RoCE v2 of an IPv4 network)"},
+     "auto"},
     {{"connect_timeout", "", "TIME", "give up when no master answers for so long (default 10s)"},
      "10s"},
     {{"wait", "", "", "don't give up: wait until there is a master"}, "false"},
@@ -194,6 +198,23 @@ Result<bool> ParseSwitch(const std::string& text) {
   return InvalidArgumentError("'" + text + "' is neither true nor false");
 }
 
+Result<std::vector<std::string>> ParseDevices(const std::string& text) {
+  std::vector<std::string> names;
+  if (text == "auto") return names;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    names.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+Result<int> ParseGidIndex(const std::string& text) {
+  if (text == "auto") return -1;
+  KVSTORE_ASSIGN_OR_RETURN(const uint64_t index, text::ParseNumber(text, 0, 255));
+  return static_cast<int>(index);
+}
+
 Result<int> ParseLogLevel(const std::string& text) {
   if (text == "info") return 0;
   if (text == "warning") return 1;
@@ -222,6 +243,8 @@ Result<NodeConfig> Interpret(const Values& values) {
   KVSTORE_RETURN_IF_ERROR(
       Take(values, "insecure_allow_remote", ParseSwitch, &config.insecure_allow_remote));
   KVSTORE_RETURN_IF_ERROR(Take(values, "ways", text::ParseWays, &config.ways));
+  KVSTORE_RETURN_IF_ERROR(Take(values, "rdma_devices", ParseDevices, &config.rdma_devices));
+  KVSTORE_RETURN_IF_ERROR(Take(values, "rdma_gid_index", ParseGidIndex, &config.rdma_gid_index));
   KVSTORE_RETURN_IF_ERROR(
       Take(values, "connect_timeout", text::ParseDuration, &config.connect_timeout));
   KVSTORE_RETURN_IF_ERROR(Take(values, "wait", ParseSwitch, &config.wait));
@@ -250,8 +273,9 @@ std::string HelpText() {
          "  keep objects. It does nothing else. Prints one line when it is ready, and runs until\n"
          "  SIGTERM, SIGINT or SIGHUP; it then leaves the pool, and the objects in its memory are "
          "gone.\n"
-         "  Processes of this machine and this user use the memory in place, all others by TCP;\n"
-         "  the line says whether it is shared, and if not, why.\n"
+         "  Processes of this machine and this user use the memory in place, all others by RDMA\n"
+         "  where both ends have devices, else by TCP; the line says how it is reached, and where\n"
+         "  it isn't shared, why. With RDMA devices all lent memory is locked from the start.\n"
          "  Pages are taken from the machine stretch by stretch, as the pool fills. When the\n"
          "  master is lost the node tries again until there is one; a master that knows nothing\n"
          "  of the pool before it gets the memory empty.\n\n"

@@ -20,7 +20,9 @@ struct NodeConfig {
   std::string listen;
   std::string advertise;
   bool insecure_allow_remote = false;
-  std::vector<transfer::Way> ways;  // by which peers may reach the lent memory; empty: all
+  std::vector<transfer::Way> ways;        // by which peers may reach the lent memory; empty: all
+  std::vector<std::string> rdma_devices;  // empty: all
+  int rdma_gid_index = -1;                // -1: chosen automatically
   Duration connect_timeout{};
   bool wait = false;
   int log_level = 0;  // glog's: 0 info, 1 warning, 2 error

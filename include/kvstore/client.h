@@ -188,7 +188,12 @@ struct ClientOptions {
   std::string listen = "127.0.0.1:0";
   std::string advertise{};
   bool allow_remote = false;
-  std::vector<transfer::Way> ways{};  // empty: all but RDMA, which must be named
+  std::vector<transfer::Way> ways{};  // empty: all
+  // RDMA devices to be used, and which of their addresses: see transfer::EngineOptions. Where they
+  // say nothing, the environment may: KVSTORE_RDMA_DEVICES ("mlx5_0,mlx5_1") and
+  // KVSTORE_RDMA_GID_INDEX.
+  std::vector<std::string> rdma_devices{};
+  int rdma_gid_index = -1;
   Duration connect_timeout = std::chrono::seconds(10);
   // Whether Get recomputes the checksum of whole objects that it read. Without it, and for parts,
   // the holder's verdict after the last byte is the guard.
@@ -310,6 +315,8 @@ class Client {
   virtual ClientCounters counters() const = 0;
   virtual transfer::WayCounters counters(transfer::Way way) const = 0;
   virtual Lending lending() const = 0;
+  // What went over each, in the order of Lending::reach.
+  virtual std::vector<transfer::RdmaDeviceState> rdma_devices() const { return {}; }
 
   // Pins anew, or unpins; after OK the object is kept so, over a loss of the master too: its
   // holders have noted it. not_found; resource_exhausted: too much of a segment is pinned.

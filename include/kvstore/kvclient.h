@@ -154,8 +154,8 @@ typedef struct kvclient_new_object kvclient_new_object;
 
 // ---- options of a client ---------------------------------------------------------------------
 
-// How bytes travel: within one process, by shared memory of one host, by TCP.
-enum { KVCLIENT_WAY_LOCAL = 1, KVCLIENT_WAY_SHM = 2, KVCLIENT_WAY_TCP = 3 };
+// How bytes travel: within one process, by shared memory of one host, by TCP, by RDMA.
+enum { KVCLIENT_WAY_LOCAL = 1, KVCLIENT_WAY_SHM = 2, KVCLIENT_WAY_TCP = 3, KVCLIENT_WAY_RDMA = 4 };
 
 // All defaults. Values are checked by kvclient_connect, whose error names the option.
 kvclient_code kvclient_options_create(kvclient_options** options);
@@ -176,6 +176,12 @@ kvclient_code kvclient_options_set_advertise(kvclient_options* options, const ch
 kvclient_code kvclient_options_set_allow_remote(kvclient_options* options, int allow);
 // Permits one KVCLIENT_WAY_*; without such a call all are permitted.
 kvclient_code kvclient_options_add_way(kvclient_options* options, int way);
+// Permits one RDMA device, as ibv_devices names it; without such a call, what the environment's
+// KVSTORE_RDMA_DEVICES names ("mlx5_0,mlx5_1"), else all whose port is active.
+kvclient_code kvclient_options_add_rdma_device(kvclient_options* options, const char* name);
+// Which of a device's addresses (0 to 255). Default -1: what KVSTORE_RDMA_GID_INDEX says, else the
+// first RoCE v2 address of an IPv4 network, if there is one.
+kvclient_code kvclient_options_set_rdma_gid_index(kvclient_options* options, int index);
 // Default 10 000.
 kvclient_code kvclient_options_set_connect_timeout_ms(kvclient_options* options,
                                                       int64_t timeout_ms);
@@ -409,9 +415,13 @@ void kvclient_new_object_free(kvclient_new_object* object);
 
 // What this client has done so far, by name: "gets_ok", "get_time_ns", "shm.bytes_read", ... Names
 // never change their meaning; a later library may have more. KVCLIENT_NOT_FOUND: no such counter.
+// Of an RDMA device there are "rdma.DEVICE.bytes_read", ".bytes_written", ".paths" (to peers, now)
+// and ".failures" (of paths).
 kvclient_code kvclient_counter(const kvclient* client, const char* name, uint64_t* value);
 // The names there are: 0, 1, ... until null. Live for ever.
 const char* kvclient_counter_name(uint32_t index);
+// The RDMA devices that this client uses: 0, 1, ... until null. Live as long as the client.
+const char* kvclient_rdma_device(const kvclient* client, uint32_t index);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,6 +1,8 @@
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "capi/guard.h"
 #include "capi/handles.h"
@@ -10,6 +12,7 @@ namespace {
 using kvstore::ClientCounters;
 using kvstore::Duration;
 using kvstore::Status;
+using kvstore::transfer::RdmaDeviceState;
 using kvstore::transfer::Way;
 using kvstore::transfer::WayCounters;
 
@@ -74,6 +77,12 @@ constexpr Counter kCounters[] = {
     Of("tcp.bytes_read", Way::kTcp, &WayCounters::bytes_read),
     Of("tcp.bytes_written", Way::kTcp, &WayCounters::bytes_written),
     Of("tcp.time_ns", Way::kTcp, &WayCounters::time),
+    Of("rdma.copies_done", Way::kRdma, &WayCounters::copies_done),
+    Of("rdma.copies_failed", Way::kRdma, &WayCounters::copies_failed),
+    Of("rdma.copies_in_doubt", Way::kRdma, &WayCounters::copies_in_doubt),
+    Of("rdma.bytes_read", Way::kRdma, &WayCounters::bytes_read),
+    Of("rdma.bytes_written", Way::kRdma, &WayCounters::bytes_written),
+    Of("rdma.time_ns", Way::kRdma, &WayCounters::time),
 };
 
 static_assert(sizeof(ClientCounters) == 16 * sizeof(uint64_t), "a new counter needs a name above");
@@ -89,6 +98,21 @@ uint64_t Value(const Counter& counter, const kvstore::Client& client) {
   return static_cast<uint64_t>((way.*counter.way_time).count());
 }
 
+// "rdma.DEVICE.bytes_read"; none: there is no such device or counter.
+std::optional<uint64_t> DeviceValue(std::string_view name, const kvstore::Client& client) {
+  constexpr std::pair<std::string_view, uint64_t RdmaDeviceState::*> kFields[] = {
+      {"bytes_read", &RdmaDeviceState::bytes_read},
+      {"bytes_written", &RdmaDeviceState::bytes_written},
+      {"paths", &RdmaDeviceState::paths},
+      {"failures", &RdmaDeviceState::failures}};
+  for (const RdmaDeviceState& device : client.rdma_devices()) {
+    for (const auto& [field, value] : kFields) {
+      if (name == "rdma." + device.name + "." + std::string(field)) return device.*value;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 kvclient_code kvclient_counter(const kvclient* client, const char* name, uint64_t* value) {
@@ -102,6 +126,10 @@ kvclient_code kvclient_counter(const kvclient* client, const char* name, uint64_
       *value = Value(counter, *client->client);
       return Status::Ok();
     }
+    if (const std::optional<uint64_t> found = DeviceValue(name, *client->client)) {
+      *value = *found;
+      return Status::Ok();
+    }
     return kvstore::NotFoundError("there is no counter '" + std::string(name) +
                                   "'; kvclient_counter_name has those there are");
   });
@@ -109,4 +137,9 @@ kvclient_code kvclient_counter(const kvclient* client, const char* name, uint64_
 
 const char* kvclient_counter_name(uint32_t index) {
   return index < std::size(kCounters) ? kCounters[index].name : nullptr;
+}
+
+const char* kvclient_rdma_device(const kvclient* client, uint32_t index) {
+  if (client == nullptr || index >= client->rdma_devices.size()) return nullptr;
+  return client->rdma_devices[index].c_str();
 }

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "capi/guard.h"
 #include "kvstore/client.h"
@@ -14,7 +16,8 @@
 
 // A client, and how many sessions, views and new objects of it live. Thread-safe.
 struct kvclient {
-  explicit kvclient(std::unique_ptr<kvstore::Client> made) : client(std::move(made)) {}
+  explicit kvclient(std::unique_ptr<kvstore::Client> made)
+      : client(std::move(made)), rdma_devices(client->lending().reach.rdma_devices) {}
 
   // OK in the process that connected; in a forked child failed_precondition.
   kvstore::Status CheckProcess() const;
@@ -22,6 +25,7 @@ struct kvclient {
 
   const pid_t maker = getpid();
   std::unique_ptr<kvstore::Client> client;
+  const std::vector<std::string> rdma_devices;
   std::atomic<uint64_t> dependents{0};
 };
 

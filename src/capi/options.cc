@@ -13,6 +13,7 @@ using kvstore::transfer::Way;
 static_assert(KVCLIENT_WAY_LOCAL == static_cast<int>(Way::kLocal));
 static_assert(KVCLIENT_WAY_SHM == static_cast<int>(Way::kShm));
 static_assert(KVCLIENT_WAY_TCP == static_cast<int>(Way::kTcp));
+static_assert(KVCLIENT_WAY_RDMA == static_cast<int>(Way::kRdma));
 
 }  // namespace
 
@@ -48,13 +49,25 @@ kvclient_code kvclient_options_set_allow_remote(kvclient_options* options, int a
 
 kvclient_code kvclient_options_add_way(kvclient_options* options, int way) {
   return Change(options, [&](ClientOptions& values) -> Status {
-    if (way < KVCLIENT_WAY_LOCAL || way > KVCLIENT_WAY_TCP) {
+    if (way < KVCLIENT_WAY_LOCAL || way > KVCLIENT_WAY_RDMA) {
       return kvstore::InvalidArgumentError("the way is " + std::to_string(way) +
                                            "; it must be one of KVCLIENT_WAY_*");
     }
     values.ways.push_back(static_cast<Way>(way));
     return Status::Ok();
   });
+}
+
+kvclient_code kvclient_options_add_rdma_device(kvclient_options* options, const char* name) {
+  return Change(options, [&](ClientOptions& values) -> Status {
+    KVSTORE_RETURN_IF_ERROR(kvstore::capi::CheckGiven(name, "name"));
+    values.rdma_devices.emplace_back(name);
+    return Status::Ok();
+  });
+}
+
+kvclient_code kvclient_options_set_rdma_gid_index(kvclient_options* options, int index) {
+  return Set(options, &ClientOptions::rdma_gid_index, index);
 }
 
 kvclient_code kvclient_options_set_connect_timeout_ms(kvclient_options* options,

@@ -22,6 +22,7 @@
 #include "client/open_peers.h"
 #include "client/parts.h"
 #include "client/put.h"
+#include "client/rdma_notice.h"
 #include "client/read_notes.h"
 #include "client/read_session.h"
 #include "client/replicator.h"
@@ -120,6 +121,7 @@ class Member final : public Client {
   ClientCounters counters() const override;
   transfer::WayCounters counters(transfer::Way way) const override;
   Lending lending() const override;
+  std::vector<transfer::RdmaDeviceState> rdma_devices() const override;
   Status Lend(uint64_t bytes) override;
   bool WaitDrained(Duration timeout) override;
 
@@ -175,8 +177,11 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   engine_options.tcp_listen = options.listen;
   engine_options.tcp_advertise = options.advertise;
   engine_options.ways = options.ways;
+  engine_options.rdma_devices = options.rdma_devices;
+  engine_options.rdma_gid_index = options.rdma_gid_index;
   KVSTORE_ASSIGN_OR_RETURN(works->engine, transfer::Engine::Create(engine_options));
   KVSTORE_ASSIGN_OR_RETURN(works->host, SegmentHost::Create(*works->engine, options.lend_bytes));
+  TellOfRdma(options, works->engine->reach());
   works->replicator = std::make_unique<Replicator>(
       *works->engine, [host = works->host.get()](CopyAck ack) { host->SayCopied(std::move(ack)); });
   works->host->OnCopies(
@@ -498,6 +503,11 @@ Lending Member::lending() const {
           .reach = works_->engine->reach()};
 }
 
+std::vector<transfer::RdmaDeviceState> Member::rdma_devices() const {
+  if (fork_guard_.InChild()) return {};
+  return works_->engine->rdma_devices();
+}
+
 Status Member::Lend(uint64_t bytes) {
   KVSTORE_RETURN_IF_ERROR(fork_guard_.Check());
   if (bytes > 0 && !listens_) {
@@ -552,7 +562,9 @@ uint64_t Member::SizeHint(std::string_view key) const {
 
 Result<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options) {
   KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  return client::Member::Join(options);
+  ClientOptions all = options;
+  KVSTORE_RETURN_IF_ERROR(client::TakeEnvironment(&all));
+  return client::Member::Join(all);
 }
 
 Status Client::Put(std::string_view key, std::string_view value, const PutOptions& options) {

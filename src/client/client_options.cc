@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +21,8 @@ namespace client {
 namespace {
 
 constexpr size_t kMaxNameBytes = 255;
+constexpr size_t kMaxRdmaDevices = 32;
+constexpr int kMaxGidIndex = 255;
 constexpr uint64_t kMaxLendBytes = uint64_t{1} << 44;  // 16 TiB, as the protocol has it
 
 struct HostPort {
@@ -85,7 +91,67 @@ Status CheckListen(const ClientOptions& options) {
   return Status::Ok();
 }
 
+// Names with commas between them.
+std::vector<std::string> SplitNames(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    names.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+Status CheckRdma(const ClientOptions& options) {
+  if (options.rdma_devices.size() > kMaxRdmaDevices) {
+    return InvalidArgumentError("rdma_devices has " + std::to_string(options.rdma_devices.size()) +
+                                " names; at most " + std::to_string(kMaxRdmaDevices) +
+                                " are allowed");
+  }
+  std::set<std::string_view> names;
+  for (const std::string& name : options.rdma_devices) {
+    const bool sound = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+    });
+    if (!sound) {
+      return InvalidArgumentError("rdma_devices has '" + name +
+                                  "', which is no name of a device (ibv_devices lists them)");
+    }
+    if (!names.insert(name).second) {
+      return InvalidArgumentError("rdma_devices names " + name + " twice");
+    }
+  }
+  if (options.rdma_gid_index < -1 || options.rdma_gid_index > kMaxGidIndex) {
+    return InvalidArgumentError("rdma_gid_index is " + std::to_string(options.rdma_gid_index) +
+                                "; it must be 0 to " + std::to_string(kMaxGidIndex) +
+                                ", or -1: chosen automatically");
+  }
+  return Status::Ok();
+}
+
 }  // namespace
+
+Status TakeEnvironment(ClientOptions* options) {
+  const char* const devices = std::getenv("KVSTORE_RDMA_DEVICES");
+  const char* const gid = std::getenv("KVSTORE_RDMA_GID_INDEX");
+  ClientOptions taken = *options;
+  if (devices != nullptr && *devices != '\0' && taken.rdma_devices.empty()) {
+    taken.rdma_devices = SplitNames(devices);
+  }
+  if (gid != nullptr && *gid != '\0' && taken.rdma_gid_index == -1) {
+    const char* const end = gid + std::strlen(gid);
+    const auto [stop, error] = std::from_chars(gid, end, taken.rdma_gid_index);
+    if (error != std::errc() || stop != end) {
+      return InvalidArgumentError("KVSTORE_RDMA_GID_INDEX is '" + std::string(gid) +
+                                  "'; it must be a number");
+    }
+  }
+  const Status sound = CheckRdma(taken);
+  if (!sound.ok()) return InvalidArgumentError("of KVSTORE_RDMA_*: " + sound.message());
+  *options = std::move(taken);
+  return Status::Ok();
+}
+
 }  // namespace client
 
 Status CheckOptions(const ClientOptions& options) {
@@ -111,6 +177,7 @@ Status CheckOptions(const ClientOptions& options) {
   if (options.connect_timeout <= Duration::zero()) {
     return InvalidArgumentError("connect_timeout must be greater than 0");
   }
+  KVSTORE_RETURN_IF_ERROR(client::CheckRdma(options));
   return client::CheckListen(options);
 }
 

@@ -7,6 +7,10 @@
 
 namespace kvstore::client {
 
+// What the environment says in place of options that say nothing (KVSTORE_RDMA_*).
+// invalid_argument names the variable.
+Status TakeEnvironment(ClientOptions* options);
+
 // The given name, else "<hostname>-<pid>".
 std::string NodeName(const ClientOptions& options);
 

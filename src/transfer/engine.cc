@@ -86,6 +86,10 @@ Status CheckOptions(const EngineOptions& options) {
     return InvalidArgumentError("host has " + std::to_string(options.host.size()) +
                                 " bytes; at most " + std::to_string(kMaxHostBytes));
   }
+  if (options.rdma_gid_index > std::numeric_limits<uint8_t>::max()) {
+    return InvalidArgumentError("rdma_gid_index is " + std::to_string(options.rdma_gid_index) +
+                                "; it may be 0 to 255, or negative");
+  }
   for (const Way way : options.ways) {
     if (way == Way::kAutomatic || WayName(way) == "unknown") {
       return InvalidArgumentError("ways may name local, shm, rdma and tcp only");
@@ -260,14 +264,14 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
 
 bool EngineParts::Allows(Way way) const {
   const std::vector<Way>& ways = options_.ways;
-  if (ways.empty()) return way != Way::kRdma || !options_.rdma_devices.empty();
+  if (ways.empty()) return true;
   return std::find(ways.begin(), ways.end(), way) != ways.end();
 }
 
 void EngineParts::FindDevices(const Verbs* verbs) {
   MutexLock lock(mu_);
   if (!Allows(Way::kRdma)) {
-    rdma_problem_ = FailedPreconditionError("rdma is not named in EngineOptions::ways");
+    rdma_problem_ = FailedPreconditionError("rdma is forbidden by EngineOptions::ways");
     return;
   }
   Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options_, verbs);
@@ -382,6 +386,7 @@ Reach EngineParts::reach() {
   Reach reach;
   if (!advertised_.empty()) reach.tcp = advertised_.front();
   for (const RdmaDeviceState& device : rdma_devices()) reach.rdma_devices.push_back(device.name);
+  if (rdma_ != nullptr) reach.rdma_unused = rdma_->unused();
   MutexLock lock(mu_);
   reach.rdma = rdma_problem_;
   if (shm_server_ != nullptr) return reach;

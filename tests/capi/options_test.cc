@@ -42,6 +42,10 @@ TEST(CapiOptionsTest, EachOptionIsCheckedUnderItsOwnName) {
       {"lend_bytes is", [](auto* o) { return kvclient_options_set_lend_bytes(o, UINT64_MAX); }},
       {"listen is '192.0.2.1:7'",
        [](auto* o) { return kvclient_options_set_listen(o, "192.0.2.1:7"); }},
+      {"rdma_devices has 'mlx5 0'",
+       [](auto* o) { return kvclient_options_add_rdma_device(o, "mlx5 0"); }},
+      {"rdma_gid_index is 256",
+       [](auto* o) { return kvclient_options_set_rdma_gid_index(o, 256); }},
       {"connect_timeout", [](auto* o) { return kvclient_options_set_connect_timeout_ms(o, 0); }},
   };
   for (const auto& [message, set] : bad) {
@@ -83,7 +87,7 @@ TEST(CapiOptionsTest, SettersRefuseNullAndNonsense) {
                          kvclient_options_set_listen, kvclient_options_set_advertise}) {
     EXPECT_EQ(set(options.get(), nullptr), KVCLIENT_INVALID_ARGUMENT);
   }
-  for (const int way : {-1, 0, 4, 1000}) {
+  for (const int way : {-1, 0, 5, 1000}) {
     EXPECT_EQ(kvclient_options_add_way(options.get(), way), KVCLIENT_INVALID_ARGUMENT);
   }
   for (const int placement : {-1, 3}) {
@@ -106,7 +110,8 @@ TEST(CapiCounterTest, NamesAreDifferentAndEnd) {
   }
   EXPECT_EQ(names.size(), index);
   EXPECT_EQ(kvclient_counter_name(std::numeric_limits<uint32_t>::max()), nullptr);
-  for (const char* name : {"gets_ok", "master_requests", "shm.bytes_read", "tcp.time_ns"}) {
+  for (const char* name :
+       {"gets_ok", "master_requests", "shm.bytes_read", "tcp.time_ns", "rdma.bytes_read"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
 }

@@ -58,6 +58,16 @@ TEST(NodeConfig, WaysAreAllUnlessSomeAreNamed) {
   EXPECT_NE(Refusal({"--ways", "cuda"}).find("ways: 'cuda'"), std::string::npos);
 }
 
+TEST(NodeConfig, RdmaDevicesAreAllUnlessSomeAreNamed) {
+  EXPECT_TRUE(Read({})->config.rdma_devices.empty());
+  EXPECT_EQ(Read({})->config.rdma_gid_index, -1);
+  EXPECT_EQ(Read({"--rdma_devices=mlx5_0,mlx5_1"})->config.rdma_devices,
+            (std::vector<std::string>{"mlx5_0", "mlx5_1"}));
+  EXPECT_TRUE(Read({"--rdma_devices=auto"})->config.rdma_devices.empty());
+  EXPECT_EQ(Read({"--rdma_gid_index=3"})->config.rdma_gid_index, 3);
+  EXPECT_NE(Refusal({"--rdma_gid_index=256"}).find("rdma_gid_index"), std::string::npos);
+}
+
 TEST(NodeConfig, SwitchesMayHaveAValue) {
   EXPECT_TRUE(Read({"--wait"})->config.wait);
   EXPECT_TRUE(Read({"--wait=true"})->config.wait);

@@ -14,14 +14,17 @@ namespace {
 
 class VerbsRdma final : public Rdma {
  public:
-  explicit VerbsRdma(std::vector<std::shared_ptr<RdmaDevice>> devices)
-      : watcher_(devices), regions_(std::move(devices)) {}
+  explicit VerbsRdma(RdmaDevices devices)
+      : unused_(std::move(devices.problems)),
+        watcher_(devices.usable),
+        regions_(std::move(devices.usable)) {}
 
   std::vector<RdmaDeviceState> devices() const override {
     std::vector<RdmaDeviceState> states;
     for (const auto& device : regions_.devices()) states.push_back(device->state());
     return states;
   }
+  std::vector<std::string> unused() const override { return unused_; }
   Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) override {
     return regions_.Add(id, base, size, options);
   }
@@ -35,6 +38,7 @@ class VerbsRdma final : public Rdma {
   }
 
  private:
+  const std::vector<std::string> unused_;
   const DeviceWatcher watcher_;
   RdmaRegions regions_;
 };
@@ -47,7 +51,7 @@ Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const V
   }
   KVSTORE_ASSIGN_OR_RETURN(RdmaDevices devices,
                            OpenDevices(*verbs, options.rdma_devices, options.rdma_gid_index));
-  return std::unique_ptr<Rdma>(std::make_unique<VerbsRdma>(std::move(devices.usable)));
+  return std::unique_ptr<Rdma>(std::make_unique<VerbsRdma>(std::move(devices)));
 }
 
 }  // namespace kvstore::transfer

@@ -33,6 +33,8 @@ class Rdma {
   virtual ~Rdma() = default;
 
   virtual std::vector<RdmaDeviceState> devices() const = 0;
+  // As Reach::rdma_unused.
+  virtual std::vector<std::string> unused() const = 0;
 
   // As RdmaRegions.
   virtual Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) = 0;

@@ -16,6 +16,8 @@ kvclient_code kvclient_options_set_listen(kvclient_options* options, const char*
 kvclient_code kvclient_options_set_advertise(kvclient_options* options, const char* address);
 kvclient_code kvclient_options_set_allow_remote(kvclient_options* options, int allow);
 kvclient_code kvclient_options_add_way(kvclient_options* options, int way);
+kvclient_code kvclient_options_add_rdma_device(kvclient_options* options, const char* name);
+kvclient_code kvclient_options_set_rdma_gid_index(kvclient_options* options, int index);
 kvclient_code kvclient_options_set_connect_timeout_ms(kvclient_options* options,
                                                       int64_t timeout_ms);
 kvclient_code kvclient_options_set_verify_checksums(kvclient_options* options, int verify);
@@ -92,6 +94,7 @@ kvclient_code kvclient_new_object_seal(kvclient_new_object* object, int64_t time
 void kvclient_new_object_free(kvclient_new_object* object);
 kvclient_code kvclient_counter(const kvclient* client, const char* name, uint64_t* value);
 const char* kvclient_counter_name(uint32_t index);
+const char* kvclient_rdma_device(const kvclient* client, uint32_t index);
 kvclient_code kvclient_put_options_set_durable(kvclient_put_options* options, int durable);
 kvclient_code kvclient_put_options_set_hard_pin(kvclient_put_options* options, int pin);
 kvclient_code kvclient_put_options_set_soft_pin_ms(kvclient_put_options* options, int64_t pin_ms);
@@ -108,6 +111,5 @@ int kvclient_results_durable(const kvclient_results* results, uint64_t index);
 int kvclient_results_hard_pin(const kvclient_results* results, uint64_t index);
 int64_t kvclient_results_soft_pin_left_ns(const kvclient_results* results, uint64_t index);
 int64_t kvclient_results_ttl_left_ns(const kvclient_results* results, uint64_t index);
-const void* kvclient_results_group(const kvclient_results* results, uint64_t index,
-                                   uint64_t* size);
+const void* kvclient_results_group(const kvclient_results* results, uint64_t index, uint64_t* size);
 uint32_t kvclient_results_position(const kvclient_results* results, uint64_t index);
