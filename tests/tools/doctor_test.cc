@@ -134,16 +134,108 @@ TEST(DoctorMachineTest, FewFilesMayBeOpen) {
   Expect(CheckOpenFiles(machine), Level::kWrong, "64", "LimitNOFILE");
 }
 
-TEST(DoctorMachineTest, RdmaDevicesAndLittleMemoryThatMayBeLocked) {
+// With a device at each of two NUMA nodes, all well.
+MachineView RdmaMachine() {
   MachineView machine = HealthyMachine();
-  EXPECT_THAT(CheckRdma(machine)[0].what, HasSubstr("no devices"));
-  machine.rdma_devices = {"mlx5_0", "mlx5_1"};
-  Expect(CheckRdma(machine), Level::kNote, "mlx5_0, mlx5_1", "does not use them");
-  machine.locked_memory = 8 << 20;
-  const Findings findings = CheckRdma(machine);
+  for (int i = 0; i < 2; ++i) {
+    machine.rdma_devices.push_back(
+        {.name = "mlx5_" + std::to_string(i),
+         .state = "ACTIVE",
+         .ethernet = true,
+         .gids = {{0, "fe80:0000:0000:0000:1234:5678:9abc:def0", "IB/RoCE v1"},
+                  {1, "fe80:0000:0000:0000:1234:5678:9abc:def0", "RoCE v2"},
+                  {2, "0000:0000:0000:0000:0000:ffff:cb00:7101", "IB/RoCE v1"},
+                  {3, "0000:0000:0000:0000:0000:ffff:cb00:7101", "RoCE v2"}},
+         .interface_mtu = 4200,
+         .numa_node = i,
+         .pci = "0000:3b:00." + std::to_string(i)});
+  }
+  return machine;
+}
+
+// The findings that are not well, of which there is one.
+void ExpectRdma(const MachineView& machine, Level level, const std::string& cause,
+                const std::string& remedy) {
+  Findings findings = CheckRdma(machine);
+  std::erase_if(findings, [](const Finding& finding) { return finding.level == Level::kWell; });
+  Expect(findings, level, cause, remedy);
+}
+
+TEST(DoctorRdmaTest, DevicesAreShownWithTheirPlaces) {
+  EXPECT_THAT(CheckRdma(HealthyMachine())[0].what, HasSubstr("no devices"));
+  const Findings findings = CheckRdma(RdmaMachine());
   ASSERT_EQ(findings.size(), 2u);
-  EXPECT_THAT(findings[1].what, HasSubstr("8.0 MiB"));
-  EXPECT_THAT(findings[1].remedy, HasSubstr("ulimit -l"));
+  EXPECT_EQ(findings[1].level, Level::kWell);
+  EXPECT_THAT(findings[1].what,
+              HasSubstr("mlx5_1 (address 0000:0000:0000:0000:0000:ffff:cb00:7101 of index 3, MTU "
+                        "4096, NUMA node 1, 0000:3b:00.1)"));
+}
+
+TEST(DoctorRdmaTest, APortThatIsDownMattersMostWhereThereIsNoOther) {
+  MachineView machine = RdmaMachine();
+  machine.rdma_devices[1].state = "DOWN";
+  ExpectRdma(machine, Level::kNote, "the port of mlx5_1 is DOWN", "cable");
+  machine.rdma_devices.erase(machine.rdma_devices.begin());
+  ExpectRdma(machine, Level::kWrong, "the port of mlx5_1 is DOWN", "network interface");
+  machine.rdma_devices[0].ethernet = false;
+  machine.rdma_devices[0].state = "INIT";
+  ExpectRdma(machine, Level::kWrong, "mlx5_1 is INIT", "subnet manager");
+}
+
+TEST(DoctorRdmaTest, AddressesThatAreWrong) {
+  MachineView machine = RdmaMachine();
+  machine.rdma_devices.pop_back();
+  machine.rdma_gid_index = 7;
+  ExpectRdma(machine, Level::kWrong, "no address of index 7", "show_gids");
+  machine.rdma_gid_index = 2;
+  ExpectRdma(machine, Level::kWrong, "(index 2) is of IB/RoCE v1", "RoCE v2");
+  machine.rdma_gid_index.reset();
+  machine.rdma_devices[0].gids.resize(2);
+  ExpectRdma(machine, Level::kNote, "its own network only", "IPv4");
+  machine.rdma_devices[0].gids.resize(1);
+  ExpectRdma(machine, Level::kWrong, "not of RoCE v2", "give its network interface an address");
+  machine.rdma_devices[0].gids.clear();
+  ExpectRdma(machine, Level::kWrong, "mlx5_0 has no address", "network interface");
+}
+
+TEST(DoctorRdmaTest, MtusThatDifferOrAreSmall) {
+  MachineView machine = RdmaMachine();
+  machine.rdma_devices[1].interface_mtu = 1500;
+  ExpectRdma(machine, Level::kWrong, "different MTUs: mlx5_0 4096, mlx5_1 1024", "4200");
+  machine.rdma_devices[0].interface_mtu = 1500;
+  ExpectRdma(machine, Level::kNote, "packets are small: mlx5_0 1024, mlx5_1 1024", "4200");
+}
+
+TEST(DoctorRdmaTest, LittleMemoryThatMayBeLocked) {
+  MachineView machine = RdmaMachine();
+  machine.locked_memory = 8 << 20;
+  ExpectRdma(machine, Level::kWrong, "8.0 MiB", "ulimit -l");
+}
+
+TEST(DoctorRdmaTest, GpusWhoseMemoryDevicesCannotReach) {
+  MachineView machine = RdmaMachine();
+  machine.gpu_driver = true;
+  ExpectRdma(machine, Level::kNote, "nvidia_peermem isn't loaded", "modprobe nvidia_peermem");
+  machine.peer_memory = true;
+  EXPECT_EQ(CheckRdma(machine).size(), 2u);
+}
+
+TEST(DoctorRdmaTest, DevicesThatCannotBeOpened) {
+  MachineView machine = RdmaMachine();
+  machine.rdma_access = UnavailableError("/dev/infiniband/uverbs0: Permission denied");
+  ExpectRdma(machine, Level::kWrong, "Permission denied", "--device=/dev/infiniband");
+  machine.rdma_access = Status::Ok();
+  machine.rdma_library = UnavailableError("there is no libibverbs.so.1");
+  ExpectRdma(machine, Level::kWrong, "libibverbs.so.1", "ibverbs-providers");
+}
+
+TEST(DoctorRdmaTest, NodesThatNoPathLeadsTo) {
+  PoolView pool = HealthyPool();
+  EXPECT_THAT(CheckRdmaReaches(pool), IsEmpty());
+  pool.rdma_reaches = {{"shelf", Status::Ok()}};
+  EXPECT_EQ(CheckRdmaReaches(pool)[0].level, Level::kWell);
+  pool.rdma_reaches.push_back({"far", UnavailableError("rdma: transport retry counter exceeded")});
+  Expect(CheckRdmaReaches(pool), Level::kWrong, "no path to node 'far'", "MTU");
 }
 
 // ---- the way to the master ----
@@ -305,8 +397,20 @@ TEST_F(DoctorLookTest, ReadsWhatTheKernelTells) {
   Write("proc/sys/kernel/random/boot_id", "c0ffee\n");
   Write("sys/fs/cgroup/memory.max", "1048576\n");
   Write("sys/fs/cgroup/memory.current", "4096\n");
-  Write("sys/class/infiniband/mlx5_1", "");
-  Write("sys/class/infiniband/mlx5_0", "");
+  const std::string device = "sys/class/infiniband/mlx5_0/";
+  Write(device + "ports/1/state", "4: ACTIVE\n");
+  Write(device + "ports/1/link_layer", "Ethernet\n");
+  Write(device + "ports/1/gids/0", "0000:0000:0000:0000:0000:0000:0000:0000\n");
+  Write(device + "ports/1/gids/3", "0000:0000:0000:0000:0000:ffff:cb00:7101\n");
+  Write(device + "ports/1/gid_attrs/types/3", "RoCE v2\n");
+  Write(device + "ports/1/gid_attrs/ndevs/3", "eth7\n");
+  Write("sys/class/net/eth7/mtu", "9000\n");
+  Write("sys/devices/0000:3b:00.0/numa_node", "1\n");
+  std::filesystem::create_directory_symlink(root_ + "sys/devices/0000:3b:00.0",
+                                            root_ + device + "device");
+  Write("sys/class/infiniband/mlx5_1/ports/1/state", "1: DOWN\n");
+  Write("sys/module/nvidia/version", "550\n");
+  Write("dev/infiniband/uverbs0", "");
   const MachineView machine = LookAtMachine(root_);
   EXPECT_EQ(machine.memory_total, 16u << 20);
   EXPECT_EQ(machine.memory_available, 8u << 20);
@@ -316,7 +420,22 @@ TEST_F(DoctorLookTest, ReadsWhatTheKernelTells) {
   EXPECT_EQ(machine.boot_id, "c0ffee");
   EXPECT_EQ(machine.memory_limit, 1u << 20);
   EXPECT_EQ(machine.memory_in_limit, 4096u);
-  EXPECT_EQ(machine.rdma_devices, (std::vector<std::string>{"mlx5_0", "mlx5_1"}));
+  ASSERT_EQ(machine.rdma_devices.size(), 2u);
+  const RdmaDeviceView& rdma = machine.rdma_devices[0];
+  EXPECT_EQ(rdma.name, "mlx5_0");
+  EXPECT_EQ(rdma.state, "ACTIVE");
+  EXPECT_TRUE(rdma.ethernet);
+  ASSERT_EQ(rdma.gids.size(), 1u);
+  EXPECT_EQ(rdma.gids[0].index, 3);
+  EXPECT_EQ(rdma.gids[0].gid, "0000:0000:0000:0000:0000:ffff:cb00:7101");
+  EXPECT_EQ(rdma.gids[0].type, "RoCE v2");
+  EXPECT_EQ(rdma.interface_mtu, 9000u);
+  EXPECT_EQ(rdma.numa_node, 1);
+  EXPECT_EQ(rdma.pci, "0000:3b:00.0");
+  EXPECT_EQ(machine.rdma_devices[1].state, "DOWN");
+  EXPECT_TRUE(machine.rdma_access.ok()) << machine.rdma_access;
+  EXPECT_TRUE(machine.gpu_driver);
+  EXPECT_FALSE(machine.peer_memory);
 }
 
 TEST_F(DoctorLookTest, NoLimitAndNoDevicesAreNone) {

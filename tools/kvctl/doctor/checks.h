@@ -41,7 +41,8 @@ Findings CheckKernel(const MachineView& machine);
 Findings CheckMemory(const MachineView& machine);
 Findings CheckHugePages(const MachineView& machine);
 Findings CheckOpenFiles(const MachineView& machine);
-Findings CheckRdma(const MachineView& machine);  // devices, and memory that may be locked
+// Devices: ports, addresses, MTUs, what it takes to use them.
+Findings CheckRdma(const MachineView& machine);
 
 // Whether a master could be asked. Only then the following have something to look at.
 Findings CheckMaster(const PoolView& pool);
@@ -53,6 +54,7 @@ Findings CheckSpace(const PoolView& pool);  // what may not be evicted, puts tha
 Findings CheckNotes(const PoolView& pool);
 Findings CheckReplicas(const PoolView& pool);
 Findings CheckReaches(const PoolView& pool);
+Findings CheckRdmaReaches(const PoolView& pool);  // none, where there is nothing to reach or from
 // What nodes of this machine have yet to take of its memory.
 Findings CheckLentMemory(const MachineView& machine, const PoolView& pool);
 

@@ -7,13 +7,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
+
+#include "tools/kvctl/doctor/rdma_machine.h"
 
 namespace kvstore::kvctl::doctor {
 namespace {
@@ -66,17 +66,6 @@ uint64_t SoftLimit(int resource) {
   return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
-std::vector<std::string> NamesIn(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    names.push_back(it->path().filename());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 }  // namespace
 
 MachineView LookAtMachine(const std::string& root) {
@@ -96,7 +85,7 @@ MachineView LookAtMachine(const std::string& root) {
   view.memory_in_limit = NumberIn(root + "sys/fs/cgroup/memory.current");
   view.open_files = SoftLimit(RLIMIT_NOFILE);
   view.locked_memory = SoftLimit(RLIMIT_MEMLOCK);
-  view.rdma_devices = NamesIn(root + "sys/class/infiniband");
+  LookAtRdma(root, &view);
   return view;
 }
 

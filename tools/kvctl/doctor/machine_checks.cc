@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "text/key_text.h"
 #include "tools/kvctl/doctor/checks.h"
 #include "tools/text/units.h"
 
@@ -12,7 +11,6 @@ using text::FormatBytes;
 constexpr uint64_t kFewFiles = 4096;  // a client has some per peer, a master some per node
 constexpr uint64_t kLeastFiles = 512;
 constexpr uint64_t kLeastAvailableShare = 20;  // of memory: 1/20
-constexpr uint64_t kLeastLockedMemory = uint64_t{1} << 30;
 
 }  // namespace
 
@@ -87,25 +85,6 @@ Findings CheckOpenFiles(const MachineView& machine) {
     return {Note("open files", what, remedy + ", where there are hundreds of nodes")};
   }
   return {Well("open files", what)};
-}
-
-Findings CheckRdma(const MachineView& machine) {
-  if (machine.rdma_devices.empty()) {
-    return {Well("rdma", "no devices; bytes go by shared memory and TCP")};
-  }
-  std::string devices;
-  for (const std::string& device : machine.rdma_devices) {
-    devices += (devices.empty() ? "" : ", ") + text::Escape(device);
-  }
-  Findings findings = {
-      Note("rdma", devices, "this version does not use them: bytes go by shared memory and TCP")};
-  if (machine.locked_memory < kLeastLockedMemory) {
-    findings.push_back(Note(
-        "rdma", FormatBytes(machine.locked_memory) + " of memory may be locked (RLIMIT_MEMLOCK)",
-        "RDMA locks all that is lent: ulimit -l unlimited, LimitMEMLOCK= in "
-        "the unit"));
-  }
-  return findings;
 }
 
 }  // namespace kvstore::kvctl::doctor

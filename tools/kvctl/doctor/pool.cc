@@ -89,13 +89,14 @@ Status ReachOf(const transfer::Completion& completion) {
   }
 }
 
-// Asks every lending node's data port for a byte.
-std::vector<NodeReach> ReachNodes(const std::vector<NodeRow>& nodes, Duration timeout) {
+// Asks every lending node for a byte, that way.
+std::vector<NodeReach> ReachNodes(const std::vector<NodeRow>& nodes, transfer::Way way,
+                                  Duration timeout) {
   std::vector<NodeReach> reaches;
   transfer::EngineOptions options;
-  options.host = "kvctl doctor";  // of no node: nothing but TCP is asked for
+  options.host = "kvctl doctor";  // of no node: nothing else is asked for
   options.tcp_listen = "";
-  options.ways = {transfer::Way::kTcp};
+  options.ways = {way};
   options.tcp_connections_per_peer = 1;
   Result<std::unique_ptr<transfer::Engine>> engine = transfer::Engine::Create(options);
   std::vector<char> bytes(nodes.size());
@@ -125,6 +126,16 @@ std::vector<NodeReach> ReachNodes(const std::vector<NodeRow>& nodes, Duration ti
   return reaches;
 }
 
+// The same by RDMA, of the nodes that have devices; none, where this machine has none.
+std::vector<NodeReach> ReachByRdma(const std::vector<NodeRow>& nodes, Duration timeout) {
+  std::vector<NodeReach> reaches = ReachNodes(nodes, transfer::Way::kRdma, timeout);
+  // Nothing was tried.
+  std::erase_if(reaches, [](const NodeReach& reach) {
+    return reach.status.code() == StatusCode::kFailedPrecondition;
+  });
+  return reaches;
+}
+
 }  // namespace
 
 PoolView LookAtPool(const std::string& master, Duration timeout) {
@@ -149,7 +160,8 @@ PoolView LookAtPool(const std::string& master, Duration timeout) {
   view.reached = Reached::kMaster;
   view.status = *std::move(status);
   view.nodes = *std::move(nodes);
-  view.reaches = ReachNodes(view.nodes, timeout);
+  view.reaches = ReachNodes(view.nodes, transfer::Way::kTcp, timeout);
+  view.rdma_reaches = ReachByRdma(view.nodes, timeout);
   return view;
 }
 

@@ -276,7 +276,7 @@ Findings CheckAll(const MachineView& machine, const PoolView& pool) {
   add(CheckMaster(pool));
   if (pool.reached != Reached::kMaster) return all;
   for (const auto check : {CheckVersions, CheckNodes, CheckNames, CheckHosts, CheckSpace,
-                           CheckNotes, CheckReplicas, CheckReaches}) {
+                           CheckNotes, CheckReplicas, CheckReaches, CheckRdmaReaches}) {
     add(check(pool));
   }
   add(CheckLentMemory(machine, pool));

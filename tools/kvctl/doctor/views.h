@@ -19,6 +19,24 @@
 
 namespace kvstore::kvctl::doctor {
 
+// One address of an RDMA device.
+struct RdmaGid {
+  int index = 0;
+  std::string gid;   // "0000:...:ffff:cb00:7101"
+  std::string type;  // "RoCE v2"; empty: unknown
+};
+
+// The first port of an RDMA device, as the kernel tells of it.
+struct RdmaDeviceView {
+  std::string name;
+  std::string state;      // "ACTIVE", "DOWN", ...; empty: unknown
+  bool ethernet = false;  // or InfiniBand
+  std::vector<RdmaGid> gids;
+  uint64_t interface_mtu = 0;  // of its network interface; 0: unknown
+  int numa_node = -1;          // -1: unknown
+  std::string pci;             // "0000:3b:00.0"; empty: unknown
+};
+
 // This machine, as this process sees it. Sizes in bytes.
 struct MachineView {
   std::string kernel;      // "6.1.0-18-amd64"
@@ -33,7 +51,12 @@ struct MachineView {
   uint64_t huge_pages = 0, huge_pages_free = 0;
   uint64_t open_files = 0;     // RLIMIT_NOFILE, the soft one
   uint64_t locked_memory = 0;  // RLIMIT_MEMLOCK; UINT64_MAX: no limit
-  std::vector<std::string> rdma_devices;
+  std::vector<RdmaDeviceView> rdma_devices;
+  Status rdma_library;                // whether libibverbs can be opened
+  Status rdma_access;                 // whether this user may open the devices
+  std::optional<int> rdma_gid_index;  // KVSTORE_RDMA_GID_INDEX
+  bool gpu_driver = false;            // NVIDIA's is loaded
+  bool peer_memory = false;           // so is the module by which devices reach GPU memory
 };
 
 // How far a way to the master leads.
@@ -60,7 +83,8 @@ struct PoolView {
   uint32_t own_protocol = 0;
   PoolStatus status;
   std::vector<NodeRow> nodes;
-  std::vector<NodeReach> reaches;  // of those that lend memory
+  std::vector<NodeReach> reaches;       // of those that lend memory
+  std::vector<NodeReach> rdma_reaches;  // by RDMA; of those that have devices, from one that has
 };
 
 }  // namespace kvstore::kvctl::doctor
