@@ -446,6 +446,8 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
     auto device = std::make_unique<FakeDevice>();
     if (devices[i].name.empty()) devices[i].name = "fake" + std::to_string(i);
     std::strncpy(device->device.name, devices[i].name.c_str(), sizeof(device->device.name) - 1);
+    std::strncpy(device->device.ibdev_path, devices[i].path.c_str(),
+                 sizeof(device->device.ibdev_path) - 1);
     device->options = std::move(devices[i]);
     device->gid.raw[10] = device->gid.raw[11] = 0xff;
     const uint8_t address[4] = {203, 0, 113, static_cast<uint8_t>(i + 1)};

@@ -23,6 +23,7 @@ class FakeFabric {
     bool opens = true;
     int max_sge = 16;
     int max_qp_wr = 4096;
+    std::string path{};  // its folder under /sys
   };
   // What becomes of a request, decided before it moves a byte; IBV_WC_SUCCESS: it goes on.
   using Fate = std::function<ibv_wc_status(const std::string& device, const ibv_send_wr& request)>;

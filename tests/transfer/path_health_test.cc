@@ -29,6 +29,25 @@ TEST(PathHealthTest, LanesThatAreOpenedAtOnceTakeDevicesInTurn) {
   EXPECT_EQ(health.Take(kPeer, {}, kStart)->device(), left);
 }
 
+TEST(PathHealthTest, ADeviceThatIsFarIsTakenWhereNoOtherLeads) {
+  bool up = true;
+  PathHealth health(
+      3, [&up](size_t device) { return up || device == 2; },
+      [](size_t device) { return device < 2; });
+  Places places;
+  for (int i = 0; i < 4; ++i) {
+    places.push_back(health.Take(kPeer, {}, kStart));
+    EXPECT_LT(places.back()->device(), 2u);
+  }
+  EXPECT_FALSE(health.IsCrowded(kPeer, 0, kStart)) << "a far device is no better with fewer lanes";
+  up = false;
+  places.push_back(health.Take(kPeer, {}, kStart));
+  EXPECT_EQ(places.back()->device(), 2u);
+  EXPECT_FALSE(health.IsCrowded(kPeer, 2, kStart));
+  up = true;
+  EXPECT_TRUE(health.IsCrowded(kPeer, 2, kStart));
+}
+
 TEST(PathHealthTest, ADeviceIsTriedOnceALane) {
   PathHealth health(2, Up);
   EXPECT_EQ(health.Take(kPeer, {0}, kStart)->device(), 1u);

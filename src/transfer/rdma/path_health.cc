@@ -18,13 +18,19 @@ bool PathHealth::MayLead(const Incarnation& peer, size_t device, TimePoint now) 
   return is_up_(device) && (failed == failures_.end() || failed->second.again_at <= now);
 }
 
+bool PathHealth::IsBetter(size_t other, size_t device, size_t by_lanes) const {
+  const bool near = is_near_(device);
+  if (is_near_(other) != near) return !near;
+  return lanes_[other] + by_lanes <= lanes_[device];
+}
+
 std::unique_ptr<PathHealth::Place> PathHealth::Take(const Incarnation& peer,
                                                     const std::set<size_t>& tried, TimePoint now) {
   MutexLock lock(mu_);
   std::optional<size_t> best;
   for (size_t device = 0; device < lanes_.size(); ++device) {
     if (tried.contains(device) || !MayLead(peer, device, now)) continue;
-    if (!best || lanes_[device] < lanes_[*best]) best = device;
+    if (!best || IsBetter(device, *best, 1)) best = device;
   }
   if (!best) return nullptr;
   ++lanes_[*best];
@@ -42,7 +48,7 @@ bool PathHealth::MayReach(const Incarnation& peer, TimePoint now) {
 bool PathHealth::IsCrowded(const Incarnation& peer, size_t device, TimePoint now) {
   MutexLock lock(mu_);
   for (size_t other = 0; other < lanes_.size(); ++other) {
-    if (lanes_[other] + 1 < lanes_[device] && MayLead(peer, other, now)) return true;
+    if (IsBetter(other, device, 2) && MayLead(peer, other, now)) return true;
   }
   return false;
 }

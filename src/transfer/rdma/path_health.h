@@ -15,7 +15,8 @@
 
 namespace kvstore::transfer {
 
-// Which of our devices to take for the next lane to a peer: the one with the fewest lanes, and not
+// Which of our devices to take for the next lane to a peer: of the near the one with the fewest
+// lanes, and not
 // one that is down, or over which that peer could not be reached a short while ago. Time is passed
 // in. Thread-safe.
 class PathHealth {
@@ -36,16 +37,20 @@ class PathHealth {
     const size_t device_;
   };
 
-  PathHealth(size_t devices, std::function<bool(size_t device)> is_up)
-      : is_up_(std::move(is_up)), lanes_(devices, 0) {}
+  using Test = std::function<bool(size_t device)>;
+
+  // `is_near`: those that are not are taken only where no other leads.
+  PathHealth(
+      size_t devices, Test is_up, Test is_near = [](size_t) { return true; })
+      : is_up_(std::move(is_up)), is_near_(std::move(is_near)), lanes_(devices, 0) {}
 
   // On the best device that is none of `tried`; null: there is none.
   std::unique_ptr<Place> Take(const Incarnation& peer, const std::set<size_t>& tried,
                               TimePoint now);
   // Whether Take would find one.
   bool MayReach(const Incarnation& peer, TimePoint now);
-  // Whether a lane on this device had better be another's, which has two fewer: it was away a
-  // while.
+  // Whether a lane on this device had better be another's, which has two fewer, or is nearer: it
+  // was away a while.
   bool IsCrowded(const Incarnation& peer, size_t device, TimePoint now);
 
   void NoteReached(const Incarnation& peer, size_t device);
@@ -62,7 +67,11 @@ class PathHealth {
   bool MayLead(const Incarnation& peer, size_t device, TimePoint now) const REQUIRES(mu_);
   void Leave(size_t device);
 
-  const std::function<bool(size_t)> is_up_;
+  // Whether a lane of that device had better be the other's.
+  bool IsBetter(size_t other, size_t device, size_t by_lanes) const REQUIRES(mu_);
+
+  const Test is_up_;
+  const Test is_near_;
   Mutex mu_;
   std::vector<size_t> lanes_ GUARDED_BY(mu_);  // open now, by device
   std::map<std::pair<Incarnation, size_t>, Failures> failures_ GUARDED_BY(mu_);

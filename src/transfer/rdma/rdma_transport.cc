@@ -92,8 +92,10 @@ RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& opti
       options_(options),
       regions_(regions),
       staging_(regions.devices()),
-      health_(regions.devices().size(),
-              [&regions](size_t device) { return regions.devices()[device]->is_up(); }) {}
+      health_(
+          regions.devices().size(),
+          [&regions](size_t device) { return regions.devices()[device]->is_up(); },
+          [&regions](size_t device) { return regions.IsNear(device); }) {}
 
 RdmaTransport::~RdmaTransport() { End(); }
 

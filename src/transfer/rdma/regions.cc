@@ -1,6 +1,7 @@
 #include "transfer/rdma/regions.h"
 
 #include <iterator>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -18,8 +19,28 @@ RemoteMemory Describe(const RegisteredMemory& memory, uint64_t size) {
 
 }  // namespace
 
-RdmaRegions::RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint64_t part_bytes)
-    : devices_(std::move(devices)), part_bytes_(part_bytes) {}
+RdmaRegions::RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint64_t part_bytes,
+                         Topology topology, FindNode find_node)
+    : devices_(std::move(devices)),
+      part_bytes_(part_bytes),
+      topology_(std::move(topology)),
+      find_node_(std::move(find_node)),
+      near_(devices_.size(), true) {}
+
+void RdmaRegions::ChooseNearest() {
+  std::set<int> nodes;
+  for (const auto& [id, region] : regions_) nodes.insert(region->node);
+  std::vector<int> devices;
+  for (const std::shared_ptr<RdmaDevice>& device : devices_) {
+    devices.push_back(device->place().numa_node);
+  }
+  near_ = Nearest(topology_, devices, nodes.size() == 1 ? *nodes.begin() : -1);
+}
+
+bool RdmaRegions::IsNear(size_t device) const {
+  MutexLock lock(mu_);
+  return near_[device];
+}
 
 Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) {
   auto region = std::make_unique<Region>();
@@ -44,9 +65,11 @@ Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOpti
   }
   // Devices go on using the pages that they know, so these may not be exchanged.
   if (options.shared != nullptr) SharedFiles::KeepPages(*options.shared);
+  region->node = find_node_(region->base, size);  // its pages are there now
   MutexLock lock(mu_);
   by_begin_[reinterpret_cast<uintptr_t>(base)] = region.get();
   regions_[id] = std::move(region);
+  ChooseNearest();
   return Status::Ok();
 }
 
@@ -61,6 +84,7 @@ void RdmaRegions::Remove(RegionId id) {
   while (found->second->uses > 0) use_ended_.Wait(mu_);
   region = std::move(found->second);
   regions_.erase(found);
+  ChooseNearest();
 }
 
 Result<RegionAnswer> RdmaRegions::Find(RegionId id, size_t device) const {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "transfer/rdma/device.h"
 #include "transfer/rdma/frame.h"
 #include "transfer/rdma/memory.h"
+#include "transfer/rdma/topology.h"
 
 namespace kvstore::transfer {
 
@@ -29,11 +31,14 @@ class RdmaRegions {
     uint64_t granule = 0;
     bool remote = false;
     bool guarded = false;
+    int node = -1;      // NUMA; -1: unknown, or several
     uint64_t uses = 0;  // by copies of our own; guarded by the mutex of all
   };
+  using FindNode = std::function<int(const std::byte* base, uint64_t size)>;
 
   // `part_bytes`: see RegisteredMemory::Create.
-  explicit RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint64_t part_bytes = 0);
+  explicit RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint64_t part_bytes = 0,
+                       Topology topology = Topology(), FindNode find_node = NodeOfMemory);
 
   const std::vector<std::shared_ptr<RdmaDevice>>& devices() const { return devices_; }
 
@@ -42,6 +47,10 @@ class RdmaRegions {
   // Waits for copies of our own that use it. When it returns no peer can reach it any more.
   void Remove(RegionId id) EXCLUDES(mu_);
 
+  // Whether the device is among those that are nearest to the regions. All are, while these lie on
+  // several NUMA nodes, or nobody knows.
+  bool IsNear(size_t device) const EXCLUDES(mu_);
+
   // For a peer that reaches us over that device. not_found; failed_precondition: it is guarded, and
   // has no words that a peer could read.
   Result<RegionAnswer> Find(RegionId id, size_t device) const;
@@ -49,9 +58,15 @@ class RdmaRegions {
   std::shared_ptr<const Region> FindLocal(const void* data, uint64_t size);
 
  private:
+  // By all regions together.
+  void ChooseNearest() REQUIRES(mu_);
+
   const std::vector<std::shared_ptr<RdmaDevice>> devices_;
   const uint64_t part_bytes_;
+  const Topology topology_;
+  const FindNode find_node_;
   mutable Mutex mu_;
+  std::vector<bool> near_ GUARDED_BY(mu_);  // by device
   CondVar use_ended_;
   std::map<RegionId, std::unique_ptr<Region>> regions_ GUARDED_BY(mu_);
   std::map<uintptr_t, Region*> by_begin_ GUARDED_BY(mu_);  // of regions_
