@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace kvstore::client {
 namespace {
+
+// Room for the pieces of small objects; a batch of them so takes one allocation, not one each.
+constexpr size_t kKeptTogether = 32;
 
 uint64_t SaturatingSum(uint64_t a, uint64_t b) {
   return b > std::numeric_limits<uint64_t>::max() - a ? std::numeric_limits<uint64_t>::max()
@@ -32,13 +36,17 @@ class PieceReader {
  public:
   explicit PieceReader(std::span<const AnyPiece> pieces) : pieces_(pieces) {}
 
-  // The next `size` bytes; the pieces hold at least as many.
-  std::vector<Piece> Take(uint64_t size) {
-    std::vector<Piece> taken;
+  // The next `size` bytes; the pieces hold at least as many. Until the next call.
+  std::span<const Piece> Take(uint64_t size) {
+    if (std::optional<Piece> one = TakeOne(size)) {
+      one_ = *one;
+      return {&one_, 1};
+    }
+    taken_.clear();
     while (size > 0) {
       const AnyPiece& piece = pieces_[next_];
       const uint64_t part = std::min(size, piece.size - used_);
-      if (part > 0) taken.push_back({At(piece, used_), part});
+      if (part > 0) taken_.push_back({At(piece, used_), part});
       size -= part;
       used_ += part;
       if (used_ == piece.size) {
@@ -46,10 +54,18 @@ class PieceReader {
         used_ = 0;
       }
     }
-    return taken;
+    return taken_;
   }
 
  private:
+  // If they lie in the piece that is come to.
+  std::optional<Piece> TakeOne(uint64_t size) {
+    if (size == 0 || pieces_[next_].size - used_ < size) return std::nullopt;
+    const Piece taken{At(pieces_[next_], used_), size};
+    used_ += size;
+    return taken;
+  }
+
   // The transfer layer's pieces serve both directions; a write's pieces are only read from.
   static void* At(const AnyPiece& piece, uint64_t offset) {
     return static_cast<char*>(const_cast<void*>(piece.data)) + offset;
@@ -58,6 +74,8 @@ class PieceReader {
   const std::span<const AnyPiece> pieces_;
   size_t next_ = 0;    // piece to take from
   uint64_t used_ = 0;  // bytes of it already handed out
+  Piece one_;
+  std::vector<Piece> taken_;
 };
 
 }  // namespace
@@ -88,14 +106,24 @@ Result<CopyPlan::Span> CopyPlan::Add(transfer::Access access, std::span<const An
   return span;
 }
 
-void CopyPlan::AddCopy(transfer::Access access, std::vector<Piece> pieces, const Range& range,
+std::span<const Piece> CopyPlan::Keep(std::span<const Piece> pieces) {
+  if (pieces.empty()) return {};
+  if (kept_.empty() || kept_.back().capacity() - kept_.back().size() < pieces.size()) {
+    kept_.emplace_back().reserve(std::max(pieces.size(), kKeptTogether));
+  }
+  std::vector<Piece>& kept = kept_.back();
+  const size_t begin = kept.size();
+  kept.insert(kept.end(), pieces.begin(), pieces.end());
+  return std::span(kept).subspan(begin);
+}
+
+void CopyPlan::AddCopy(transfer::Access access, std::span<const Piece> pieces, const Range& range,
                        uint64_t offset, const Replica& replica, transfer::PeerId peer) {
-  scatter_lists_.push_back(std::move(pieces));
   copies_.push_back({.access = access,
                      .peer = peer,
                      .region = replica.segment.index,
                      .offset = range.offset + offset,
-                     .pieces = scatter_lists_.back(),
+                     .pieces = Keep(pieces),
                      .guard = transfer::Guard{range.offset, replica.birth}});
 }
 

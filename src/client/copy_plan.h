@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <vector>
 
@@ -26,6 +25,9 @@ class CopyPlan {
     size_t end = 0;
   };
 
+  // Makes room for so many copies beforehand.
+  void Reserve(size_t copies) { copies_.reserve(copies); }
+
   // Copies of the first `size` bytes of the pieces to the replica. None for an empty object.
   // internal, and no copies: the ranges or the pieces hold fewer bytes than `size`. `tap` sees the
   // bytes of the first, which are the first of the object; null: nobody does.
@@ -45,11 +47,14 @@ class CopyPlan {
   Result<Span> Add(transfer::Access access, std::span<const AnyPiece> pieces,
                    const transfer::Stretch& part, const Replica& replica, transfer::PeerId peer,
                    transfer::Tap* tap);
-  void AddCopy(transfer::Access access, std::vector<Piece> pieces, const Range& range,
+  void AddCopy(transfer::Access access, std::span<const Piece> pieces, const Range& range,
                uint64_t offset, const Replica& replica, transfer::PeerId peer);
+  // A copy of the pieces that stays where it is.
+  std::span<const Piece> Keep(std::span<const Piece> pieces);
 
   std::vector<transfer::Copy> copies_;
-  std::deque<std::vector<Piece>> scatter_lists_;  // of copies_; a deque, so that none ever moves
+  // The scatter lists of copies_, many in one; none grows beyond what was reserved for it.
+  std::vector<std::vector<Piece>> kept_;
 };
 
 }  // namespace kvstore::client

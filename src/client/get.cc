@@ -134,7 +134,8 @@ class GetCall {
   void AwaitSome();
   bool HasEnded(Wave* wave) const;
   Readings OpenHolders(const Readings& readings);
-  bool OpenHolder(Reading* reading) const;
+  bool OpenHolder(TimePoint now, Reading* reading);
+  Result<transfer::PeerId> OpenPeer(const Incarnation& holder);
   Wave Plan(const Readings& readings) const;
   void Finish(const Wave& wave, std::span<const transfer::Completion> all);
   void ReportUnreachable(const Wave& wave, const Reading& reading,
@@ -152,6 +153,7 @@ class GetCall {
   GetCounters& counters_;
   std::optional<OpenPeers> own_peers_;
   OpenPeers* const peers_;
+  std::optional<std::pair<Incarnation, transfer::PeerId>> last_opened_;
   std::vector<Wave> waves_;  // under way
 };
 
@@ -323,14 +325,24 @@ bool GetCall::HasEnded(Wave* wave) const {
 Readings GetCall::OpenHolders(const Readings& readings) {
   Readings open;
   open.reserve(readings.size());
+  const TimePoint now = parts_.clock.Now();
+  last_opened_.reset();
   for (Reading* reading : readings) {
-    if (OpenHolder(reading)) open.push_back(reading);
+    if (OpenHolder(now, reading)) open.push_back(reading);
   }
   return open;
 }
 
-bool GetCall::OpenHolder(Reading* reading) const {
-  if (parts_.clock.Now() >= deadline_) {
+// Many objects of one call lie at the same holder, one after the other.
+Result<transfer::PeerId> GetCall::OpenPeer(const Incarnation& holder) {
+  if (last_opened_ && last_opened_->first == holder) return last_opened_->second;
+  KVSTORE_ASSIGN_OR_RETURN(const transfer::PeerId peer, peers_->Open(holder));
+  last_opened_.emplace(holder, peer);
+  return peer;
+}
+
+bool GetCall::OpenHolder(TimePoint now, Reading* reading) {
+  if (now >= deadline_) {
     const Status& before = reading->first_error;
     reading->Answer(DeadlineExceededError(
         "not read in time" + (before.ok() ? "" : "; before that, " + before.ToString())));
@@ -341,7 +353,7 @@ bool GetCall::OpenHolder(Reading* reading) const {
   // A fresh location and the checksum of nothing are enough.
   if (reading->location->size == 0 && !reading->remembered) return true;
   while (!reading->Exhausted()) {
-    const Result<transfer::PeerId> holder = peers_->Open(reading->Next().segment.holder);
+    const Result<transfer::PeerId> holder = OpenPeer(reading->Next().segment.holder);
     if (holder.ok()) {
       reading->holder = *holder;
       return true;
@@ -360,6 +372,7 @@ Wave GetCall::Plan(const Readings& readings) const {
     wave.half = After(now, wave.time / 2);
   }
   wave.readings.reserve(readings.size());
+  wave.plan.Reserve(readings.size());
   for (Reading* reading : readings) {
     if (reading->location->size > 0 || reading->remembered) {
       const bool running =
