@@ -204,13 +204,26 @@ Status Catalog::State::TakeReport(Event& event, Node& node, const Report& report
   node.counter = std::max(node.counter, report.counter);
   node.heard = std::max(node.heard, event.now);
   node.report_heard = event.now;
-  for (const NoteOrder& note : report.notes) {
-    KVSTORE_RETURN_IF_ERROR(Adopt(event, node, note));
+  for (size_t i = 0; i < report.notes.size(); ++i) {
+    if (i % KeyTable::kFetched == 0) FetchNoted(report, i);
+    KVSTORE_RETURN_IF_ERROR(Adopt(event, node, report.notes[i]));
   }
   for (const HeldMemory& held : report.held) {
     KVSTORE_RETURN_IF_ERROR(AdoptHeld(event, node, held));
   }
   return report.last ? EndReport(event, node, report) : Status::Ok();
+}
+
+// There are millions of notes, and what is looked up for each lies anywhere.
+void Catalog::State::FetchNoted(const Report& report, size_t first) const {
+  const size_t count = std::min(KeyTable::kFetched, report.notes.size() - first);
+  KeyTable::Hashes names{}, puts{};
+  for (size_t i = 0; i < count; ++i) {
+    names[i] = KeyTable::Hash(report.notes[first + i].key);
+    puts[i] = std::hash<PutId>()(report.notes[first + i].put);
+  }
+  keys.Fetch({names.data(), count});
+  objects.Fetch({puts.data(), count});
 }
 
 Result<Segment*> Catalog::State::CheckReported(const Node& node, uint32_t index, uint64_t birth,

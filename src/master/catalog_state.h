@@ -379,6 +379,8 @@ struct Catalog::State {
   Status HandleReport(Event& event, Node& node, const Report& report);
   Status TakeReport(Event& event, Node& node, const Report& report);
   Status EndReport(Event& event, Node& node, const Report& report);
+  // What Adopt looks up for the next notes is brought from memory.
+  void FetchNoted(const Report& report, size_t first) const;
   // The segment of ranges that may have been granted in an earlier reign.
   Result<Segment*> CheckReported(const Node& node, uint32_t index, uint64_t birth,
                                  const std::vector<Range>& ranges, const std::string& whose) const;

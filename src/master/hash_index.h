@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -31,10 +32,14 @@ class HashIndex {
     return element;
   }
 
-  // Where Find begins, so that memory can be had brought ahead; null: nothing is there.
-  const T* First(size_t hash) const { return size_ == 0 ? nullptr : At(BucketOf(hash)); }
-  void PrefetchBucket(size_t hash) const {
-    if (size_ > 0) __builtin_prefetch(&At(BucketOf(hash)));
+  // Has the memory brought that Find of these hashes touches, for all at once.
+  void Fetch(std::span<const size_t> hashes) const {
+    if (size_ == 0) return;
+    for (const size_t hash : hashes) __builtin_prefetch(&At(BucketOf(hash)));
+    for (const size_t hash : hashes) FetchElement(At(BucketOf(hash)));
+    for (const size_t hash : hashes) {
+      if (const T* const first = At(BucketOf(hash))) FetchElement(first->next_in_index);
+    }
   }
 
   void Add(T* element, size_t hash) {
@@ -65,6 +70,10 @@ class HashIndex {
   static constexpr size_t kLater = 4;
   using Chunk = std::array<T*, kChunk>;
 
+  static void FetchElement(const T* element) {
+    if (element) __builtin_prefetch(&element->next_in_index);
+  }
+
   T*& At(size_t bucket) const { return (*chunks_[bucket / kChunk])[bucket % kChunk]; }
 
   // There are buckets for all values of the lower bits, and for some with one bit more.
@@ -80,8 +89,10 @@ class HashIndex {
     mask_ = std::bit_ceil(buckets_) - 1;
     if (added == 0) return;
     // What is moved some elements later is on its way by then.
-    const size_t later = added + kLater;
-    __builtin_prefetch(At((later < mask_ ? later : added) & (mask_ >> 1)));
+    FetchElement(At((added + 2 * kLater) & (mask_ >> 1)));
+    if (const T* const soon = At((added + kLater) & (mask_ >> 1))) {
+      FetchElement(soon->next_in_index);
+    }
     T* rest = std::exchange(At(added & (mask_ >> 1)), nullptr);
     while (rest) {
       T* const element = rest;

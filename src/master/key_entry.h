@@ -30,7 +30,6 @@ class KeyEntry {
   KeyEntry& operator=(const KeyEntry&) = delete;
 
   std::string_view name() const { return {name_.data(), length_}; }
-  // The lower half of what New was told.
   uint32_t hash() const { return hash_; }
 
   // kComplete: what is located; null: nothing is.

@@ -15,20 +15,8 @@ KeyTable::~KeyTable() {
 KeyTable::Hashes KeyTable::Fetch(const KeyBatch& names, size_t first) const {
   Hashes hashes{};
   const size_t count = std::min(kFetched, names.size() - first);
-  for (size_t i = 0; i < count; ++i) {
-    hashes[i] = Hash(names[first + i]);
-    index_.PrefetchBucket(static_cast<uint32_t>(hashes[i]));
-  }
-  const auto fetch = [](const KeyEntry* entry) {
-    if (!entry) return;
-    __builtin_prefetch(entry);
-    __builtin_prefetch(reinterpret_cast<const char*>(entry) + 64);  // the end of a long name
-  };
-  for (size_t i = 0; i < count; ++i) fetch(index_.First(static_cast<uint32_t>(hashes[i])));
-  for (size_t i = 0; i < count; ++i) {
-    const KeyEntry* const entry = index_.First(static_cast<uint32_t>(hashes[i]));
-    if (entry && entry->hash() != static_cast<uint32_t>(hashes[i])) fetch(entry->next_in_index);
-  }
+  for (size_t i = 0; i < count; ++i) hashes[i] = Hash(names[first + i]);
+  index_.Fetch({hashes.data(), count});
   return hashes;
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "master/block_pool.h"
@@ -23,13 +24,15 @@ class KeyTable {
   ~KeyTable();
 
   size_t size() const { return index_.size(); }
-  static size_t Hash(std::string_view name) { return std::hash<std::string_view>()(name); }
+  // As many bits of it as an entry keeps.
+  static size_t Hash(std::string_view name) {
+    return std::hash<std::string_view>()(name) & UINT32_MAX;
+  }
 
   // null: nothing is known of the key. `hash` is that of the name.
   KeyEntry* Find(std::string_view name, size_t hash) const {
-    const auto low = static_cast<uint32_t>(hash);
     return index_.Find(
-        low, [&](const KeyEntry& key) { return key.hash() == low && key.name() == name; });
+        hash, [&](const KeyEntry& key) { return key.hash() == hash && key.name() == name; });
   }
   KeyEntry* Find(std::string_view name) const { return Find(name, Hash(name)); }
   KeyEntry& FindOrAdd(std::string_view name);
@@ -41,11 +44,14 @@ class KeyTable {
     index_.ForEach(visit);
   }
 
+  // So many that memory answers all at once, and few enough that what it brings stays in the cache.
   static constexpr size_t kFetched = 64;
   using Hashes = std::array<size_t, kFetched>;
   // Has the memory brought that Find of these keys touches, for all at once: up to kFetched from
   // `first` on, whose hashes it returns.
   Hashes Fetch(const KeyBatch& names, size_t first) const;
+  // The same of these hashes.
+  void Fetch(std::span<const size_t> hashes) const { index_.Fetch(hashes); }
 
  private:
   struct HashOf {

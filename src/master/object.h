@@ -182,13 +182,13 @@ struct Object : private HeldReplica {
   uint32_t slot = 0;               // of the table of objects
   const Writer* writer = nullptr;  // null: in no table
   uint64_t sequence = 0;
-  uint64_t size = 0;  // bytes
+  Object* next_in_index = nullptr;  // beside what a look-up compares
+  uint64_t size = 0;                // bytes
   uint64_t checksum = 0;
   KeyEntry* key = nullptr;  // null: retiring, and no longer of interest to its key
   TimePoint committed{};    // complete: since when it is visible
   TimePoint lease_end{};    // complete: no eviction before
   TimePoint used{};         // complete: when it was committed, or touched last
-  Object* next_in_index = nullptr;
 
  private:
   friend HeldReplica;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <span>
 #include <unordered_map>
 
 #include "master/hash_index.h"
@@ -23,6 +24,8 @@ class ObjectTable {
     return index_.Find(std::hash<PutId>()(id),
                        [&](const Object& object) { return object.id() == id; });
   }
+  // Has the memory brought that Find of these hashes touches, for all at once.
+  void Fetch(std::span<const size_t> hashes) const { index_.Fetch(hashes); }
   // A new one, parked; there is none of that id.
   Object& Add(const PutId& id);
   void Erase(Object& object);
