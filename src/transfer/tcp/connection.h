@@ -86,7 +86,7 @@ class Connection final : public Lane {
   void TakeSlices(Job& job);
   Status Step(Job& job, Patience& patience);
   Status SendFlights(Job& job);
-  // Once, as much as is told at a time. True: all of it went, and there is more.
+  // Once, up to 1 MiB, of which the taps are told. True: all of it went, and there is more.
   Result<bool> SendSome(Job& job);
   // `at_once`: whether or not there is something; else waits a step for it.
   Status ReceiveSome(Job& job, bool at_once, Patience& patience);
