@@ -12,8 +12,9 @@ libraries=(
   prometheus-cpp-dev libcpp-httplib-dev libibverbs-dev
 )
 test_libraries=(libgtest-dev libgmock-dev librapidcheck-dev)
-# Tests on real verbs run in a VM (tools/rdma-vm).
-test_machine=(qemu-system-x86 busybox-static iproute2 ibverbs-providers python3 util-linux)
+# Tests on real verbs run in a VM (tools/rdma-vm); kvbench's rows over RDMA are measured against
+# perftest.
+test_machine=(qemu-system-x86 busybox-static iproute2 ibverbs-providers perftest python3 util-linux)
 
 system=unknown
 [ -r /etc/os-release ] && system=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-}")

@@ -8,6 +8,25 @@
 
 namespace kvstore::rdma_tests {
 
+std::vector<std::string> OnHost(int host, const std::vector<std::string>& program) {
+  std::string hide;
+  for (int device = 0; device < 4; ++device) {
+    if (device == host) continue;
+    hide += "mount --bind /dev/null /dev/infiniband/uverbs" + std::to_string(device) + "; ";
+  }
+  std::vector<std::string> words = {"/sbin/ip",
+                                    "netns",
+                                    "exec",
+                                    "h" + std::to_string(host),
+                                    "/bin/sh",
+                                    "-c",
+                                    hide + R"(exec "$0" "$@")"};
+  words.insert(words.end(), program.begin(), program.end());
+  return words;
+}
+
+std::string AddressOf(int host) { return "10.9.0." + std::to_string(host + 1); }
+
 Packets PacketsOf(const std::string& device) {
   const auto counter = [&](const std::string& name) {
     const std::string text =

@@ -6,6 +6,7 @@
 // each other at 10.9.0.1 and 10.9.0.2. Its tests run one after another, as root.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ inline TimePoint In(Duration duration) { return BootClock::now() + duration; }
 
 // Long enough for an emulated machine that shares its processors.
 inline constexpr Duration kLong = std::chrono::seconds(60);
+
+// What runs a program on host 0 or 1: in its network, and with its own device alone.
+std::vector<std::string> OnHost(int host, const std::vector<std::string>& program);
+std::string AddressOf(int host);
 
 // Packets that a device has sent, and received, since it was made: of 4096 bytes at most.
 struct Packets {

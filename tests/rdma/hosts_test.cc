@@ -15,46 +15,21 @@ namespace {
 
 using cluster::ChildProcess;
 using cluster::Finished;
-using Words = std::vector<std::string>;
-
-// On host 0 or 1: in its network, and with its device alone. Names of programs follow.
-Words OnHost(int host) {
-  std::string hide;
-  for (int device = 0; device < 4; ++device) {
-    if (device == host) continue;
-    hide += "mount --bind /dev/null /dev/infiniband/uverbs" + std::to_string(device) + "; ";
-  }
-  return {"/sbin/ip",
-          "netns",
-          "exec",
-          "h" + std::to_string(host),
-          "/bin/sh",
-          "-c",
-          hide + R"(exec "$0" "$@")"};
-}
-
-std::string AddressOf(int host) { return "10.9.0." + std::to_string(host + 1); }
-
-Words With(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
 
 TEST(HostsTest, ObjectsGoFromHostToHostOverRdma) {
   const cluster::MasterProcess master({"--listen=" + AddressOf(0), "--insecure_allow_remote"},
-                                      OnHost(0));
+                                      OnHost(0, {}));
   ASSERT_TRUE(master.running());
   ChildProcess node(
-      With(OnHost(0),
-           {KVSTORE_NODE_PATH, "--master=" + master.address(), "--lend=16MiB", "--ways=rdma,tcp",
-            "--listen=" + AddressOf(0) + ":0", "--insecure_allow_remote"}));
+      OnHost(0, {KVSTORE_NODE_PATH, "--master=" + master.address(), "--lend=16MiB",
+                 "--ways=rdma,tcp", "--listen=" + AddressOf(0) + ":0", "--insecure_allow_remote"}));
   ASSERT_TRUE(node.WaitForLine(" ready", kLong)) << node.output();
   constexpr uint64_t kCount = 12;
   constexpr uint64_t kBytes = 256 << 10;
   const Packets before = PacketsOf("rxe0");
   const Finished client = cluster::RunProgram(
-      With(OnHost(1), {KVSTORE_TEST_FAR_CLIENT_PATH, master.address(), AddressOf(1) + ":0",
-                       std::to_string(kCount), std::to_string(kBytes)}),
+      OnHost(1, {KVSTORE_TEST_FAR_CLIENT_PATH, master.address(), AddressOf(1) + ":0",
+                 std::to_string(kCount), std::to_string(kBytes)}),
       "", kLong);
   EXPECT_EQ(client.code, 0) << client.out << client.err;
   EXPECT_EQ(client.out, std::to_string(kCount) + " right, " + std::to_string(2 * kCount * kBytes) +

@@ -57,8 +57,9 @@ Result<std::unique_ptr<Pool>> Pool::Start(const PoolOptions& options) {
   if (options.lend_bytes == 0) return pool;
   KVSTORE_ASSIGN_OR_RETURN(
       pool->node_,
-      Child::Start("the node", {options.programs + "/kvstore_node", "--master=" + pool->address_,
-                                "--lend=" + std::to_string(options.lend_bytes)}));
+      Child::Start("the node",
+                   {options.programs + "/kvstore_node", "--master=" + pool->address_,
+                    "--lend=" + std::to_string(options.lend_bytes), "--ways=" + options.ways}));
   KVSTORE_RETURN_IF_ERROR(AwaitLine(pool->node_.get(), " ready").status());
   return pool;
 }

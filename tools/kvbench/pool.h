@@ -14,9 +14,10 @@
 namespace kvstore::bench {
 
 struct PoolOptions {
-  std::string programs;     // the folder of kvstore_master and kvstore_node
-  uint64_t lend_bytes = 0;  // by one node; 0: there is none
-  std::string state_file;   // so that the master can be started again; empty: it can't
+  std::string programs;      // the folder of kvstore_master and kvstore_node
+  uint64_t lend_bytes = 0;   // by one node; 0: there is none
+  std::string ways = "all";  // of the node, as kvstore_node has them
+  std::string state_file;    // so that the master can be started again; empty: it can't
 };
 
 // Waits until the process has said a line with `text`, and returns that line. unavailable: it has

@@ -7,7 +7,7 @@
 //   measure      rounds of the store and of its limit in turn, and what their spread is
 //   bench        what rows share: memory to walk through, a pool, the other ends of the limits
 //   pool         a master and a node that lends, as processes; crowd: one with very many objects
-//   memory_limit, socket_limit, grpc_limit   what the machine itself can do
+//   memory_limit, socket_limit, grpc_limit, rdma_limit   what the machine itself can do
 //   *_rows       the rows, each a small declaration
 //   report       the table and the JSON
 
@@ -58,6 +58,7 @@ std::vector<Row> LimitRows();
 std::vector<Row> TransferRows();
 std::vector<Row> SmallRows();
 std::vector<Row> ScatterRows();
+std::vector<Row> RdmaRows();  // none where there is no RDMA device
 std::vector<Row> CrowdRows();
 std::vector<Row> ScaleRows();
 std::vector<Row> ClientRows();

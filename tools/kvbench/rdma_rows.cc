@@ -1,0 +1,164 @@
+// Over RDMA, against perftest on the same device. Small amounts, all hot, since the devices on
+// which anybody can run them are emulated (tools/rdma-vm); there only ratios mean something.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kvstore/transfer.h"
+#include "tools/kvbench/bench.h"
+#include "tools/kvbench/measure.h"
+#include "tools/kvbench/rdma_limit.h"
+#include "tools/kvbench/row.h"
+#include "tools/kvbench/transfers.h"
+
+namespace kvstore::bench {
+namespace {
+
+using transfer::Access;
+using transfer::Copy;
+using transfer::Engine;
+
+constexpr uint64_t kKiB = 1u << 10;
+constexpr uint64_t kMiB = 1u << 20;
+constexpr uint32_t kDepth = 16;
+constexpr uint64_t kLimitBytes = 16 * kMiB;  // that perftest moves in a round
+constexpr Load kBatch = {32, kMiB};
+
+// Two engines, and memory of one that the other reaches. Both register theirs, as perftest does.
+struct Ends {
+  Walk memory;
+  Walk buffers;
+  std::unique_ptr<Engine> holder;
+  std::unique_ptr<Engine> client;
+  transfer::PeerId peer = 0;
+  transfer::RegionId region = 0;
+};
+
+Result<std::shared_ptr<Ends>> Connect(const RdmaDevice& device, uint64_t bytes) {
+  KVSTORE_ASSIGN_OR_RETURN(Walk memory, Walk::Private(bytes));
+  KVSTORE_ASSIGN_OR_RETURN(Walk buffers, Walk::Private(bytes));
+  auto ends = std::make_shared<Ends>(Ends{std::move(memory), std::move(buffers), nullptr, nullptr});
+  transfer::EngineOptions options;
+  options.ways = {transfer::Way::kRdma};
+  options.rdma_devices = {device.name};
+  KVSTORE_ASSIGN_OR_RETURN(ends->holder, Engine::Create(options));
+  KVSTORE_ASSIGN_OR_RETURN(ends->client, Engine::Create(options));
+  KVSTORE_ASSIGN_OR_RETURN(
+      ends->region, ends->holder->Register(ends->memory.all().data(), bytes, {.remote = true}));
+  KVSTORE_RETURN_IF_ERROR(
+      ends->client->Register(ends->buffers.all().data(), bytes, {.remote = false}).status());
+  KVSTORE_ASSIGN_OR_RETURN(ends->peer, ends->client->Open(ends->holder->Descriptor()));
+  return ends;
+}
+
+// So many copies of that size at a time.
+Round Copies(const std::shared_ptr<Ends>& ends, Access access, uint64_t size) {
+  std::vector<transfer::Piece> pieces;
+  for (uint32_t i = 0; i < kDepth; ++i) {
+    pieces.push_back({ends->buffers.all().data() + i * size, size});
+  }
+  return [=](Duration time) -> Result<double> {
+    std::vector<Copy> copies;
+    for (uint32_t i = 0; i < kDepth; ++i) {
+      copies.push_back({.access = access,
+                        .peer = ends->peer,
+                        .region = ends->region,
+                        .offset = i * size,
+                        .pieces = std::span(&pieces[i], 1),
+                        .guard = {}});
+    }
+    KVSTORE_ASSIGN_OR_RETURN(const Times times, Repeat(time, [&]() -> Result<Duration> {
+                               return Time([&] {
+                                 return FirstError(ends->client->Run(
+                                     copies, BootClock::now() + std::chrono::minutes(1)));
+                               });
+                             }));
+    return times.PerSecond(static_cast<double>(kDepth * size)) / 1e9;
+  };
+}
+
+Round Bandwidth(const RdmaDevice& device, Access access, uint64_t size) {
+  return [=](Duration) {
+    return PerftestBandwidth(
+        device, {.access = access, .size = size, .depth = kDepth, .count = kLimitBytes / size});
+  };
+}
+
+Row CopyRow(const RdmaDevice& device, std::string name, Access access, uint64_t size) {
+  return {.name = std::move(name),
+          .about = "16 copies of " + std::to_string(size / kKiB) + " KiB at a time, at transfer.h",
+          .unit = "GB/s",
+          .against = access == Access::kRead ? "ib_read_bw" : "ib_write_bw",
+          .better = Better::kMore,
+          .target = 0.9,
+          .run = [=](Bench& bench) -> Result<Outcome> {
+            KVSTORE_ASSIGN_OR_RETURN(const auto ends, Connect(device, kDepth * size));
+            return Alternate(Better::kMore, bench.time(), Copies(ends, access, size),
+                             Bandwidth(device, access, size));
+          }};
+}
+
+// A pool whose node can be reached over RDMA alone, and this process's client of it.
+struct RdmaPool {
+  std::unique_ptr<Pool> pool;
+  std::unique_ptr<Client> client;
+  Walk buffers;
+};
+
+Result<std::shared_ptr<RdmaPool>> StartPool(const Bench& bench) {
+  constexpr uint64_t kLent = 96 * kMiB;
+  KVSTORE_ASSIGN_OR_RETURN(Walk buffers, Walk::Private(kBatch.bytes()));
+  auto pool = std::make_shared<RdmaPool>(RdmaPool{nullptr, nullptr, std::move(buffers)});
+  KVSTORE_ASSIGN_OR_RETURN(pool->pool, Pool::Start({.programs = bench.options().programs,
+                                                    .lend_bytes = kLent,
+                                                    .ways = "rdma",
+                                                    .state_file = ""}));
+  ClientOptions options;
+  options.ways = {transfer::Way::kRdma};
+  KVSTORE_ASSIGN_OR_RETURN(pool->client, pool->pool->Connect(options));
+  return pool;
+}
+
+using MakeRound = Result<Round> (*)(Walk*, Client*, Load, uint64_t, Figure);
+
+Row PoolRow(std::string name, std::string about, MakeRound make, Load load, Better better,
+            double target, std::string against, Round limit) {
+  return {.name = std::move(name),
+          .about = std::move(about),
+          .unit = better == Better::kMore ? "GB/s" : "us",
+          .against = std::move(against),
+          .better = better,
+          .target = target,
+          .run = [=](Bench& bench) -> Result<Outcome> {
+            KVSTORE_ASSIGN_OR_RETURN(const auto pool, StartPool(bench));
+            const Figure figure = better == Better::kMore ? GigabytesPerSecond(load) : TakesUs(0.5);
+            KVSTORE_ASSIGN_OR_RETURN(const Round store, make(&pool->buffers, pool->client.get(),
+                                                             load, load.bytes(), figure));
+            return Alternate(better, bench.time(), store, limit);
+          }};
+}
+
+}  // namespace
+
+std::vector<Row> RdmaRows() {
+  const std::optional<RdmaDevice> device = FirstRdmaDevice();
+  if (!device) return {};
+  const auto bandwidth = [&](Access access) { return Bandwidth(*device, access, kMiB); };
+  const Round read_time = [device = *device](Duration) { return PerftestReadTime(device, 4096); };
+  return {
+      CopyRow(*device, "rdma-read-64KiB", Access::kRead, 64 * kKiB),
+      CopyRow(*device, "rdma-read-1MiB", Access::kRead, kMiB),
+      CopyRow(*device, "rdma-write-64KiB", Access::kWrite, 64 * kKiB),
+      CopyRow(*device, "rdma-write-1MiB", Access::kWrite, kMiB),
+      PoolRow("rdma-get-32x1MiB", "32 x 1024 KiB a call, hot, two processes", &Gets, kBatch,
+              Better::kMore, 0.8, "ib_read_bw", bandwidth(Access::kRead)),
+      PoolRow("rdma-put-32x1MiB", "32 x 1024 KiB a call, two processes", &Puts, kBatch,
+              Better::kMore, 0.7, "ib_write_bw", bandwidth(Access::kWrite)),
+      PoolRow("rdma-get-4KiB", "one object, hot, two processes", &Gets, {1, 4096}, Better::kLess,
+              0.4, "ib_read_lat", read_time),
+  };
+}
+
+}  // namespace kvstore::bench
