@@ -13,7 +13,7 @@ TRACE  ?= tools/demo/data/mooncake_conversation_head.jsonl
 help:
 	@echo 'make demo             build, start a cluster here, replay a trace, check every byte'
 	@echo '                        TRACE=FILE  another trace        DEMO_FLAGS="..."  see kvdemo --help'
-	@echo 'make test             build and run all tests: dev, simulation, mutants, asan, tsan, clang, fuzz, minimal, rdma'
+	@echo 'make test             build and run all tests: dev, simulation, mutants, asan, tsan, clang, fuzz, minimal, python, rdma'
 	@echo 'make build            build/$$PRESET/bin/*; PRESET=release (default), dev, asan, tsan, clang, minimal'
 	@echo 'make package          build/packages/*.deb: kvstore, libkvclient0, libkvclient-dev'
 	@echo 'make deps             install what the build needs (Debian 12)'

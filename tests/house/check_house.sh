@@ -24,7 +24,7 @@ room() {
 # owner PATTERN FILES: only these files of the product (a pattern) include what matches.
 owner() {
   report "$1 has other owners" < <(
-    grep -rnE --include='*.h' --include='*.cc' "^#include [<\"]$1" include proto src tools 2>/dev/null |
+    grep -rnE --include='*.h' --include='*.cc' "^#include [<\"]$1" include proto src tools python/native 2>/dev/null |
       grep -vE "^($2):")
 }
 
@@ -35,6 +35,7 @@ room src/transfer '(transfer/|kvstore/[a-z_]+\.h|(thread_annotations|guard_switc
 room src/master '(master|text|proto|kvstore)/|(thread_annotations|guard_switch|descriptor_limit)\.h'
 room src/client '(client|proto|kvstore)/|(thread_annotations|guard_switch|descriptor_limit)\.h'
 room src/capi '(capi|kvstore)/'
+room python/native '(native|kvstore)/'
 for folder in tools/kvctl tools/demo tools/text; do
   room "$folder" '(tools|text|proto|kvstore)/|(thread_annotations|[a-z_]+)\.h"'
 done
@@ -57,10 +58,10 @@ owner 'httplib' 'src/master/http\.cc'
 
 report 'only CLOCK_BOOTTIME is read' < <(
   grep -rnE 'system_clock|steady_clock|high_resolution_clock|\bCLOCK_(REALTIME|MONOTONIC)\b' \
-    include proto src tools 2>/dev/null)
+    include proto src tools python/native 2>/dev/null)
 
 report 'no CMakeLists.txt names this file' < <(
-  find src proto tools tests -name '*.cc' 2>/dev/null | sort | while read -r file; do
+  find src proto tools tests python -name '*.cc' 2>/dev/null | sort | while read -r file; do
     name=$(basename "$file")
     grep -rqsE "(^|[ /(])${name//./\\.}( |\$|\))" --include=CMakeLists.txt . || echo "$file"
   done)

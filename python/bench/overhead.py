@@ -1,0 +1,94 @@
+"""What a call costs from Python over the same call from C++, by turns on this machine:
+
+    python python/bench/overhead.py build/python/python/kvstore_python_reference [--rounds N]
+
+with the package installed and the reference built (target kvstore_python_reference). Prints for
+each row the medians over all rounds, and what Python adds per call and per key, or the ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import kvstore
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from pool import Pool  # noqa: E402
+
+KEYS = 512
+SMALL, LARGE = 4 << 10, 1 << 20
+ROWS = {  # calls a round, keys a call
+    "exists": (300, 1),
+    "exists_batch": (20, KEYS),
+    "get_into": (2000, 1),
+    "get_into_batch": (20, KEYS),
+    "put": (200, 1),
+    "get_into_large": (100, 1),
+    "put_large": (50, 1),
+}
+
+
+def calls_of(client: kvstore.Client) -> dict[str, Callable[[], object]]:
+    memory = memoryview(bytearray(b"x" * (KEYS * SMALL)))
+    keys = [f"small-{i}" for i in range(KEYS)]
+    pieces = [memory[i * SMALL : (i + 1) * SMALL] for i in range(KEYS)]
+    targets = list(zip(keys, pieces, strict=True))
+    small, large = memory[:SMALL], memory[:LARGE]
+    replace = kvstore.PutOptions(replace=True)
+    client.put_batch(targets, replace)
+    client.put("large", large, replace)
+    return {
+        "exists": lambda: client.exists(keys[0]),
+        "exists_batch": lambda: client.exists_batch(keys),
+        "get_into": lambda: client.get_into(keys[0], small),
+        "get_into_batch": lambda: client.get_into_batch(targets),
+        "put": lambda: client.put("put", small, replace),
+        "get_into_large": lambda: client.get_into("large", large),
+        "put_large": lambda: client.put("put-large", large, replace),
+    }
+
+
+def timed(call: Callable[[], object], calls: int) -> float:
+    """Nanoseconds a call, on average."""
+    began = time.perf_counter_ns()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter_ns() - began) / calls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("reference")
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    with Pool(lend="256MiB") as pool, kvstore.Client(pool.address) as client:
+        calls = calls_of(client)
+        reference = subprocess.Popen(
+            [given.reference, pool.address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert reference.stdin and reference.stdout
+        print("row              C++ us  Python us   added us/key   C++/Python")
+        for row, (count, keys) in ROWS.items():
+            native, python = [], []
+            for _ in range(given.rounds):
+                print(row, count, file=reference.stdin, flush=True)
+                native.append(float(reference.stdout.readline()))
+                python.append(timed(calls[row], count))
+            a, b = statistics.median(native) / 1e3, statistics.median(python) / 1e3
+            print(f"{row:15} {a:8.2f}   {b:8.2f}       {(b - a) / keys:8.3f}   {a / b:10.3f}")
+        reference.stdin.close()
+        reference.wait()
+
+
+if __name__ == "__main__":
+    main()

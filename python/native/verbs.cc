@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "native/calls.h"
+#include "native/gil.h"
+#include "native/keys.h"
+#include "native/memory.h"
+#include "native/numbers.h"
+#include "native/options.h"
+#include "native/sequence.h"
+
+namespace py = pybind11;
+
+namespace kvstore::python {
+namespace {
+
+std::vector<Status> PutAll(const Handle& handle, const Keys& keys, const Memory& values,
+                           py::handle positions, py::handle options, double timeout) {
+  const auto client = handle.client();
+  const PutOptions put_options = PutOptionsOf(options, timeout);
+  std::vector<PutItem> items(keys.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    items[i].key = keys[i];
+    items[i].pieces = values.const_pieces(i);
+  }
+  if (!positions.is_none()) {
+    const auto places = PositionsOf(positions, items.size());
+    for (size_t i = 0; i < items.size(); ++i) items[i].position = places[i];
+  }
+  return WithoutGil([&] { return client->Put(items, put_options); });
+}
+
+void PutOne(const Handle& handle, py::handle key, py::handle value, uint32_t position,
+            py::handle options, double timeout) {
+  const auto client = handle.client();
+  Memory memory(Memory::Use::kRead);
+  memory.Add(value);
+  const PutItem item{.key = KeyOf(key), .pieces = memory.const_pieces(0), .position = position};
+  const PutOptions put_options = PutOptionsOf(options, timeout);
+  RaiseUnlessOk(WithoutGil([&] { return client->Put({&item, 1}, put_options); }).front());
+}
+
+py::list PutBatch(const Handle& handle, py::handle items, py::handle positions, py::handle options,
+                  double timeout) {
+  const Sequence pairs(items, "items are a sequence of (key, value)");
+  Keys keys;
+  keys.Reserve(pairs.size());
+  Memory values(Memory::Use::kRead);
+  values.Reserve(pairs.size());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const Sequence pair(pairs[i], "an item is a tuple (key, value)");
+    if (pair.size() != 2) throw py::type_error("an item is a tuple (key, value)");
+    keys.Add(pair[0]);
+    values.Add(pair[1]);
+  }
+  return ErrorsOf(PutAll(handle, keys, values, positions, options, timeout));
+}
+
+py::list PutAddresses(const Handle& handle, py::handle keys, py::handle addresses, py::handle sizes,
+                      py::handle positions, py::handle options, double timeout) {
+  const Keys read = Keys::Of(keys);
+  Memory values(Memory::Use::kRead);
+  AddAddresses(read.size(), addresses, sizes, &values);
+  return ErrorsOf(PutAll(handle, read, values, positions, options, timeout));
+}
+
+bool ExistsOne(const Handle& handle, py::handle key, double timeout) {
+  const auto client = handle.client();
+  const std::string_view view = KeyOf(key);
+  const Duration within = DurationOf(timeout);
+  return ValueOrRaise(WithoutGil([&] { return client->Exists({&view, 1}, within); }).front());
+}
+
+py::list ExistsBatch(const Handle& handle, py::handle keys, double timeout) {
+  const auto client = handle.client();
+  const Keys read = Keys::Of(keys);
+  const Duration within = DurationOf(timeout);
+  auto results = WithoutGil([&] { return client->Exists(read.views(), within); });
+  return ValuesOf(&results, [](bool exists) { return py::bool_(exists); });
+}
+
+// Asked for in short waits, so that signals (Ctrl-C) are seen between them.
+std::vector<Status> WaitExists(Client& client, std::span<const std::string_view> keys,
+                               Duration timeout) {
+  constexpr Duration kShort = std::chrono::seconds(1);
+  const TimePoint began = BootClock::now();
+  std::vector<Status> statuses(keys.size());
+  std::vector<size_t> left(keys.size());
+  for (size_t i = 0; i < left.size(); ++i) left[i] = i;
+  std::vector<std::string_view> asked(keys.begin(), keys.end());
+  for (Duration within = timeout;; within = timeout - (BootClock::now() - began)) {
+    if (within <= Duration::zero() && within != timeout) return statuses;
+    const Duration now = std::min(within, kShort);
+    const auto answers = WithoutGil([&] { return client.WaitExists(asked, now); });
+    std::vector<size_t> still;
+    asked.clear();
+    for (size_t i = 0; i < left.size(); ++i) {
+      statuses[left[i]] = answers[i];
+      const StatusCode code = answers[i].code();
+      if (code == StatusCode::kDeadlineExceeded || code == StatusCode::kUnavailable) {
+        still.push_back(left[i]);
+        asked.push_back(keys[left[i]]);
+      }
+    }
+    left = std::move(still);
+    if (left.empty() || now == within) return statuses;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+}
+
+void WaitExistsOne(const Handle& handle, py::handle key, double timeout) {
+  const auto client = handle.client();
+  const std::string_view view = KeyOf(key);
+  RaiseUnlessOk(WaitExists(*client, {&view, 1}, DurationOf(timeout)).front());
+}
+
+py::list WaitExistsBatch(const Handle& handle, py::handle keys, double timeout) {
+  const auto client = handle.client();
+  const Keys read = Keys::Of(keys);
+  return ErrorsOf(WaitExists(*client, read.views(), DurationOf(timeout)));
+}
+
+void RemoveOne(const Handle& handle, py::handle key, double timeout) {
+  const auto client = handle.client();
+  const std::string_view view = KeyOf(key);
+  const Duration within = DurationOf(timeout);
+  RaiseUnlessOk(WithoutGil([&] { return client->Remove({&view, 1}, within); }).front());
+}
+
+py::list RemoveBatch(const Handle& handle, py::handle keys, double timeout) {
+  const auto client = handle.client();
+  const Keys read = Keys::Of(keys);
+  const Duration within = DurationOf(timeout);
+  return ErrorsOf(WithoutGil([&] { return client->Remove(read.views(), within); }));
+}
+
+uint64_t RemoveMatching(const Handle& handle, py::handle prefix, double timeout) {
+  const auto client = handle.client();
+  const std::string_view view = KeyOf(prefix);
+  const Duration within = DurationOf(timeout);
+  return ValueOrRaise(WithoutGil([&] { return client->RemoveMatching(view, within); }));
+}
+
+// In the order of kvstore.results.Stat's fields.
+py::tuple DescribeStat(const ObjectStat& stat) {
+  py::list replicas;
+  for (const ReplicaStat& replica : stat.replicas) {
+    replicas.append(py::make_tuple(replica.node, replica.holder.ToString(), replica.ranges,
+                                   replica.reserved_bytes));
+  }
+  const Retention& kept = stat.retention;
+  return py::make_tuple(stat.size, stat.checksum, SecondsOf(stat.age), SecondsOf(stat.lease_left),
+                        replicas, stat.durable, kept.hard_pin, SecondsOf(kept.soft_pin),
+                        SecondsOf(kept.ttl), py::bytes(kept.group), kept.position);
+}
+
+py::list StatBatch(const Handle& handle, py::handle keys, double timeout) {
+  const auto client = handle.client();
+  const Keys read = Keys::Of(keys);
+  const Duration within = DurationOf(timeout);
+  auto results = WithoutGil([&] { return client->Stat(read.views(), within); });
+  return ValuesOf(&results, DescribeStat);
+}
+
+py::list PinBatch(const Handle& handle, py::handle keys, bool hard, double soft, double timeout) {
+  const auto client = handle.client();
+  const Keys read = Keys::Of(keys);
+  const PinOptions options{.hard = hard, .soft = DurationOf(soft)};
+  const Duration within = DurationOf(timeout);
+  return ErrorsOf(WithoutGil([&] { return client->Pin(read.views(), options, within); }));
+}
+
+}  // namespace
+
+void BindVerbs(ClientClass& client) {
+  client.def("put", &PutOne)
+      .def("put_batch", &PutBatch)
+      .def("put_addresses", &PutAddresses)
+      .def("exists", &ExistsOne)
+      .def("exists_batch", &ExistsBatch)
+      .def("wait_exists", &WaitExistsOne)
+      .def("wait_exists_batch", &WaitExistsBatch)
+      .def("remove", &RemoveOne)
+      .def("remove_batch", &RemoveBatch)
+      .def("remove_matching", &RemoveMatching)
+      .def("stat_batch", &StatBatch)
+      .def("pin_batch", &PinBatch);
+}
+
+}  // namespace kvstore::python

@@ -1,0 +1,97 @@
+"""A pool of this package's own programs, on loopback, for tests and measurements."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import threading
+from types import TracebackType
+
+from kvstore import programs
+
+PATIENCE = 60.0  # seconds, for what must happen on a busy machine
+
+
+class Program:
+    """One of the programs at work. Its output is read all the time, lest it blocks."""
+
+    def __init__(self, name: str, *flags: str) -> None:
+        self._process = subprocess.Popen(
+            [programs.path_of(name), *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_line(self, pattern: str) -> re.Match[str]:
+        """The first line that matches."""
+
+        def found() -> re.Match[str] | None:
+            return next((m for line in self._lines if (m := re.search(pattern, line))), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self._process.poll() is not None, PATIENCE)
+            match = found()
+        assert match, f"no line matches {pattern!r} in:\n" + "".join(self._lines)
+        return match
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(PATIENCE)
+
+    def stop(self) -> int:
+        """Ends it as an operator would; returns its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(PATIENCE)
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+
+class Pool:
+    """A master, and nodes that lend memory."""
+
+    def __init__(self, lend: str = "64MiB", nodes: int = 1) -> None:
+        self.programs: list[Program] = []
+        self.master = self._start("kvstore_master", "--port", "0", "--metrics_port", "0")
+        self.address = self.master.wait_line(r"ready on (\S+),").group(1)
+        self.nodes = [self.add_node(f"shelf-{i}", lend) for i in range(nodes)]
+
+    def add_node(self, name: str, lend: str) -> Program:
+        node = self._start(
+            "kvstore_node", "--master", self.address, "--name", name, "--lend", lend, "--wait"
+        )
+        node.wait_line("ready: lends")
+        return node
+
+    def _start(self, name: str, *flags: str) -> Program:
+        program = Program(name, *flags)
+        self.programs.append(program)
+        return program
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for program in reversed(self.programs):
+            program.stop()

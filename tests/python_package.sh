@@ -1,0 +1,47 @@
+#!/bin/bash
+# Builds the Python package's wheel as pip does, repairs it, installs it in a clean virtual environment
+# and runs python/tests there. Ends with "N passed, M failed".
+#   tests/python_package.sh build/NAME    works in there; what it holds of an earlier run is used again
+# Needs what tools/deps.sh installs, and PyPI for what that doesn't (python/tests/*.txt).
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p "$1"
+folder=$(realpath "$1")
+
+# What builds and repairs wheels stays from run to run; pip would fetch it anew for each.
+tools=$folder/tools
+if ! cmp -s python/tests/build_tools.txt "$tools/installed.txt"; then
+  rm -rf "$tools"
+  /usr/bin/python3 -m venv "$tools"
+  "$tools/bin/pip" --quiet install --requirement python/tests/build_tools.txt
+  cp python/tests/build_tools.txt "$tools/installed.txt"
+fi
+# The compiler by the name that other builds call it by, and a build folder where theirs are (paths are
+# relative to it), so that the compiler cache knows the work.
+rm -rf "$folder/wheel" "$folder/repaired"
+if ! CC=/usr/bin/cc CXX=/usr/bin/c++ PATH=$tools/bin:$PATH "$tools/bin/pip" --quiet wheel ./python \
+  --no-build-isolation --no-deps --wheel-dir "$folder/wheel" \
+  --config-settings "build-dir=$folder" >"$folder/build.log" 2>&1; then
+  grep -nE 'error|FAILED|CMake Error' -A 8 "$folder/build.log" | head -n 80
+  echo "the wheel can't be built; all of it is in $folder/build.log"
+  exit 1
+fi
+PATH=$tools/bin:$PATH "$tools/bin/python" python/repair_wheel.py "$folder"/wheel/*.whl \
+  "$folder/repaired" >>"$folder/build.log" 2>&1
+
+# Debian's torch and numpy are seen in it.
+rm -rf "$folder/clean"
+/usr/bin/python3 -m venv --system-site-packages "$folder/clean"
+"$folder/clean/bin/pip" --quiet install --requirement python/tests/requirements.txt \
+  "$folder"/repaired/*.whl
+"$folder/clean/bin/ruff" check --quiet python
+"$folder/clean/bin/ruff" format --check --quiet python
+status=0
+"$folder/clean/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 python/tests \
+  >"$folder/test.log" 2>&1 || status=$?
+[ $status -eq 0 ] || tail -n 200 "$folder/test.log"
+number() { sed -nE "s/^.*[^0-9]([0-9]+) $1.*\$/\1/p; s/^([0-9]+) $1.*\$/\1/p" "$folder/test.log" | tail -n 1; }
+passed=$(number passed) failed=$(number failed) errors=$(number error) skipped=$(number skipped)
+[ "$status" -eq 0 ] || [ "$((${failed:-0} + ${errors:-0}))" -gt 0 ] || failed=1
+echo "${passed:-0} passed, $((${failed:-0} + ${errors:-0})) failed, ${skipped:-0} skipped"
+exit $status
