@@ -12,9 +12,10 @@ namespace {
 
 // Puts that come more seldom than this don't hold memory.
 constexpr Duration kSeldom = std::chrono::seconds(1);
-// A master that does not answer for so long is asked again later; so is one that refuses.
+// A master that does not answer for so long is asked again later; so is one that refuses, later
+// each time.
 constexpr Duration kLongestQuestion = std::chrono::milliseconds(250);
-constexpr Duration kAfterRefusal = std::chrono::milliseconds(500);
+constexpr Duration kAfterManyRefusals = std::chrono::seconds(32);
 constexpr uint64_t kFirstBytes = 64u << 10;
 constexpr uint64_t kMostBytes = 1u << 20;
 
@@ -95,9 +96,11 @@ void Ahead::Answered(const GrantAhead& asked, const StartPutAnswer& answer, cons
   const bool whole = answer.status.ok() && answer.replicas.size() == 1 &&
                      answer.replicas.front().ranges.size() == 1 && answer.granule > 0;
   if (!whole) {
-    ask_again_ = After(now, kAfterRefusal);
+    ask_again_ = After(now, pause_);
+    pause_ = std::min(2 * pause_, kAfterManyRefusals);
     return;
   }
+  pause_ = kFirstPause;
   granule_ = answer.granule;
   Grant grant;
   grant.sequence = asked.sequence;

@@ -1,6 +1,7 @@
 #ifndef KVSTORE_SRC_CLIENT_AHEAD_H_
 #define KVSTORE_SRC_CLIENT_AHEAD_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -52,6 +53,8 @@ class Ahead {
   }
 
  private:
+  static constexpr Duration kFirstPause = std::chrono::milliseconds(500);  // after a refusal
+
   struct Grant {
     uint64_t sequence = 0;
     uint64_t term = 0;
@@ -82,6 +85,7 @@ class Ahead {
   bool asking_ GUARDED_BY(mu_) = false;
   uint64_t asked_ GUARDED_BY(mu_) = 0;
   TimePoint ask_again_ GUARDED_BY(mu_) = TimePoint::min();
+  Duration pause_ GUARDED_BY(mu_) = kFirstPause;  // after the next refusal
   TimePoint last_put_ GUARDED_BY(mu_) = TimePoint::min();
   uint64_t bytes_ GUARDED_BY(mu_) = 0;                  // of the next one
   uint64_t granule_ GUARDED_BY(mu_) = kDefaultGranule;  // of the last one

@@ -38,7 +38,7 @@ struct Limits {
   Duration ahead_for = std::chrono::seconds(10);
   uint64_t ahead_bytes = 1u << 20;
   size_t ahead_per_writer = 4;
-  double ahead_share_allowed = 0;
+  double ahead_share_allowed = 0.05;
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease
   double pinned_share_allowed = 0.5;  // of each segment: beyond it nothing more is pinned hard
   uint64_t prepare_step = 64u << 20;  // bytes of pages asked for at a time

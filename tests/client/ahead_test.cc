@@ -124,6 +124,31 @@ TEST_F(AheadTest, AMasterThatRefusesIsLeftInPeaceForAWhile) {
   EXPECT_THAT(Take({1}), SizeIs(1));
 }
 
+TEST_F(AheadTest, AMasterThatGoesOnRefusingIsAskedLessAndLess) {
+  pool_.master.ahead_bytes = 0;
+  const auto take_for = [this](int half_seconds) {
+    for (int i = 0; i < half_seconds; ++i) {
+      pool_.clock.Advance(milliseconds(500));
+      EXPECT_THAT(Take({1}), IsEmpty());
+    }
+  };
+  Begin();
+  take_for(120);
+  EXPECT_THAT(pool_.master.aheads, SizeIs(7));  // after 0.5, 1, 1.5, 2.5, 4.5, ... s
+  take_for(128);
+  EXPECT_THAT(pool_.master.aheads, SizeIs(9));  // every 32 s from then on
+  // Once it gives some again, it is asked as before.
+  pool_.clock.Advance(seconds(32));
+  pool_.master.ahead_bytes = 4 * kDefaultGranule;
+  Begin();
+  ASSERT_THAT(Take({1}), SizeIs(1));
+  pool_.master.ahead_bytes = 0;
+  EXPECT_THAT(Take({4 * kDefaultGranule}), IsEmpty());
+  pool_.clock.Advance(milliseconds(600));
+  EXPECT_THAT(Take({1}), IsEmpty());
+  EXPECT_THAT(pool_.master.aheads, SizeIs(12));
+}
+
 // ---- puts in pieces -----------------------------------------------------------------------------
 
 class PutAheadTest : public AheadTest {

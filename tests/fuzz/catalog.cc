@@ -32,6 +32,8 @@ class World {
     limits_.prepare_step = 2 * kGranule;
     limits_.ranges_per_replica = 3;
     limits_.slow_start = Duration::zero();
+    limits_.ahead_bytes = 4 * kGranule;
+    limits_.ahead_share_allowed = 0.5;
     catalog_.emplace(now_, limits_, Reign{{9, 9}, term_, {}, {}});
     for (uint32_t i = 0; i < kNodes; ++i) Join({i + 1, 1}, 16 * kGranule, i % 2 == 0 ? 16 : 3);
     Expect(catalog_->TakeCensus(now_).space.free == 38 * kGranule, "the nodes lend memory");
@@ -65,9 +67,11 @@ class World {
           commit.sequences.push_back(in_.Number());
           commit.checksums.push_back(in_.Below(2));
         }
+        if (in_.Below(2) == 0) PutInPieces(&commit);
         return Ask(commit);
       }
       case 4:
+        if (in_.Below(2) == 0) return Ask(AnyGrantAhead());
         return Ask(AbortPut{{in_.Number()}});
       case 5:
         return AskForKeys();
@@ -163,6 +167,26 @@ class World {
     if (what & 64) put.positions.assign(put.keys.size(), in_.Byte());
     if (what & 128) put.instead_of.assign(put.keys.size(), in_.Number());
     return put;
+  }
+
+  GrantAhead AnyGrantAhead() {
+    GrantAhead ahead{in_.Number(), AnyBytes(), in_.Below(2) * AnyBytes(), {}};
+    if (in_.Below(2) == 0) ahead.done.push_back(in_.Number());
+    return ahead;
+  }
+  void PutInPieces(CommitPut* commit) {
+    for (size_t i = 0; i < commit->sequences.size(); ++i) {
+      const uint64_t term = in_.Below(8) == 0 ? in_.Number() : term_;
+      const uint64_t length = in_.Below(8) == 0 ? AnyBytes() : kGranule;
+      commit->pieces.push_back({in_.Number(), term, in_.Below(17) * kGranule, length});
+      commit->put.keys.Add(AnyKey());
+      commit->put.sequences.push_back(commit->sequences[i]);
+      commit->put.sizes.push_back(in_.Below(8) == 0 ? AnyBytes() : in_.Below(kGranule + 1));
+    }
+    const uint32_t what = in_.Byte();
+    commit->put.replace = (what & 2) != 0;
+    commit->put.durable = (what & 4) != 0;
+    if (what & 32) commit->put.retention = AnyRetention();
   }
 
   void AskForKeys() {
