@@ -104,7 +104,7 @@ void Poller::LeaveQueue() {
 void Poller::Interrupt() {
   if (kicked_) return;
   kicked_ = true;
-  alarm_.Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), static_cast<Operation*>(&kick_));
+  alarm_.Set(&queue_, gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<Operation*>(&kick_));
 }
 
 void Poller::Kick::Done(bool) {

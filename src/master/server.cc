@@ -2,9 +2,7 @@
 
 #include <glog/logging.h>
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <sys/random.h>
 
@@ -14,13 +12,16 @@
 #include "descriptor_limit.h"
 #include "master/acceptor.h"
 #include "master/admin.h"
+#include "master/calls.h"
 #include "master/http.h"
 #include "master/http_api.h"
 #include "master/metrics.h"
+#include "master/poller.h"
 #include "master/service.h"
 #include "master/state_file.h"
 #include "master/switchboard.h"
 #include "master/ticker.h"
+#include "master/tool_services.h"
 
 namespace kvstore::master {
 namespace {
@@ -72,16 +73,14 @@ class GrpcServer final : public Server {
         streams_({.hello_within = config.hello_timeout}),
         switchboard_(config.limits, reign, Clock::Boot(),
                      state_ ? static_cast<Members&>(*state_) : unkept_, LogOptions(config),
-                     kGather),
-        service_(switchboard_, streams_, metrics_),
-        admin_(switchboard_, streams_) {}
+                     kGather) {
+    ServeMaster(switchboard_, streams_, metrics_, &calls_);
+    ServeAdmin(switchboard_, streams_, &calls_);
+    ServeTools(streams_, &calls_);
+  }
 
   Status Begin() {
     gpr_set_log_function(ForwardLog);
-    grpc::EnableDefaultHealthCheckService(true);
-    // Named, so that the linker keeps the library that is otherwise used only through a global.
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-
     KVSTORE_RETURN_IF_ERROR(CheckDescriptors(kDescriptorsToBegin));
     KVSTORE_ASSIGN_OR_RETURN(acceptor_, Acceptor::Listen(config_.listen, config_.port));
     grpc::ServerBuilder builder;
@@ -89,10 +88,12 @@ class GrpcServer final : public Server {
     connections_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());
-    builder.RegisterService(&service_);
-    builder.RegisterService(&admin_);
+    calls_.Register(&builder);
+    auto queue = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return InternalError("gRPC can't serve with these options");
+    poller_.emplace(std::move(queue), config_.max_threads);
+    calls_.Begin(&*poller_);
     if (config_.metrics_port != 0) {
       KVSTORE_ASSIGN_OR_RETURN(http_, HttpServer::Create(config_.listen, config_.metrics_port,
                                                          [this](const std::string& target) {
@@ -103,7 +104,6 @@ class GrpcServer final : public Server {
       switchboard_.Tick();
       streams_.EndSilent(BootClock::now());
     });
-    server_->GetHealthCheckService()->SetServingStatus(true);
     acceptor_->Start(
         [this](int descriptor) {
           grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
@@ -119,13 +119,13 @@ class GrpcServer final : public Server {
     http_.reset();
     acceptor_.reset();
     if (server_ == nullptr) return;
-    server_->GetHealthCheckService()->Shutdown();
     streams_.Close(UnavailableError("the master is shutting down"));
     const auto timeout =
         std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown_timeout);
     server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                    gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
     server_->Wait();
+    poller_.reset();
     if (state_) state_->Close();    // no more calls of the switchboard
     CHECK_EQ(streams_.size(), 0U);  // gRPC has let go of every stream
     if (ticker_) {
@@ -148,11 +148,11 @@ class GrpcServer final : public Server {
   Metrics metrics_;
   StreamTable streams_;
   Switchboard switchboard_;
-  MasterService service_;
-  AdminService admin_;
+  Calls calls_;
   HttpApi http_api_{switchboard_, metrics_};
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<grpc::Server> server_;
+  std::optional<Poller> poller_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Ticker> ticker_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "kvstore/v1/kvstore.pb.h"
 #include "master/session.h"
 #include "master/stream.h"
 #include "proto/codec.h"
@@ -11,11 +12,15 @@
 namespace kvstore::master {
 namespace {
 
+// Requests that are no longer are dealt with in less time than another thread takes to wake up.
+constexpr size_t kShort = 8u << 10;
+
 // One caller's verbs: requests in, answers out, in any order and in parts.
 class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, public VerbPort {
  public:
-  VerbStream(Switchboard& switchboard, StreamTable& streams, Metrics& metrics)
-      : Stream(streams), switchboard_(switchboard), metrics_(metrics) {
+  VerbStream(std::unique_ptr<Call> call, Switchboard& switchboard, StreamTable& streams,
+             Metrics& metrics)
+      : Stream(std::move(call), &streams), switchboard_(switchboard), metrics_(metrics) {
     metrics_.StreamOpened(StreamKind::kVerbs);
   }
 
@@ -24,7 +29,7 @@ class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, p
     for (const VerbReply& part : CutToMessages(std::move(reply))) {
       v1::VerbReplyMessage message;
       Encode(part, switchboard_.term(), &message);
-      if (!Post(std::move(message))) {
+      if (!Post(message)) {
         // A caller that takes nothing any more; on its next stream it asks again.
         End(ResourceExhaustedError("more than " + std::to_string(kOutboxLimitBytes) +
                                    " bytes of answers wait for this stream; read them"));
@@ -40,6 +45,7 @@ class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, p
     if (!message.has_request()) {
       return End(InvalidArgumentError("a message that is no request; a hello comes only once"));
     }
+    if (message.ByteSizeLong() > kShort || switchboard_.IsBusy()) StepAside();
     const TimePoint begin = BootClock::now();
     v1::VerbRequest& wire = *message.mutable_request();
     const Result<VerbRequest> request = Decode(std::move(wire));
@@ -83,19 +89,17 @@ class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, p
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::NodeMessage, v1::MasterMessage>* MasterService::Session(
-    grpc::CallbackServerContext* context) {
-  return OpenSession(context->peer(), switchboard_, streams_, metrics_);
-}
-
-grpc::ServerBidiReactor<v1::Beat, v1::BeatReply>* MasterService::Heartbeat(
-    grpc::CallbackServerContext*) {
-  return OpenHeartbeat(switchboard_, streams_, metrics_);
-}
-
-grpc::ServerBidiReactor<v1::VerbMessage, v1::VerbReplyMessage>* MasterService::Verbs(
-    grpc::CallbackServerContext*) {
-  return std::make_shared<VerbStream>(switchboard_, streams_, metrics_)->Begin(BootClock::now());
+void ServeMaster(Switchboard& switchboard, StreamTable& streams, Metrics& metrics, Calls* calls) {
+  calls->Serve("/kvstore.v1.Master/Session", [&](std::unique_ptr<Call> call) {
+    OpenSession(std::move(call), switchboard, streams, metrics);
+  });
+  calls->Serve("/kvstore.v1.Master/Heartbeat", [&](std::unique_ptr<Call> call) {
+    OpenHeartbeat(std::move(call), switchboard, streams, metrics);
+  });
+  calls->Serve("/kvstore.v1.Master/Verbs", [&](std::unique_ptr<Call> call) {
+    std::make_shared<VerbStream>(std::move(call), switchboard, streams, metrics)
+        ->Begin(BootClock::now());
+  });
 }
 
 }  // namespace kvstore::master

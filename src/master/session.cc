@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "kvstore/v1/kvstore.pb.h"
 #include "master/bytes_text.h"
 #include "master/stream.h"
 #include "proto/codec.h"
@@ -13,14 +14,16 @@
 namespace kvstore::master {
 namespace {
 
+// Acks that are no longer are dealt with in less time than another thread takes to wake up.
+constexpr size_t kShort = 8u << 10;
 constexpr size_t kOrdersWaitingBytes = 4u << 20;  // more are dropped: they are sent again anyway
 
 class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, public SessionPort {
  public:
-  SessionStream(std::string address, Switchboard& switchboard, StreamTable& streams,
+  SessionStream(std::unique_ptr<Call> call, Switchboard& switchboard, StreamTable& streams,
                 Metrics& metrics)
-      : Stream(streams),
-        address_(std::move(address)),
+      : Stream(std::move(call), &streams),
+        address_(context().peer()),
         switchboard_(switchboard),
         metrics_(metrics) {
     metrics_.StreamOpened(StreamKind::kSession);
@@ -30,8 +33,7 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
     for (const Orders& part : CutToMessages(std::move(orders))) {
       v1::MasterMessage message;
       Encode(part, message.mutable_orders());
-      if (!Post(std::move(message), kOrdersWaitingBytes))
-        metrics_.OrdersDropped(part.orders.size());
+      if (!Post(message, kOrdersWaitingBytes)) metrics_.OrdersDropped(part.orders.size());
     }
   }
 
@@ -39,6 +41,9 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
 
  private:
   void Received(v1::NodeMessage message) override {
+    if (!message.has_acks() || message.ByteSizeLong() > kShort || switchboard_.IsBusy()) {
+      StepAside();
+    }
     if (!greeted()) return Greet(message);
     switch (message.what_case()) {
       case v1::NodeMessage::kAcks:
@@ -88,7 +93,7 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
     v1::MasterMessage answer;
     Encode(*welcome, answer.mutable_welcome());
     LogJoined(hello);
-    Release(std::move(answer));
+    Release(answer);
   }
 
   // Clients that lend nothing come and go with every command.
@@ -159,8 +164,9 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
 
 class HeartbeatStream final : public Stream<v1::Beat, v1::BeatReply> {
  public:
-  HeartbeatStream(Switchboard& switchboard, StreamTable& streams, Metrics& metrics)
-      : Stream(streams), switchboard_(switchboard), metrics_(metrics) {
+  HeartbeatStream(std::unique_ptr<Call> call, Switchboard& switchboard, StreamTable& streams,
+                  Metrics& metrics)
+      : Stream(std::move(call), &streams), switchboard_(switchboard), metrics_(metrics) {
     metrics_.StreamOpened(StreamKind::kHeartbeat);
   }
 
@@ -170,7 +176,7 @@ class HeartbeatStream final : public Stream<v1::Beat, v1::BeatReply> {
     const bool known = switchboard_.Heard(Decode(beat).self);
     v1::BeatReply reply;
     Encode({switchboard_.term(), !known}, &reply);
-    Post(std::move(reply));  // dropped only when the stream is ending
+    (void)Post(reply);  // dropped only when the stream is ending
   }
 
   void Ended() override { metrics_.StreamClosed(StreamKind::kHeartbeat); }
@@ -181,18 +187,16 @@ class HeartbeatStream final : public Stream<v1::Beat, v1::BeatReply> {
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::NodeMessage, v1::MasterMessage>* OpenSession(std::string address,
-                                                                         Switchboard& switchboard,
-                                                                         StreamTable& streams,
-                                                                         Metrics& metrics) {
-  return std::make_shared<SessionStream>(std::move(address), switchboard, streams, metrics)
+void OpenSession(std::unique_ptr<Call> call, Switchboard& switchboard, StreamTable& streams,
+                 Metrics& metrics) {
+  std::make_shared<SessionStream>(std::move(call), switchboard, streams, metrics)
       ->Begin(BootClock::now());
 }
 
-grpc::ServerBidiReactor<v1::Beat, v1::BeatReply>* OpenHeartbeat(Switchboard& switchboard,
-                                                                StreamTable& streams,
-                                                                Metrics& metrics) {
-  return std::make_shared<HeartbeatStream>(switchboard, streams, metrics)->Begin(BootClock::now());
+void OpenHeartbeat(std::unique_ptr<Call> call, Switchboard& switchboard, StreamTable& streams,
+                   Metrics& metrics) {
+  std::make_shared<HeartbeatStream>(std::move(call), switchboard, streams, metrics)
+      ->Begin(BootClock::now());
 }
 
 }  // namespace kvstore::master

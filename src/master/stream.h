@@ -2,6 +2,7 @@
 #define KVSTORE_SRC_MASTER_STREAM_H_
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include <atomic>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "kvstore/status.h"
+#include "master/calls.h"
 #include "master/stream_table.h"
 #include "proto/verbs.h"
 #include "thread_annotations.h"
@@ -20,42 +22,60 @@ inline grpc::Status ToGrpc(const Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), status.message()};
 }
 
-// One bidirectional stream at its server's end: reads one message at a time, writes from an outbox,
-// and ends exactly once. Holds no thread while nothing happens. While the outbox is long nothing
-// more is read, so that a client that does not take its answers is slowed down through gRPC's flow
-// control.
+// Messages to bytes, and back.
+template <typename Message>
+grpc::Status Pack(const Message& message, grpc::ByteBuffer* bytes) {
+  bool owned = false;
+  return grpc::SerializationTraits<Message>::Serialize(message, bytes, &owned);
+}
+inline grpc::Status Pack(const grpc::ByteBuffer& message, grpc::ByteBuffer* bytes) {
+  *bytes = message;
+  return grpc::Status::OK;
+}
+
+template <typename Message>
+grpc::Status Unpack(grpc::ByteBuffer* bytes, Message* message) {
+  return grpc::SerializationTraits<Message>::Deserialize(bytes, message);
+}
+inline grpc::Status Unpack(grpc::ByteBuffer* bytes, grpc::ByteBuffer* message) {
+  message->Swap(bytes);
+  return grpc::Status::OK;
+}
+
+// One call at its server's end: reads one message at a time, writes from an outbox, and ends
+// exactly once. Holds no thread while nothing happens. While the outbox is long nothing more is
+// read, so that a client that does not take its answers is slowed down through gRPC's flow control.
 //
 // Made by std::make_shared, then Begin(). It owns itself until gRPC is done with it; others share
 // it for as long as they like, and what they send later is dropped. Thread-safe.
 template <typename In, typename Out>
-class Stream : public grpc::ServerBidiReactor<In, Out>,
-               public Endable,
-               public std::enable_shared_from_this<Stream<In, Out>> {
+class Stream : public Endable, public std::enable_shared_from_this<Stream<In, Out>> {
  public:
   static constexpr size_t kOutboxPauseBytes = kMaxMessageBytes;
   static constexpr size_t kOutboxLimitBytes = 64u << 20;
 
-  explicit Stream(StreamTable& table) : table_(table) {}
+  // `table`: null, it is in none.
+  Stream(std::unique_ptr<Call> call, StreamTable* table) : call_(std::move(call)), table_(table) {
+    call_->over.told = [this](bool) { Over(); };
+  }
 
-  // The reactor to hand to gRPC; reading begins.
-  Stream* Begin(TimePoint now) {
+  // Reading begins.
+  void Begin(TimePoint now) EXCLUDES(mu_) {
     const auto self = this->shared_from_this();
     {
       MutexLock lock(mu_);
       self_ = self;
     }
-    if (const Status status = table_.Add(now, self); !status.ok()) End(status);
-    Pump();
-    return this;
+    const Status added = table_ == nullptr ? Status::Ok() : table_->Add(now, self);
+    if (!added.ok()) End(added);
+    Look();
   }
 
-  void End(const Status& why) override {
-    {
-      MutexLock lock(mu_);
-      if (ending_) return;
-      ending_ = why;
-      outbox_.clear();
-    }
+  void End(const Status& why) override EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    if (ending_) return;
+    ending_ = why;
+    outbox_.clear();
     Pump();
   }
 
@@ -66,142 +86,173 @@ class Stream : public grpc::ServerBidiReactor<In, Out>,
   virtual void Received(In message) = 0;
   // The stream has ended and nothing will call it again. Called once.
   virtual void Ended() = 0;
+  // What to write now that nothing else waits; see Look. Nothing: nothing. Called with the stream
+  // locked.
+  virtual std::optional<Out> Compose() { return std::nullopt; }
 
   void SetGreeted() { greeted_.store(true, std::memory_order_relaxed); }
+  // Of the thread that has received something: see Poller.
+  void StepAside() { call_->poller.StepAside(); }
+  grpc::ServerContext& context() { return call_->context; }
 
   // False: dropped, since `limit` bytes wait already, or the stream is ending.
-  bool Post(Out message, size_t limit = kOutboxLimitBytes) {
-    const size_t bytes = message.ByteSizeLong();
-    {
-      MutexLock lock(mu_);
-      if (ending_ || outbox_bytes_ > limit) return false;
-      outbox_bytes_ += bytes;
-      outbox_.push_back({std::move(message), bytes});
-    }
-    Pump();
-    return true;
+  bool Post(const Out& message, size_t limit = kOutboxLimitBytes) EXCLUDES(mu_) {
+    return Add(message, limit, /*first=*/false);
   }
 
   // Whatever is posted waits until Release, which sends `first` before it.
-  void Hold() {
+  void Hold() EXCLUDES(mu_) {
     MutexLock lock(mu_);
     held_ = true;
   }
-  void Release(Out first) {
-    {
-      MutexLock lock(mu_);
-      const size_t bytes = first.ByteSizeLong();
-      held_ = false;
-      outbox_bytes_ += bytes;
-      outbox_.push_front({std::move(first), bytes});
-    }
+  void Release(const Out& first) EXCLUDES(mu_) {
+    (void)Add(first, SIZE_MAX, /*first=*/true);  // not, when it is ending
+  }
+
+  // The client has said all: nothing more is read, and its end is not looked out for.
+  void ReadNoMore() EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    reads_ = false;
+  }
+  // An answer after which there is nothing more to say.
+  void PostLast(const Out& message) EXCLUDES(mu_) {
+    (void)Add(message, SIZE_MAX, /*first=*/false);
+    MutexLock lock(mu_);
+    is_last_ = true;
+    Pump();
+  }
+  // Compose may have something.
+  void Look() EXCLUDES(mu_) {
+    MutexLock lock(mu_);
     Pump();
   }
 
  private:
-  struct Letter {
-    Out message;
-    size_t bytes = 0;
+  template <void (Stream::*kDone)(bool)>
+  class Step final : public Poller::Operation {
+   public:
+    explicit Step(Stream& stream) : stream_(stream) {}
+    void Done(bool ok) override { (stream_.*kDone)(ok); }
+
+   private:
+    Stream& stream_;
   };
 
-  // What to start is decided under the lock and started without it, since gRPC may call back from
-  // inside. `starting_` keeps Finish, after which this object may be gone for gRPC, behind every
-  // start.
-  void Pump() {
-    const auto alive = this->shared_from_this();
-    for (;;) {
-      bool read = false, write = false, finish = false;
-      {
-        MutexLock lock(mu_);
-        if (finished_) return;
-        if (ending_) {
-          if (starting_ > 0) return;  // the starter comes back here
-          finish = finished_ = true;
-        } else {
-          read = !reading_ && !held_ && outbox_bytes_ <= kOutboxPauseBytes;
-          write = !writing_ && !held_ && !outbox_.empty();
-          if (!read && !write) return;
-          ++starting_;
-          if (read) reading_ = true;
-          if (write) {
-            writing_ = true;
-            current_ = std::move(outbox_.front());
-            outbox_.pop_front();
-          }
-        }
-      }
-      if (finish) {
-        Finish();
-        return;
-      }
-      if (read) this->StartRead(&incoming_);
-      if (write) this->StartWrite(&current_.message);
-      MutexLock lock(mu_);
-      --starting_;
-    }
+  void* Tag(Poller::Operation* step) REQUIRES(mu_) {
+    ++under_way_;
+    return call_->poller.Tag(step);
   }
 
-  void Finish() {
-    grpc::Status status;
-    {
-      MutexLock lock(mu_);
-      status = ToGrpc(*ending_);
-    }
-    grpc::ServerBidiReactor<In, Out>::Finish(std::move(status));
+  bool Add(const Out& message, size_t limit, bool first) EXCLUDES(mu_) {
+    grpc::ByteBuffer bytes;
+    if (!Pack(message, &bytes).ok()) return false;
+    MutexLock lock(mu_);
+    if (first) held_ = false;
+    if (ending_ || outbox_bytes_ > limit) return false;
+    outbox_bytes_ += bytes.Length();
+    outbox_.insert(first ? outbox_.begin() : outbox_.end(), std::move(bytes));
+    Pump();
+    return true;
   }
 
-  void OnReadDone(bool ok) final {
-    if (!ok) return End(Status::Ok());  // the client is done, or gone
+  // Starts whatever there is to do.
+  void Pump() REQUIRES(mu_) {
+    if (finished_) return;
+    if (!ending_ && is_last_ && outbox_.empty() && !writing_) ending_ = Status::Ok();
+    if (ending_) {
+      finished_ = true;
+      call_->wire.Finish(ToGrpc(*ending_), Tag(&finish_));
+      return;
+    }
+    if (reads_ && !reading_ && !held_ && !is_last_ && outbox_bytes_ <= kOutboxPauseBytes) {
+      reading_ = true;
+      call_->wire.Read(&incoming_, Tag(&read_));
+    }
+    if (writing_ || held_) return;
+    if (outbox_.empty()) {
+      const std::optional<Out> composed = Compose();
+      grpc::ByteBuffer bytes;
+      if (!composed || !Pack(*composed, &bytes).ok()) return;
+      outbox_bytes_ += bytes.Length();
+      current_ = std::move(bytes);
+    } else {
+      current_ = std::move(outbox_.front());
+      outbox_.pop_front();
+    }
+    writing_ = true;
+    call_->wire.Write(current_, Tag(&write_));
+  }
+
+  void HasRead(bool ok) EXCLUDES(mu_) {
     In message;
+    grpc::Status sound;
     {
       MutexLock lock(mu_);
-      message.Swap(&incoming_);
+      if (ok) sound = Unpack(&incoming_, &message);
     }
-    Received(std::move(message));
-    {
-      MutexLock lock(mu_);
-      reading_ = false;
+    if (!ok) {
+      End(Status::Ok());  // the client is done, or gone
+    } else if (!sound.ok()) {
+      End(InternalError("a message that can't be parsed: " + sound.error_message()));
+    } else {
+      Received(std::move(message));
     }
-    Pump();
+    Back([this]() REQUIRES(mu_) { reading_ = false; });
   }
 
-  void OnWriteDone(bool ok) final {
-    {
-      MutexLock lock(mu_);
+  void HasWritten(bool ok) EXCLUDES(mu_) {
+    Back([this, ok]() REQUIRES(mu_) {
       writing_ = false;
-      outbox_bytes_ -= current_.bytes;
-    }
-    if (!ok) return End(UnavailableError("the client is gone"));
-    Pump();
+      outbox_bytes_ -= current_.Length();
+      if (!ok && !ending_) ending_ = UnavailableError("the client is gone");
+    });
   }
 
-  void OnCancel() final { End(CancelledError("the client has cancelled the stream")); }
+  void HasFinished(bool) EXCLUDES(mu_) {
+    Back([] {});
+  }
 
-  void OnDone() final {
+  // gRPC's word that the call is over, whoever ended it. The first of under_way_.
+  void Over() EXCLUDES(mu_) {
+    End(CancelledError("the client has cancelled the stream"));
+    Back([] {});
+  }
+
+  // One of those that are under way is not any more.
+  template <typename Note>
+  void Back(const Note& note) EXCLUDES(mu_) {
     std::shared_ptr<Stream> last;
     {
       MutexLock lock(mu_);
+      note();
+      Pump();
+      if (--under_way_ > 0) return;
       last.swap(self_);
     }
+    StepAside();
     Ended();
-    table_.Remove(this);
+    if (table_ != nullptr) table_->Remove(this);
   }
 
-  StreamTable& table_;
+  const std::unique_ptr<Call> call_;
+  StreamTable* const table_;
   std::atomic<bool> greeted_{false};
-
-  // gRPC's while it reads or writes, ours after that.
-  In incoming_;
-  Letter current_;
+  Step<&Stream::HasRead> read_{*this};
+  Step<&Stream::HasWritten> write_{*this};
+  Step<&Stream::HasFinished> finish_{*this};
 
   Mutex mu_;
-  std::shared_ptr<Stream> self_ GUARDED_BY(mu_);  // from Begin to OnDone
-  std::deque<Letter> outbox_ GUARDED_BY(mu_);
+  std::shared_ptr<Stream> self_ GUARDED_BY(mu_);  // from Begin until nothing is under way
+  grpc::ByteBuffer incoming_ GUARDED_BY(mu_);     // gRPC's while it reads
+  grpc::ByteBuffer current_ GUARDED_BY(mu_);      // gRPC's while it writes
+  std::deque<grpc::ByteBuffer> outbox_ GUARDED_BY(mu_);
   size_t outbox_bytes_ GUARDED_BY(mu_) = 0;  // current_ included
   bool held_ GUARDED_BY(mu_) = false;
+  bool reads_ GUARDED_BY(mu_) = true;
   bool reading_ GUARDED_BY(mu_) = false;
   bool writing_ GUARDED_BY(mu_) = false;
-  int starting_ GUARDED_BY(mu_) = 0;  // threads that are inside StartRead or StartWrite
+  bool is_last_ GUARDED_BY(mu_) = false;  // what waits is followed by nothing
+  int under_way_ GUARDED_BY(mu_) = 1;     // of what gRPC will tell; its word of the call's end
   std::optional<Status> ending_ GUARDED_BY(mu_);
   bool finished_ GUARDED_BY(mu_) = false;
 };

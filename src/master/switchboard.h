@@ -75,6 +75,13 @@ class Switchboard {
   void VerbsEnded(Incarnation caller, const VerbPort* stream) EXCLUDES(mu_);
   void Handle(Incarnation caller, const VerbRequest& request) EXCLUDES(mu_);
 
+  // Whether an event is being dealt with just now, so that the next one would have to wait.
+  bool IsBusy() const EXCLUDES(mu_) {
+    if (!mu_.TryLock()) return true;
+    mu_.Unlock();
+    return false;
+  }
+
   // Carries the heartbeats over and lets time pass. A tick that comes too late counts nobody silent
   // for the delay.
   void Tick() EXCLUDES(mu_);
