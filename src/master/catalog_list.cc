@@ -124,14 +124,14 @@ std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
 }
 
 void Catalog::ListSome(TimePoint now, ObjectListing* listing) const {
-  const ObjectTable& objects = state_->objects;
-  const ObjectListing::Slice slice = listing->Next(objects.slots());
-  for (size_t slot = slice.first; slot < slice.last; ++slot) {
-    const Object* const object = objects.At(slot);
-    if (object && object->state == ObjectState::kComplete && object->expires() > now &&
-        listing->Wants(object->key->name())) {
-      listing->Add(LineOf(now, *object->key));
-    }
+  const KeyTable& keys = state_->keys;
+  const ObjectListing::Slice slice = listing->Next(keys.buckets());
+  for (size_t bucket = slice.first; bucket < slice.last; ++bucket) {
+    keys.ForEachOf(bucket, slice.of, [&](const KeyEntry& key) {
+      if (key.current() && key.current()->expires() > now && listing->Wants(key.name())) {
+        listing->Add(LineOf(now, key));
+      }
+    });
   }
 }
 

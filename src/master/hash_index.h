@@ -60,8 +60,19 @@ class HashIndex {
   // In no particular order. `visit` adds and removes nothing.
   template <typename Visit>
   void ForEach(const Visit& visit) const {
-    for (size_t bucket = 0; bucket < buckets_; ++bucket) {
-      for (T* element = At(bucket); element; element = element->next_in_index) visit(*element);
+    for (size_t bucket = 0; bucket < buckets_; ++bucket) ForEachIn(bucket, visit);
+  }
+
+  // Only grows.
+  size_t buckets() const { return buckets_; }
+  // Of those that were or would have been in `bucket` when there were `of` buckets. Who does so for
+  // all of these, in however many steps, visits what has a hash that is there all the while.
+  template <typename Visit>
+  void ForEachOf(size_t bucket, size_t of, const Visit& visit) const {
+    ForEachIn(bucket, visit);
+    // Buckets that have taken elements from it since, or from one that had.
+    for (size_t bit = std::bit_ceil(bucket + 1); (bucket | bit) < buckets_; bit <<= 1) {
+      if ((bucket | bit) >= of) ForEachOf(bucket | bit, of, visit);
     }
   }
 
@@ -72,6 +83,11 @@ class HashIndex {
 
   static void FetchElement(const T* element) {
     if (element) __builtin_prefetch(&element->next_in_index);
+  }
+
+  template <typename Visit>
+  void ForEachIn(size_t bucket, const Visit& visit) const {
+    for (T* element = At(bucket); element; element = element->next_in_index) visit(*element);
   }
 
   T*& At(size_t bucket) const { return (*chunks_[bucket / kChunk])[bucket % kChunk]; }

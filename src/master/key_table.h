@@ -43,6 +43,12 @@ class KeyTable {
   void ForEach(const Visit& visit) const {
     index_.ForEach(visit);
   }
+  // As HashIndex has them.
+  size_t buckets() const { return index_.buckets(); }
+  template <typename Visit>
+  void ForEachOf(size_t bucket, size_t of, const Visit& visit) const {
+    index_.ForEachOf(bucket, of, visit);
+  }
 
   // So many that memory answers all at once, and few enough that what it brings stays in the cache.
   static constexpr size_t kFetched = 64;

@@ -6,17 +6,17 @@
 namespace kvstore::master {
 namespace {
 
-constexpr size_t kSlotsPerSlice = 8192;  // about a millisecond
+constexpr size_t kBucketsPerSlice = 8192;  // about a millisecond
 
 bool IsLess(const ObjectLine& a, const ObjectLine& b) { return a.key < b.key; }
 
 }  // namespace
 
-ObjectListing::Slice ObjectListing::Next(size_t slots) {
-  slots_ = slots;
+ObjectListing::Slice ObjectListing::Next(size_t buckets) {
+  if (!buckets_) buckets_ = buckets;
   const size_t first = next_;
-  next_ = std::min(slots_, first + kSlotsPerSlice);
-  return {first, next_};
+  next_ = std::min(*buckets_, first + kBucketsPerSlice);
+  return {first, next_, *buckets_};
 }
 
 bool ObjectListing::Wants(std::string_view key) const {

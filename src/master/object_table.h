@@ -13,8 +13,7 @@
 
 namespace kvstore::master {
 
-// All objects, by put id, and each in a slot of its own for as long as it exists: who goes through
-// all slots, in however many steps, sees what is there from the first to the last exactly once.
+// All objects, by put id, and each in a slot of its own for as long as it exists.
 // Thread-compatible.
 class ObjectTable {
  public:

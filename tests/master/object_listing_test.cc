@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,8 +95,11 @@ TEST_F(ObjectListingTest, WhatIsThereFromTheFirstSliceToTheLastIsFoundOnce) {
   ObjectListing listing("", "", 1'000'000);
   catalog_.ListSome(Now(), &listing);
   ASSERT_FALSE(listing.ended());
+  const std::vector<std::string> there = keys_;
   Report(51, kNodes);  // the table grows
-  EXPECT_THAT(End(std::move(listing)), ElementsAreArray(keys_));
+  const std::vector<std::string> found = End(std::move(listing));
+  EXPECT_TRUE(std::includes(found.begin(), found.end(), there.begin(), there.end()));
+  EXPECT_EQ(std::set(found.begin(), found.end()).size(), found.size());
 }
 
 }  // namespace

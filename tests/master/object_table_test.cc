@@ -76,6 +76,26 @@ TEST(KeyTableTest, FindsKeysOfAnyLength) {
   EXPECT_EQ(&table.FindOrAdd(names[1]), table.Find(names[1]));
 }
 
+// As lists of objects go through it, while keys come, go and come again, and the table grows.
+TEST(KeyTableTest, GoneThroughInStepsNamesOnceWhatIsThereAllTheWhile) {
+  for (const uint64_t count : {1, 2, 3, 5, 31, 32, 33, 1000}) {
+    KeyTable table;
+    const auto name = [](uint64_t i) { return "key " + std::to_string(i); };
+    for (uint64_t i = 0; i < count; ++i) table.FindOrAdd(name(i));
+    const size_t of = table.buckets();
+    std::map<std::string, int> named;
+    uint64_t more = count;
+    for (size_t bucket = 0; bucket < of; ++bucket) {
+      table.ForEachOf(bucket, of, [&](const KeyEntry& key) { ++named[std::string(key.name())]; });
+      for (int i = 0; i < 7; ++i) table.FindOrAdd(name(more++));
+      table.Erase(table.Find(name(bucket % count)));
+      table.FindOrAdd(name(bucket % count));
+    }
+    for (uint64_t i = 0; i < count; ++i) EXPECT_EQ(named[name(i)], 1) << i << " of " << count;
+    for (const auto& [key, times] : named) EXPECT_EQ(times, 1) << key << " of " << count;
+  }
+}
+
 TEST(KeyTableTest, FetchesTheHashesOfABatch) {
   KeyTable table;
   KeyBatch names;
