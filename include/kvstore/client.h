@@ -188,7 +188,7 @@ struct ClientOptions {
   std::string listen = "127.0.0.1:0";
   std::string advertise{};
   bool allow_remote = false;
-  std::vector<transfer::Way> ways{};  // empty: all
+  std::vector<transfer::Way> ways{};  // empty: all, but RDMA only if rdma_devices are named
   // RDMA devices to be used, and which of their addresses: see transfer::EngineOptions. Where they
   // say nothing, the environment may: KVSTORE_RDMA_DEVICES ("mlx5_0,mlx5_1") and
   // KVSTORE_RDMA_GID_INDEX.

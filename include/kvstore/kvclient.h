@@ -176,8 +176,9 @@ kvclient_code kvclient_options_set_advertise(kvclient_options* options, const ch
 kvclient_code kvclient_options_set_allow_remote(kvclient_options* options, int allow);
 // Permits one KVCLIENT_WAY_*; without such a call all are permitted.
 kvclient_code kvclient_options_add_way(kvclient_options* options, int way);
-// Permits one RDMA device, as ibv_devices names it; without such a call, what the environment's
-// KVSTORE_RDMA_DEVICES names ("mlx5_0,mlx5_1"), else all whose port is active.
+// Permits one RDMA device, as ibv_devices names it, and thereby RDMA; without such a call, what the
+// environment's KVSTORE_RDMA_DEVICES names ("mlx5_0,mlx5_1"), else all whose port is active, where
+// the ways name RDMA.
 kvclient_code kvclient_options_add_rdma_device(kvclient_options* options, const char* name);
 // Which of a device's addresses (0 to 255). Default -1: what KVSTORE_RDMA_GID_INDEX says, else the
 // first RoCE v2 address of an IPv4 network, if there is one.

@@ -219,7 +219,8 @@ struct EngineOptions {
   std::string tcp_listen = "127.0.0.1:0";
   // What peers are told instead, when the two differ (NAT, 0.0.0.0). ADDRESS or ADDRESS:PORT.
   std::string tcp_advertise{};
-  // Ways that copies may take, at either end; empty: all. Own memory is mapped always.
+  // Ways that copies may take, at either end; empty: all, but RDMA only if rdma_devices are named,
+  // since it was never run on hardware. Own memory is mapped always.
   std::vector<Way> ways{};
   // Memory of a peer that is mapped to be written and was not written for so long is unmapped; the
   // next write maps it again. What is mapped to be read stays until the peer has ended or is idle.

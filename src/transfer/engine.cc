@@ -264,14 +264,15 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
 
 bool EngineParts::Allows(Way way) const {
   const std::vector<Way>& ways = options_.ways;
-  if (ways.empty()) return true;
+  if (ways.empty()) return way != Way::kRdma || !options_.rdma_devices.empty();
   return std::find(ways.begin(), ways.end(), way) != ways.end();
 }
 
 void EngineParts::FindDevices(const Verbs* verbs) {
   MutexLock lock(mu_);
   if (!Allows(Way::kRdma)) {
-    rdma_problem_ = FailedPreconditionError("rdma is forbidden by EngineOptions::ways");
+    rdma_problem_ =
+        FailedPreconditionError("rdma is not named, by EngineOptions::ways or rdma_devices");
     return;
   }
   Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options_, verbs);

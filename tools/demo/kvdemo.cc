@@ -30,7 +30,7 @@ constexpr text::Option kOptions[] = {
     {"requests", "", "N", "only the first N; 0: all (default 1000)"},
     {"block", "", "SIZE", "bytes that stand in for a block's KV cache (default 64KiB)"},
     {"lend", "", "SIZE", "memory lent by each of 2 nodes; workers lend none (default 1GiB)"},
-    {"ways", "", "LIST", "how bytes may travel: some of local,shm,rdma,tcp (default all)"},
+    {"ways", "", "LIST", "how bytes may travel: some of local,shm,rdma,tcp (default all but rdma)"},
     {"restart-after", "", "N",
      "kill prefill after N requests, and start it anew (default: half; 0: no)"},
     {"kill-master-after", "", "N",

@@ -28,7 +28,7 @@ constexpr text::Option kOptions[] = {
     {"name", "", "NAME", "shown to operators (default: the role)"},
     {"trace", "", "FILE", "the trace whose requests are named"},
     {"block", "", "SIZE", "bytes of a block, a multiple of 8 (default 64KiB)"},
-    {"ways", "", "LIST", "how bytes may travel: some of local,shm,rdma,tcp (default all)"},
+    {"ways", "", "LIST", "how bytes may travel: some of local,shm,rdma,tcp (default all but rdma)"},
     {"threads", "", "N", "requests served at once (default 2)"},
     {"replicas", "", "N", "of each block (default 1)"},
     {"wait", "", "TIME", "how long decode waits for a block (default 2s)"},
