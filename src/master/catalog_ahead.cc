@@ -21,10 +21,9 @@ StartPutAnswer AheadAnswer(const Event& event, const Object& grant, uint64_t ter
   return answer;
 }
 
-// not_found: it certainly has not been committed. aborted: another master may have.
-Status NotAPiece(bool of_this_term) {
-  return Status(
-      of_this_term ? StatusCode::kNotFound : StatusCode::kAborted,
+// It certainly has not been committed.
+Status NotAPiece() {
+  return NotFoundError(
       "not committed: its piece is of no grant ahead, or no longer; begin again with a new put id");
 }
 
@@ -143,6 +142,16 @@ void Catalog::State::CallBackUnlessPlaced(Event& event, Segment& segment) {
   if (guards.pieces_are_placed && !segment.TakesNew()) CallBack(event, segment, UINT64_MAX);
 }
 
+// Of a piece that another master gave that one may have committed the put, and a report may yet name
+// it: then nothing here says that it wasn't, such as that its key is taken.
+bool Catalog::State::NamesPiece(const CommitPut& verb, uint32_t index) {
+  if (verb.pieces.empty()) return false;
+  if (verb.pieces[index].term == term || !guards.pieces_name_their_term) return true;
+  ++counters.pieces_refused;
+  ++counters.pieces_of_other_terms;
+  return false;
+}
+
 // The put begins with its commit. If it doesn't, neither its id nor its piece begins another: the
 // caller is told so, and the same message may come once more.
 Result<Object*> Catalog::State::BeginInPiece(Event& event, const Asking& asking,
@@ -158,8 +167,7 @@ Result<Object*> Catalog::State::BeginInPiece(Event& event, const Asking& asking,
   HeldReplica* const grant = FindPiece(event, writer, piece, verb.put.sizes[index]);
   if (status.ok() && !grant) {
     ++counters.pieces_refused;
-    counters.pieces_of_other_terms += piece.term != term;
-    status = NotAPiece(piece.term == term);
+    status = NotAPiece();
   }
   if (status.ok() && verb.put.retention.hard_pin && !MayPin(*grant->segment, range.length)) {
     ++counters.pins_refused;
@@ -188,7 +196,6 @@ Result<Object*> Catalog::State::BeginInPiece(Event& event, const Asking& asking,
 
 HeldReplica* Catalog::State::FindPiece(Event& event, const Node& writer, const GrantPiece& piece,
                                        uint64_t size) {
-  if (guards.pieces_name_their_term && piece.term != term) return nullptr;
   Object* const grant = Find({writer.peer.incarnation, piece.grant});
   if (!grant || grant->state != ObjectState::kAhead) return nullptr;
   if (guards.expired_grants_are_refused && event.now >= grant->deadline()) {

@@ -234,7 +234,7 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
   const uint64_t sequence = verb.sequences[index];
   const uint64_t checksum = verb.checksums[index];
   Object* object = Find({asking.caller.peer.incarnation, sequence});
-  if (!object && !verb.pieces.empty() &&
+  if (!object && NamesPiece(verb, index) &&
       (asking.caller.outcomes.MayBegin(sequence) || !guards.ended_puts_stay_ended)) {
     const Result<Object*> begun = BeginInPiece(event, asking, verb, index);
     if (!begun.ok()) return answer(begun.status());

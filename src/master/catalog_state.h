@@ -166,6 +166,8 @@ struct Catalog::State {
   void CallBack(Event& event, Segment& segment, uint64_t wanted);
   // All of them, where nothing new is placed any more.
   void CallBackUnlessPlaced(Event& event, Segment& segment);
+  // Whether it names a piece that may be one: none of another master.
+  bool NamesPiece(const CommitPut& verb, uint32_t index);
   // The put of that commit, granted the piece that it names. Not OK: it has not begun, and never
   // will.
   Result<Object*> BeginInPiece(Event& event, const Asking& asking, const CommitPut& verb,
