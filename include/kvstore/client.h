@@ -315,8 +315,6 @@ class Client {
   virtual ClientCounters counters() const = 0;
   virtual transfer::WayCounters counters(transfer::Way way) const = 0;
   virtual Lending lending() const = 0;
-  // What went over each, in the order of Lending::reach.
-  virtual std::vector<transfer::RdmaDeviceState> rdma_devices() const { return {}; }
 
   // Pins anew, or unpins; after OK the object is kept so, over a loss of the master too: its
   // holders have noted it. not_found; resource_exhausted: too much of a segment is pinned.
@@ -342,6 +340,8 @@ class Client {
   virtual Status Lend(uint64_t bytes) = 0;
   // Whether lending().drained, now or within the timeout.
   virtual bool WaitDrained(Duration timeout) = 0;
+  // What went over each, in the order of Lending::reach.
+  virtual std::vector<transfer::RdmaDeviceState> rdma_devices() const { return {}; }
 
   // Forms for one object.
   Status Put(std::string_view key, std::string_view value, const PutOptions& options = {});

@@ -58,6 +58,7 @@ TEST(CxxAbiTest, TheClientsCallsStayInTheirSlots) {
   EXPECT_EQ(SlotOf(&Client::RemoveMatching), 19u);
   EXPECT_EQ(SlotOf(&Client::Lend), 20u);
   EXPECT_EQ(SlotOf(&Client::WaitDrained), 21u);
+  EXPECT_EQ(SlotOf(&Client::rdma_devices), 22u);
 }
 
 TEST(CxxAbiTest, WhatAClientHandsOutStaysInItsSlots) {
@@ -113,7 +114,7 @@ TEST(CxxAbiTest, StructsKeepTheirSizes) {
   EXPECT_EQ(sizeof(ObjectStat), 128u);
   EXPECT_EQ(sizeof(PinOptions), 16u);
   EXPECT_EQ(sizeof(Retention), 64u);
-  EXPECT_EQ(sizeof(ClientOptions), 184u);
+  EXPECT_EQ(sizeof(ClientOptions), 216u);
   EXPECT_EQ(sizeof(ClientCounters), 128u);
   EXPECT_EQ(sizeof(Status), 40u);
   EXPECT_EQ(sizeof(transfer::RegionOptions), 32u);
