@@ -15,9 +15,10 @@ void* BlockPool::Take(size_t bytes) {
   const size_t size_class = ClassOf(bytes);
   Chunk* chunk = with_room_[size_class];
   if (!chunk) {
-    chunk = static_cast<Chunk*>(std::aligned_alloc(kAlignment, kChunkBytes));
-    if (!chunk) throw std::bad_alloc();
-    *chunk = Chunk{};
+    // Not aligned_alloc, which demands a whole number of alignments.
+    void* memory = nullptr;
+    if (posix_memalign(&memory, kAlignment, kChunkBytes) != 0) throw std::bad_alloc();
+    chunk = new (memory) Chunk{};
     Link(size_class, chunk);
   }
   ++chunk->used;
