@@ -1,7 +1,6 @@
 #include "simulation/rdma_lane.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "simulation/sim_engine.h"
@@ -203,11 +202,11 @@ void RdmaLane::MoveUnit(const FlightPtr& flight, RdmaLane* over) {
   std::byte* const memory = region->base + frame.offset + flight->moved;
   std::byte* const wire = frame.bytes.data() + flight->moved;
   if (IsWrite(flight)) {
-    std::memcpy(memory, wire, n);
+    std::copy_n(wire, n, memory);
     if (late) fabric_->counts->Add(Event::kRdmaLateWritesLanded);
   } else {
     if (flight->moved == 0) flight->stood = WordStands(flight);
-    std::memcpy(wire, memory, n);
+    std::copy_n(memory, n, wire);
   }
   flight->moved += n;
   if (flight->moved < frame.bytes.size()) {
