@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _native
+from .closing import Closing
 from .errors import Error
 from .in_place import NewObject, ReadSession, View
 from .memory import Key, Memory
@@ -26,7 +26,7 @@ Sizes = Sequence[int | Sequence[int]]
 _open: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
-class Client:
+class Client(Closing):
     """Puts and gets objects, and lends memory to the pool if told to.
 
     One promise rules the store: a get returns exactly the bytes that were committed under its key,
@@ -110,17 +110,6 @@ class Client:
     @property
     def closed(self) -> bool:
         return self._native.closed()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # ---- put -------------------------------------------------------------------------------------
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from . import _native
+from .closing import Closing
 from .errors import Error
 from .memory import Memory
 
 
-class View:
+class View(Closing):
     """An object where it lies, in this process's memory or that of another one on this host.
 
     Its memory is pinned at the holder: it keeps these bytes until the view is closed and the last
@@ -52,19 +52,8 @@ class View:
         """Lets go of the object, as soon as no memoryview of it is left."""
         self._native.close()
 
-    def __enter__(self) -> View:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class NewObject:
+class NewObject(Closing):
     """A new object's memory, to be filled in place, on this host.
 
     Nobody can find the object before seal(). Closed unsealed, it is given up. For one thread at a
@@ -114,19 +103,8 @@ class NewObject:
         """Gives it up, if it was not sealed."""
         self._native.close()
 
-    def __enter__(self) -> NewObject:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class ReadSession:
+class ReadSession(Closing):
     """Objects that were located once and are then read part by part, layer by layer.
 
     All parts of one object are from the same put: when it is removed, replaced or evicted
@@ -187,17 +165,6 @@ class ReadSession:
     def close(self) -> None:
         """Ends it; calls under way in other threads are finished first."""
         self._native.close()
-
-    def __enter__(self) -> ReadSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _whole(pieces: list[memoryview]) -> memoryview:

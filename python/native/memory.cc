@@ -127,4 +127,17 @@ void Memory::AddTensor(py::handle tensor) {
   pieces_.push_back({reinterpret_cast<void*>(tensor.attr("data_ptr")().cast<uintptr_t>()), bytes});
 }
 
+void AddPairs(py::handle items, const std::string& role, Keys* keys, Memory* memory) {
+  const std::string pair_is = "an item is a tuple (key, " + role + ")";
+  const Sequence pairs(items, ("items are a sequence of (key, " + role + ")").c_str());
+  keys->Reserve(pairs.size());
+  memory->Reserve(pairs.size());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const Sequence pair(pairs[i], pair_is.c_str());
+    if (pair.size() != 2) throw py::type_error(pair_is);
+    keys->Add(pair[0]);
+    memory->Add(pair[1]);
+  }
+}
+
 }  // namespace kvstore::python

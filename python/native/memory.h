@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kvstore/client.h"
+#include "native/keys.h"
 
 namespace kvstore::python {
 
@@ -55,6 +57,10 @@ class Memory {
 // Adds `items` items: per item an address and a size, or a sequence of each. Raises ValueError
 // where the numbers differ.
 void AddAddresses(size_t items, pybind11::handle addresses, pybind11::handle sizes, Memory* memory);
+
+// Adds the keys and the memory of a sequence of (key, memory). `role` is what errors call the
+// memory. Raises TypeError for what is not such a sequence.
+void AddPairs(pybind11::handle items, const std::string& role, Keys* keys, Memory* memory);
 
 }  // namespace kvstore::python
 

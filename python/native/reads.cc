@@ -65,17 +65,9 @@ uint64_t GetInto(const Handle& handle, py::handle key, py::handle target, uint64
 
 py::list GetIntoBatch(const Handle& handle, py::handle items, py::handle offsets,
                       py::handle lengths, double timeout) {
-  const Sequence pairs(items, "items are a sequence of (key, target)");
   Keys keys;
-  keys.Reserve(pairs.size());
   Memory targets(Memory::Use::kWrite);
-  targets.Reserve(pairs.size());
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    const Sequence pair(pairs[i], "an item is a tuple (key, target)");
-    if (pair.size() != 2) throw py::type_error("an item is a tuple (key, target)");
-    keys.Add(pair[0]);
-    targets.Add(pair[1]);
-  }
+  AddPairs(items, "target", &keys, &targets);
   return SizesOf(GetAll(handle, keys, targets, offsets, lengths, timeout));
 }
 

@@ -9,7 +9,6 @@
 #include "native/memory.h"
 #include "native/numbers.h"
 #include "native/options.h"
-#include "native/sequence.h"
 
 namespace py = pybind11;
 
@@ -44,17 +43,9 @@ void PutOne(const Handle& handle, py::handle key, py::handle value, uint32_t pos
 
 py::list PutBatch(const Handle& handle, py::handle items, py::handle positions, py::handle options,
                   double timeout) {
-  const Sequence pairs(items, "items are a sequence of (key, value)");
   Keys keys;
-  keys.Reserve(pairs.size());
   Memory values(Memory::Use::kRead);
-  values.Reserve(pairs.size());
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    const Sequence pair(pairs[i], "an item is a tuple (key, value)");
-    if (pair.size() != 2) throw py::type_error("an item is a tuple (key, value)");
-    keys.Add(pair[0]);
-    values.Add(pair[1]);
-  }
+  AddPairs(items, "value", &keys, &values);
   return ErrorsOf(PutAll(handle, keys, values, positions, options, timeout));
 }
 
