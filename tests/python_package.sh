@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds the Python package's wheel as pip does, repairs it, installs it in a clean virtual environment
-# and runs python/tests there. Ends with "N passed, M failed".
+# Builds the Python packages' wheels as pip does, repairs kvstore's, installs them in a clean virtual
+# environment and runs their tests there. Ends with "N passed, M failed, K skipped".
 #   tests/python_package.sh build/NAME    works in there; what it holds of an earlier run is used again
 # Needs what tools/deps.sh installs, and PyPI for what that doesn't (python/tests/*.txt).
 set -eu
@@ -29,19 +29,30 @@ fi
 PATH=$tools/bin:$PATH "$tools/bin/python" python/repair_wheel.py "$folder"/wheel/*.whl \
   "$folder/repaired" >>"$folder/build.log" 2>&1
 
+compat=python/kvstore-mooncake-compat
+PATH=$tools/bin:$PATH "$tools/bin/pip" --quiet wheel ./$compat --no-build-isolation --no-deps \
+  --wheel-dir "$folder/wheel" >>"$folder/build.log" 2>&1
+
 # Debian's torch and numpy are seen in it.
 rm -rf "$folder/clean"
 /usr/bin/python3 -m venv --system-site-packages "$folder/clean"
 "$folder/clean/bin/pip" --quiet install --requirement python/tests/requirements.txt \
-  "$folder"/repaired/*.whl
+  "$folder"/repaired/*.whl "$folder"/wheel/kvstore_mooncake_compat-*.whl
 "$folder/clean/bin/ruff" check --quiet python
 "$folder/clean/bin/ruff" format --check --quiet python
-status=0
-"$folder/clean/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 python/tests \
-  >"$folder/test.log" 2>&1 || status=$?
-[ $status -eq 0 ] || tail -n 200 "$folder/test.log"
-number() { sed -nE "s/^.*[^0-9]([0-9]+) $1.*\$/\1/p; s/^([0-9]+) $1.*\$/\1/p" "$folder/test.log" | tail -n 1; }
-passed=$(number passed) failed=$(number failed) errors=$(number error) skipped=$(number skipped)
-[ "$status" -eq 0 ] || [ "$((${failed:-0} + ${errors:-0}))" -gt 0 ] || failed=1
-echo "${passed:-0} passed, $((${failed:-0} + ${errors:-0})) failed, ${skipped:-0} skipped"
+status=0 passed=0 failed=0 skipped=0
+# So many pytest says in its last word; none: 0.
+count() { { echo 0; sed -nE "s/^(.*[^0-9])?([0-9]+) $1.*\$/\2/p" "$log"; } | tail -n 1; }
+for tests in python/tests $compat/tests; do
+  log=$folder/$(basename "$(dirname $tests)").log
+  ok=0
+  "$folder/clean/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 $tests \
+    >"$log" 2>&1 || ok=1
+  [ $ok -eq 0 ] || tail -n 200 "$log"
+  bad=$(($(count failed) + $(count error)))
+  [ $ok -eq 0 ] || [ $bad -gt 0 ] || bad=1
+  passed=$((passed + $(count passed))) failed=$((failed + bad)) skipped=$((skipped + $(count skipped)))
+  status=$((status | ok))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

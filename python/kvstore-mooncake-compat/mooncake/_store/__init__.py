@@ -1,0 +1,1 @@
+"""MooncakeDistributedStore, a module per topic; store.py puts them together."""
