@@ -1,0 +1,1 @@
+"""The small types of mooncake.store: enumerations, configurations and descriptions."""
