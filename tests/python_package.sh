@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the Python packages' wheels as pip does, repairs kvstore's, installs them in a clean virtual
-# environment and runs their tests there. Ends with "N passed, M failed, K skipped".
+# environment and runs their tests there; those of python/kvstore-mooncake-compat/tests/both also on
+# Mooncake's own wheel, where that can be installed. Ends with "N passed, M failed, K skipped".
 #   tests/python_package.sh build/NAME    works in there; what it holds of an earlier run is used again
 # Needs what tools/deps.sh installs, and PyPI for what that doesn't (python/tests/*.txt).
 set -eu
@@ -40,19 +41,39 @@ rm -rf "$folder/clean"
   "$folder"/repaired/*.whl "$folder"/wheel/kvstore_mooncake_compat-*.whl
 "$folder/clean/bin/ruff" check --quiet python
 "$folder/clean/bin/ruff" format --check --quiet python
+
+# Mooncake's wheel needs a connection to PyPI once, and libraries of the system's.
+mooncake=$folder/mooncake
+if ! cmp -s $compat/tests/both/requirements.txt "$mooncake/installed.txt"; then
+  rm -rf "$mooncake"
+  /usr/bin/python3 -m venv --system-site-packages "$mooncake"
+  if "$mooncake/bin/pip" --quiet install --requirement $compat/tests/both/requirements.txt &&
+    "$mooncake/bin/python" -I -c 'import mooncake.store'; then
+    cp $compat/tests/both/requirements.txt "$mooncake/installed.txt"
+  fi
+fi
+
 status=0 passed=0 failed=0 skipped=0
 # So many pytest says in its last word; none: 0.
 count() { { echo 0; sed -nE "s/^(.*[^0-9])?([0-9]+) $1.*\$/\2/p" "$log"; } | tail -n 1; }
-for tests in python/tests $compat/tests; do
-  log=$folder/$(basename "$(dirname $tests)").log
-  ok=0
-  "$folder/clean/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 $tests \
-    >"$log" 2>&1 || ok=1
+# run NAME ENVIRONMENT FOLDER: the tests of a folder, by an environment's Python.
+run() {
+  local log=$folder/$1.log ok=0 bad
+  "$2/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 "$3" >"$log" 2>&1 || ok=1
   [ $ok -eq 0 ] || tail -n 200 "$log"
   bad=$(($(count failed) + $(count error)))
   [ $ok -eq 0 ] || [ $bad -gt 0 ] || bad=1
   passed=$((passed + $(count passed))) failed=$((failed + bad)) skipped=$((skipped + $(count skipped)))
   status=$((status | ok))
-done
+}
+if [ -f "$mooncake/installed.txt" ]; then
+  export MOONCAKE_PYTHON=$mooncake/bin/python
+  run both-mooncake "$mooncake" $compat/tests/both
+else
+  echo "Mooncake's wheel can't be installed here: $compat/tests/both runs on ours only"
+  skipped=1
+fi
+run kvstore "$folder/clean" python/tests
+run mooncake-compat "$folder/clean" $compat/tests
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

@@ -1,0 +1,26 @@
+"""A helper process that runs beside a program, and ends with it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run_beside(serve: Callable[[], None]) -> None:
+    """Runs `serve` in a child of this process. It gets SIGTERM when this process ends, whatever
+    program that has become by then. To be called by the main thread, before there are others."""
+    parent = os.getpid()
+    if os.fork() != 0:
+        return
+    status = 1
+    try:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() == parent:  # else it ended before it could be told
+            serve()
+        status = 0
+    finally:
+        os._exit(status)
