@@ -2,30 +2,153 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from typing import Any
+
 import kvstore
+
+from .. import _log
+from . import codes, options
+from .address import Address, candidates
+from .regions import Regions
+
+_HEALTH_TIMEOUT = 5.0
+# What callers must expect, and is not worth a word.
+_MISSES = (kvstore.NotFound, kvstore.InvalidArgument)
 
 
 class Life:
-    """Holds the client between setup and close."""
+    """Holds the client between setup and close. Calls without one answer INVALID_PARAMS, as often
+    as there are items."""
 
     def __init__(self) -> None:
         self._client: kvstore.Client | None = None
+        self._timeout = 30.0
+        self._stages = True  # puts of bytes have a buffer to be copied to
+        self._hostname = ""
+        self._failed = False  # setup was called, and failed
+        self._regions = Regions()
+        self._complaints = _log.Complaints()
+        self._mutex = threading.Lock()
+
+    def setup(self, *args: Any, **kwargs: Any) -> int:
+        """Joins the pool of a master and lends it memory.
+
+        setup(config: dict), or setup(local_hostname, metadata_server, global_segment_size,
+        local_buffer_size, protocol, rdma_devices, master_server_addr, engine=None,
+        enable_ssd_offload=False, ssd_offload_path="", tenant_id="default",
+        enable_client_http_server=False, client_http_port=9300).
+
+        Returns 0, or a negative code, and logs what to do about it. metadata_server must be given,
+        and is not used.
+        """
+        try:
+            return self._set_up(_options_of(*args, **kwargs))
+        except options.Refused as refused:
+            return self._fail(codes.INVALID_PARAMS, str(refused))
+        except options.NotOffered as refused:
+            return self._fail(codes.NOT_SUPPORTED, f"not offered: {refused}")
+        except kvstore.InvalidArgument as error:
+            return self._fail(codes.INVALID_PARAMS, str(error))
+        except kvstore.Error as error:
+            return self._fail(codes.INTERNAL_ERROR, str(error))
 
     def close(self) -> int:
         """Leaves the pool, taking along what lies in the memory lent to it. 0, also when there is
         nothing to leave."""
-        client, self._client = self._client, None
+        with self._mutex:
+            client, self._client = self._client, None
+            self._failed = False
+            self._regions = Regions()
+            self._forget()
         if client is not None:
             client.close()
-        return 0
+        return codes.OK
 
     def health_check(self) -> int:
         """0: in a pool; 1: before setup or after close; 2: the master can't be reached."""
         client = self._client
-        if client is None or client.closed:
+        if client is None:
             return 1
         try:
-            client.exists("health", timeout=5.0)
+            client.exists("health", timeout=_HEALTH_TIMEOUT)
+        except kvstore.FailedPrecondition:
+            return 1
         except kvstore.Error:
             return 2
         return 0
+
+    def get_hostname(self) -> str:
+        """ "host:port" of this member, which configurations may prefer; before setup: empty."""
+        return self._hostname
+
+    def init_all(self, protocol: str, device_name: str, mount_segment_size: int = 16 << 20) -> int:
+        """Not offered: it means an etcd on this host."""
+        return self._fail(codes.NOT_SUPPORTED, "not offered: init_all; use setup")
+
+    # ---- for the other topics --------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        """What topics hold of the pool that is being left."""
+
+    def _complain(self, failed: int, what: str) -> None:
+        self._complaints.add(failed, what)
+
+    def _complain_of_reads(self, results: Sequence[object]) -> None:
+        failed = [r for r in results if isinstance(r, kvstore.Error) and not isinstance(r, _MISSES)]
+        if failed:
+            self._complain(len(failed), f"get: {failed[0]}")
+
+    def _codes_of_reads(self, results: Sequence[int | kvstore.Error]) -> list[int]:
+        """How many bytes were read, or a code."""
+        self._complain_of_reads(results)
+        return [r if isinstance(r, int) else codes.read_code_of(r) for r in results]
+
+    def _set_up(self, wanted: options.Options) -> int:
+        self.close()
+        client, address = _join(wanted)
+        with self._mutex:
+            self._client = client
+            self._timeout = wanted.timeout
+            self._stages = wanted.local_buffer_size > 0
+            self._hostname = address.name
+        return codes.OK
+
+    def _fail(self, code: int, why: str) -> int:
+        self._failed = True
+        _log.error(f"setup of the store failed with {code}: {why}")
+        return code
+
+
+def _options_of(*args: Any, **kwargs: Any) -> options.Options:
+    config = kwargs.get("config", args[0] if args else None)
+    if isinstance(config, dict) and len(args) + len(kwargs) == 1:
+        return options.of_mapping(config)
+    return options.of_arguments(*args, **kwargs)
+
+
+def _join(wanted: options.Options) -> tuple[kvstore.Client, Address]:
+    """The first of the addresses that can be listened on."""
+    refused: kvstore.Error | None = None
+    for address in candidates(wanted.local_hostname):
+        try:
+            return _connect(wanted, address), address
+        except kvstore.Unavailable as error:
+            if not str(error).startswith("can't listen"):
+                raise
+            refused = error
+    assert refused is not None
+    raise refused
+
+
+def _connect(wanted: options.Options, address: Address) -> kvstore.Client:
+    return kvstore.Client(
+        wanted.master,
+        name=address.name,
+        lend_bytes=wanted.global_segment_size,
+        listen=address.listen,
+        advertise=address.advertise,
+        allow_remote=address.allow_remote,
+        ways=("local", "shm", "tcp", "rdma") if wanted.protocol == "rdma" else (),
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .life import Life
+from .values import Values
+from .zero_copy import ZeroCopy
 
 
-class MooncakeDistributedStore(Life):
+class MooncakeDistributedStore(Values, ZeroCopy):
     """A member of one pool. May be used by many threads at once."""

@@ -1,0 +1,42 @@
+"""What calls answer with: 0, or one of Mooncake's negative codes."""
+
+from __future__ import annotations
+
+import kvstore
+
+OK = 0
+INTERNAL_ERROR = -1
+NO_AVAILABLE_HANDLE = -200  # the pool is full, and nothing else
+INVALID_KEY = -400
+INVALID_PARAMS = -600
+OBJECT_NOT_FOUND = -704
+OBJECT_ALREADY_EXISTS = -705
+OBJECT_HAS_LEASE = -706
+TRANSFER_FAIL = -800
+CHECKSUM_MISMATCH = -801
+RPC_FAIL = -900
+RPC_TIMEOUT = -901
+NOT_SUPPORTED = -1012
+TASK_NOT_FOUND = -1400
+
+_CODES: dict[type[kvstore.Error], int] = {
+    kvstore.InvalidArgument: INVALID_PARAMS,
+    kvstore.DeadlineExceeded: RPC_TIMEOUT,
+    kvstore.NotFound: OBJECT_NOT_FOUND,
+    kvstore.AlreadyExists: OBJECT_ALREADY_EXISTS,
+    kvstore.ResourceExhausted: NO_AVAILABLE_HANDLE,
+    kvstore.FailedPrecondition: INVALID_PARAMS,  # closed meanwhile, or in a forked child
+    kvstore.Aborted: TRANSFER_FAIL,
+    kvstore.Unimplemented: NOT_SUPPORTED,
+    kvstore.Unavailable: RPC_FAIL,
+    kvstore.DataLoss: CHECKSUM_MISMATCH,
+}
+
+
+def code_of(error: kvstore.Error) -> int:
+    return _CODES.get(type(error), INTERNAL_ERROR)
+
+
+def read_code_of(error: kvstore.Error) -> int:
+    """As code_of, for bytes that were to be read: their holder could not be reached."""
+    return TRANSFER_FAIL if isinstance(error, kvstore.Unavailable) else code_of(error)

@@ -1,0 +1,148 @@
+"""What setup is told, in every form that it takes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import _log
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+_SMALLEST = 1 << 10
+_LARGEST_BUFFER = 1 << 40
+# Names that callers use for the same thing; the first is Mooncake's own.
+_ALIASES = {
+    "master_server_addr": ("master_server_addr", "master_server_address"),
+    "rdma_devices": ("rdma_devices", "device_name"),
+}
+_PROTOCOLS = ("tcp", "rdma")
+
+
+class Refused(Exception):
+    """An option is not what it may be; the message names it."""
+
+
+class NotOffered(Exception):
+    """An option asks for what this store does not have."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a member of a pool is made of. Sizes in bytes, times in seconds."""
+
+    local_hostname: str
+    global_segment_size: int
+    local_buffer_size: int
+    protocol: str
+    rdma_devices: tuple[str, ...]
+    master: str
+    timeout: float
+
+
+def of_arguments(
+    local_hostname: str,
+    metadata_server: str,
+    global_segment_size: int,
+    local_buffer_size: int,
+    protocol: str,
+    rdma_devices: str,
+    master_server_addr: str,
+    engine: object = None,
+    enable_ssd_offload: bool = False,
+    ssd_offload_path: str = "",
+    tenant_id: str = "default",
+    enable_client_http_server: bool = False,
+    client_http_port: int = 9300,
+) -> Options:
+    """Raises TypeError for a wrong type, as calls do; Refused, NotOffered."""
+    texts = (local_hostname, metadata_server, protocol, rdma_devices, master_server_addr)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("setup(): names, the protocol, devices and addresses are str")
+    sizes = (global_segment_size, local_buffer_size)
+    if not all(isinstance(size, int) and size >= 0 for size in sizes):
+        raise TypeError("setup(): sizes are int, and not negative")
+    if engine is not None:
+        raise NotOffered("engine: there is no transfer engine to share")
+    return of_mapping(
+        {
+            "local_hostname": local_hostname,
+            "metadata_server": metadata_server,
+            "global_segment_size": global_segment_size,
+            "local_buffer_size": local_buffer_size,
+            "protocol": protocol,
+            "rdma_devices": rdma_devices,
+            "master_server_addr": master_server_addr,
+            "enable_ssd_offload": enable_ssd_offload,
+            "tenant_id": tenant_id,
+            "enable_client_http_server": enable_client_http_server,
+            "client_http_port": client_http_port,
+        }
+    )
+
+
+def of_mapping(config: Mapping[Any, Any]) -> Options:
+    """Keys and values are taken by their text; keys that are not known are ignored. Raises Refused,
+    NotOffered."""
+    given = {str(key): str(value).strip() for key, value in config.items()}
+    for name in ("local_hostname", "metadata_server"):
+        if not given.get(name):
+            raise Refused(f"{name} is missing or empty")
+    if _flag(given, "enable_ssd_offload"):
+        raise NotOffered("enable_ssd_offload: objects lie in memory only")
+    if _flag(given, "enable_client_http_server"):
+        raise NotOffered("enable_client_http_server: the master's HTTP port tells of clients")
+    if not given.get("client_http_port", "9300").isdecimal():
+        raise Refused(f"client_http_port is {given['client_http_port']!r}; it is a port")
+    if given.get("tenant_id", "default") not in ("", "default"):
+        raise NotOffered(f"tenant_id {given['tenant_id']!r}: there is one tenant, 'default'")
+    protocol = given.get("protocol", "tcp").lower()
+    if protocol not in _PROTOCOLS:
+        raise NotOffered(f"protocol {protocol!r}: offered are {' and '.join(_PROTOCOLS)}")
+    devices = re.split(r"[,\s]+", _one_of(given, "rdma_devices", ""))
+    return Options(
+        local_hostname=given["local_hostname"],
+        global_segment_size=_size(given, "global_segment_size"),
+        local_buffer_size=_size(given, "local_buffer_size", _LARGEST_BUFFER),
+        protocol=protocol,
+        rdma_devices=tuple(device for device in devices if device),
+        master=_one_of(given, "master_server_addr", "127.0.0.1:50051"),
+        timeout=_timeout(given.get("transfer_timeout", "")),
+    )
+
+
+def _one_of(given: Mapping[str, str], name: str, otherwise: str) -> str:
+    values = [given[alias] for alias in _ALIASES[name] if given.get(alias)]
+    if len(set(values)) > 1:
+        _log.warn(f"setup: {' and '.join(_ALIASES[name])} differ; {values[0]!r} counts")
+    return values[0] if values else otherwise
+
+
+def _size(given: Mapping[str, str], name: str, largest: int | None = None) -> int:
+    text = given.get(name, "16MB")
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise Refused(f'{name} is {text!r}; it is a number of bytes, or such as "16MB"')
+    size = int(float(match[1]) * (1 << _UNITS[match[2].lower()]))
+    if 0 < size < _SMALLEST or (largest is not None and size > largest):
+        raise Refused(f"{name} is {text!r}; it is 0, or 1 KB and more")
+    return size
+
+
+def _flag(given: Mapping[str, str], name: str) -> bool:
+    return given.get(name, "").lower() in ("1", "true", "yes", "on")
+
+
+def _timeout(given: str) -> float:
+    """Of every call; LMCache's and Mooncake's own setting, else 30 s."""
+    text = given or os.environ.get("MC_TRANSFER_TIMEOUT", "") or "30"
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise Refused(f"the transfer timeout is {text!r}; it is in seconds") from None
+    if not seconds > 0:
+        raise Refused(f"the transfer timeout is {text!r}; it is more than 0 s")
+    return seconds

@@ -1,0 +1,112 @@
+"""What all puts have in common: from a configuration to a code per key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import kvstore
+
+from .._types.replicate import ReplicateConfig
+from . import codes
+from .life import Life
+from .placing import Placing, Refused, placing_of
+
+Columns = Sequence[Sequence[Any]]
+"""What a call is given per key, the keys first; all of one length."""
+
+Put = Callable[..., list[kvstore.Error | None]]
+"""Takes the client, the columns, the options and the timeout."""
+
+
+class Putting(Life):
+    """Puts many, whatever they are made of."""
+
+    def _put_all(
+        self,
+        put: Put,
+        columns: Columns,
+        config: ReplicateConfig | None,
+        *,
+        replace: bool = False,
+        same_node: bool = False,
+        bad: Iterable[int] = (),
+    ) -> list[int]:
+        """A code per key; INVALID_PARAMS for the bad ones, which are not put."""
+        count = len(columns[0])
+        results = [codes.INVALID_PARAMS] * count
+        client = self._client
+        if client is None:
+            return results
+        try:
+            placing = placing_of(config, count, replace=replace, same_node=same_node)
+        except Refused as refused:
+            return [refused.code] * count
+        left_out = set(bad)
+        if isinstance(placing, Placing) and not left_out:
+            return self._put_alike(client, put, columns, placing)
+        alike: dict[Placing, list[int]] = {}
+        for i in range(count):
+            if i not in left_out:
+                placed = placing if isinstance(placing, Placing) else placing[i]
+                alike.setdefault(placed, []).append(i)
+        for placed, some in alike.items():
+            answers = self._put_alike(client, put, _picked(columns, some), placed)
+            for i, code in zip(some, answers, strict=True):
+                results[i] = code
+        return results
+
+    def _put_alike(
+        self, client: kvstore.Client, put: Put, columns: Columns, placing: Placing
+    ) -> list[int]:
+        try:
+            errors = put(client, *columns, placing.options, timeout=self._timeout)
+        except kvstore.Error as error:
+            errors = [error] * len(columns[0])
+        if not any(errors):
+            return [codes.OK] * len(errors)
+        if placing.replicas > 1:
+            return self._put_with_fewer(client, put, columns, placing, errors)
+        return self._codes_of_puts(columns[0], errors, placing)
+
+    def _put_with_fewer(
+        self,
+        client: kvstore.Client,
+        put: Put,
+        columns: Columns,
+        placing: Placing,
+        errors: Sequence[kvstore.Error | None],
+    ) -> list[int]:
+        """Replicas are as many as there are nodes, at most: those that found too few are put again
+        with one less."""
+        results = self._codes_of_puts(columns[0], errors, placing)
+        again = [i for i, e in enumerate(errors) if isinstance(e, kvstore.ResourceExhausted)]
+        if again:
+            answers = self._put_alike(client, put, _picked(columns, again), placing.fewer())
+            for i, code in zip(again, answers, strict=True):
+                results[i] = code
+        return results
+
+    def _codes_of_puts(
+        self, keys: Sequence[str], errors: Sequence[kvstore.Error | None], placing: Placing
+    ) -> list[int]:
+        results = []
+        put: set[str] = set()
+        failed: list[kvstore.Error] = []
+        for key, error in zip(keys, errors, strict=True):
+            if error is None:
+                put.add(key)
+                results.append(codes.OK)
+            elif isinstance(error, kvstore.AlreadyExists) and (key in put or not placing.replace):
+                results.append(codes.OK)  # what is there stays; of a key named twice, the first
+            else:
+                if placing.replicas == 1 or not isinstance(error, kvstore.ResourceExhausted):
+                    failed.append(error)
+                results.append(codes.code_of(error))
+        if failed:
+            self._complain(len(failed), f"put: {failed[0]}")
+        return results
+
+
+def _picked(columns: Columns, some: Sequence[int]) -> Columns:
+    return [[column[i] for i in some] for column in columns]

@@ -1,0 +1,244 @@
+"""Objects as bytes: put, get, look, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import kvstore
+
+from .._types.replicate import ReplicateConfig
+from . import codes
+from .buffer import BufferHandle
+from .putting import Putting
+
+# is_exist is called on event loops.
+_LOOK_TIMEOUT = 5.0
+
+
+class Values(Putting):
+    """Values are anything with the buffer protocol."""
+
+    # ---- put -------------------------------------------------------------------------------------
+
+    def put(self, key: str, value: Any, config: ReplicateConfig | None = None) -> int:
+        """0, also when the key is taken: then what is there stays. An empty value is refused."""
+        return self._put_values([key], [_value(value)], config, replace=False)[0]
+
+    def put_parts(self, key: str, *parts: Any, config: ReplicateConfig | None = None) -> int:
+        """put of the parts, joined; without any bytes nothing is stored, and it is 0."""
+        return self._put_parts(key, parts, config, replace=False)
+
+    def put_batch(
+        self, keys: Sequence[str], values: Sequence[Any], config: ReplicateConfig | None = None
+    ) -> int:
+        """put of many: 0, or the first failure's code. Nothing is put if one of them can't be."""
+        return self._put_many(keys, values, config, replace=False)
+
+    def upsert(self, key: str, value: Any, config: ReplicateConfig | None = None) -> int:
+        """put, in place of what is there."""
+        return self._put_values([key], [_value(value)], config, replace=True)[0]
+
+    def upsert_parts(self, key: str, *parts: Any, config: ReplicateConfig | None = None) -> int:
+        return self._put_parts(key, parts, config, replace=True)
+
+    def upsert_batch(
+        self, keys: Sequence[str], values: Sequence[Any], config: ReplicateConfig | None = None
+    ) -> int:
+        return self._put_many(keys, values, config, replace=True)
+
+    # ---- get -------------------------------------------------------------------------------------
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes; none of it: no such object, or it could not be read."""
+        client = self._client
+        if client is None:
+            return b""
+        try:
+            return client.get(key, timeout=self._timeout)
+        except kvstore.Error as error:
+            self._complain_of_reads([error])
+            return b""
+
+    def get_batch(self, keys: Sequence[str]) -> list[bytes]:
+        client = self._client
+        if client is None:
+            return [b""] * len(keys)
+        try:
+            values = client.get_batch(keys, timeout=self._timeout)
+        except kvstore.Error as error:
+            values = [error] * len(keys)
+        self._complain_of_reads(values)
+        return [value if isinstance(value, bytes) else b"" for value in values]
+
+    def get_buffer(self, key: str) -> BufferHandle | None:
+        return self.batch_get_buffer([key])[0]
+
+    def batch_get_buffer(self, keys: Sequence[str]) -> list[BufferHandle | None]:
+        """The objects' bytes, to be changed at will; None where there are none."""
+        buffers: list[BufferHandle | None] = [None] * len(keys)
+        client = self._client
+        if client is None or not buffers:
+            return buffers
+        try:
+            with client.read_session(keys, timeout=self._timeout) as session:
+                sizes = [(i, s) for i, s in enumerate(session.sizes) if isinstance(s, int)]
+                found = [i for i, _ in sizes]
+                made = [BufferHandle(size) for _, size in sizes]
+                read = session.read_batch(found, made, timeout=self._timeout)
+                self._complain_of_reads([*session.sizes, *read])
+        except kvstore.Error as error:
+            self._complain_of_reads([error])
+            return buffers
+        for i, buffer, result in zip(found, made, read, strict=True):
+            if isinstance(result, int):
+                buffers[i] = buffer
+        return buffers
+
+    # ---- look ------------------------------------------------------------------------------------
+
+    def is_exist(self, key: str) -> int:
+        """1 or 0; 0 also when the master does not answer, since callers take every other number for
+        a yes. A hit grants a lease."""
+        client = self._client
+        if client is None:
+            return self._absent()
+        try:
+            return int(client.exists(key, timeout=min(self._timeout, _LOOK_TIMEOUT)))
+        except kvstore.Error as error:
+            self._complain_of_reads([error])
+            return 0
+
+    def batch_is_exist(self, keys: Sequence[str]) -> list[int]:
+        client = self._client
+        if client is None:
+            return [self._absent()] * len(keys)
+        try:
+            found = client.exists_batch(keys, timeout=self._timeout)
+        except kvstore.Error as error:
+            found = [error] * len(keys)
+        if not {*found} <= {True, False}:
+            self._complain_of_reads(found)
+        return [1 if exists is True else 0 for exists in found]
+
+    def get_size(self, key: str) -> int:
+        """In bytes, or a code."""
+        client = self._client
+        if client is None:
+            return codes.INVALID_PARAMS
+        try:
+            with client.read_session([key], timeout=self._timeout) as session:
+                size = session.sizes[0]
+        except kvstore.Error as error:
+            size = error
+        if isinstance(size, int):
+            return size
+        # What can't be a key has no object.
+        if isinstance(size, kvstore.InvalidArgument):
+            return codes.OBJECT_NOT_FOUND
+        return codes.read_code_of(size)
+
+    # ---- remove ----------------------------------------------------------------------------------
+
+    def remove(self, key: str, force: bool = False) -> int:
+        """0, OBJECT_NOT_FOUND, or, unless by force, OBJECT_HAS_LEASE."""
+        return self.batch_remove([key], force)[0]
+
+    def batch_remove(self, keys: Sequence[str], force: bool = False) -> list[int]:
+        client = self._client
+        if client is None:
+            return [codes.INVALID_PARAMS] * len(keys)
+        try:
+            return self._remove_some(client, keys, force)
+        except kvstore.Error as error:
+            return [codes.code_of(error)] * len(keys)
+
+    # ---- how -------------------------------------------------------------------------------------
+
+    def _put_values(
+        self,
+        keys: Sequence[str],
+        values: Sequence[Any],
+        config: ReplicateConfig | None,
+        *,
+        replace: bool,
+    ) -> list[int]:
+        if not self._stages or not all(map(len, values)):
+            return [codes.INVALID_PARAMS] * len(keys)
+        return self._put_all(_put_pairs, (keys, values), config, replace=replace)
+
+    def _put_parts(
+        self, key: str, parts: Sequence[Any], config: ReplicateConfig | None, *, replace: bool
+    ) -> int:
+        views = [_part(part) for part in parts]
+        if self._client is not None and self._stages and not any(map(len, views)):
+            return codes.OK
+        return self._put_values([key], [views], config, replace=replace)[0]
+
+    def _put_many(
+        self,
+        keys: Sequence[str],
+        values: Sequence[Any],
+        config: ReplicateConfig | None,
+        *,
+        replace: bool,
+    ) -> int:
+        views = [_value(value) for value in values]
+        if len(keys) != len(views) or self._client is None:
+            return codes.INVALID_PARAMS
+        results = self._put_values(keys, views, config, replace=replace)
+        return next((code for code in results if code != codes.OK), codes.OK)
+
+    def _remove_some(self, client: kvstore.Client, keys: Sequence[str], force: bool) -> list[int]:
+        leased = set() if force else _leased(client, keys, self._timeout)
+        free = [key for i, key in enumerate(keys) if i not in leased]
+        removed = iter(client.remove_batch(free, timeout=self._timeout))
+        results = []
+        for i in range(len(keys)):
+            error = None if i in leased else next(removed)
+            if i in leased:
+                results.append(codes.OBJECT_HAS_LEASE)
+            elif error is None:
+                results.append(codes.OK)
+            elif isinstance(error, kvstore.InvalidArgument):
+                results.append(codes.OBJECT_NOT_FOUND)  # what can't be a key
+            else:
+                results.append(codes.code_of(error))
+        return results
+
+    def _absent(self) -> int:
+        """What looking says without a pool. After a setup that failed callers go on: for them there
+        is nothing."""
+        return 0 if self._failed else codes.INVALID_PARAMS
+
+
+def _put_pairs(
+    client: kvstore.Client,
+    keys: Sequence[str],
+    values: Sequence[Any],
+    options: kvstore.PutOptions,
+    timeout: float,
+) -> list[kvstore.Error | None]:
+    return client.put_batch(list(zip(keys, values, strict=True)), options, timeout=timeout)
+
+
+def _value(value: Any) -> memoryview:
+    """Its bytes, contiguous."""
+    view = memoryview(value)
+    if view.nbytes == 0:
+        return memoryview(b"")
+    return view.cast("B") if view.c_contiguous else memoryview(bytes(view))
+
+
+def _part(part: Any) -> memoryview:
+    view = memoryview(part)
+    if view.ndim != 1 or view.itemsize != 1:
+        raise RuntimeError("parts must be 1-D bytes-like")
+    return _value(view)
+
+
+def _leased(client: kvstore.Client, keys: Sequence[str], timeout: float) -> set[int]:
+    stats = client.stat_batch(keys, timeout=timeout)
+    return {
+        i for i, stat in enumerate(stats) if isinstance(stat, kvstore.Stat) and stat.lease_left > 0
+    }
