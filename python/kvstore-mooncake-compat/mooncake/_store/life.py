@@ -125,7 +125,7 @@ def _options_of(*args: Any, **kwargs: Any) -> options.Options:
     config = kwargs.get("config", args[0] if args else None)
     if isinstance(config, dict) and len(args) + len(kwargs) == 1:
         return options.of_mapping(config)
-    return options.of_arguments(*args, **kwargs)
+    return options.setup(*args, **kwargs)
 
 
 def _join(wanted: options.Options) -> tuple[kvstore.Client, Address]:

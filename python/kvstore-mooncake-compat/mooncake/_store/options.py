@@ -43,7 +43,7 @@ class Options:
     timeout: float
 
 
-def of_arguments(
+def setup(
     local_hostname: str,
     metadata_server: str,
     global_segment_size: int,
@@ -58,7 +58,8 @@ def of_arguments(
     enable_client_http_server: bool = False,
     client_http_port: int = 9300,
 ) -> Options:
-    """Raises TypeError for a wrong type, as calls do; Refused, NotOffered."""
+    """The form of MooncakeDistributedStore.setup with arguments. Raises TypeError for a wrong type,
+    as calls do; Refused, NotOffered."""
     texts = (local_hostname, metadata_server, protocol, rdma_devices, master_server_addr)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("setup(): names, the protocol, devices and addresses are str")

@@ -11,6 +11,7 @@ from .._types.replicate import ReplicateConfig
 from . import codes
 from .life import Life
 from .placing import Placing, Refused, placing_of
+from .shapes import Lists, at
 
 Columns = Sequence[Sequence[Any]]
 """What a call is given per key, the keys first; all of one length."""
@@ -51,7 +52,7 @@ class Putting(Life):
                 placed = placing if isinstance(placing, Placing) else placing[i]
                 alike.setdefault(placed, []).append(i)
         for placed, some in alike.items():
-            answers = self._put_alike(client, put, _picked(columns, some), placed)
+            answers = self._put_alike(client, put, [at(column, some) for column in columns], placed)
             for i, code in zip(some, answers, strict=True):
                 results[i] = code
         return results
@@ -82,7 +83,9 @@ class Putting(Life):
         results = self._codes_of_puts(columns[0], errors, placing)
         again = [i for i, e in enumerate(errors) if isinstance(e, kvstore.ResourceExhausted)]
         if again:
-            answers = self._put_alike(client, put, _picked(columns, again), placing.fewer())
+            answers = self._put_alike(
+                client, put, [at(column, again) for column in columns], placing.fewer()
+            )
             for i, code in zip(again, answers, strict=True):
                 results[i] = code
         return results
@@ -108,5 +111,12 @@ class Putting(Life):
         return results
 
 
-def _picked(columns: Columns, some: Sequence[int]) -> Columns:
-    return [[column[i] for i in some] for column in columns]
+def put_addresses(
+    client: kvstore.Client,
+    keys: Sequence[str],
+    pointers: Sequence[int] | Lists,
+    sizes: Sequence[int] | Lists,
+    options: kvstore.PutOptions,
+    timeout: float,
+) -> list[kvstore.Error | None]:
+    return client.put_addresses(keys, pointers, sizes, options, timeout=timeout)

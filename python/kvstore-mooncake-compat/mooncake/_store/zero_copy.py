@@ -6,16 +6,13 @@ Memory need not be registered, save where a call says so. Addresses are the call
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import kvstore
 
 from .._types.replicate import ReplicateConfig
 from . import codes
-from .putting import Putting
-
-Lists = Sequence[Sequence[int]]
-_T = TypeVar("_T")
+from .putting import Putting, put_addresses
+from .shapes import Lists, at, null_among, shaped_alike, spread
 
 
 class ZeroCopy(Putting):
@@ -94,14 +91,14 @@ class ZeroCopy(Putting):
     ) -> list[int]:
         """batch_put_from, each of several buffers, joined in order."""
         count = len(keys)
-        if len(all_buffer_ptrs) != count or not _shaped_alike(all_buffer_ptrs, all_sizes):
+        if len(all_buffer_ptrs) != count or not shaped_alike(all_buffer_ptrs, all_sizes):
             return [codes.INVALID_PARAMS] * count
         bad = []
-        if not all(map(any, all_sizes)) or "" in keys or _null_among(all_buffer_ptrs):
+        if not all(map(any, all_sizes)) or "" in keys or null_among(all_buffer_ptrs):
             lists = zip(keys, all_buffer_ptrs, all_sizes, strict=True)
             bad = [i for i, (k, p, s) in enumerate(lists) if not (k and any(s) and all(p))]
         columns = (keys, all_buffer_ptrs, all_sizes)
-        return self._put_all(_put_addresses, columns, config, same_node=True, bad=bad)
+        return self._put_all(put_addresses, columns, config, same_node=True, bad=bad)
 
     def upsert_from(
         self, key: str, buffer_ptr: int, size: int, config: ReplicateConfig | None = None
@@ -134,8 +131,8 @@ class ZeroCopy(Putting):
             return [codes.INVALID_PARAMS] * count
         if 0 in buffer_ptrs:
             good = [i for i in range(count) if buffer_ptrs[i]]
-            read = self._get_into(_at(keys, good), _at(buffer_ptrs, good), _at(sizes, good))
-            return _spread(count, good, read)
+            read = self._get_into(at(keys, good), at(buffer_ptrs, good), at(sizes, good))
+            return spread(count, good, read)
         return self._get_into(keys, buffer_ptrs, sizes)
 
     def batch_get_into_multi_buffers(
@@ -150,11 +147,11 @@ class ZeroCopy(Putting):
         count = len(keys)
         if len(all_buffer_ptrs) != count or len(all_sizes) != count:
             return [codes.INVALID_PARAMS] * count
-        if not _shaped_alike(all_buffer_ptrs, all_sizes) or _null_among(all_buffer_ptrs):
+        if not shaped_alike(all_buffer_ptrs, all_sizes) or null_among(all_buffer_ptrs):
             lists = zip(all_buffer_ptrs, all_sizes, strict=True)
             good = [i for i, (p, s) in enumerate(lists) if len(p) == len(s) and all(p)]
-            pointers, sizes = _at(all_buffer_ptrs, good), _at(all_sizes, good)
-            return _spread(count, good, self._scatter(_at(keys, good), pointers, sizes))
+            pointers, sizes = at(all_buffer_ptrs, good), at(all_sizes, good)
+            return spread(count, good, self._scatter(at(keys, good), pointers, sizes))
         return self._scatter(keys, all_buffer_ptrs, all_sizes)
 
     # ---- how -------------------------------------------------------------------------------------
@@ -176,7 +173,7 @@ class ZeroCopy(Putting):
         if 0 in pointers:
             return codes.INVALID_PARAMS
         columns = ([key], [pointers], [sizes])
-        return self._put_all(_put_addresses, columns, config, replace=replace)[0]
+        return self._put_all(put_addresses, columns, config, replace=replace)[0]
 
     def _put_from(
         self,
@@ -194,7 +191,7 @@ class ZeroCopy(Putting):
         if 0 in sizes or 0 in buffer_ptrs:
             bad = [i for i in range(count) if not (sizes[i] and buffer_ptrs[i])]
         columns = (keys, buffer_ptrs, sizes)
-        return self._put_all(_put_addresses, columns, config, replace=replace, bad=bad)
+        return self._put_all(put_addresses, columns, config, replace=replace, bad=bad)
 
     def _get_into(
         self,
@@ -220,34 +217,3 @@ class ZeroCopy(Putting):
             codes.TRANSFER_FAIL if 0 <= result < size else result
             for result, size in zip(results, wanted, strict=True)
         ]
-
-
-def _put_addresses(
-    client: kvstore.Client,
-    keys: Sequence[str],
-    pointers: Sequence[int] | Lists,
-    sizes: Sequence[int] | Lists,
-    options: kvstore.PutOptions,
-    timeout: float,
-) -> list[kvstore.Error | None]:
-    return client.put_addresses(keys, pointers, sizes, options, timeout=timeout)
-
-
-def _shaped_alike(pointers: Lists, sizes: Lists) -> bool:
-    return list(map(len, pointers)) == list(map(len, sizes))
-
-
-def _null_among(pointers: Lists) -> bool:
-    return not all(map(all, pointers))
-
-
-def _at(column: Sequence[_T], some: Sequence[int]) -> list[_T]:
-    return [column[i] for i in some]
-
-
-def _spread(count: int, some: Sequence[int], results: Sequence[int]) -> list[int]:
-    """The results of those with these indices; INVALID_PARAMS for the others."""
-    spread = [codes.INVALID_PARAMS] * count
-    for i, result in zip(some, results, strict=True):
-        spread[i] = result
-    return spread

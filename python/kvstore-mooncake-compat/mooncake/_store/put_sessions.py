@@ -1,0 +1,179 @@
+"""Objects that are filled range by range, layer by layer, and then committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import kvstore
+
+from .._types.replicate import ReplicateConfig
+from . import codes
+from .filling import Filling
+from .placing import Placing, Refused, placing_of
+from .putting import Putting, put_addresses
+from .shapes import Lists
+
+# What the store says where only other hosts lend memory.
+_NONE_HERE = "of this host lends"
+
+
+@dataclass(frozen=True)
+class _Session:
+    filling: Filling
+    placing: Placing
+
+
+class PutSessions(Putting):
+    """A key has one session at a time. Its memory lies in the pool, on this host; where none of it
+    is lent, or several replicas are wanted, in this process until the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing: dict[str, _Session | None] = {}  # None: it is just being begun
+
+    def batch_put_session_start(
+        self, keys: Sequence[str], sizes: Sequence[int], config: ReplicateConfig | None = None
+    ) -> list[int]:
+        """0, or a code; INVALID_PARAMS also where a session is open. It must be ended within the
+        timeout of a put."""
+        count = len(keys)
+        client = self._client
+        if client is None or len(sizes) != count:
+            return [codes.INVALID_PARAMS] * count
+        try:
+            placing = placing_of(config, count, replace=False, same_node=False)
+        except Refused as refused:
+            return [refused.code] * count
+        results, begun = self._reserve(keys, sizes)
+        made: dict[str, _Session] = {}
+        try:
+            for i in begun:
+                placed = placing if isinstance(placing, Placing) else placing[i]
+                session, results[i] = self._begin(client, keys[i], sizes[i], placed)
+                if session is not None:
+                    made[keys[i]] = session
+        finally:
+            with self._mutex:
+                for i in begun:
+                    self._writing.pop(keys[i], None)
+                if self._client is client:
+                    self._writing.update(made)
+        return results
+
+    def batch_put_from_multi_buffer_ranges(
+        self, keys: Sequence[str], all_buffer_ptrs: Lists, all_sizes: Lists, all_dst_offsets: Lists
+    ) -> list[int]:
+        """For each key several ranges: how many bytes were written in all, or INVALID_PARAMS: no
+        session, or one ends beyond the object, and none is written."""
+        count = len(keys)
+        results = [codes.INVALID_PARAMS] * count
+        if any(len(each) != count for each in (all_buffer_ptrs, all_sizes, all_dst_offsets)):
+            return results
+        for i, key in enumerate(keys):
+            pointers, sizes, offsets = all_buffer_ptrs[i], all_sizes[i], all_dst_offsets[i]
+            session = self._writing.get(key)
+            if session is None or not len(pointers) == len(sizes) == len(offsets):
+                continue
+            if all(pointers):
+                ranges = list(zip(pointers, sizes, offsets, strict=True))
+                written = session.filling.write(ranges)
+                results[i] = codes.INVALID_PARAMS if written is None else written
+        return results
+
+    def batch_put_session_end(self, keys: Sequence[str]) -> list[int]:
+        """Waits for writes under way and commits: 0, or a code; INVALID_PARAMS: no session."""
+        results = []
+        for key, session in self._taken(keys):
+            if session is None:
+                results.append(codes.INVALID_PARAMS)
+            else:
+                results.append(self._commit(key, session))
+        return results
+
+    def batch_put_session_revoke(self, keys: Sequence[str]) -> list[int]:
+        """Waits for writes under way and gives the objects up: 0, or INVALID_PARAMS: no session."""
+        results = []
+        for _, session in self._taken(keys):
+            if session is not None:
+                self._give_up(session)
+            results.append(codes.INVALID_PARAMS if session is None else codes.OK)
+        return results
+
+    def _forget(self) -> None:
+        super()._forget()
+        sessions, self._writing = self._writing, {}
+        for session in sessions.values():
+            if session is not None:
+                self._give_up(session)
+
+    # ---- how -------------------------------------------------------------------------------------
+
+    def _reserve(self, keys: Sequence[str], sizes: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The results so far, and the indices of what may be begun."""
+        results, begun = [], []
+        mine: set[str] = set()
+        with self._mutex:
+            for i, (key, size) in enumerate(zip(keys, sizes, strict=True)):
+                if key in mine:
+                    results.append(codes.OBJECT_ALREADY_EXISTS)
+                elif not key or not size or key in self._writing:
+                    results.append(codes.INVALID_PARAMS)
+                else:
+                    mine.add(key)
+                    self._writing[key] = None
+                    begun.append(i)
+                    results.append(codes.OK)
+        return results, begun
+
+    def _begin(
+        self, client: kvstore.Client, key: str, size: int, placing: Placing
+    ) -> tuple[_Session | None, int]:
+        if placing.replicas == 1:
+            try:
+                new = client.create(key, size, placing.options, timeout=self._timeout)
+                return _Session(Filling(size, new), placing), codes.OK
+            except kvstore.Error as error:
+                if _NONE_HERE not in str(error):
+                    return None, codes.code_of(error)
+        try:
+            if client.exists(key, timeout=self._timeout):
+                return None, codes.OBJECT_ALREADY_EXISTS
+        except kvstore.Error as error:
+            return None, codes.code_of(error)
+        return _Session(Filling(size, None), placing), codes.OK
+
+    def _taken(self, keys: Iterable[str]) -> list[tuple[str, _Session | None]]:
+        """Of each key the session, which is no longer open."""
+        with self._mutex:
+            return [(key, self._take(key)) for key in keys]
+
+    def _take(self, key: str) -> _Session | None:
+        session = self._writing.get(key)
+        if session is not None:
+            del self._writing[key]
+        return session
+
+    def _commit(self, key: str, session: _Session) -> int:
+        filling = session.filling
+        if not filling.finish(self._timeout):
+            self._give_up(session)
+            return codes.RPC_TIMEOUT
+        client = self._client
+        if client is None:
+            return codes.INVALID_PARAMS
+        if filling.new is None:
+            address, size = filling.staged()
+            columns = ([key], [address], [size])
+            return self._put_alike(client, put_addresses, columns, session.placing)[0]
+        try:
+            filling.new.seal(self._timeout)
+        except kvstore.Error as error:
+            self._complain(1, f"put session: {error}")
+            return codes.code_of(error)
+        return codes.OK
+
+    def _give_up(self, session: _Session) -> None:
+        session.filling.finish(self._timeout)
+        if session.filling.new is not None:
+            session.filling.new.close()
