@@ -18,7 +18,7 @@ test_machine=(qemu-system-x86 busybox-static iproute2 ibverbs-providers perftest
 # The Python package (python/), and what its tests put into the store.
 python=(python3-dev python3-venv python3-pip python3-numpy python3-torch)
 # What Mooncake's wheel is linked with, beside which python/kvstore-mooncake-compat is tested.
-mooncake=(libcurl4 libibverbs1 libnuma1 librdmacm1 liburing2)
+mooncake=(libcurl4 libibverbs1 libnuma1)
 
 system=unknown
 [ -r /etc/os-release ] && system=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-}")

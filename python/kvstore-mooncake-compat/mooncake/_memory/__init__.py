@@ -1,0 +1,1 @@
+"""Memory for callers: a pool of registered buffers, an allocator, NUMA nodes."""

@@ -1,0 +1,26 @@
+"""Where this store is meant to differ from Mooncake's, and why."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+DIFFERENCES = {
+    "shards split otherwise": "a shard is the part that was asked for, or None, never another part",
+    "shards of a whole tensor": "they are cut from it, where Mooncake finds none",
+    "what writers have put": "it is found as a whole and in shards of any size",
+    "the shape of a scalar": "a tensor without dimensions is got as one, not as one with one",
+}
+
+
+def _is_ours() -> bool:
+    try:
+        metadata.version("kvstore-mooncake-compat")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def differs(what: str) -> bool:
+    """Whether the store under test is this one; `what` stands in the table above."""
+    assert what in DIFFERENCES
+    return _is_ours()
