@@ -8,8 +8,9 @@ from typing import Any
 import kvstore
 
 from .._store import codes
+from .._store.putting import put_addresses
 from .._store.values import Values
-from .._store.zero_copy import ZeroCopy, put_addresses
+from .._store.zero_copy import ZeroCopy
 from .._types.replicate import ReplicateConfig
 from .form import (
     HEADER_SIZE,
