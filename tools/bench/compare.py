@@ -87,6 +87,7 @@ class Stores:
                            ways="tcp" if kind == "tcp" else "all",
                            lend=LEND if kind == "lending" else 0,
                            forgetful=kind in ("forgetful", "crowd"),
+                           drop_in=self.options.drop_in,
                            node=(crowd + 100_000) * 4 * KIB if kind == "crowd" else LEND)
         else:
             made = Mooncake(lend=max(LEND, crowd * 5 * KIB) if kind == "crowd" else
@@ -104,7 +105,7 @@ def measure(stores, row, options):
     """Rounds of each store by turns: (figure, ratio to kvstore's) of each round."""
     contestants = {"kvstore": stores.get("kvstore", row.kvstore),
                    "mooncake": stores.get("mooncake", row.mooncake)}
-    if row.redis:
+    if row.redis and not options.drop_in:
         contestants["redis"] = stores.get("redis", "")
     figures = {name: [] for name in contestants}
     for turn in range(options.rounds + 1):
@@ -159,6 +160,8 @@ def parse():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--objects", type=int, default=1_000_000, help="in the masters, for exists")
     parser.add_argument("--only", default="*", help="rows whose name fits")
+    parser.add_argument("--drop-in", metavar="PYTHON", help="measure what mooncake.store is there, "
+                        "in kvstore's place, by the very script that measures Mooncake's")
     parser.add_argument("--quick", action="store_true", help="shows that it works")
     options = parser.parse_args()
     if options.quick:
@@ -177,11 +180,15 @@ def main():
         lines.append(line)
 
     say(f"load average before: {os.getloadavg()[0]:.2f}")
+    if options.drop_in:
+        say("kvstore by mooncake.store, as Mooncake is; targets are those of its own API")
     say(f"{'row':26} {'kvstore':>14} {'peer':9} {'its':>14}  {'ratio (spread)':22} target")
     try:
         for row in rows():
             if not fnmatch.fnmatch(row.name, options.only):
                 continue
+            if options.drop_in and row.kvstore in ("tcp", "forgetful"):
+                continue  # what its callers can't ask for
             try:
                 figures = measure(stores, row, options)
             except Failed as error:

@@ -115,9 +115,10 @@ class Store:
 
 
 class Kvstore(Store):
-    """`ways` and `lend` are the worker's; when it lends, there is no node."""
+    """`ways` and `lend` are the worker's; when it lends, there is no node. `drop_in`: a Python with
+    the drop-in for mooncake.store, by which the worker is Mooncake's, and finds its ways itself."""
 
-    def __init__(self, folder, ways="all", lend=0, forgetful=False, node=2 << 30):
+    def __init__(self, folder, ways="all", lend=0, forgetful=False, node=2 << 30, drop_in=None):
         super().__init__()
         self.master = self.start(f"{folder}/kvstore_master", "--port=0", "--metrics_port=0",
                                  "--state_file=none", "--log_level=error")
@@ -125,6 +126,10 @@ class Kvstore(Store):
         if not lend:
             self.start(f"{folder}/kvstore_node", f"--master={address}",
                        f"--lend={node}").await_line("ready")
+        if drop_in:
+            worker = [drop_in, f"{HERE}/mooncake_worker.py", address, "P2PHANDSHAKE", str(lend)]
+            self.orders = Orders(self.start(*worker))
+            return
         words = [f"{folder}/kvbench", "worker", "rounds", f"--master={address}", f"--ways={ways}"]
         words += [f"--lend={lend}"] if lend else []
         words += ["--forgetful"] if forgetful else []

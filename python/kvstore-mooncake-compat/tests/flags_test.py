@@ -108,6 +108,14 @@ def test_what_has_no_effect_is_said() -> None:
     ]
 
 
+def test_http_listens_where_rpc_does() -> None:
+    def notes(*words: str) -> list[str]:
+        return master._other_host(flags.parse(words, FLAGS))
+
+    assert notes("-rpc_address=127.0.0.1", "-metrics_host=127.0.0.1") == []
+    assert notes("-metrics_host=127.0.0.1") == ["--metrics_host: HTTP listens on 0.0.0.0, too"]
+
+
 def test_files(tmp_path: Path) -> None:
     path = tmp_path / "master.yaml"
     path.write_text(

@@ -42,7 +42,7 @@ def main() -> None:
         server = _metadata_server(values)
     except UsageError as error:
         _flags.refuse(PROGRAM, error)
-    for note in notes:
+    for note in [*notes, *_other_host(values)]:
         _flags.warn(PROGRAM, note)
     if server is not None:
         run_beside(server.serve)
@@ -93,6 +93,12 @@ def _read(arguments: Sequence[str]) -> Values:
     given = _flags.parse(arguments, FLAGS)
     path = given.get("config_path", "")
     return {**_flags.read_file(path, FLAGS), **given} if path else given
+
+
+def _other_host(values: Values) -> list[str]:
+    address = values.get("rpc_address", FLAGS["rpc_address"].default)
+    host = values.get("metrics_host", "")
+    return [f"--metrics_host: HTTP listens on {address}, too"] if host not in ("", address) else []
 
 
 def _share_free(full: str) -> float:

@@ -8,6 +8,7 @@ DIFFERENCES = {
     "shards split otherwise": "a shard is the part that was asked for, or None, never another part",
     "shards of a whole tensor": "they are cut from it, where Mooncake finds none",
     "what writers have put": "it is found as a whole and in shards of any size",
+    "a torch without uint16": "it is enough, where Mooncake asks it for types that it lacks",
     "the shape of a scalar": "a tensor without dimensions is got as one, not as one with one",
 }
 

@@ -64,6 +64,8 @@ def test_the_header() -> None:
 def test_types(store: Store, key: str, dtype: str) -> None:
     if not hasattr(torch, dtype):
         pytest.skip(f"this torch has no {dtype}")
+    if not hasattr(torch, "uint16") and not differs("a torch without uint16"):
+        pytest.skip("Mooncake wants a newer torch")
     tensor = (torch.arange(12) % 2).reshape(3, 4).to(getattr(torch, dtype))
     assert store.put_tensor(key, tensor) == 0
     got = store.get_tensor(key)
@@ -80,7 +82,7 @@ def test_shapes(store: Store, key: str, shape: tuple[int, ...]) -> None:
 
 
 def test_a_scalar(store: Store, key: str) -> None:
-    assert store.put_tensor(key, torch.tensor(5)) == 0
+    assert store.put_tensor(key, torch.tensor(5.0)) == 0
     shape = () if differs("the shape of a scalar") else (1,)
     assert store.get_tensor(key).shape == shape
     assert store.get_tensor(key).item() == 5
