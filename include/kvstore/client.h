@@ -306,7 +306,8 @@ class Client {
   // the way. Optional for host memory. The memory stays the caller's. CUDA: unimplemented.
   virtual Status RegisterMemory(void* base, uint64_t size, MemoryKind kind = MemoryKind::kHost,
                                 int device = 0) = 0;
-  // Returns when no copy touches it any more.
+  // Returns when no copy touches it any more. unavailable: a device may still, which refuses to let
+  // go: the memory must be kept as it is; asked again, it may be let go.
   virtual Status UnregisterMemory(void* base) = 0;
 
   virtual Incarnation incarnation() const = 0;

@@ -139,7 +139,9 @@ enum class Outcome : uint8_t {
             // place
   kFailed,  // some bytes may have been moved, none will be; contents of the destination are
             // undefined
-  kInDoubt,  // writes only. Final at this end; at the holder some bytes may still land
+  kInDoubt,  // write: final at this end; at the holder some bytes may still land. Read: a device of
+             // this machine has failed, and refuses to close the path: bytes may still come, into
+             // memory that was registered, and that Unregister does not give free before
 };
 
 struct Completion {
@@ -311,6 +313,9 @@ class Engine {
   // Refuses new copies of the region and returns when none touches it any more. Of a shared region
   // other processes' copies are waited for no longer than the stall timeout, at most 1 s, and
   // mappings not at all, since they can't be cut off; they keep the pages, which nobody else gets.
+  // unavailable, after twice the stall timeout: something may touch it still, a device that refuses
+  // to let go. The memory must be kept as it is, and its guard is asked nothing more; asked again,
+  // it may be let go.
   virtual Status Unregister(RegionId region) = 0;
 
   // The parts of a shared region that other processes may be touching: their copies under way and

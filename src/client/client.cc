@@ -481,7 +481,12 @@ Status Member::UnregisterMemory(void* base) {
     region = found->second;
     registered_.erase(found);
   }
-  return works_->engine->Unregister(region);
+  Status removed = works_->engine->Unregister(region);
+  if (removed.code() == StatusCode::kUnavailable) {
+    MutexLock lock(mu_);
+    registered_.emplace(base, region);  // to be asked for again
+  }
+  return removed;
 }
 
 // In a child nothing that has a lock may be asked: a thread of the parent may have held it.

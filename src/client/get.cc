@@ -405,7 +405,14 @@ void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all
                                 std::to_string(kLeastPart) + " of " + std::to_string(wave.bytes) +
                                 " bytes");
     }
-    Judge(copied, reading);
+    const bool may_come = std::any_of(copies.begin(), copies.end(), [](const auto& copy) {
+      return copy.outcome == transfer::Outcome::kInDoubt;
+    });
+    if (may_come) {
+      reading->Answer(copied);  // nothing else may be read to that memory
+    } else {
+      Judge(copied, reading);
+    }
   }
 }
 

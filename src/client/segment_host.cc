@@ -132,13 +132,19 @@ SegmentHost::~SegmentHost() {
     acks_due_.NotifyAll();
   }
   if (preparer_.joinable()) preparer_.join();
-  std::vector<uint32_t> regions;
+  std::vector<Segment*> segments;
   {
     MutexLock lock(mu_);
-    for (const auto& segment : segments_) regions.push_back(segment->index);
+    for (const auto& segment : segments_) segments.push_back(segment.get());
   }
-  // They are known to the engine: it can only succeed.
-  for (const uint32_t region : regions) (void)engine_.Unregister(region);
+  for (Segment* const segment : segments) {
+    if (engine_.Unregister(segment->index).ok()) continue;
+    // A device that refuses to let go may touch it still: it is nobody else's while we live.
+    static Mutex mu;
+    static auto* const kept = new std::vector<LentMemory>();
+    MutexLock lock(mu);
+    kept->push_back(std::move(segment->memory));
+  }
 }
 
 SegmentHost::Lent SegmentHost::lent() const {

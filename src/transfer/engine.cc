@@ -313,8 +313,7 @@ Result<RegionId> EngineParts::Register(void* base, uint64_t size, const RegionOp
   Status added = AddToDevices(region, base, size, options);
   if (added.ok() && options.shared != nullptr && Allows(Way::kShm)) added = Share(region, options);
   if (added.ok()) return region;
-  (void)registry_.Remove(region);
-  if (rdma_ != nullptr) rdma_->Remove(region);
+  (void)Unregister(region);
   return added;
 }
 
@@ -364,12 +363,16 @@ ShmServer* EngineParts::shm_server() {
 Status EngineParts::Unregister(RegionId region) {
   // Refused first, here and there; then waited for.
   if (ShmServer* const server = shm_server()) server->Close(region);
-  const Status removed = registry_.Remove(region);
+  const TimePoint until = BootClock::now() + 2 * options_.tcp_stall_timeout;
+  const Status removed = registry_.Remove(region, until);
+  if (removed.code() == StatusCode::kUnavailable) return removed;
   if (ShmServer* const server = shm_server(); server != nullptr && removed.ok()) {
     server->Unshare(region);
   }
-  if (rdma_ != nullptr && removed.ok()) rdma_->Remove(region);
-  return removed;
+  if (rdma_ == nullptr) return removed;
+  // Also one that no longer is in the registry: a device may have refused to let go of it before.
+  const Status let_go = rdma_->Remove(region, until);
+  return let_go.code() == StatusCode::kNotFound ? removed : let_go;
 }
 
 std::vector<Stretch> EngineParts::TouchedByOthers(RegionId region) {

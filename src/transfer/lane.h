@@ -29,6 +29,7 @@ class Lane {
   struct Stranded {
     Slice slice;
     bool may_land = false;  // a write of which the holder may have got something
+    bool may_come = false;  // a read whose bytes may still come: its device won't close the path
   };
 
   virtual ~Lane() = default;
@@ -43,7 +44,8 @@ class Lane {
 
   // Carries slices of the job, many at a time, until it hands out no more or a fair share has been
   // carried. OK: all that it took are finished, and the lane is good for more. Else the lane is
-  // shut, touches no memory of ours any more, and what it left unfinished is in `stranded`.
+  // shut, touches no memory of ours any more but what `stranded` says, which has what it left
+  // unfinished.
   virtual Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) = 0;
 };
 

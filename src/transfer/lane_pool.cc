@@ -125,8 +125,9 @@ void LanePool::Close() {
   }
   for (std::thread& worker : workers) worker.join();
   FailEndedJobs();
+  std::deque<Idle> idle;  // closed without the lock, here and below: that may take a while
   MutexLock lock(mu_);
-  idle_.clear();
+  idle.swap(idle_);
 }
 
 LanePool::Posted* LanePool::NextPosted() {
@@ -233,7 +234,8 @@ void LanePool::Settle(Job& job, const std::vector<Lane::Stranded>& stranded, con
                       bool retry, uint64_t lane_id) {
   const bool may_land = std::any_of(stranded.begin(), stranded.end(),
                                     [](const Lane::Stranded& s) { return s.may_land; });
-  // Reads are final already: only this thread could have placed their bytes, and it has stopped.
+  // Reads are final already, save those that the lane says are not: only this thread could have
+  // placed their bytes, and it has stopped.
   const Status cut = may_land && options_.guards.confirm_cut ? ConfirmCut(lane_id) : Status::Ok();
   for (const Lane::Stranded& s : stranded) {
     if (s.may_land && !cut.ok()) {
@@ -242,6 +244,11 @@ void LanePool::Settle(Job& job, const std::vector<Lane::Stranded>& stranded, con
                                         "; the peer did not confirm that nothing of it "
                                         "can still land (" +
                                         cut.ToString() + ")"));
+    } else if (s.may_come) {
+      job.Finish(s.slice, Outcome::kInDoubt,
+                 Status(why.code(), why.message() +
+                                        "; its device does not close the path, so that bytes may "
+                                        "still come: the memory must not be used again"));
     } else if (retry) {
       job.Retry(s.slice);
     } else {
@@ -262,6 +269,7 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
     ticket = waiting_.insert(waiting_.end(), next_ticket_++);
   }
   Status ended;
+  std::vector<std::unique_ptr<Lane>> spent;
   for (;;) {
     {
       MutexLock lock(mu_);
@@ -270,7 +278,7 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
       if (my_turn && (!idle_.empty() || (open_ < options_.lanes && may_open))) {
         waiting_.erase(ticket);
         lane_.NotifyAll();
-        std::unique_ptr<Lane> idle = TakeIdle(job);
+        std::unique_ptr<Lane> idle = TakeIdle(job, &spent);
         if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
         ++open_;
         break;
@@ -300,7 +308,8 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   return opened.status();
 }
 
-std::unique_ptr<Lane> LanePool::TakeIdle(const Job& job) {
+std::unique_ptr<Lane> LanePool::TakeIdle(const Job& job,
+                                         std::vector<std::unique_ptr<Lane>>* spent) {
   while (!idle_.empty()) {
     Idle last = std::move(idle_.back());
     idle_.pop_back();
@@ -308,6 +317,7 @@ std::unique_ptr<Lane> LanePool::TakeIdle(const Job& job) {
     // one that is in use. But a write that meets its end must close a path before it is repeated.
     const bool unseen = !job.HasWrites() && BootClock::now() - last.since < kFresh;
     if (unseen || !last.lane->IsSpent()) return std::move(last.lane);
+    spent->push_back(std::move(last.lane));
     --open_;
   }
   return nullptr;

@@ -98,8 +98,10 @@ class LanePool {
   Status ConfirmCut(uint64_t lane_id);
 
   Result<Loan> Take(const Job& job, Patience& patience);
-  // An idle lane that is still good, as far as it matters to the job; null: there is none.
-  std::unique_ptr<Lane> TakeIdle(const Job& job) REQUIRES(mu_);
+  // An idle lane that is still good, as far as it matters to the job; null: there is none. Those
+  // that are not are the caller's to end, without the lock.
+  std::unique_ptr<Lane> TakeIdle(const Job& job, std::vector<std::unique_ptr<Lane>>* spent)
+      REQUIRES(mu_);
   void GiveBack(std::unique_ptr<Lane> lane);
   // Forgets a broken lane, and the idle ones, which are likely to be broken too.
   void Discard();

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace kvstore::transfer {
@@ -11,7 +12,9 @@ struct RegionAccess::Region {
   uint64_t size = 0;
   RegionOptions options;
   std::atomic<bool> closing = false;
-  uint64_t uses = 0;  // guarded by the registry's mutex
+  std::atomic<bool> abandoned = false;  // its guard may be gone
+  std::atomic<int> leaving = 0;         // calls of its guard's Leave, now
+  uint64_t uses = 0;                    // guarded by the registry's mutex
 };
 
 RegionAccess::RegionAccess(Registry* registry, Region* region, Access access, uint64_t offset,
@@ -37,10 +40,17 @@ RegionAccess::RegionAccess(RegionAccess&& other) noexcept
 
 RegionAccess::~RegionAccess() {
   if (region_ == nullptr) return;
-  if (entered_) {
+  if (entered_) LeaveGuard();
+  registry_->EndUse(region_);
+}
+
+void RegionAccess::LeaveGuard() const {
+  // Either it sees that the guard may be gone, or who abandons the region sees it here.
+  ++region_->leaving;
+  if (!region_->abandoned) {
     region_->options.guard->Leave(access_, guard_.first, offset_, length_, guard_.birth);
   }
-  registry_->EndUse(region_);
+  --region_->leaving;
 }
 
 bool RegionAccess::Stands() const {
@@ -100,19 +110,30 @@ Result<RegionId> Registry::Add(void* base, uint64_t size, const RegionOptions& o
   return id;
 }
 
-Status Registry::Remove(RegionId id) {
+Status Registry::Remove(RegionId id, TimePoint until) {
   MutexLock lock(mu_);
-  const auto found = regions_.find(id);
-  if (found == regions_.end() || found->second->closing) {
-    return NotFoundError("region " + std::to_string(id) + " isn't registered");
+  for (;;) {
+    const auto found = regions_.find(id);  // anew each time: another may remove it meanwhile
+    if (found == regions_.end()) {
+      return NotFoundError("region " + std::to_string(id) + " isn't registered");
+    }
+    Region& region = *found->second;
+    region.closing.store(true, std::memory_order_release);
+    if (region.uses == 0) {
+      by_begin_.erase(reinterpret_cast<uintptr_t>(region.base));
+      regions_.erase(found);
+      return Status::Ok();
+    }
+    if (BootClock::now() >= until) {
+      region.abandoned = true;
+      while (region.leaving > 0) std::this_thread::yield();  // guards don't block
+      return UnavailableError("region " + std::to_string(id) +
+                              " may be touched still: a peer that writes to it could not be cut "
+                              "off; its memory must be kept");
+    }
+    // Ends soon: every access asks in steps whether its region is closing.
+    use_ended_.WaitUntil(mu_, until);
   }
-  Region& region = *found->second;
-  region.closing.store(true, std::memory_order_release);
-  // Ends soon: every access asks in steps whether its region is closing.
-  while (region.uses > 0) use_ended_.Wait(mu_);
-  by_begin_.erase(reinterpret_cast<uintptr_t>(region.base));
-  regions_.erase(id);
-  return Status::Ok();
 }
 
 Result<RegionAccess::Region*> Registry::Use(RegionId id, uint64_t offset, uint64_t length,

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "kvstore/clock.h"
 #include "kvstore/result.h"
 #include "kvstore/transfer.h"
 #include "thread_annotations.h"
@@ -40,6 +41,7 @@ class RegionAccess {
   RegionAccess(Registry* registry, Region* region, Access access, uint64_t offset, uint64_t length,
                const Guard& guard, bool entered);
   bool Stands() const;
+  void LeaveGuard() const;
 
   Registry* registry_;
   Region* region_;  // null: moved from
@@ -60,8 +62,9 @@ class Registry {
 
   // As Engine::Register.
   Result<RegionId> Add(void* base, uint64_t size, const RegionOptions& options);
-  // As Engine::Unregister.
-  Status Remove(RegionId id);
+  // As Engine::Unregister. unavailable: something may touch it still, though it was waited for
+  // until then; its guard is asked nothing more.
+  Status Remove(RegionId id, TimePoint until);
 
   // Begins an access, whose bounds and guard are checked here and nowhere else. not_found: no such
   // region is open to peers; invalid_argument: out of bounds, or guarded memory accessed without

@@ -81,7 +81,9 @@ void Take(std::string_view bytes) {
                               {kLong, kLong, kLong});
   connection.Run();
   Expect(guard.inside == 0, "whoever enters leaves");
-  Expect(registry.Remove(first).ok() && registry.Remove(second).ok(), "no access is left over");
+  const TimePoint now = BootClock::now();
+  Expect(registry.Remove(first, now).ok() && registry.Remove(second, now).ok(),
+         "no access is left over");
   ExpectAnswers(pair.Hear());
 }
 

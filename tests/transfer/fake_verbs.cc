@@ -22,6 +22,7 @@ struct FakeDevice {
   FakeFabric::Device options;
   union ibv_gid gid {};
   uint64_t moved = 0;
+  bool taken_out = false;
 };
 struct FakeContext {
   ibv_context context{};
@@ -33,6 +34,7 @@ struct FakeMr {
   std::byte* base = nullptr;
   uint64_t iova = 0;
   int access = 0;
+  FakeDevice* device = nullptr;
 };
 struct FakeCq {
   ibv_cq cq{};
@@ -70,6 +72,8 @@ struct Fabric {
   size_t swallowed = 0;
   bool refuse_to_close = false;
   size_t refusals_to_close = 0;
+  bool refuse_to_unregister = false;
+  std::vector<void*> left;  // what nobody could destroy, for as long as the process lives
   uint32_t next_key = 1000;
   uint32_t next_pair = 100;
 };
@@ -182,7 +186,7 @@ int PostSend(ibv_qp* qp, ibv_send_wr* request, ibv_send_wr** bad) {
   for (; request != nullptr; request = request->next) {
     const ibv_wc_status fate = FateOf(*pair, *request);
     const std::lock_guard lock(fabric().mu);
-    if (fabric().swallowing.contains(pair->device->options.name)) {
+    if (pair->device->taken_out || fabric().swallowing.contains(pair->device->options.name)) {
       ++fabric().swallowed;
       continue;
     }
@@ -240,6 +244,12 @@ int GetAsyncEvent(ibv_context* context, ibv_async_event* event) {
   return 0;
 }
 
+void Tell(FakeContext* context, ibv_event_type event) {
+  context->events.push_back(event);
+  const uint64_t one = 1;
+  (void)!write(context->context.async_fd, &one, sizeof(one));
+}
+
 int QueryDevice(ibv_context* context, ibv_device_attr* attributes) {
   const FakeFabric::Device& device = Of<FakeContext>(context)->device->options;
   *attributes = {};
@@ -253,6 +263,7 @@ int QueryDevice(ibv_context* context, ibv_device_attr* attributes) {
 
 int QueryPort(ibv_context* context, uint8_t, ibv_port_attr* attributes) {
   const std::lock_guard lock(fabric().mu);
+  if (Of<FakeContext>(context)->device->taken_out) return EIO;
   *attributes = {};
   attributes->state = Of<FakeContext>(context)->device->options.state;
   attributes->active_mtu = attributes->max_mtu = IBV_MTU_4096;
@@ -282,7 +293,7 @@ ssize_t QueryGidTable(ibv_context* context, ibv_gid_entry* entries, size_t max_e
 ibv_mr* RegMr(ibv_pd* pd, void* address, size_t length, uint64_t iova, int access) {
   const std::lock_guard lock(fabric().mu);
   const FakeDevice& device = *Of<FakeContext>(pd->context)->device;
-  errno = fabric().registration_error;
+  errno = device.taken_out ? EIO : fabric().registration_error;
   if (errno != 0) return nullptr;
   if (length > device.options.max_mr_size) {
     errno = EINVAL;
@@ -292,6 +303,7 @@ ibv_mr* RegMr(ibv_pd* pd, void* address, size_t length, uint64_t iova, int acces
   mr->base = static_cast<std::byte*>(address);
   mr->iova = iova;
   mr->access = access;
+  mr->device = Of<FakeContext>(pd->context)->device;
   mr->mr.length = length;
   mr->mr.lkey = mr->mr.rkey = fabric().next_key++;
   fabric().memory[mr->mr.lkey] = mr;
@@ -300,8 +312,14 @@ ibv_mr* RegMr(ibv_pd* pd, void* address, size_t length, uint64_t iova, int acces
 
 int DeregMr(ibv_mr* mr) {
   const std::lock_guard lock(fabric().mu);
+  auto* const fake = Of<FakeMr>(mr);
+  if (fake->device->taken_out) {
+    fabric().left.push_back(fake);
+    return EIO;
+  }
+  if (fabric().refuse_to_unregister) return EBUSY;
   fabric().memory.erase(mr->lkey);
-  delete Of<FakeMr>(mr);
+  delete fake;
   return 0;
 }
 
@@ -344,6 +362,10 @@ int GetCqEvent(ibv_comp_channel* channel, ibv_cq** cq, void**) {
 
 ibv_qp* CreateQp(ibv_pd* pd, ibv_qp_init_attr* attributes) {
   const std::lock_guard lock(fabric().mu);
+  if (Of<FakeContext>(pd->context)->device->taken_out) {
+    errno = EIO;
+    return nullptr;
+  }
   const FakeFabric::Device& device = Of<FakeContext>(pd->context)->device->options;
   if (attributes->cap.max_send_wr > static_cast<uint32_t>(device.max_qp_wr) ||
       attributes->cap.max_send_sge > static_cast<uint32_t>(device.max_sge)) {
@@ -364,6 +386,7 @@ ibv_qp* CreateQp(ibv_pd* pd, ibv_qp_init_attr* attributes) {
 int ModifyQp(ibv_qp* qp, ibv_qp_attr* attributes, int mask) {
   const std::lock_guard lock(fabric().mu);
   auto* const pair = Of<FakeQp>(qp);
+  if (pair->device->taken_out) return EIO;
   if (attributes->qp_state == IBV_QPS_RESET && fabric().refuse_to_close) return EIO;
   if ((mask & IBV_QP_ACCESS_FLAGS) != 0) pair->access = attributes->qp_access_flags;
   if ((mask & IBV_QP_DEST_QPN) != 0) pair->peer = attributes->dest_qp_num;
@@ -374,9 +397,9 @@ int ModifyQp(ibv_qp* qp, ibv_qp_attr* attributes, int mask) {
 int DestroyQp(ibv_qp* qp) {
   const std::lock_guard lock(fabric().mu);
   auto* const pair = Of<FakeQp>(qp);
-  if (fabric().refuse_to_close) {
+  if (pair->device->taken_out || fabric().refuse_to_close) {
     ++fabric().refusals_to_close;
-    return EBUSY;
+    return pair->device->taken_out ? EIO : EBUSY;
   }
   fabric().pairs.erase(qp->qp_num);
   std::erase_if(fabric().delayed,
@@ -440,6 +463,7 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.swallowed = 0;
   all.refuse_to_close = false;
   all.refusals_to_close = 0;
+  all.refuse_to_unregister = false;
   all.delayed.clear();
   all.devices.clear();
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -490,6 +514,32 @@ void FakeFabric::RefuseToClose(bool refuse) {
   fabric().refuse_to_close = refuse;
 }
 
+void FakeFabric::RefuseToUnregister(bool refuse) {
+  const std::lock_guard lock(fabric().mu);
+  fabric().refuse_to_unregister = refuse;
+}
+
+void FakeFabric::TakeOut(const std::string& name) {
+  const std::lock_guard lock(fabric().mu);
+  for (const auto& each : fabric().devices) {
+    if (each->options.name == name) each->taken_out = true;
+  }
+  for (auto it = fabric().pairs.begin(); it != fabric().pairs.end();) {
+    FakeQp* const pair = it->second;
+    const bool gone = pair->device->taken_out;
+    if (gone) {
+      std::erase_if(fabric().delayed,
+                    [&](const DelayedWrite& write) { return write.qp == pair->peer; });
+      fabric().left.push_back(pair);
+    }
+    it = gone ? fabric().pairs.erase(it) : std::next(it);
+  }
+  std::erase_if(fabric().memory, [](const auto& entry) { return entry.second->device->taken_out; });
+  for (FakeContext* const context : fabric().contexts) {
+    if (context->device->options.name == name) Tell(context, IBV_EVENT_DEVICE_FATAL);
+  }
+}
+
 size_t FakeFabric::refusals_to_close() {
   const std::lock_guard lock(fabric().mu);
   return fabric().refusals_to_close;
@@ -507,10 +557,7 @@ void FakeFabric::SetPort(const std::string& device, ibv_port_state state, bool t
   }
   for (FakeContext* const context : fabric().contexts) {
     if (context->device->options.name != device || !tell) continue;
-    context->events.push_back(state == IBV_PORT_ACTIVE ? IBV_EVENT_PORT_ACTIVE
-                                                       : IBV_EVENT_PORT_ERR);
-    const uint64_t one = 1;
-    (void)!write(context->context.async_fd, &one, sizeof(one));
+    Tell(context, state == IBV_PORT_ACTIVE ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR);
   }
 }
 

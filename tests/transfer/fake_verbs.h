@@ -38,6 +38,11 @@ class FakeFabric {
   static size_t swallowed();
   // Whether queue pairs can be neither destroyed nor reset.
   static void RefuseToClose(bool refuse);
+  // Likewise with registered memory.
+  static void RefuseToUnregister(bool refuse);
+  // As if it were pulled out: nothing moves over it any more, every command answers EIO, and the
+  // device tells that it has failed. Its folder is the test's.
+  static void TakeOut(const std::string& device);
   // WRITEs are completed at once, but their bytes land only with a READ behind them, or when the
   // test says so.
   static void DelayWrites(bool delay);

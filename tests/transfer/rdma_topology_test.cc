@@ -75,7 +75,7 @@ TEST_F(RdmaTopologyTest, DevicesNearTheRegionsArePreferredWhileTheseAreTogether)
   EXPECT_EQ(near(), (std::vector<bool>{false, true}));
   ASSERT_TRUE(regions.Add(2, low.data(), low.size(), {}).ok());
   EXPECT_EQ(near(), (std::vector<bool>{true, true}));
-  regions.Remove(1);
+  EXPECT_TRUE(regions.Remove(1, BootClock::now() + std::chrono::seconds(10)).ok());
   EXPECT_EQ(near(), (std::vector<bool>{true, false}));
 }
 

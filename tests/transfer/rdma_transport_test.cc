@@ -25,69 +25,13 @@
 #include "transfer/rdma/session.h"
 #include "transfer/rdma/staging.h"
 #include "transfer/rdma/window.h"
+#include "transfer/rdma_fixture.h"
 #include "transfer/test_guard.h"
 
 namespace kvstore::transfer {
 namespace {
 
 using testing::HasSubstr;
-
-TimePoint Soon() { return BootClock::now() + std::chrono::seconds(60); }
-
-// Whether it came true in time; what must come true does so within a step or two.
-template <typename Condition>
-bool Comes(Condition condition, Duration within = std::chrono::seconds(4)) {
-  const TimePoint until = BootClock::now() + within;
-  while (!condition()) {
-    if (BootClock::now() >= until) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
-class RdmaTransportTest : public testing::Test {
- protected:
-  void SetUp() override { FakeFabric::SetUp({{}}); }
-  void TearDown() override { FakeFabric::SetFate(nullptr); }
-
-  void Start(EngineOptions options = {.ways = {Way::kRdma}}, const TransferGuards& guards = {}) {
-    holder_ = CreateEngine(options, guards, &FakeFabric::verbs()).value();
-    client_ = CreateEngine(options, guards, &FakeFabric::verbs()).value();
-  }
-
-  void Lend(size_t size, RegionGuard* guard = nullptr) {
-    memory_.emplace(Way::kRdma, Bytes(size, 1));
-    region_ = holder_
-                  ->Register(memory_->data(), memory_->size(),
-                             {.remote = true, .guard = guard, .shared = memory_->shared()})
-                  .value();
-    peer_ = client_->Open(holder_->Descriptor()).value();
-  }
-
-  Completion Run(Access access, Bytes* bytes, uint64_t birth = 0) {
-    const Piece piece{bytes->data(), bytes->size()};
-    const Copy copy{.access = access,
-                    .peer = peer_,
-                    .region = region_,
-                    .offset = 0,
-                    .pieces = std::span(&piece, 1),
-                    .guard = Guard{.first = 0, .birth = birth}};
-    return client_->Run(std::span(&copy, 1), Soon()).at(0);
-  }
-
-  // In this order: memory outlives the engines.
-  std::optional<LentMemory> memory_;
-  TestGuard guard_;
-  std::unique_ptr<Engine> holder_;
-  std::unique_ptr<Engine> client_;
-  RegionId region_ = 0;
-  PeerId peer_ = 0;
-};
-
-void ExpectDone(const Completion& completion, Way way = Way::kRdma) {
-  EXPECT_EQ(completion.outcome, Outcome::kDone) << completion.status;
-  EXPECT_EQ(completion.way, way);
-}
 
 TEST_F(RdmaTransportTest, WithoutADeviceCopiesGoByTcpAndTheReasonIsTold) {
   FakeFabric::SetUp({});
@@ -359,49 +303,6 @@ TEST_F(RdmaTransportTest, LanesThatServeNobodyAreClosed) {
   EXPECT_TRUE(Comes([] { return FakeFabric::queue_pairs() == 0; }, std::chrono::seconds(60)));
 }
 
-TEST_F(RdmaTransportTest, AWriterThatCannotBeCutOffKeepsTheMemory) {
-  Start();
-  Lend(1 << 20, &guard_);
-  std::atomic<bool> wake = false;
-  FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
-    while (request.opcode == IBV_WR_RDMA_WRITE && !wake) std::this_thread::yield();
-    return IBV_WC_SUCCESS;
-  });
-  Bytes bytes(1 << 20, 2);
-  Completion completion;
-  std::thread writer([&] { completion = Run(Access::kWrite, &bytes); });
-  EXPECT_TRUE(Comes([&] { return guard_.inside == 1; }, std::chrono::seconds(60)));
-  FakeFabric::RefuseToClose(true);
-  guard_.word = 1;
-  EXPECT_TRUE(Comes([] { return FakeFabric::refusals_to_close() > 2; }, std::chrono::seconds(60)));
-  EXPECT_EQ(guard_.inside, 1) << "memory was called free that a writer may still write";
-  EXPECT_THAT(holder_->rdma_devices().at(0).trouble.message(), HasSubstr("can't close"));
-  FakeFabric::RefuseToClose(false);
-  EXPECT_TRUE(Comes([&] { return guard_.inside == 0; }, std::chrono::seconds(60)));
-  EXPECT_TRUE(holder_->rdma_devices().at(0).trouble.ok());
-  wake = true;
-  writer.join();
-  EXPECT_EQ(completion.status.code(), StatusCode::kAborted) << completion.status;
-}
-
-TEST_F(RdmaTransportTest, AReadIsNotOverBeforeItsQueuePairIsClosed) {
-  Start();
-  Lend(1 << 20);
-  Bytes bytes(1 << 20);
-  ExpectDone(Run(Access::kRead, &bytes));
-  FakeFabric::RefuseToClose(true);
-  FakeFabric::SetFate([](const std::string&, const ibv_send_wr&) { return IBV_WC_RETRY_EXC_ERR; });
-  std::atomic<bool> over = false;
-  std::thread reader([&] {
-    EXPECT_EQ(Run(Access::kRead, &bytes).outcome, Outcome::kFailed);
-    over = true;
-  });
-  EXPECT_TRUE(Comes([] { return FakeFabric::refusals_to_close() > 2; }, std::chrono::seconds(60)));
-  EXPECT_FALSE(over) << "what is read may still come";
-  FakeFabric::RefuseToClose(false);
-  reader.join();
-}
-
 TEST_F(RdmaTransportTest, APortThatGoesDownIsLeftAtOnceAndComesBack) {
   FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
   Start({.ways = {Way::kRdma},
@@ -504,7 +405,7 @@ TEST_F(RdmaTransportTest, APieceIsFoundInTheRegionThatHoldsAllOfIt) {
             regions.FindLocal(bytes.data(), 8192)->memory.at(0)->local_key(0));
   window.Clear();
   // The newer one is found when the older one is gone.
-  regions.Remove(1);
+  EXPECT_TRUE(regions.Remove(1, Soon()).ok());
   EXPECT_NE(regions.FindLocal(bytes.data(), bytes.size()), nullptr);
 }
 

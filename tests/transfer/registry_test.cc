@@ -12,6 +12,8 @@
 namespace kvstore::transfer {
 namespace {
 
+TimePoint Soon() { return BootClock::now() + std::chrono::seconds(60); }
+
 class RegistryTest : public testing::Test {
  protected:
   StatusCode AddCode(size_t offset, uint64_t size, const RegionOptions& options = {}) {
@@ -42,8 +44,8 @@ TEST_F(RegistryTest, RefusesWhatIsNoMemory) {
 
 TEST_F(RegistryTest, NeverUsesANumberTwice) {
   const RegionId first = *registry_.Add(memory_.data(), 100, {});
-  ASSERT_TRUE(registry_.Remove(first).ok());
-  EXPECT_EQ(registry_.Remove(first).code(), StatusCode::kNotFound);
+  ASSERT_TRUE(registry_.Remove(first, Soon()).ok());
+  EXPECT_EQ(registry_.Remove(first, Soon()).code(), StatusCode::kNotFound);
   EXPECT_NE(*registry_.Add(memory_.data(), 100, {}), first);
 }
 
@@ -74,7 +76,7 @@ TEST_F(RegistryTest, RemoveWaitsForAccessesThatGoOnAndTellsThemToEnd) {
       std::make_unique<RegionAccess>(*registry_.Begin(Access::kWrite, id, 0, 100, std::nullopt));
   std::atomic<bool> removed = false;
   std::thread remover([&] {
-    EXPECT_TRUE(registry_.Remove(id).ok());
+    EXPECT_TRUE(registry_.Remove(id, Soon()).ok());
     removed = true;
   });
   while (access->StillStands()) std::this_thread::yield();  // until the remover has begun
@@ -84,6 +86,20 @@ TEST_F(RegistryTest, RemoveWaitsForAccessesThatGoOnAndTellsThemToEnd) {
   access.reset();
   remover.join();
   EXPECT_TRUE(removed);
+}
+
+TEST_F(RegistryTest, WhatGoesOnForTooLongKeepsTheRegionAndLosesItsGuard) {
+  auto guard = std::make_unique<TestGuard>();
+  const RegionId id = *registry_.Add(memory_.data(), 100, {.remote = true, .guard = guard.get()});
+  auto access =
+      std::make_unique<RegionAccess>(*registry_.Begin(Access::kWrite, id, 0, 100, Guard{}));
+  EXPECT_EQ(registry_.Remove(id, BootClock::now()).code(), StatusCode::kUnavailable);
+  guard.reset();
+  EXPECT_FALSE(access->StillStands());
+  EXPECT_EQ(AddCode(0, 100), StatusCode::kInvalidArgument) << "the memory is nobody else's";
+  access.reset();
+  EXPECT_TRUE(registry_.Remove(id, BootClock::now()).ok());
+  EXPECT_EQ(AddCode(0, 100), StatusCode::kOk);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "transfer/rdma/device.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,6 +74,8 @@ RdmaDevice::RdmaDevice(const Verbs& verbs, ibv_device* device, int gid_index)
     : verbs_(verbs),
       name_(device->name),
       place_(FindPlace(device->ibdev_path)),
+      path_(device->ibdev_path),
+      folder_(FolderAt(path_)),
       wanted_gid_(gid_index),
       context_(verbs.open_device(device)) {}
 
@@ -137,7 +140,22 @@ void RdmaDevice::Refresh() {
   if (port.ok()) port_ = *port;
   port_trouble_ =
       port.ok() ? Status::Ok() : UnavailableError(name_ + " " + port.status().message());
-  is_up_ = port.ok();
+  if (has_failed_) {
+    port_trouble_ = UnavailableError(
+        name_ +
+        " has failed, or was taken out of the machine; it is not used before the next start");
+  }
+  is_up_ = port.ok() && !has_failed_;
+}
+
+RdmaDevice::Folder RdmaDevice::FolderAt(const std::string& path) {
+  struct stat found {};
+  if (path.empty() || stat(path.c_str(), &found) != 0) return std::nullopt;
+  return std::pair<uint64_t, uint64_t>(found.st_dev, found.st_ino);
+}
+
+bool RdmaDevice::is_gone() const {
+  return has_failed_ && folder_.has_value() && FolderAt(path_) != folder_;
 }
 
 void RdmaDevice::HandleEvents() {
@@ -149,6 +167,7 @@ void RdmaDevice::HandleEvents() {
         changed || event.event_type == IBV_EVENT_PORT_ERR ||
         event.event_type == IBV_EVENT_PORT_ACTIVE || event.event_type == IBV_EVENT_GID_CHANGE ||
         event.event_type == IBV_EVENT_LID_CHANGE || event.event_type == IBV_EVENT_DEVICE_FATAL;
+    if (event.event_type == IBV_EVENT_DEVICE_FATAL) has_failed_ = true;
     verbs_.ack_async_event(&event);
   }
   if (changed) Refresh();

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kvstore/result.h"
@@ -61,6 +63,12 @@ class RdmaDevice {
   PortView port() const;
   // Whether its port is active. It may be down for a while: what is under way over it then fails.
   bool is_up() const { return is_up_; }
+  // Whether the kernel has taken it out of the machine: it has said that the device failed, and
+  // knows it no more. Before a device's folder goes, the kernel has destroyed all queue pairs and
+  // registrations, also those of processes that still hold it open; so nothing moves over it, ever,
+  // though no command says so any more (all answer EIO). A failure alone proves nothing: some
+  // kernels tell of it first.
+  bool is_gone() const;
   // Readable when HandleEvents has something to do.
   int event_fd() const { return context_->async_fd; }
   // Looks at its port again when the device says that something has changed. Doesn't wait.
@@ -81,14 +89,21 @@ class RdmaDevice {
   Status ChooseGid(PortView* port) const;
   void Refresh();
 
+  // Of its folder of class infiniband; none: there is none, or it can't be seen.
+  using Folder = std::optional<std::pair<uint64_t, uint64_t>>;
+  static Folder FolderAt(const std::string& path);
+
   const Verbs& verbs_;
   const std::string name_;
   const Place place_;
-  const int wanted_gid_;  // negative: any
+  const std::string path_;  // of its folder
+  const Folder folder_;     // when it was opened: another device may come under its name
+  const int wanted_gid_;    // negative: any
   ibv_context* context_ = nullptr;
   ibv_pd* pd_ = nullptr;
   ibv_device_attr limits_{};
   std::atomic<bool> is_up_ = true;
+  std::atomic<bool> has_failed_ = false;
 
   std::atomic<uint64_t> bytes_read_ = 0, bytes_written_ = 0, paths_ = 0, failures_ = 0;
   mutable Mutex mu_;

@@ -64,10 +64,24 @@ RegisteredMemory::RegisteredMemory(std::shared_ptr<RdmaDevice> device, uint64_t 
                                    uint64_t part_bytes)
     : device_(std::move(device)), origin_(origin), part_bytes_(part_bytes) {}
 
-RegisteredMemory::~RegisteredMemory() {
-  for (ibv_mr* part : parts_) {
-    if (part != nullptr) device_->verbs().dereg_mr(part);
+RegisteredMemory::~RegisteredMemory() { (void)Close(); }
+
+Status RegisteredMemory::Close() {
+  for (ibv_mr*& part : parts_) {
+    if (part == nullptr) continue;
+    const int error = device_->verbs().dereg_mr(part);
+    if (error != 0 && !(error == EIO && device_->is_gone())) {
+      const Status failed =
+          UnavailableError(device_->name() + " can't unregister memory, which is therefore kept (" +
+                           std::strerror(error) + ")");
+      device_->NoteTrouble(failed);
+      troubled_ = true;
+      return failed;
+    }
+    part = nullptr;
   }
+  if (std::exchange(troubled_, false)) device_->NoteTrouble(Status::Ok());
+  return Status::Ok();
 }
 
 Result<std::unique_ptr<RegisteredMemory>> RegisteredMemory::Create(

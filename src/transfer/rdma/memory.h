@@ -20,7 +20,7 @@ enum class MemoryUse : uint8_t {
 
 // A stretch of memory at one device, in parts of equal size (but the last), since devices limit
 // how much one registration may cover. Peers name a byte by `origin` plus its offset, never by its
-// address. Unregistered by the destructor: then no peer can reach it any more.
+// address. Confined to one thread at a time, but for what is const.
 class RegisteredMemory {
  public:
   // `part_bytes` 0: as large as the device takes. resource_exhausted: it could not be registered,
@@ -28,7 +28,12 @@ class RegisteredMemory {
   static Result<std::unique_ptr<RegisteredMemory>> Create(std::shared_ptr<RdmaDevice> device,
                                                           std::byte* base, uint64_t size,
                                                           MemoryUse use, uint64_t part_bytes = 0);
+  // Unregisters it, if the device will.
   ~RegisteredMemory();
+
+  // OK: nothing reaches it through that device any more. Else something may still, and the device,
+  // which tells so as its trouble, is to be asked again.
+  Status Close();
 
   const RdmaDevice& device() const { return *device_; }
   uint64_t origin() const { return origin_; }
@@ -44,6 +49,7 @@ class RegisteredMemory {
   const uint64_t origin_;
   const uint64_t part_bytes_;
   std::vector<ibv_mr*> parts_;
+  bool troubled_ = false;  // its device was told
 };
 
 }  // namespace kvstore::transfer

@@ -104,7 +104,8 @@ Status QueuePair::Close() {
   // A queue pair that is reset moves nothing either.
   ibv_qp_attr reset{};
   reset.qp_state = IBV_QPS_RESET;
-  stopped_ = stopped_ || verbs.modify_qp(qp_, &reset, IBV_QP_STATE) == 0;
+  stopped_ = stopped_ || verbs.modify_qp(qp_, &reset, IBV_QP_STATE) == 0 ||
+             (error == EIO && device_->is_gone());
   if (stopped_) {
     if (std::exchange(troubled_, false)) device_->NoteTrouble(Status::Ok());
     return Status::Ok();

@@ -28,7 +28,7 @@ class VerbsRdma final : public Rdma {
   Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) override {
     return regions_.Add(id, base, size, options);
   }
-  void Remove(RegionId id) override { regions_.Remove(id); }
+  Status Remove(RegionId id, TimePoint until) override { return regions_.Remove(id, until); }
   std::unique_ptr<Transport> NewTransport(const RdmaClientOptions& options) override {
     return std::make_unique<RdmaTransport>(regions_, options);
   }

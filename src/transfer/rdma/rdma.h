@@ -38,7 +38,7 @@ class Rdma {
 
   // As RdmaRegions.
   virtual Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) = 0;
-  virtual void Remove(RegionId id) = 0;
+  virtual Status Remove(RegionId id, TimePoint until) = 0;
 
   // Outlived by this object.
   virtual std::unique_ptr<Transport> NewTransport(const RdmaClientOptions& options) = 0;

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 #include <optional>
-#include <thread>
 #include <utility>
 
 namespace kvstore::transfer {
@@ -48,7 +47,7 @@ RdmaLane::RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connecti
               rdma_device_->max_pieces()),
       asked_at_(BootClock::now()) {}
 
-RdmaLane::~RdmaLane() { Shut(); }
+RdmaLane::~RdmaLane() { (void)Shut(); }
 
 Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t device,
                                                  std::unique_ptr<Connection> connection,
@@ -76,11 +75,11 @@ Result<std::string> RdmaLane::Ask(const Question& question, Patience& patience) 
 }
 
 Status RdmaLane::Connect(Access access, Patience& patience) {
+  std::unique_ptr<QueuePair>& pair = access == Access::kRead ? reader_ : writer_;
   KVSTORE_ASSIGN_OR_RETURN(
-      std::unique_ptr<QueuePair> pair,
-      QueuePair::Create(rdma_device_, *completions_,
-                        {.max_requests = static_cast<uint32_t>(rdma_device_->max_requests()),
-                         .max_pieces = static_cast<uint32_t>(rdma_device_->max_pieces())}));
+      pair, QueuePair::Create(rdma_device_, *completions_,
+                              {.max_requests = static_cast<uint32_t>(rdma_device_->max_requests()),
+                               .max_pieces = static_cast<uint32_t>(rdma_device_->max_pieces())}));
   KVSTORE_ASSIGN_OR_RETURN(const std::string bytes,
                            Ask(OpenQuestion{.access = access,
                                             .device = static_cast<uint8_t>(holder_device_),
@@ -89,7 +88,6 @@ Status RdmaLane::Connect(Access access, Patience& patience) {
   const std::optional<OpenAnswer> answer = DecodeOpenAnswer(bytes);
   if (!answer) return Nonsense("no queue pair");
   KVSTORE_RETURN_IF_ERROR(pair->Connect(answer->holder));
-  (access == Access::kRead ? reader_ : writer_) = std::move(pair);
   return access == Access::kRead ? Probe(*answer, patience) : Status::Ok();
 }
 
@@ -144,10 +142,13 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
     carried += std::max<uint64_t>(window_.bytes(), kSliceBytes);
   }
   if (!status.ok()) {
-    Shut();
+    const bool shut = Shut();
     for (const Flight& flight : window_.flights()) {
       if (flight.over) continue;
-      stranded->push_back({.slice = flight.slice, .may_land = may_land_});
+      const bool reads = flight.copy->access == Access::kRead;
+      stranded->push_back({.slice = flight.slice,
+                           .may_land = may_land_,
+                           .may_come = reads && !flight.staged && !shut});
     }
   }
   window_.Clear();
@@ -370,14 +371,23 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
   }
 }
 
-void RdmaLane::Shut() {
+bool RdmaLane::Shut() {
+  if (completions_ == nullptr) return true;
+  const bool reads_straight = window_.ReadsStraight();
+  LaneRemains remains{.completions = std::move(completions_),
+                      .pairs = {},
+                      .staging = window_.ReleaseStaging(),
+                      .held = window_.ReleaseHeld()};
   for (std::unique_ptr<QueuePair>* const pair : {&writer_, &reader_}) {
-    if (*pair == nullptr) continue;
-    // Until then nothing that it reads or writes may be given back.
-    while (!(*pair)->Close().ok()) std::this_thread::sleep_for(kWaitStep);
-    pair->reset();
+    if (*pair != nullptr) remains.pairs.push_back(std::move(*pair));
   }
-  window_.GiveBackStaging();
+  // Writes can't land once the holder has closed its end, which is asked for it. What was being
+  // read to a buffer of ours goes nowhere else.
+  if (reads_straight) {
+    return ends_.closer.TakeAndWait(std::move(remains), BootClock::now() + ends_.stall);
+  }
+  ends_.closer.Take(std::move(remains));
+  return true;
 }
 
 }  // namespace kvstore::transfer

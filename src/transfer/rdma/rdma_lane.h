@@ -12,6 +12,7 @@
 #include "transfer/guards.h"
 #include "transfer/lane.h"
 #include "transfer/rdma/frame.h"
+#include "transfer/rdma/lane_closer.h"
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/staging.h"
@@ -24,6 +25,7 @@ namespace kvstore::transfer {
 struct RdmaEnds {
   RdmaRegions& regions;
   StagingPool& staging;
+  LaneCloser& closer;  // of the device
   TransferGuards guards;
   Duration stall;  // without a completion, while one is due
   uint32_t lanes;  // to a peer, that share a job
@@ -75,8 +77,9 @@ class RdmaLane final : public Lane {
   Status Exchange(QueuePair& pair, Patience& patience, uint64_t bytes);
   Status AwaitCompletion(uint64_t number, Patience& patience);
   Status Broken(ibv_wc_status status);
-  // Closes the path at this end: after that nothing of ours is touched any more.
-  void Shut();
+  // Closes the path at this end. True: nothing of anybody else's is touched over it any more.
+  // False: it can't be proved in time that what is being read won't be written any more.
+  bool Shut();
 
   const RdmaEnds ends_;
   const size_t device_;

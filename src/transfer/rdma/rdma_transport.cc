@@ -95,7 +95,11 @@ RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& opti
       health_(
           regions.devices().size(),
           [&regions](size_t device) { return regions.devices()[device]->is_up(); },
-          [&regions](size_t device) { return regions.IsNear(device); }) {}
+          [&regions](size_t device) { return regions.IsNear(device); }) {
+  for (size_t i = 0; i < regions.devices().size(); ++i) {
+    closers_.push_back(std::make_unique<LaneCloser>(staging_));
+  }
+}
 
 RdmaTransport::~RdmaTransport() { End(); }
 
@@ -153,6 +157,7 @@ Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
                              Connection::OpenAny(holder, options_.timeouts, patience));
     const RdmaEnds ends{.regions = regions_,
                         .staging = staging_,
+                        .closer = *closers_[device],
                         .guards = options_.lanes.guards,
                         .stall = options_.timeouts.stall,
                         .lanes = options_.lanes.lanes};

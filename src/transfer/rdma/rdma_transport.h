@@ -49,6 +49,7 @@ class RdmaTransport final : public LaneTransport {
   const RdmaClientOptions options_;
   RdmaRegions& regions_;
   StagingPool staging_;
+  std::vector<std::unique_ptr<LaneCloser>> closers_;  // by device
   PathHealth health_;
 
   Mutex mu_;

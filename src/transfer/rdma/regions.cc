@@ -73,24 +73,55 @@ Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOpti
   return Status::Ok();
 }
 
-void RdmaRegions::Remove(RegionId id) {
-  std::unique_ptr<Region> region;  // unregistered without the lock
+Status RdmaRegions::Remove(RegionId id, TimePoint until) {
+  std::unique_ptr<Region> region;
+  {
+    MutexLock lock(mu_);
+    for (;;) {
+      const auto found = regions_.find(id);  // anew each time: another may remove it meanwhile
+      if (found == regions_.end()) {
+        return NotFoundError("region " + std::to_string(id) + " is not known to the devices");
+      }
+      found->second->closing = true;
+      // A newer region may begin there by now: the engine has let go of this one already.
+      const auto begin = by_begin_.find(reinterpret_cast<uintptr_t>(found->second->base));
+      if (begin != by_begin_.end() && begin->second == found->second.get()) by_begin_.erase(begin);
+      if (found->second->uses == 0) {
+        region = std::move(found->second);
+        regions_.erase(found);
+        break;
+      }
+      if (BootClock::now() >= until) {
+        return UnavailableError("region " + std::to_string(id) +
+                                " may be touched still, by a copy whose device does not close its "
+                                "path; its memory must be kept");
+      }
+      use_ended_.WaitUntil(mu_, until);
+    }
+    ChooseNearest();
+  }
+  const Status closed = Close(region.get());  // without the lock: that may take long
+  if (closed.ok()) return closed;
   MutexLock lock(mu_);
-  const auto found = regions_.find(id);
-  if (found == regions_.end()) return;
-  // A newer region may begin there by now: the engine has let go of this one already.
-  const auto begin = by_begin_.find(reinterpret_cast<uintptr_t>(found->second->base));
-  if (begin != by_begin_.end() && begin->second == found->second.get()) by_begin_.erase(begin);
-  while (found->second->uses > 0) use_ended_.Wait(mu_);
-  region = std::move(found->second);
-  regions_.erase(found);
-  ChooseNearest();
+  regions_[id] = std::move(region);
+  return closed;
+}
+
+Status RdmaRegions::Close(Region* region) {
+  Status status;
+  for (auto* const all : {&region->memory, &region->words}) {
+    for (const std::unique_ptr<RegisteredMemory>& memory : *all) {
+      const Status closed = memory->Close();
+      if (!closed.ok()) status = closed;
+    }
+  }
+  return status;
 }
 
 Result<RegionAnswer> RdmaRegions::Find(RegionId id, size_t device) const {
   MutexLock lock(mu_);
   const auto found = regions_.find(id);
-  if (found == regions_.end() || !found->second->remote) {
+  if (found == regions_.end() || !found->second->remote || found->second->closing) {
     return NotFoundError("region " + std::to_string(id) + " isn't open to peers over RDMA");
   }
   const Region& region = *found->second;

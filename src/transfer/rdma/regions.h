@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "kvstore/clock.h"
 #include "kvstore/result.h"
 #include "kvstore/transfer.h"
 #include "thread_annotations.h"
@@ -31,8 +32,10 @@ class RdmaRegions {
     uint64_t granule = 0;
     bool remote = false;
     bool guarded = false;
-    int node = -1;      // NUMA; -1: unknown, or several
-    uint64_t uses = 0;  // by copies of our own; guarded by the mutex of all
+    int node = -1;  // NUMA; -1: unknown, or several
+    // Guarded by the mutex of all.
+    uint64_t uses = 0;     // by copies of our own
+    bool closing = false;  // nobody finds it any more
   };
   using FindNode = std::function<int(const std::byte* base, uint64_t size)>;
 
@@ -44,8 +47,10 @@ class RdmaRegions {
 
   // Pins all of the region's pages, and those of its words, which peers can only read.
   Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options);
-  // Waits for copies of our own that use it. When it returns no peer can reach it any more.
-  void Remove(RegionId id) EXCLUDES(mu_);
+  // Waits for copies of our own that use it. OK: no device reaches it any more. unavailable: one
+  // may still, so the memory must be kept as it is; asked again, it may be let go. not_found:
+  // devices don't know it.
+  Status Remove(RegionId id, TimePoint until) EXCLUDES(mu_);
 
   // Whether the device is among those that are nearest to the regions. All are, while these lie on
   // several NUMA nodes, or nobody knows.
@@ -58,6 +63,8 @@ class RdmaRegions {
   std::shared_ptr<const Region> FindLocal(const void* data, uint64_t size);
 
  private:
+  // Its memory, at all devices.
+  static Status Close(Region* region);
   // By all regions together.
   void ChooseNearest() REQUIRES(mu_);
 

@@ -3,24 +3,40 @@
 #include <algorithm>
 #include <utility>
 
+#include "thread_annotations.h"
+
 namespace kvstore::transfer {
 namespace {
 
 // Nothing is ever completed at this end.
 constexpr int kCompletions = 16;
 
+// As long as the process lives.
+template <typename Kept>
+void KeepForEver(Kept what) {
+  static Mutex mu;
+  static auto* const kept = new std::vector<Kept>();
+  MutexLock lock(mu);
+  kept->push_back(std::move(what));
+}
+
 }  // namespace
 
 RdmaSession::RdmaSession(RdmaRegions& regions, Registry& registry, const TransferGuards& guards)
     : regions_(regions), registry_(registry), guards_(guards) {}
 
-RdmaSession::~RdmaSession() { (void)End(); }
+RdmaSession::~RdmaSession() {
+  if (!End()) KeepForEver(std::move(writes_));
+  // What a device may read still is nobody else's.
+  if (probe_memory_ != nullptr && !probe_memory_->Close().ok()) KeepForEver(std::move(probe_));
+}
 
 bool RdmaSession::End() {
   // A fence that failed is none: what may still land stays counted.
-  if (writer_ != nullptr && !writer_->Close().ok() && guards_.rdma_fence_is_confirmed) return false;
-  writes_.clear();
-  return true;
+  const bool fenced = writer_ == nullptr || writer_->Close().ok();
+  if (fenced || !guards_.rdma_fence_is_confirmed) writes_.clear();
+  const bool closed = reader_ == nullptr || reader_->Close().ok();
+  return closed && writes_.empty();
 }
 
 Result<std::string> RdmaSession::Answer(std::string_view question) {

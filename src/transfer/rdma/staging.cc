@@ -32,8 +32,10 @@ Result<std::unique_ptr<StagingBuffer>> StagingBuffer::Create(
 }
 
 StagingBuffer::~StagingBuffer() {
-  memory_.clear();
-  if (base_ != nullptr) munmap(base_, kBytes);
+  bool untouched = true;
+  for (const auto& memory : memory_) untouched = memory->Close().ok() && untouched;
+  // What a device may write still is nobody else's.
+  if (base_ != nullptr && untouched) munmap(base_, kBytes);
 }
 
 StagingPool::StagingPool(std::vector<std::shared_ptr<RdmaDevice>> devices)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "transfer/mover.h"
 
@@ -113,6 +114,16 @@ Status Window::TakeStaging() {
 
 void Window::GiveBackStaging() {
   if (staging_ != nullptr) staging_pool_.GiveBack(std::move(staging_));
+}
+
+bool Window::ReadsStraight() const {
+  return std::any_of(flights_.begin(), flights_.end(), [](const Flight& flight) {
+    return !flight.over && !flight.staged && flight.copy->access == Access::kRead;
+  });
+}
+
+std::vector<std::shared_ptr<const RdmaRegions::Region>> Window::ReleaseHeld() {
+  return std::exchange(held_, {});
 }
 
 void Window::ChainWord(size_t flight) {

@@ -56,6 +56,11 @@ class Window {
   // no device touches it any more.
   Status TakeStaging();
   void GiveBackStaging();
+  // Whether the device writes to memory that isn't ours, when it carries these flights.
+  bool ReadsStraight() const;
+  // Gives up what these flights may touch, to be kept until they can't any more. The flights stay.
+  std::unique_ptr<StagingBuffer> ReleaseStaging() { return std::move(staging_); }
+  std::vector<std::shared_ptr<const RdmaRegions::Region>> ReleaseHeld();
   StagingBuffer& staging() { return *staging_; }
 
   // What comes next is posted together.

@@ -249,8 +249,11 @@ void TcpServer::Rename(const Incarnation& incarnation) {
     admitted.push_back(path->id);
   }
   path_changed_.NotifyAll();
+  const TimePoint until = BootClock::now() + 2 * options_.timeouts.stall;
   for (const uint64_t id : admitted) {
-    while (FindPath(id) != nullptr) path_changed_.Wait(mu_);
+    while (FindPath(id) != nullptr && BootClock::now() < until) {
+      path_changed_.WaitUntil(mu_, until);
+    }
   }
 }
 

@@ -42,7 +42,8 @@ class TcpServer final : public PathTable {
   ServedCounters served() const;
 
   // Hellos for another incarnation are refused from now on; when it returns, no connection that was
-  // admitted before is served any more.
+  // admitted before is served any more. One may not have ended yet, after twice the stall timeout,
+  // for which a device refuses to cut off its writes: these stay counted.
   void Rename(const Incarnation& incarnation);
 
   Status Admit(const Hello& hello, ServedConnection& connection) override;

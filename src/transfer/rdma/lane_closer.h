@@ -1,0 +1,61 @@
+#ifndef KVSTORE_SRC_TRANSFER_RDMA_LANE_CLOSER_H_
+#define KVSTORE_SRC_TRANSFER_RDMA_LANE_CLOSER_H_
+
+#include <list>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "kvstore/clock.h"
+#include "thread_annotations.h"
+#include "transfer/rdma/queue_pair.h"
+#include "transfer/rdma/regions.h"
+#include "transfer/rdma/staging.h"
+
+namespace kvstore::transfer {
+
+// What a lane leaves behind: its queue pairs, and what these may touch until they are closed.
+struct LaneRemains {
+  std::unique_ptr<CompletionQueue> completions;  // outlives the pairs
+  std::vector<std::unique_ptr<QueuePair>> pairs;
+  std::unique_ptr<StagingBuffer> staging;
+  std::vector<std::shared_ptr<const RdmaRegions::Region>> held;
+};
+
+// Closes what lanes over one device leave behind, in a thread of its own: nobody else waits for a
+// device that takes long, and one that refuses is asked again until it obeys or is gone. What may
+// be touched still is kept meanwhile. Thread-safe.
+class LaneCloser {
+ public:
+  // `staging` outlives it, and gets its buffers back.
+  explicit LaneCloser(StagingPool& staging) : staging_(staging) {}
+  // Tries a little longer. What isn't closed then is kept for as long as the process lives.
+  ~LaneCloser();
+
+  void Take(LaneRemains remains);
+  // Waits for it, too. True: nothing of it is touched any more.
+  bool TakeAndWait(LaneRemains remains, TimePoint until) EXCLUDES(mu_);
+
+ private:
+  struct Task {
+    LaneRemains remains;
+    bool closed = false;  // guarded by mu_
+  };
+  using TaskPtr = std::shared_ptr<Task>;
+
+  TaskPtr Enqueue(LaneRemains remains) EXCLUDES(mu_);
+  void Work() EXCLUDES(mu_);
+  // Closes what the device lets it; true: all of it.
+  bool TryToClose(LaneRemains* remains);
+
+  StagingPool& staging_;
+  Mutex mu_;
+  CondVar changed_;                           // tasks_, ending_, or a task's `closed`
+  std::list<TaskPtr> tasks_ GUARDED_BY(mu_);  // that the thread hasn't seen
+  bool ending_ GUARDED_BY(mu_) = false;
+  std::thread thread_ GUARDED_BY(mu_);  // started by the first task
+};
+
+}  // namespace kvstore::transfer
+
+#endif  // KVSTORE_SRC_TRANSFER_RDMA_LANE_CLOSER_H_
