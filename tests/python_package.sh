@@ -53,19 +53,15 @@ if ! cmp -s $compat/tests/both/requirements.txt "$mooncake/installed.txt"; then
   fi
 fi
 
-status=0 passed=0 failed=0 skipped=0
+# run NAME ENVIRONMENT FOLDER: begins the tests of a folder, by an environment's Python.
+run() {
+  "$2/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 "$3" >"$folder/$1.log" 2>&1 &
+  runs+=("$1" $!)
+}
 # So many pytest says in its last word; none: 0.
 count() { { echo 0; sed -nE "s/^(.*[^0-9])?([0-9]+) $1.*\$/\2/p" "$log"; } | tail -n 1; }
-# run NAME ENVIRONMENT FOLDER: the tests of a folder, by an environment's Python.
-run() {
-  local log=$folder/$1.log ok=0 bad
-  "$2/bin/python" -P -m pytest -q -p no:cacheprovider --durations 5 "$3" >"$log" 2>&1 || ok=1
-  [ $ok -eq 0 ] || tail -n 200 "$log"
-  bad=$(($(count failed) + $(count error)))
-  [ $ok -eq 0 ] || [ $bad -gt 0 ] || bad=1
-  passed=$((passed + $(count passed))) failed=$((failed + bad)) skipped=$((skipped + $(count skipped)))
-  status=$((status | ok))
-}
+# All at once: most wait for processes.
+runs=() status=0 passed=0 failed=0 skipped=0
 if [ -f "$mooncake/installed.txt" ]; then
   export MOONCAKE_PYTHON=$mooncake/bin/python
   run both-mooncake "$mooncake" $compat/tests/both
@@ -75,5 +71,14 @@ else
 fi
 run kvstore "$folder/clean" python/tests
 run mooncake-compat "$folder/clean" $compat/tests
+for ((i = 0; i < ${#runs[@]}; i += 2)); do
+  log=$folder/${runs[i]}.log ok=0
+  wait "${runs[i + 1]}" || ok=1
+  [ $ok -eq 0 ] || tail -n 200 "$log"
+  bad=$(($(count failed) + $(count error)))
+  [ $ok -eq 0 ] || [ $bad -gt 0 ] || bad=1
+  passed=$((passed + $(count passed))) failed=$((failed + bad)) skipped=$((skipped + $(count skipped)))
+  status=$((status | ok))
+done
 echo "$passed passed, $failed failed, $skipped skipped"
 exit $status

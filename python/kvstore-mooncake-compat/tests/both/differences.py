@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 
 DIFFERENCES = {
+    "files without safetensors": "they are read and written without that package",
     "shards split otherwise": "a shard is the part that was asked for, or None, never another part",
     "shards of a whole tensor": "they are cut from it, where Mooncake finds none",
     "what writers have put": "it is found as a whole and in shards of any size",
