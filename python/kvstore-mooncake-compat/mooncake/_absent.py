@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 _NOT_SUPPORTED = -1012
 _SEE = "docs/mooncake.md lists what is not offered"
 
 
-def refuse_module(name: str, why: str) -> NoReturn:
-    """For the body of a module that is not offered."""
-    raise ImportError(
-        f"{name} is not offered by kvstore-mooncake-compat: {why} ({_SEE})", name=name
-    )
+_ENGINE = (
+    "kvstore moves bytes itself; for a transfer engine Mooncake's wheel needs its own environment"
+)
+_EXPERTS = "expert parallelism and process groups are Mooncake's own"
+_MODULES = {
+    "mooncake.engine": _ENGINE,
+    "mooncake.allocator": "memory of GPUs is not offered",
+    "mooncake.ep": _EXPERTS,
+    "mooncake.pg": _EXPERTS,
+    "mooncake.mooncake_ep_buffer": _EXPERTS,
+    "mooncake.mooncake_elastic_buffer": _EXPERTS,
+    "mooncake.mooncake_connector_v1": _ENGINE,
+    "mooncake.structured_object_store": "objects of reinforcement learning are not offered",
+    "mooncake.dataproto_catalog": "objects of reinforcement learning are not offered",
+    "mooncake.mooncake_store_service": "there is no REST service; use kvctl, or Python",
+}
+
+
+class _Finder(MetaPathFinder):
+    """Asked last: says of modules that are not offered why they aren't.
+
+    It raises, where a finder that knows nothing returns None: who only asks whether they are there
+    gets the error that he gets where there is no package mooncake at all.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        why = _MODULES.get(fullname)
+        if why is None:
+            return None
+        raise ModuleNotFoundError(
+            f"{fullname} is not offered by kvstore-mooncake-compat: {why} ({_SEE})", name=fullname
+        )
+
+
+def explain_imports() -> None:
+    """From now on."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())
 
 
 class MooncakeDistributedNoFRegister:

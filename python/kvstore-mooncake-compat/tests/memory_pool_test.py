@@ -129,15 +129,3 @@ def test_numa_nodes() -> None:
     with pytest.warns(RuntimeWarning):
         names.bind_to_numa_node(-1)
     assert os.sched_getaffinity(0) == before
-
-
-def test_what_is_not_offered() -> None:
-    for name in ("engine", "ep", "pg", "structured_object_store", "mooncake_store_service"):
-        with pytest.raises(ImportError, match=f"mooncake.{name} is not offered"):
-            __import__(f"mooncake.{name}")
-    register = names.MooncakeDistributedNoFRegister()
-    assert register.real_register("nqn", 1, "a", 1, 2, 3, "m") == -1012
-    assert register.real_unregister_by_endpoint("nqn", 1, "a", 1, "m") == -1012
-    for call in (names.EngramStore, names.EngramStoreConfig, names.get_alloc_func_addr):
-        with pytest.raises(RuntimeError, match="not offered"):
-            call()

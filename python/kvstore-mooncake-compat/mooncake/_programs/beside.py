@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import traceback
 from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
@@ -18,9 +19,11 @@ def run_beside(serve: Callable[[], None]) -> None:
         return
     status = 1
     try:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() == parent:  # else it ended before it could be told
             serve()
         status = 0
-    finally:
+    except Exception:
+        traceback.print_exc()
+    finally:  # never back into what the parent goes on with
         os._exit(status)
