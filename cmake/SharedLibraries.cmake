@@ -38,7 +38,8 @@ target_link_libraries(kvtransfer_shared PRIVATE Threads::Threads)
 kvstore_shared(kvclient_shared OUTPUT_NAME kvclient EXPORT_NAME kvclient
   OBJECTS_OF kvstore_capi kvclient kvstore_client_core kvstore_codec kvstore_messages
              kvstore_services
-  HEADERS ${public}/client.h ${public}/kvclient.h ${public}/placement.h ${public}/retention.h)
+  HEADERS ${public}/client.h ${public}/kvclient.h ${public}/placement.h ${public}/retention.h
+          ${public}/upkeep.h)
 target_link_libraries(kvclient_shared
   PUBLIC kvtransfer_shared
   PRIVATE gRPC::grpc++ protobuf::libprotobuf glog::glog absl::flat_hash_set ${XXHASH_LIBRARY}

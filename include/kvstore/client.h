@@ -22,6 +22,7 @@
 #include "kvstore/retention.h"
 #include "kvstore/status.h"
 #include "kvstore/transfer.h"
+#include "kvstore/upkeep.h"
 
 namespace kvstore {
 
@@ -343,6 +344,19 @@ class Client {
   virtual bool WaitDrained(Duration timeout) = 0;
   // What went over each, in the order of Lending::reach.
   virtual std::vector<transfer::RdmaDeviceState> rdma_devices() const { return {}; }
+
+  // Objects whose keys begin so (empty: all) and are greater than `after` (empty: from the first),
+  // in key order; at most `limit`, 1 to 4096. invalid_argument: beyond that, or longer than a key.
+  // unavailable: a new master has not yet heard from all nodes what they hold.
+  virtual Result<ObjectPage> List(std::string_view prefix, std::string_view after, uint32_t limit,
+                                  Duration timeout = std::chrono::seconds(30)) = 0;
+  // Returns the task's id as soon as the master has taken it up; Tasks tells what becomes of it.
+  // not_found: no such object, or node; already_exists: `to` has a replica, or another task is at
+  // the object; failed_precondition: `to` takes nothing.
+  virtual Result<uint64_t> StartTask(const CopyTask& task,
+                                     Duration timeout = std::chrono::seconds(30)) = 0;
+  // Those that run or wait, and the last 1000 that ended since the master's start, oldest first.
+  virtual Result<std::vector<TaskStat>> Tasks(Duration timeout = std::chrono::seconds(30)) = 0;
 
   // Forms for one object.
   Status Put(std::string_view key, std::string_view value, const PutOptions& options = {});

@@ -33,7 +33,7 @@ from .errors import (
 from .in_place import NewObject, ReadSession, View
 from .memory import Key, Memory, Piece, Tensor
 from .options import PutOptions
-from .results import Counters, Lending, Replica, Stat, WayCounters
+from .results import Counters, Lending, Listed, Replica, Stat, Task, WayCounters
 
 __version__ = _native.version
 
@@ -52,6 +52,7 @@ __all__ = [
     "InvalidArgument",
     "Key",
     "Lending",
+    "Listed",
     "Memory",
     "NewObject",
     "NotFound",
@@ -62,6 +63,7 @@ __all__ = [
     "Replica",
     "ResourceExhausted",
     "Stat",
+    "Task",
     "Tensor",
     "Unauthenticated",
     "Unavailable",

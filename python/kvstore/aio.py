@@ -106,4 +106,7 @@ class Client:
     remove_matching = _awaited(_client.Client.remove_matching)
     pin = _awaited(_client.Client.pin)
     pin_batch = _awaited(_client.Client.pin_batch)
+    list_objects = _awaited(_client.Client.list_objects)
+    start_task = _awaited(_client.Client.start_task)
+    tasks = _awaited(_client.Client.tasks)
     wait_drained = _awaited(_client.Client.wait_drained)

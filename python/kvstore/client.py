@@ -13,7 +13,7 @@ from .errors import Error
 from .in_place import NewObject, ReadSession, View
 from .memory import Key, Memory
 from .options import PutOptions
-from .results import Counters, Lending, Replica, Stat, WayCounters
+from .results import Counters, Lending, Listed, Replica, Stat, Task, WayCounters
 
 _T = TypeVar("_T")
 
@@ -54,7 +54,8 @@ class Client(Closing):
         listen: where peers reach this process's memory, HOST:PORT. Other than loopback needs
             allow_remote: the data path has no credentials yet.
         advertise: what peers are told instead.
-        ways: of "local", "shm", "tcp", "rdma"; empty: all but "rdma", which must be named.
+        ways: of "local", "shm", "tcp", "rdma"; empty: all, but "rdma" only if devices are named.
+        rdma_devices: names, such as "mlx5_0"; empty: all that are up, where RDMA is a way.
         connect_timeout: in seconds.
         verify_checksums: whether gets of whole objects recompute their checksums.
         remember_locations: so many, each for as long as its lease, so that the next get of the key
@@ -78,6 +79,7 @@ class Client(Closing):
         advertise: str = "",
         allow_remote: bool = False,
         ways: Sequence[str] = (),
+        rdma_devices: Sequence[str] = (),
         connect_timeout: float = 10.0,
         verify_checksums: bool = True,
         remember_locations: int = 65536,
@@ -89,6 +91,7 @@ class Client(Closing):
             listen,
             advertise,
             allow_remote,
+            list(rdma_devices),
             list(ways),
             connect_timeout,
             verify_checksums,
@@ -351,6 +354,39 @@ class Client(Closing):
 
     # ---- the pool --------------------------------------------------------------------------------
 
+    def list_objects(
+        self,
+        prefix: Key = b"",
+        *,
+        after: Key = b"",
+        limit: int = 1000,
+        timeout: float = 30.0,
+    ) -> list[Listed]:
+        """Objects whose keys begin so (empty: all) and are greater than `after` (empty: from the
+        first), in the order of their keys' bytes; at most `limit`, 1 to 4096. A page may be shorter
+        for its size: only an empty one says that there are no more. Raises Unavailable: a new
+        master has not yet heard from all nodes what they hold."""
+        page, _ = self._native.list_objects(_bytes(prefix), _bytes(after), limit, timeout)
+        return [Listed(*fields) for fields in page]
+
+    def start_task(
+        self, key: Key, target: str, *, source: str = "", move: bool = False, timeout: float = 30.0
+    ) -> int:
+        """Has another replica of the object made on the node of that name; as a move, in place of
+        the one on `source`. Returns a number for it as soon as the master has taken it up; tasks
+        tells what becomes of it.
+
+        Raises:
+            NotFound: no such object, or node.
+            AlreadyExists: `target` has a replica, or another task is at the object.
+            FailedPrecondition: `target` takes nothing.
+        """
+        return self._native.start_task(key, source, target, move, timeout)
+
+    def tasks(self, *, timeout: float = 30.0) -> list[Task]:
+        """Those that run or wait, and the last 1000 that ended, oldest first."""
+        return [Task(*fields) for fields in self._native.tasks(timeout)]
+
     def register_memory(self, address: int, size: int) -> None:
         """Tells the transfer layer of memory that calls will name. Optional. It stays the caller's,
         and must stay where it is until it is unregistered. Raises InvalidArgument: it overlaps with
@@ -405,6 +441,10 @@ def _value(results: Sequence[_T | Error]) -> _T:
 
 def _converted(results: list[Any], convert: Callable[[Any], _T]) -> list[_T | Error]:
     return [r if isinstance(r, Error) else convert(r) for r in results]
+
+
+def _bytes(key: Key) -> bytes:
+    return key.encode() if isinstance(key, str) else key
 
 
 def _stat(fields: Any) -> Stat:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import Error
+
 
 @dataclass(frozen=True)
 class Replica:
@@ -30,6 +32,31 @@ class Stat:
     ttl: float  # what is left of it; 0: it doesn't expire
     group: bytes  # empty: none
     position: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object in a list."""
+
+    key: bytes
+    size: int
+    replicas: int
+    age: float  # since its commit
+    lease_left: float  # 0: not leased
+
+
+@dataclass(frozen=True)
+class Task:
+    """A copy or a move of an object that somebody asked for."""
+
+    id: int
+    key: bytes
+    source: str  # name of a node; empty: any
+    target: str  # name of a node
+    move: bool
+    ended: bool
+    error: Error | None  # why it failed
+    age: float  # since it was asked for
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ void BindVerbs(ClientClass& client);                               // put, exist
 void BindReads(pybind11::module_& module, ClientClass& client);    // get, read sessions
 void BindInPlace(pybind11::module_& module, ClientClass& client);  // view, create
 void BindPool(ClientClass& client);                                // connect, lend, counters
+void BindUpkeep(ClientClass& client);                              // list, tasks
 
 // One entry per item: None, or the error that was not raised.
 pybind11::list ErrorsOf(const std::vector<Status>& statuses);

@@ -10,7 +10,7 @@
 //   span             memory handed out to Python
 //   log              what the library says on standard error
 //   handle           the client as Python holds it: open, closed, shared with what it handed out
-//   verbs, reads, in_place, pool   its calls
+//   verbs, reads, in_place, pool, upkeep   its calls
 //   module           what Python sees
 //
 // The typed half, with what callers may rely on, is python/kvstore/*.py.

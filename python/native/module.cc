@@ -20,6 +20,7 @@ PYBIND11_MODULE(_native, module) {
   kvstore::python::BindPutOptions(module);
   kvstore::python::ClientClass client(module, "Client");
   kvstore::python::BindPool(client);
+  kvstore::python::BindUpkeep(client);
   kvstore::python::BindVerbs(client);
   kvstore::python::BindReads(module, client);
   kvstore::python::BindInPlace(module, client);

@@ -43,6 +43,7 @@ transfer::Way WayOf(const std::string& name) {
 
 std::unique_ptr<Handle> Connect(std::string master, std::string name, uint64_t lend_bytes,
                                 std::string listen, std::string advertise, bool allow_remote,
+                                std::vector<std::string> rdma_devices,
                                 const std::vector<std::string>& ways, double connect_timeout,
                                 bool verify_checksums, uint32_t remember_locations) {
   ClientOptions options;
@@ -53,6 +54,7 @@ std::unique_ptr<Handle> Connect(std::string master, std::string name, uint64_t l
   options.advertise = std::move(advertise);
   options.allow_remote = allow_remote;
   for (const std::string& way : ways) options.ways.push_back(WayOf(way));
+  options.rdma_devices = std::move(rdma_devices);
   options.connect_timeout = DurationOf(connect_timeout);
   options.verify_checksums = verify_checksums;
   options.remember_locations = remember_locations;

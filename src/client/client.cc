@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "client/admin_stub.h"
 #include "client/ahead.h"
 #include "client/client_options.h"
 #include "client/failures.h"
@@ -78,6 +79,7 @@ struct Works {
   std::unique_ptr<Poller> poller;
   std::unique_ptr<VerbStream> verbs;
   std::unique_ptr<MasterStub> master;
+  std::unique_ptr<AdminStub> admin;
   std::unique_ptr<OpenPeers> peers;
   std::unique_ptr<Ahead> ahead;
   ReadNotes notes;
@@ -124,6 +126,10 @@ class Member final : public Client {
   std::vector<transfer::RdmaDeviceState> rdma_devices() const override;
   Status Lend(uint64_t bytes) override;
   bool WaitDrained(Duration timeout) override;
+  Result<ObjectPage> List(std::string_view prefix, std::string_view after, uint32_t limit,
+                          Duration timeout) override;
+  Result<uint64_t> StartTask(const CopyTask& task, Duration timeout) override;
+  Result<std::vector<TaskStat>> Tasks(Duration timeout) override;
 
  protected:
   uint64_t SizeHint(std::string_view key) const override;
@@ -191,6 +197,7 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
   works->poller = std::make_unique<Poller>();
   works->verbs = std::make_unique<VerbStream>(channel, *works->poller, options.master);
   works->master = std::make_unique<MasterStub>(*works->verbs);
+  works->admin = std::make_unique<AdminStub>(channel, options.master);
   works->peers = std::make_unique<OpenPeers>(*works->master, *works->engine);
   MasterStub* const master = works->master.get();
   works->ahead = std::make_unique<Ahead>(*master);
@@ -524,6 +531,23 @@ Status Member::Lend(uint64_t bytes) {
 
 bool Member::WaitDrained(Duration timeout) {
   return !fork_guard_.InChild() && works_->host->WaitDrained(After(BootClock::now(), timeout));
+}
+
+Result<ObjectPage> Member::List(std::string_view prefix, std::string_view after, uint32_t limit,
+                                Duration timeout) {
+  KVSTORE_RETURN_IF_ERROR(CheckCall(timeout));
+  if (limit == 0) return InvalidArgumentError("limit is 0; it may be 1 to 4096");
+  return works_->admin->List(prefix, after, limit, timeout);
+}
+
+Result<uint64_t> Member::StartTask(const CopyTask& task, Duration timeout) {
+  KVSTORE_RETURN_IF_ERROR(CheckCall(timeout));
+  return works_->admin->Start(task, timeout);
+}
+
+Result<std::vector<TaskStat>> Member::Tasks(Duration timeout) {
+  KVSTORE_RETURN_IF_ERROR(CheckCall(timeout));
+  return works_->admin->Tasks(timeout);
 }
 
 ClientTally Member::TallyOf(const Works& works) const {

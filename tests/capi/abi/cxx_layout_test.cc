@@ -59,6 +59,9 @@ TEST(CxxAbiTest, TheClientsCallsStayInTheirSlots) {
   EXPECT_EQ(SlotOf(&Client::Lend), 20u);
   EXPECT_EQ(SlotOf(&Client::WaitDrained), 21u);
   EXPECT_EQ(SlotOf(&Client::rdma_devices), 22u);
+  EXPECT_EQ(SlotOf(&Client::List), 23u);
+  EXPECT_EQ(SlotOf(&Client::StartTask), 24u);
+  EXPECT_EQ(SlotOf(&Client::Tasks), 25u);
 }
 
 TEST(CxxAbiTest, WhatAClientHandsOutStaysInItsSlots) {
