@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kvstore
@@ -43,16 +43,7 @@ class Life:
         Returns 0, or a negative code, and logs what to do about it. metadata_server must be given,
         and is not used.
         """
-        try:
-            return self._set_up(_options_of(*args, **kwargs))
-        except options.Refused as refused:
-            return self._fail(codes.INVALID_PARAMS, str(refused))
-        except options.NotOffered as refused:
-            return self._fail(codes.NOT_SUPPORTED, f"not offered: {refused}")
-        except kvstore.InvalidArgument as error:
-            return self._fail(codes.INVALID_PARAMS, str(error))
-        except kvstore.Error as error:
-            return self._fail(codes.INTERNAL_ERROR, str(error))
+        return self._set_up_saying(lambda: _options_of(*args, **kwargs))
 
     def close(self) -> int:
         """Leaves the pool, taking along what lies in the memory lent to it. 0, also when there is
@@ -105,6 +96,19 @@ class Life:
         self._complain_of_reads(results)
         return [r if isinstance(r, int) else codes.read_code_of(r) for r in results]
 
+    def _set_up_saying(self, wanted: Callable[[], options.Options]) -> int:
+        """Sets up with these options; logs what is wrong with them, or fails."""
+        try:
+            return self._set_up(wanted())
+        except options.Refused as refused:
+            return self._fail(codes.INVALID_PARAMS, str(refused))
+        except options.NotOffered as refused:
+            return self._fail(codes.NOT_SUPPORTED, f"not offered: {refused}")
+        except kvstore.InvalidArgument as error:
+            return self._fail(codes.INVALID_PARAMS, str(error))
+        except kvstore.Error as error:
+            return self._fail(codes.INTERNAL_ERROR, str(error))
+
     def _set_up(self, wanted: options.Options) -> int:
         self.close()
         client, address = _join(wanted)
@@ -151,4 +155,5 @@ def _connect(wanted: options.Options, address: Address) -> kvstore.Client:
         advertise=address.advertise,
         allow_remote=address.allow_remote,
         ways=("local", "shm", "tcp", "rdma") if wanted.protocol == "rdma" else (),
+        rdma_devices=wanted.rdma_devices if wanted.protocol == "rdma" else (),
     )

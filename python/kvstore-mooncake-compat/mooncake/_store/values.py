@@ -1,4 +1,4 @@
-"""Objects as bytes: put, get, look, remove."""
+"""Objects as bytes: put, get, look."""
 
 from __future__ import annotations
 
@@ -138,21 +138,6 @@ class Values(Putting):
             return codes.OBJECT_NOT_FOUND
         return codes.read_code_of(size)
 
-    # ---- remove ----------------------------------------------------------------------------------
-
-    def remove(self, key: str, force: bool = False) -> int:
-        """0, OBJECT_NOT_FOUND, or, unless by force, OBJECT_HAS_LEASE."""
-        return self.batch_remove([key], force)[0]
-
-    def batch_remove(self, keys: Sequence[str], force: bool = False) -> list[int]:
-        client = self._client
-        if client is None:
-            return [codes.INVALID_PARAMS] * len(keys)
-        try:
-            return self._remove_some(client, keys, force)
-        except kvstore.Error as error:
-            return [codes.code_of(error)] * len(keys)
-
     # ---- how -------------------------------------------------------------------------------------
 
     def _put_values(
@@ -189,23 +174,6 @@ class Values(Putting):
         results = self._put_values(keys, views, config, replace=replace)
         return next((code for code in results if code != codes.OK), codes.OK)
 
-    def _remove_some(self, client: kvstore.Client, keys: Sequence[str], force: bool) -> list[int]:
-        leased = set() if force else _leased(client, keys, self._timeout)
-        free = [key for i, key in enumerate(keys) if i not in leased]
-        removed = iter(client.remove_batch(free, timeout=self._timeout))
-        results = []
-        for i in range(len(keys)):
-            error = None if i in leased else next(removed)
-            if i in leased:
-                results.append(codes.OBJECT_HAS_LEASE)
-            elif error is None:
-                results.append(codes.OK)
-            elif isinstance(error, kvstore.InvalidArgument):
-                results.append(codes.OBJECT_NOT_FOUND)  # what can't be a key
-            else:
-                results.append(codes.code_of(error))
-        return results
-
     def _absent(self) -> int:
         """What looking says without a pool. After a setup that failed callers go on: for them there
         is nothing."""
@@ -235,10 +203,3 @@ def _part(part: Any) -> memoryview:
     if view.ndim != 1 or view.itemsize != 1:
         raise RuntimeError("parts must be 1-D bytes-like")
     return _value(view)
-
-
-def _leased(client: kvstore.Client, keys: Sequence[str], timeout: float) -> set[int]:
-    stats = client.stat_batch(keys, timeout=timeout)
-    return {
-        i for i, stat in enumerate(stats) if isinstance(stat, kvstore.Stat) and stat.lease_left > 0
-    }
