@@ -109,7 +109,10 @@ def describe(
         raise NoTensor(f"tensors of {name}, {tensor.layout} can't be stored")
     if tensor.dim() > MAX_DIMENSIONS:
         raise NoTensor(f"tensors have at most {MAX_DIMENSIONS} dimensions, not {tensor.dim()}")
-    kept = tensor.detach().cpu().contiguous()
+    try:
+        kept = tensor.detach().cpu().resolve_neg().contiguous()
+    except (RuntimeError, NotImplementedError) as error:  # such as those without any memory
+        raise NoTensor(f"a tensor on {tensor.device} can't be read: {error}") from None
     shape = tuple(kept.shape)
     size = kept.numel() * kept.element_size()
     form = Form(_DTYPES.index(name), shape, shape if whole is None else whole, size, tuple(axes))
