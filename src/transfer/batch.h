@@ -48,6 +48,7 @@ class BatchState {
 
   TimePoint submitted() const { return submitted_; }
   Duration stall() const { return limits_.stall; }
+  TimePoint deadline() const { return limits_.deadline; }
   // By when a peer is to have been reached: the deadline, or earlier.
   TimePoint reach_by() const;
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }

@@ -1,6 +1,7 @@
 #ifndef KVSTORE_SRC_TRANSFER_JOB_H_
 #define KVSTORE_SRC_TRANSFER_JOB_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -47,9 +48,11 @@ class Job {
 
   // OK while the job should go on, for all that is known here.
   Status Ended() const { return batch_->Ended(); }
-  // How long the peer may be silent from `submitted` on.
+  // How long the peer may be silent from `begun` on: since then there is a way to it.
   Duration stall() const { return batch_->stall(); }
-  TimePoint submitted() const { return batch_->submitted(); }
+  TimePoint begun() const { return begun_; }
+  // As Patience::Silence: half of the time.
+  Duration silence() const { return std::min(stall(), batch_->deadline() - begun_) / 2; }
   void NoteMoved(uint64_t bytes) { batch_->NoteMoved(bytes); }
 
   // The next slice to carry; none when all have been handed out. Skips the rest of failed copies.
@@ -94,6 +97,7 @@ class Job {
 
   const std::shared_ptr<BatchState> batch_;
   const std::vector<size_t> copies_;  // indices in the batch
+  const TimePoint begun_ = BootClock::now();
   std::atomic<Way> way_;
   const uint64_t slice_bytes_;
   uint64_t total_bytes_ = 0;  // unchanging after construction

@@ -20,6 +20,8 @@ class Patience {
   virtual Status Ended() = 0;
   // The peer has given a sign of life: so many bytes, or none, but its machine has taken some.
   virtual void Heard(uint64_t bytes) = 0;
+  // How long one path may bring nothing before another is tried, so that there is time left for it.
+  virtual Duration Silence() const { return Duration::max(); }
 };
 
 // One way to one holder over a network, at the client's end. Confined to the thread that uses it.

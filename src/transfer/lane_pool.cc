@@ -62,6 +62,8 @@ class LanePool::JobPatience final : public Patience {
     job_.NoteMoved(bytes);
   }
 
+  Duration Silence() const override { return job_.silence(); }
+
  private:
   LanePool& peer_;
   Job& job_;
@@ -179,7 +181,7 @@ Status LanePool::Ended(const Job& job) const {
   KVSTORE_RETURN_IF_ERROR(job.Ended());
   if (job.stall() == Duration::max()) return Status::Ok();
   const TimePoint heard{Duration(heard_at_.load(std::memory_order_relaxed))};
-  if (BootClock::now() - std::max(heard, job.submitted()) < job.stall()) return Status::Ok();
+  if (BootClock::now() - std::max(heard, job.begun()) < job.stall()) return Status::Ok();
   return UnavailableError("the peer gave no sign of life for " + Milliseconds(job.stall()) +
                           "; it is paused, overloaded or unreachable");
 }

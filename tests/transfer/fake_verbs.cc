@@ -39,6 +39,7 @@ struct FakeMr {
 struct FakeCq {
   ibv_cq cq{};
   std::deque<ibv_wc> completions;
+  std::deque<std::pair<TimePoint, ibv_wc>> later;
   bool armed = false;
 };
 struct FakeQp {
@@ -69,6 +70,7 @@ struct Fabric {
   int registration_error = 0;
   bool delay_writes = false;
   std::set<std::string> swallowing;
+  Duration give_up_after = Duration::max();
   size_t swallowed = 0;
   bool refuse_to_close = false;
   size_t refusals_to_close = 0;
@@ -188,6 +190,11 @@ int PostSend(ibv_qp* qp, ibv_send_wr* request, ibv_send_wr** bad) {
     const std::lock_guard lock(fabric().mu);
     if (pair->device->taken_out || fabric().swallowing.contains(pair->device->options.name)) {
       ++fabric().swallowed;
+      if (fabric().give_up_after == Duration::max()) continue;
+      ibv_wc failed{};
+      failed.wr_id = request->wr_id;
+      failed.status = IBV_WC_RETRY_EXC_ERR;
+      pair->cq->later.emplace_back(BootClock::now() + fabric().give_up_after, failed);
       continue;
     }
     const ibv_wc_status status = Execute(pair, *request, fate);
@@ -339,7 +346,12 @@ ibv_cq* CreateCq(ibv_context* context, int, void*, ibv_comp_channel* channel, in
 
 int PollCq(ibv_cq* cq, int entries, ibv_wc* completions) {
   const std::lock_guard lock(fabric().mu);
+  auto& later = Of<FakeCq>(cq)->later;
   auto& waiting = Of<FakeCq>(cq)->completions;
+  while (!later.empty() && later.front().first <= BootClock::now()) {
+    waiting.push_back(later.front().second);
+    later.pop_front();
+  }
   int count = 0;
   for (; count < entries && !waiting.empty(); ++count) {
     completions[count] = waiting.front();
@@ -461,6 +473,7 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.delay_writes = false;
   all.swallowing.clear();
   all.swallowed = 0;
+  all.give_up_after = Duration::max();
   all.refuse_to_close = false;
   all.refusals_to_close = 0;
   all.refuse_to_unregister = false;
@@ -495,8 +508,9 @@ void FakeFabric::DelayWrites(bool delay) {
   fabric().delay_writes = delay;
 }
 
-void FakeFabric::Swallow(const std::string& device, bool swallow) {
+void FakeFabric::Swallow(const std::string& device, bool swallow, Duration give_up_after) {
   const std::lock_guard lock(fabric().mu);
+  fabric().give_up_after = give_up_after;
   if (swallow) {
     fabric().swallowing.insert(device);
   } else {

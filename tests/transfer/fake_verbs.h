@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kvstore/clock.h"
 #include "transfer/rdma/verbs.h"
 
 namespace kvstore::transfer {
@@ -33,8 +34,10 @@ class FakeFabric {
   static void SetFate(Fate fate);
   // 0: registrations succeed; else they fail with that errno.
   static void FailRegistrations(int error);
-  // Whether requests to that device vanish: they move nothing and are never completed.
-  static void Swallow(const std::string& device, bool swallow);
+  // Whether requests to that device vanish: they move nothing, and are completed as failed after
+  // that time, if somebody polls; never, by default.
+  static void Swallow(const std::string& device, bool swallow,
+                      Duration give_up_after = Duration::max());
   static size_t swallowed();
   // Whether queue pairs can be neither destroyed nor reset.
   static void RefuseToClose(bool refuse);

@@ -15,6 +15,8 @@ constexpr uint64_t kFairBytes = 8 * Window::kBytes;
 constexpr uint64_t kLeastShare = 2 << 20;
 // How long completions are polled for before the thread sleeps: longer than a small round trip.
 constexpr Duration kSpin = std::chrono::microseconds(50);
+// However little time there is, a path that brings nothing for less is not called broken.
+constexpr Duration kLeastSilence = std::chrono::milliseconds(100);
 // A holder closes connections over which nothing was asked for twice the idle timeout; one-sided
 // requests are none of these.
 constexpr Duration kAskEvery = std::chrono::seconds(10);
@@ -51,7 +53,7 @@ RdmaLane::~RdmaLane() { (void)Shut(); }
 
 Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t device,
                                                  std::unique_ptr<Connection> connection,
-                                                 Patience& patience) {
+                                                 Patience& patience, Duration* silence) {
   std::unique_ptr<RdmaLane> lane(new RdmaLane(ends, device, std::move(connection)));
   KVSTORE_ASSIGN_OR_RETURN(const std::string answer, lane->Ask(DevicesQuestion{}, patience));
   const std::optional<std::vector<HolderDevice>> devices = DecodeDevices(answer);
@@ -64,6 +66,7 @@ Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t de
                               static_cast<int>(lane->rdma_device_->max_requests()) + 1));
   const Status connected = lane->Connect(Access::kRead, patience);
   if (connected.ok()) return lane;
+  *silence = lane->silence_;
   return Status(connected.code(), "from " + lane->rdma_device_->name() + " to the peer's " +
                                       (*devices)[lane->holder_device_].name + ": " +
                                       connected.message());
@@ -129,6 +132,7 @@ Result<const RegionAnswer*> RdmaLane::FindRegion(RegionId region, Patience& pati
 Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) {
   answered_ = false;
   path_failed_ = false;
+  silence_ = Duration::zero();
   uint64_t carried = 0;
   Status status;
   if (BootClock::now() - asked_at_ > kAskEvery) status = Ask(DevicesQuestion{}, patience).status();
@@ -345,6 +349,7 @@ Status RdmaLane::Broken(ibv_wc_status status) {
 
 Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
   const TimePoint begin = BootClock::now();
+  const Duration limit = std::min(ends_.stall, std::max(patience.Silence(), kLeastSilence));
   for (;;) {
     std::array<ibv_wc, 4> completions;
     KVSTORE_ASSIGN_OR_RETURN(const size_t count, completions_->Poll(completions));
@@ -357,13 +362,16 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
     }
     const Duration waited = BootClock::now() - begin;
     if (waited < kSpin) continue;
-    KVSTORE_RETURN_IF_ERROR(patience.Ended());
+    if (const Status ended = patience.Ended(); !ended.ok()) {
+      silence_ = waited;
+      return ended;
+    }
     if (connection_->IsSpent()) return UnavailableError("the peer has closed the RDMA lane");
     if (!rdma_device_->is_up()) {
       path_failed_ = true;
       return UnavailableError(rdma_device_->state().trouble.message());
     }
-    if (waited > ends_.stall) {
+    if (waited > limit) {
       path_failed_ = true;
       return UnavailableError(rdma_device_->name() + " completes nothing; is the peer up?");
     }

@@ -37,10 +37,10 @@ struct RdmaEnds {
 class RdmaLane final : public Lane {
  public:
   // Makes the queue pair for reads, and reads something over it. The status says whether the
-  // holder can't be reached over these devices (unavailable).
+  // holder can't be reached over these devices (unavailable). `*silence`: as below.
   static Result<std::unique_ptr<RdmaLane>> Open(const RdmaEnds& ends, size_t device,
                                                 std::unique_ptr<Connection> connection,
-                                                Patience& patience);
+                                                Patience& patience, Duration* silence);
   ~RdmaLane() override;
 
   Way way() const override { return Way::kRdma; }
@@ -52,6 +52,9 @@ class RdmaLane final : public Lane {
   RdmaDevice& rdma_device() { return *rdma_device_; }
   // Whether the last Carry broke because nothing came through, not because the holder said so.
   bool path_failed() const { return path_failed_; }
+  // For how long the last Carry waited for a completion when it could wait no longer; zero: it got
+  // what it waited for, or the path failed.
+  Duration silence() const { return silence_; }
   // Asks for it when it isn't known. not_found and failed_precondition are the holder's own words.
   Result<const RegionAnswer*> FindRegion(RegionId region, Patience& patience);
 
@@ -96,6 +99,7 @@ class RdmaLane final : public Lane {
   TimePoint asked_at_;
   bool answered_ = false;
   bool path_failed_ = false;
+  Duration silence_{};
 };
 
 }  // namespace kvstore::transfer

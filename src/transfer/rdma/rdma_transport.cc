@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -13,21 +14,32 @@ constexpr uint64_t kSlicesPerLane = 4;
 // Less costs more to ask for than to carry.
 constexpr uint64_t kLeastSliceBytes = 128 << 10;
 
-// As long as a caller of Reaches may wait.
+// A peer that is met for the first time: copies wait so long before they go by TCP.
+constexpr Duration kAcquaintance = std::chrono::milliseconds(250);
+// A look at a peer, as a whole, and for one device: longer than devices themselves go on trying.
+constexpr Duration kLook = std::chrono::seconds(20);
+constexpr Duration kLookSilence = std::chrono::seconds(2);
+
+// As long as somebody may look for a way to a peer.
 class UntilDeadline final : public Patience {
  public:
-  UntilDeadline(const Target& target, TimePoint deadline) : target_(target), deadline_(deadline) {}
+  UntilDeadline(const Target& target, TimePoint deadline, const Scout& scout)
+      : target_(target), deadline_(deadline), scout_(scout) {}
 
   Status Ended() override {
-    if (*target_.closed) return UnavailableError("the peer was closed at this end");
+    if (*target_.closed || scout_.ending()) {
+      return UnavailableError("the peer was closed at this end");
+    }
     if (BootClock::now() < deadline_) return Status::Ok();
     return DeadlineExceededError("no time left to ask the peer");
   }
   void Heard(uint64_t) override {}
+  Duration Silence() const override { return kLookSilence; }
 
  private:
   const Target& target_;
   const TimePoint deadline_;
+  const Scout& scout_;
 };
 
 Status Told(const Status& status) { return Status(status.code(), "rdma: " + status.message()); }
@@ -40,7 +52,7 @@ class RdmaTransport::CountedLane final : public Lane {
   CountedLane(std::unique_ptr<RdmaLane> lane, std::unique_ptr<PathHealth::Place> place,
               const Incarnation& holder, PathHealth& health)
       : place_(std::move(place)), lane_(std::move(lane)), holder_(holder), health_(health) {
-    health_.NoteReached(holder_, place_->device());
+    health_.NoteReached(holder_, place_->device(), BootClock::now());
     lane_->rdma_device().NotePaths(1);
   }
   ~CountedLane() override { lane_->rdma_device().NotePaths(-1); }
@@ -49,14 +61,19 @@ class RdmaTransport::CountedLane final : public Lane {
   Way way() const override { return Way::kRdma; }
   uint64_t id() const override { return lane_->id(); }
   bool IsSpent() const override {
-    return lane_->IsSpent() || health_.IsCrowded(holder_, place_->device(), BootClock::now());
+    return lane_->IsSpent() || health_.IsCrowded(holder_, place_->device());
   }
   bool WasAnswered() const override { return lane_->WasAnswered(); }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
     Status status = lane_->Carry(job, patience, stranded);
+    const TimePoint now = BootClock::now();
     if (lane_->path_failed()) {
       lane_->rdma_device().NoteFailure();
-      health_.NoteFailed(holder_, place_->device(), BootClock::now());
+      health_.NoteFailed(holder_, place_->device(), status, now);
+    } else if (lane_->silence() > Duration::zero()) {
+      health_.NoteSilence(holder_, place_->device(), lane_->silence(), now);
+    } else if (status.ok()) {
+      health_.NoteReached(holder_, place_->device(), now);
     }
     return status;
   }
@@ -95,13 +112,17 @@ RdmaTransport::RdmaTransport(RdmaRegions& regions, const RdmaClientOptions& opti
       health_(
           regions.devices().size(),
           [&regions](size_t device) { return regions.devices()[device]->is_up(); },
-          [&regions](size_t device) { return regions.IsNear(device); }) {
+          [&regions](size_t device) { return regions.IsNear(device); }),
+      scout_([this](const Target& target) { return LookAt(target); }) {
   for (size_t i = 0; i < regions.devices().size(); ++i) {
     closers_.push_back(std::make_unique<LaneCloser>(staging_));
   }
 }
 
-RdmaTransport::~RdmaTransport() { End(); }
+RdmaTransport::~RdmaTransport() {
+  scout_.End();
+  End();
+}
 
 Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, TimePoint deadline) {
   const PeerDescriptor& holder = *target.descriptor;
@@ -109,68 +130,114 @@ Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, Tim
     return FailedPreconditionError(
         "rdma needs a peer that has RDMA devices, and this one has none");
   }
-  {
-    MutexLock lock(mu_);
-    if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
-    if (reached_.contains({target.peer, region})) {
-      if (health_.MayReach(holder.incarnation, BootClock::now())) return Status::Ok();
-      return UnavailableError("rdma: all devices have failed to reach this peer a moment ago");
+  if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
+  const TimePoint now = BootClock::now();
+  if (health_.IsToBeTried(holder.incarnation, now)) scout_.Send(target);
+  if (!health_.IsReached(holder.incarnation)) {
+    const Status met = Meet(target, now, deadline);
+    if (!met.ok()) return Told(met);
+  }
+  if (const std::optional<Status> known = known_.Find(target.peer, region, now)) {
+    return known->ok() ? Status::Ok() : Told(*known);
+  }
+  const Status answer = AskForRegion(target, region, deadline);
+  const bool said = answer.ok() || answer.code() == StatusCode::kNotFound ||
+                    answer.code() == StatusCode::kFailedPrecondition;
+  if (said && !*target.closed) known_.Note(target.peer, region, answer, BootClock::now());
+  return answer.ok() ? answer : Told(answer);
+}
+
+Status RdmaTransport::Meet(const Target& target, TimePoint now, TimePoint deadline) {
+  const Incarnation& holder = target.descriptor->incarnation;
+  // Where TCP may be used, nobody waits for a device to be tried again, and for the first time not
+  // for long.
+  const Status failed = health_.WhyNot(holder);
+  if (options_.tcp_allowed && !failed.ok()) return failed;
+  const Duration patience = options_.tcp_allowed ? kAcquaintance : Duration::max();
+  const TimePoint until = options_.tcp_allowed ? now + (deadline - now) / 2 : deadline;
+  const Status looked = scout_.Await(target.peer, patience, until);
+  if (health_.IsReached(holder)) return Status::Ok();
+  if (!looked.ok()) return looked;
+  const Status why = health_.WhyNot(holder);
+  return why.ok() ? UnavailableError("all devices are busy finding out") : why;
+}
+
+Status RdmaTransport::AskForRegion(const Target& target, RegionId region, TimePoint deadline) {
+  UntilDeadline patience(target, deadline, scout_);
+  if (std::unique_ptr<Lane> lane = Borrow(target)) {
+    // Lanes of this way are of that kind.
+    const Status found =
+        static_cast<CountedLane&>(*lane).lane().FindRegion(region, patience).status();
+    if (found.ok() || found.code() == StatusCode::kNotFound) Offer(target, std::move(lane));
+    return found;
+  }
+  // Rather than to wait for a device.
+  KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                           Connection::OpenAny(*target.descriptor, options_.timeouts, patience));
+  return connection->Ask(Encode(RegionQuestion{.device = 0, .region = region}), patience).status();
+}
+
+Status RdmaTransport::LookAt(const Target& target) {
+  const PeerDescriptor& holder = *target.descriptor;
+  UntilDeadline patience(target, BootClock::now() + kLook, scout_);
+  Status error;
+  std::set<size_t> tried;
+  while (std::unique_ptr<PathHealth::Place> place =
+             health_.TakeToTry(holder.incarnation, tried, BootClock::now())) {
+    tried.insert(place->device());
+    KVSTORE_RETURN_IF_ERROR(patience.Ended());
+    Result<std::unique_ptr<CountedLane>> lane = OpenOver(std::move(place), holder, patience);
+    if (lane.ok()) {
+      Offer(target, *std::move(lane));
+    } else {
+      error = lane.status();
     }
   }
-  UntilDeadline patience(target, deadline);
-  std::unique_ptr<Lane> lane = Borrow(target);
-  if (lane == nullptr) {
-    Result<std::unique_ptr<CountedLane>> opened = OpenRdma(holder, patience);
-    if (!opened.ok()) return Told(opened.status());
-    lane = *std::move(opened);
-  }
-  // Lanes of this way are of that kind.
-  const Status found =
-      static_cast<CountedLane&>(*lane).lane().FindRegion(region, patience).status();
-  if (!found.ok() && found.code() != StatusCode::kNotFound) return Told(found);
-  Offer(target, std::move(lane));
-  if (!found.ok()) return Told(found);
-  MutexLock lock(mu_);
-  if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
-  reached_.insert({target.peer, region});
-  return Status::Ok();
+  return error;
 }
 
 void RdmaTransport::Close(PeerId peer) {
-  {
-    MutexLock lock(mu_);
-    reached_.erase(reached_.lower_bound({peer, 0}), reached_.lower_bound({peer + 1, 0}));
-  }
+  known_.Forget(peer);
   LaneTransport::Close(peer);
+}
+
+Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenOver(
+    std::unique_ptr<PathHealth::Place> place, const PeerDescriptor& holder, Patience& patience) {
+  const size_t device = place->device();
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                           Connection::OpenAny(holder, options_.timeouts, patience));
+  const RdmaEnds ends{.regions = regions_,
+                      .staging = staging_,
+                      .closer = *closers_[device],
+                      .guards = options_.lanes.guards,
+                      .stall = options_.timeouts.stall,
+                      .lanes = options_.lanes.lanes};
+  Duration silence = Duration::zero();
+  Result<std::unique_ptr<RdmaLane>> lane =
+      RdmaLane::Open(ends, device, std::move(connection), patience, &silence);
+  if (lane.ok()) {
+    return std::make_unique<CountedLane>(*std::move(lane), std::move(place), holder.incarnation,
+                                         health_);
+  }
+  if (patience.Ended().ok()) {
+    regions_.devices()[device]->NoteFailure();
+    health_.NoteFailed(holder.incarnation, device, lane.status(), BootClock::now());
+  } else if (silence > Duration::zero()) {
+    health_.NoteSilence(holder.incarnation, device, silence, BootClock::now());
+  }
+  return lane.status();
 }
 
 Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenRdma(
     const PeerDescriptor& holder, Patience& patience) {
   Status error = UnavailableError("all devices have failed to reach this peer a moment ago");
   std::set<size_t> tried;
-  while (std::unique_ptr<PathHealth::Place> place =
-             health_.Take(holder.incarnation, tried, BootClock::now())) {
-    const size_t device = place->device();
-    tried.insert(device);
+  while (std::unique_ptr<PathHealth::Place> place = health_.Take(holder.incarnation, tried)) {
+    tried.insert(place->device());
     KVSTORE_RETURN_IF_ERROR(patience.Ended());
-    KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
-                             Connection::OpenAny(holder, options_.timeouts, patience));
-    const RdmaEnds ends{.regions = regions_,
-                        .staging = staging_,
-                        .closer = *closers_[device],
-                        .guards = options_.lanes.guards,
-                        .stall = options_.timeouts.stall,
-                        .lanes = options_.lanes.lanes};
-    Result<std::unique_ptr<RdmaLane>> lane =
-        RdmaLane::Open(ends, device, std::move(connection), patience);
-    if (lane.ok()) {
-      return std::make_unique<CountedLane>(*std::move(lane), std::move(place), holder.incarnation,
-                                           health_);
-    }
+    Result<std::unique_ptr<CountedLane>> lane = OpenOver(std::move(place), holder, patience);
+    if (lane.ok()) return lane;
     error = lane.status();
-    if (!patience.Ended().ok()) continue;
-    regions_.devices()[device]->NoteFailure();
-    health_.NoteFailed(holder.incarnation, device, BootClock::now());
   }
   return error;
 }
@@ -184,7 +251,7 @@ Result<std::unique_ptr<Lane>> RdmaTransport::Open(const PeerDescriptor& holder,
                            Connection::OpenAny(holder, options_.timeouts, patience));
   return std::unique_ptr<Lane>(std::make_unique<StopgapLane>(
       std::move(connection),
-      [this, holder = holder.incarnation] { return health_.MayReach(holder, BootClock::now()); }));
+      [this, holder = holder.incarnation] { return health_.IsReached(holder); }));
 }
 
 uint64_t RdmaTransport::SliceBytes(const Parcel& parcel) const {

@@ -4,21 +4,21 @@
 // One-sided reads and writes over RDMA (docs/decisions/0007-rdma.md), of which the engine knows
 // `rdma` only. The holder's end is a
 // `session` per lane, asked over a TCP connection, and the `regions` that devices know. The
-// client's end is this file, whose lanes are `rdma_lane`s: `queue_pair`s, over which `chain`s of
-// requests are posted, and `staging` for memory that no device knows. What is said stands in
-// `frame`; `verbs` is the library underneath, `device` one NIC, `memory` what it may touch.
+// client's end is this file, which a `scout` tells who can be reached, and whose lanes are
+// `rdma_lane`s: `queue_pair`s, over which `chain`s of requests are posted, and `staging` for memory
+// that no device knows. What is said stands in `frame`; `verbs` is the library underneath, `device`
+// one NIC, `memory` what it may touch.
 
 #include <memory>
-#include <set>
-#include <utility>
 #include <vector>
 
-#include "thread_annotations.h"
 #include "transfer/lane_transport.h"
 #include "transfer/rdma/path_health.h"
 #include "transfer/rdma/rdma.h"
 #include "transfer/rdma/rdma_lane.h"
+#include "transfer/rdma/reached_regions.h"
 #include "transfer/rdma/regions.h"
+#include "transfer/rdma/scout.h"
 #include "transfer/rdma/staging.h"
 #include "transfer/tcp/connection.h"
 
@@ -43,6 +43,15 @@ class RdmaTransport final : public LaneTransport {
   Result<std::unique_ptr<Lane>> Open(const PeerDescriptor& holder, Patience& patience) override;
   uint64_t SliceBytes(const Parcel& parcel) const override;
   Status Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) override;
+  // Waits for the first look at a peer, as long as is fair. OK: a device reaches it.
+  Status Meet(const Target& target, TimePoint now, TimePoint deadline);
+  // As RdmaLane::FindRegion.
+  Status AskForRegion(const Target& target, RegionId region, TimePoint deadline);
+  // Tries the devices over which the peer may be reached, for all that is known.
+  Status LookAt(const Target& target);
+  // Over that device; its health hears of it.
+  Result<std::unique_ptr<CountedLane>> OpenOver(std::unique_ptr<PathHealth::Place> place,
+                                                const PeerDescriptor& holder, Patience& patience);
   // Over the first device that leads there. unavailable: none does.
   Result<std::unique_ptr<CountedLane>> OpenRdma(const PeerDescriptor& holder, Patience& patience);
 
@@ -51,9 +60,8 @@ class RdmaTransport final : public LaneTransport {
   StagingPool staging_;
   std::vector<std::unique_ptr<LaneCloser>> closers_;  // by device
   PathHealth health_;
-
-  Mutex mu_;
-  std::set<std::pair<PeerId, RegionId>> reached_ GUARDED_BY(mu_);
+  ReachedRegions known_;
+  Scout scout_;
 };
 
 }  // namespace kvstore::transfer

@@ -1,0 +1,72 @@
+#include "transfer/rdma/scout.h"
+
+#include <algorithm>
+
+namespace kvstore::transfer {
+namespace {
+
+// Peers that are looked at at once; one that can't be reached takes seconds.
+constexpr size_t kThreads = 4;
+
+}  // namespace
+
+Scout::~Scout() { End(); }
+
+void Scout::Send(const Target& target) {
+  MutexLock lock(mu_);
+  if (ending_ || tasks_.contains(target.peer)) return;
+  auto task = std::make_shared<Task>();
+  task->target = target;
+  task->began = BootClock::now();
+  tasks_[target.peer] = task;
+  waiting_.push_back(std::move(task));
+  if (idle_ < waiting_.size() && threads_.size() < kThreads) {
+    threads_.emplace_back([this] { Work(); });
+  }
+  changed_.NotifyAll();
+}
+
+Status Scout::Await(PeerId peer, Duration patience, TimePoint until) {
+  MutexLock lock(mu_);
+  const auto found = tasks_.find(peer);
+  if (found == tasks_.end()) return Status::Ok();
+  const std::shared_ptr<Task> task = found->second;
+  const bool for_ever = patience > until - task->began;
+  const TimePoint end = for_ever ? until : task->began + patience;
+  while (!task->over && !ending_ && BootClock::now() < end) changed_.WaitUntil(mu_, end);
+  return task->over ? task->result : UnavailableError("it isn't known yet whether a device does");
+}
+
+void Scout::End() {
+  std::vector<std::thread> threads;
+  {
+    MutexLock lock(mu_);
+    ending_ = true;
+    changed_.NotifyAll();
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Scout::Work() {
+  for (;;) {
+    std::shared_ptr<Task> task;
+    {
+      MutexLock lock(mu_);
+      ++idle_;
+      while (!ending_ && waiting_.empty()) changed_.Wait(mu_);
+      --idle_;
+      if (ending_) return;
+      task = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    Status result = look_(task->target);
+    MutexLock lock(mu_);
+    task->over = true;
+    task->result = std::move(result);
+    tasks_.erase(task->target.peer);
+    changed_.NotifyAll();
+  }
+}
+
+}  // namespace kvstore::transfer
