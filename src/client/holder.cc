@@ -117,31 +117,30 @@ bool Holder::StillHolds(uint32_t index, uint64_t birth, std::span<const Range> r
                      [&](const Range& range) { return WordAt(segment, range.offset) <= birth; });
 }
 
-std::optional<Report> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
-                                         std::vector<LentSegment> segments) {
+std::optional<ReignReport> Holder::EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
+                                              std::vector<LentSegment> segments) {
   if (IsDeposed(term)) return std::nullopt;
   term_ = term;
+  ReignReport reign;
   // The master's own orders retire what they name; this is for a note that outlived its memory.
-  manifest_.DropUnless([this](uint32_t segment, uint64_t birth, std::span<const Range> ranges) {
-    return StillHolds(segment, birth, ranges);
-  });
-  manifest_.ForgetVersions();
-  manifest_.DropExpired(now);
+  reign.notes =
+      manifest_.Tell(now, [this](uint32_t segment, uint64_t birth, std::span<const Range> ranges) {
+        return StillHolds(segment, birth, ranges);
+      });
   ++counter_;
   std::map<uint32_t, RangeSet> unnamed;
   for (auto& [index, segment] : segments_) {
     segment.not_yet_free.clear();
-    unnamed[index] = manifest_.Named(index).GapsBelow(segment.granted_below);
+    unnamed[index] = reign.notes.Named(index).GapsBelow(segment.granted_below);
     if (guards_.stamp_unnamed_on_reign) Stamp(&segment, unnamed[index].ranges());
   }
-  Report report;
+  Report& report = reign.rest;
   report.term = term;
   report.counter = counter_;
   report.segments = std::move(segments);
   // Outsiders are asked after all words are stored: whom they don't name then, the words refuse.
   for (const auto& [index, ranges] : unnamed) Hold(self, index, ranges, &report);
-  report.notes = manifest_.Told(now);
-  return report;
+  return reign;
 }
 
 void Holder::Hold(const Incarnation& self, uint32_t index, const RangeSet& unnamed,

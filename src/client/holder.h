@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "client/manifest.h"
@@ -63,6 +64,18 @@ struct HolderCounters {
   uint64_t notes_refused = 0;  // of memory taken back before, of an older term, or out of bounds
 };
 
+// What a node reports to a new master.
+struct ReignReport {
+  Report rest;  // all but the notes
+  Manifest::Told notes;
+
+  // In one piece.
+  Report Whole() && {
+    rest.notes = notes.Take(notes.left());
+    return std::move(rest);
+  }
+};
+
 // Words, births, accesses and notes of all segments that a node lends. Thread-compatible:
 // segment_host's mutex covers it. Memory that it guards is touched only between Enter and Leave.
 class Holder {
@@ -96,8 +109,8 @@ class Holder {
   // master has had a whole report; the latest counts. None: the term is older. The report names the
   // `segments`, and nothing is held beyond what is ready of them: that was free, and stamped,
   // before its pages were given up, whatever an outsider may announce there.
-  std::optional<Report> EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
-                                   std::vector<LentSegment> segments);
+  std::optional<ReignReport> EnterReign(const Incarnation& self, uint64_t term, TimePoint now,
+                                        std::vector<LentSegment> segments);
 
   // Executes the retirements among the orders (pages are not its business): stamps all words, says
   // withdrawn of each, and free of those that nobody touches. Appends to `acks`; nothing at all for

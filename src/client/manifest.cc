@@ -1,11 +1,13 @@
 #include "client/manifest.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <iterator>
 #include <new>
-#include <optional>
 #include <string_view>
-#include <utility>
+
+#include "kvstore/client.h"
 
 namespace kvstore::client {
 namespace {
@@ -18,36 +20,53 @@ Retention LeftOf(Retention retention, Duration passed) {
 
 }  // namespace
 
-// In one allocation with its key, which lies behind it.
+// In one allocation with its key, whose bytes begin where its last field does.
 struct Manifest::Note {
   // What few notes have.
   struct More {
-    std::optional<std::vector<Range>> ranges;  // unless it is one: that is below
-    Retention retention;                       // as it came
+    std::vector<Range> ranges;
+    Retention retention;  // as it came
     TimePoint noted_at;
     PutId replaces;
   };
+  static constexpr size_t kLongestKey = (1u << 11) - 1;
+
+  Note() {}
+  ~Note() {
+    if (has_more) delete more;
+  }
 
   PutId put;
   uint64_t birth = 0;
   uint64_t size = 0;
   uint64_t checksum = 0;
   uint64_t version = 0;
-  Range range;
-  std::unique_ptr<More> more;
-  uint32_t replicas = 0;
-  uint32_t key_bytes = 0;
+  union {
+    Range range{};  // its only one
+    More* more;
+  };
+  uint16_t has_more : 1 = 0;
+  uint16_t replicas : 4 = 0;
+  uint16_t key_bytes : 11 = 0;
+  std::atomic<uint16_t> owners = 1;  // the manifest, and each that is being told
+  std::array<char, 4> key_begin{};
 
-  char* key() { return reinterpret_cast<char*>(this + 1); }
-  std::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_bytes}; }
+  char* key_data() { return key_begin.data(); }
+  std::string_view key() const { return {key_begin.data(), key_bytes}; }
   std::span<const Range> ranges() const {
-    if (more != nullptr && more->ranges.has_value()) return *more->ranges;
+    if (has_more) return more->ranges;
     return {&range, 1};
   }
   uint64_t offset() const { return ranges().empty() ? 0 : ranges().front().offset; }
+  bool HasExpired(TimePoint now) const {
+    if (!has_more) return false;
+    const Duration ttl = more->retention.ttl;
+    return ttl != Duration::zero() && ttl <= now - more->noted_at;
+  }
 };
 
 void Manifest::Free::operator()(Note* note) const {
+  if (note->owners.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
   note->~Note();
   ::operator delete(note);
 }
@@ -58,23 +77,23 @@ Manifest::Manifest() = default;
 Manifest::~Manifest() = default;
 
 Manifest::OwnedNote Manifest::Pack(const NoteOrder& order, TimePoint now) {
-  OwnedNote note(new (::operator new(sizeof(Note) + order.key.size())) Note);
+  static_assert(sizeof(Note) == 80, "there may be millions of them");
+  static_assert(kMaxKeyBytes <= Note::kLongestKey && kMaxReplicas < 1u << 4);
+  const size_t bytes = offsetof(Note, key_begin) + order.key.size();
+  OwnedNote note(new (::operator new(std::max(bytes, sizeof(Note)))) Note);
   note->put = order.put;
   note->birth = order.birth;
   note->size = order.size;
   note->checksum = order.checksum;
   note->version = order.version;
-  note->replicas = order.replicas;
-  note->key_bytes = static_cast<uint32_t>(order.key.size());
-  std::memcpy(note->key(), order.key.data(), order.key.size());
-  const bool scattered = order.ranges.size() != 1;
-  if (!scattered) note->range = order.ranges[0];
-  if (scattered || order.retention != Retention() || order.replaces != PutId()) {
-    note->more = std::make_unique<Note::More>();
-    if (scattered) note->more->ranges = order.ranges;
-    note->more->retention = order.retention;
-    note->more->noted_at = now;
-    note->more->replaces = order.replaces;
+  note->replicas = order.replicas & 15;
+  note->key_bytes = order.key.size() & Note::kLongestKey;
+  std::memcpy(note->key_data(), order.key.data(), order.key.size());
+  if (order.ranges.size() != 1 || order.retention != Retention() || order.replaces != PutId()) {
+    note->more = new Note::More{order.ranges, order.retention, now, order.replaces};
+    note->has_more = 1;
+  } else {
+    note->range = order.ranges[0];
   }
   return note;
 }
@@ -100,37 +119,6 @@ void Manifest::Drop(uint32_t segment, const PutId& put, uint64_t birth) {
   if (kept != notes.end() && (*kept)->birth <= birth) notes.erase(kept);
 }
 
-void Manifest::DropUnless(const Stands& stands) {
-  for (auto& [segment, shelf] : segments_) {
-    const uint32_t index = segment;
-    for (Notes& notes : shelf) {
-      absl::erase_if(notes, [&stands, index](const OwnedNote& note) {
-        return !stands(index, note->birth, note->ranges());
-      });
-    }
-  }
-}
-
-void Manifest::ForgetVersions() {
-  for (auto& [segment, shelf] : segments_) {
-    for (Notes& notes : shelf) {
-      for (const OwnedNote& note : notes) note->version = 0;
-    }
-  }
-}
-
-void Manifest::DropExpired(TimePoint now) {
-  for (auto& [segment, shelf] : segments_) {
-    for (Notes& notes : shelf) {
-      absl::erase_if(notes, [now](const OwnedNote& note) {
-        if (note->more == nullptr) return false;
-        const Duration ttl = note->more->retention.ttl;
-        return ttl != Duration::zero() && ttl <= now - note->more->noted_at;
-      });
-    }
-  }
-}
-
 size_t Manifest::size() const {
   size_t sum = 0;
   for (const auto& [segment, shelf] : segments_) {
@@ -139,46 +127,72 @@ size_t Manifest::size() const {
   return sum;
 }
 
-RangeSet Manifest::Named(uint32_t segment) const {
-  const auto shelf = segments_.find(segment);
-  if (shelf == segments_.end()) return {};
-  std::vector<Range> ranges;
-  for (const Notes& notes : shelf->second) {
-    for (const OwnedNote& note : notes) {
-      ranges.insert(ranges.end(), note->ranges().begin(), note->ranges().end());
+Manifest::Told Manifest::Tell(TimePoint now, const Stands& stands) {
+  Told told;
+  told.now_ = now;
+  told.notes_.reserve(size());
+  std::vector<std::pair<uint64_t, Note*>> sorted;  // the sets' order is another in each process
+  for (auto& [segment, shelf] : segments_) {
+    sorted.clear();
+    for (Notes& notes : shelf) {
+      absl::erase_if(notes, [&](const OwnedNote& note) {
+        if (note->HasExpired(now)) return true;
+        note->version = 0;
+        sorted.emplace_back(note->offset(), note.get());
+        return false;
+      });
     }
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first < b.first : a.second->put < b.second->put;
+    });
+    for (const auto& [offset, note] : sorted) {
+      if (!stands(segment, note->birth, note->ranges())) {
+        const PutId put = note->put;
+        shelf.of(put).erase(put);
+        continue;
+      }
+      note->owners.fetch_add(1, std::memory_order_relaxed);
+      told.notes_.emplace_back(note);
+    }
+    told.ends_[segment] = told.notes_.size();
+  }
+  return told;
+}
+
+RangeSet Manifest::Told::Named(uint32_t segment) const {
+  const auto end = ends_.find(segment);
+  if (end == ends_.end()) return {};
+  std::vector<Range> ranges;
+  const size_t begin = end == ends_.begin() ? 0 : std::prev(end)->second;
+  ranges.reserve(end->second - begin);
+  for (size_t i = begin; i < end->second; ++i) {
+    const std::span<const Range> of = notes_[i]->ranges();
+    ranges.insert(ranges.end(), of.begin(), of.end());
   }
   return RangeSet(std::move(ranges));
 }
 
-std::vector<NoteOrder> Manifest::Told(TimePoint now) const {
-  std::vector<NoteOrder> told;
-  told.reserve(size());
-  for (const auto& [segment, shelf] : segments_) {
-    std::vector<const Note*> sorted;  // the sets' order is another in each process
-    for (const Notes& notes : shelf) {
-      for (const OwnedNote& note : notes) sorted.push_back(note.get());
-    }
-    std::sort(sorted.begin(), sorted.end(), [](const Note* a, const Note* b) {
-      return std::pair(a->offset(), a->put) < std::pair(b->offset(), b->put);
-    });
-    for (const Note* note : sorted) {
-      NoteOrder& order = told.emplace_back();
-      order.put = note->put;
-      order.segment = segment;
-      order.birth = note->birth;
-      order.ranges.assign(note->ranges().begin(), note->ranges().end());
-      order.key = note->key();
-      order.size = note->size;
-      order.checksum = note->checksum;
-      order.replicas = note->replicas;
-      order.version = note->version;
-      if (note->more == nullptr) continue;
-      order.retention = LeftOf(note->more->retention, now - note->more->noted_at);
-      order.replaces = note->more->replaces;
-    }
+std::vector<NoteOrder> Manifest::Told::Take(size_t most) {
+  std::vector<NoteOrder> taken;
+  taken.reserve(std::min(most, left()));
+  while (taken.size() < most && left() > 0) {
+    const auto end = std::find_if(ends_.begin(), ends_.end(),
+                                  [this](const auto& entry) { return next_ < entry.second; });
+    const OwnedNote note = std::move(notes_[next_++]);
+    NoteOrder& order = taken.emplace_back();
+    order.put = note->put;
+    order.segment = end->first;
+    order.birth = note->birth;
+    order.ranges.assign(note->ranges().begin(), note->ranges().end());
+    order.key = note->key();
+    order.size = note->size;
+    order.checksum = note->checksum;
+    order.replicas = note->replicas;
+    if (!note->has_more) continue;
+    order.retention = LeftOf(note->more->retention, now_ - note->more->noted_at);
+    order.replaces = note->more->replaces;
   }
-  return told;
+  return taken;
 }
 
 }  // namespace kvstore::client

@@ -4,11 +4,13 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "client/range_set.h"
@@ -18,9 +20,16 @@
 namespace kvstore::client {
 
 // What the memory that a node lends holds, as its master's notes say, for the next master. One note
-// per put and segment; a node may keep millions, so each is packed: about 110 bytes and its key.
+// per put and segment; a node may keep millions, so each is packed: about 95 bytes and its key.
 // Pure and thread-compatible; times are the caller's clock's.
 class Manifest {
+ private:
+  struct Note;
+  struct Free {
+    void operator()(Note* note) const;
+  };
+  using OwnedNote = std::unique_ptr<Note, Free>;
+
  public:
   Manifest();
   ~Manifest();
@@ -34,27 +43,34 @@ class Manifest {
   // `stands`: whether those ranges of the segment still hold what was granted under that birth.
   using Stands =
       std::function<bool(uint32_t segment, uint64_t birth, std::span<const Range> ranges)>;
-  void DropUnless(const Stands& stands);
-  // Versions of the next term are compared only with each other.
-  void ForgetVersions();
-  // What its TTL has outlived.
-  void DropExpired(TimePoint now);
   void Clear() { segments_.clear(); }
 
   size_t size() const;
-  // Of that segment, all that is noted.
-  RangeSet Named(uint32_t segment) const;
-  // All notes, by segment and where they lie there, so that a master that takes them one by one
-  // cuts its free space at the edge; their durations are what is left at `now`, at which none has
-  // expired.
-  std::vector<NoteOrder> Told(TimePoint now) const;
+
+  // All notes of one moment, whatever the manifest keeps or drops later: by segment and where they
+  // lie there, so that a master that takes them one by one cuts its free space at the edge.
+  // Thread-compatible, also beside the manifest's own thread.
+  class Told {
+   public:
+    size_t left() const { return notes_.size() - next_; }
+    // The next ones, at most so many, which are not among those left any more. Their durations are
+    // what was left at that moment.
+    std::vector<NoteOrder> Take(size_t most);
+    // Of that segment, all that is noted; before any is taken.
+    RangeSet Named(uint32_t segment) const;
+
+   private:
+    friend Manifest;
+    TimePoint now_;
+    std::vector<OwnedNote> notes_;
+    std::map<uint32_t, size_t> ends_;  // of each segment's notes
+    size_t next_ = 0;
+  };
+  // Drops what its TTL has outlived and what does not stand any more, and forgets versions: those
+  // of the next term are compared only with each other. Then tells what is left.
+  Told Tell(TimePoint now, const Stands& stands);
 
  private:
-  struct Note;
-  struct Free {
-    void operator()(Note* note) const;
-  };
-  using OwnedNote = std::unique_ptr<Note, Free>;
   struct ByPut {
     using is_transparent = void;
     static const PutId& PutOf(const PutId& put) { return put; }

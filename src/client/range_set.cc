@@ -7,7 +7,8 @@
 namespace kvstore::client {
 
 RangeSet::RangeSet(std::vector<Range> ranges) {
-  std::sort(ranges.begin(), ranges.end());
+  // Those of a manifest are sorted already, and millions.
+  if (!std::is_sorted(ranges.begin(), ranges.end())) std::sort(ranges.begin(), ranges.end());
   for (const Range& range : ranges) {
     if (range.length == 0) continue;
     if (ranges_.empty() || ranges_.back().offset + ranges_.back().length < range.offset) {

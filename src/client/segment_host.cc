@@ -192,9 +192,9 @@ void SegmentHost::EnterTerm(uint64_t term) {
   holder_.EnterTerm(term);
 }
 
-std::optional<Report> SegmentHost::EnterReign(uint64_t term) {
+std::optional<ReignReport> SegmentHost::EnterReign(uint64_t term) {
   MutexLock lock(mu_);
-  std::optional<Report> report =
+  std::optional<ReignReport> report =
       holder_.EnterReign(engine_.incarnation(), term, BootClock::now(), LentNow());
   if (!report) return report;
   unsaid_.retired.clear();

@@ -67,7 +67,7 @@ class SegmentHost final : private Outsiders {
   void EnterTerm(uint64_t term) EXCLUDES(mu_);
   // One reigns that wants a report: see Holder::EnterReign. Acks of orders from before are
   // forgotten. Before any order of that term.
-  std::optional<Report> EnterReign(uint64_t term) EXCLUDES(mu_);
+  std::optional<ReignReport> EnterReign(uint64_t term) EXCLUDES(mu_);
   // Retirements and notes at once; pages are touched later, in the host's own thread. Copies are
   // somebody else's: see OnCopies.
   void Execute(const Orders& orders) EXCLUDES(mu_);

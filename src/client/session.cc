@@ -26,6 +26,8 @@ constexpr Duration kRefusedPause = seconds(5);
 constexpr Duration kBetweenTallies = seconds(1);
 // From the goodbye of a node that was drained to the end of its stream.
 constexpr Duration kFarewellTimeout = seconds(5);
+// Of a report: few enough for one message, where keys are not long.
+constexpr size_t kNotesAtOnce = 4096;
 // Of the time for closing: kept for the goodbye itself.
 constexpr Duration kGoodbyeTime = milliseconds(1500);
 
@@ -194,7 +196,7 @@ Session::Ending Session::Attend() {
 Status Session::Converse(Stream* stream) {
   KVSTORE_ASSIGN_OR_RETURN(const std::optional<Membership> membership, Greet(stream));
   if (!membership) return Status::Ok();
-  std::optional<Report> report;
+  std::optional<ReignReport> report;
   if (membership->wants_report) {
     report = host_.EnterReign(membership->term);
   } else {
@@ -299,21 +301,33 @@ Status Session::Leave(Stream* stream) {
   return Status::Ok();
 }
 
-// gRPC takes a part when the master reads on.
-bool Session::WriteReport(Stream* stream, Report report) {
+// gRPC takes a part when the master reads on. While the master takes one the next is made.
+bool Session::WriteReport(Stream* stream, ReignReport report) {
   uint64_t held = 0;
-  for (const HeldMemory& memory : report.held) {
+  for (const HeldMemory& memory : report.rest.held) {
     for (const Range& range : memory.ranges) held += range.length;
   }
-  LOG(INFO) << "node " << options_.name << " reports to the master of term " << report.term << ": "
-            << report.notes.size() << " objects, " << held << " bytes that are still touched";
+  LOG(INFO) << "node " << options_.name << " reports to the master of term " << report.rest.term
+            << ": " << report.notes.left() << " objects, " << held
+            << " bytes that are still touched";
   v1::NodeMessage message;
-  for (const Report& part : CutToMessages(std::move(report))) {
-    message.Clear();
-    Encode(part, message.mutable_report());
-    if (!stream->Write(message)) return false;  // ReadOrders sees it too
+  const auto write = [&](Report some, bool ends) {
+    for (Report& part : CutToMessages(std::move(some))) {
+      part.last = part.last && ends;
+      message.Clear();
+      Encode(part, message.mutable_report());
+      if (!stream->Write(message)) return false;  // ReadOrders sees it too
+    }
+    return true;
+  };
+  while (report.notes.left() > 0) {
+    Report some;
+    some.term = report.rest.term;
+    some.counter = report.rest.counter;
+    some.notes = report.notes.Take(kNotesAtOnce);
+    if (!write(std::move(some), false)) return false;
   }
-  return true;
+  return write(std::move(report.rest), true);
 }
 
 void Session::WriteAcks(Stream* stream, uint64_t term) {

@@ -129,7 +129,7 @@ class Session {
 
   // On threads of one stream.
   // False: the stream broke.
-  bool WriteReport(Stream* stream, Report report);
+  bool WriteReport(Stream* stream, ReignReport report);
   void WriteAcks(Stream* stream, uint64_t term) EXCLUDES(mu_);
   void Pulse() EXCLUDES(mu_);
   // One heartbeat stream, until it breaks or the node is no member any more.

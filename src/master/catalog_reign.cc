@@ -228,57 +228,58 @@ void Catalog::State::FetchNoted(const Report& report, size_t first) const {
 
 Result<Segment*> Catalog::State::CheckReported(const Node& node, uint32_t index, uint64_t birth,
                                                const std::vector<Range>& ranges,
-                                               const std::string& whose) const {
+                                               const std::function<std::string()>& whose) const {
   Segment* const segment = node.FindSegment(index);
-  if (!segment) return Contradiction(whose + ": no segment " + std::to_string(index) + " is lent");
-  if (birth > node.counter) return Contradiction(whose + ": its birth is yet to come");
+  if (!segment)
+    return Contradiction(whose() + ": no segment " + std::to_string(index) + " is lent");
+  if (birth > node.counter) return Contradiction(whose() + ": its birth is yet to come");
   if (ranges.empty() || ranges.size() > kMaxRangesPerReplica) {
-    return Contradiction(whose + ": " + std::to_string(ranges.size()) + " ranges");
+    return Contradiction(whose() + ": " + std::to_string(ranges.size()) + " ranges");
   }
   for (const Range& range : ranges) {
     if (range.length == 0 || range.length % segment->granule() != 0 ||
         range.offset % segment->granule() != 0) {
-      return Contradiction(whose + ": a range is not whole granules");
+      return Contradiction(whose() + ": a range is not whole granules");
     }
     if (range.length > segment->prepared() || range.offset > segment->prepared() - range.length) {
-      return Contradiction(whose + ": a range lies beyond what is ready");
+      return Contradiction(whose() + ": a range lies beyond what is ready");
     }
   }
   return segment;
 }
 
 Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
-  const std::string whose = Name(note.put);
+  const auto whose = [&] { return Name(note.put); };
   KVSTORE_ASSIGN_OR_RETURN(Segment* const segment,
                            CheckReported(node, note.segment, note.birth, note.ranges, whose));
   uint64_t bytes = 0;
   for (const Range& range : note.ranges) bytes += range.length;
   if (bytes != segment->free().Footprint(note.size)) {
-    return Contradiction(whose + ": its ranges are not what its size takes");
+    return Contradiction(whose() + ": its ranges are not what its size takes");
   }
   if (note.put.writer.IsNone() || note.put.sequence >= kFirstHeldSequence || note.key.empty()) {
-    return Contradiction(whose + ": no writer puts so");
+    return Contradiction(whose() + ": no writer puts so");
   }
   Object* object = Find(note.put);
   if (object && object->state == ObjectState::kAhead) {
-    return Contradiction(whose + ": it is a grant ahead");
+    return Contradiction(whose() + ": it is a grant ahead");
   }
   if (object && object->state != ObjectState::kRetiring &&
       (object->key->name() != note.key || object->size != note.size ||
        object->checksum != note.checksum)) {
-    return Contradiction(whose + ": another node has it otherwise");
+    return Contradiction(whose() + ": another node has it otherwise");
   }
   const bool settled = object && (object->state == ObjectState::kComplete ||
                                   object->state == ObjectState::kRetiring);
   if (object && !settled && !replacing.contains(note.put)) {
-    return Contradiction(whose + ": it is under way");
+    return Contradiction(whose() + ": it is under way");
   }
   if (object) {
     for (HeldReplica& replica : object->replicas()) {
       if (!replica.segment || &replica.segment->node() != &node) continue;
       const bool same = replica.segment == segment && replica.birth == note.birth &&
                         replica.ranges.All() == note.ranges;
-      if (!same) return Contradiction(whose + ": it is named twice");
+      if (!same) return Contradiction(whose() + ": it is named twice");
       replica.reported = true;  // by a report that was begun again
       return Status::Ok();
     }
@@ -291,7 +292,7 @@ Status Catalog::State::Adopt(Event& event, Node& node, const NoteOrder& note) {
   if (!segment->Adopt(&replica, note.ranges, note.birth, standing)) {
     object->RemoveReplica(replica);
     if (object->replicas().empty()) Unadopt(*object);
-    return Contradiction(whose + ": its memory is named twice");
+    return Contradiction(whose() + ": its memory is named twice");
   }
   ++object->not_withdrawn;
   ++object->not_free;
@@ -456,9 +457,9 @@ void Catalog::State::DoHeldUpPut(Event& event, const PutId& put) {
 
 Status Catalog::State::AdoptHeld(Event& event, Node& node, const HeldMemory& held) {
   const PutId id{node.peer.incarnation, held.sequence};
-  const std::string whose = "held memory " + std::to_string(held.sequence);
-  if (held.sequence < kFirstHeldSequence) return Contradiction(whose + ": a writer may name it");
-  if (Find(id)) return Contradiction(whose + ": it is named twice");
+  const auto whose = [&] { return "held memory " + std::to_string(held.sequence); };
+  if (held.sequence < kFirstHeldSequence) return Contradiction(whose() + ": a writer may name it");
+  if (Find(id)) return Contradiction(whose() + ": it is named twice");
   KVSTORE_ASSIGN_OR_RETURN(Segment* const segment,
                            CheckReported(node, held.segment, held.birth, held.ranges, whose));
   Object& object = objects.Add(id);
@@ -466,7 +467,7 @@ Status Catalog::State::AdoptHeld(Event& event, Node& node, const HeldMemory& hel
   HeldReplica& replica = object.AddReplica();
   if (!segment->Adopt(&replica, held.ranges, held.birth, Standing::kWithdrawn)) {
     objects.Erase(object);
-    return Contradiction(whose + ": its memory is named twice");
+    return Contradiction(whose() + ": its memory is named twice");
   }
   object.size = replica.bytes();
   object.not_free = 1;

@@ -26,6 +26,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -384,8 +385,10 @@ struct Catalog::State {
   // What Adopt looks up for the next notes is brought from memory.
   void FetchNoted(const Report& report, size_t first) const;
   // The segment of ranges that may have been granted in an earlier reign.
+  // `whose`: names it, for people.
   Result<Segment*> CheckReported(const Node& node, uint32_t index, uint64_t birth,
-                                 const std::vector<Range>& ranges, const std::string& whose) const;
+                                 const std::vector<Range>& ranges,
+                                 const std::function<std::string()>& whose) const;
   Status Adopt(Event& event, Node& node, const NoteOrder& note);
   Status AdoptHeld(Event& event, Node& node, const HeldMemory& held);
   Object& AddAdopted(Event& event, const Node& node, const NoteOrder& note);

@@ -93,9 +93,9 @@ class HolderReignTest : public ::testing::Test {
   }
 
   Report EnterReign(uint64_t term, TimePoint now = kNow) {
-    const std::optional<Report> report = holder_->EnterReign(kSelf, term, now, told_);
+    std::optional<ReignReport> report = holder_->EnterReign(kSelf, term, now, told_);
     EXPECT_TRUE(report);
-    return report.value_or(Report());
+    return report ? std::move(*report).Whole() : Report();
   }
 
   bool Enter(Range range, uint64_t birth, Access access = Access::kWrite) {

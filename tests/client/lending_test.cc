@@ -248,7 +248,7 @@ TEST_F(LendingTest, WhoIsToLeaveKeepsItsPagesUntilItIsEmptied) {
   EXPECT_TRUE(host_->lent().drained);
   EXPECT_TRUE(host_->Segments().empty());
   EXPECT_EQ(host_->lent().bytes, 0u);
-  EXPECT_TRUE(host_->EnterReign(1)->segments.empty());
+  EXPECT_TRUE(host_->EnterReign(1)->rest.segments.empty());
   const Acks acks = AwaitAcks([](const Acks& a) { return !a.released.empty(); });
   ASSERT_EQ(acks.released.size(), 1u) << "its pages have gone back";
   EXPECT_EQ(acks.released[0].limit, 0u);

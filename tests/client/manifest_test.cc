@@ -34,6 +34,18 @@ NoteOrder NoteOf(uint64_t sequence, uint64_t birth = 1) {
   return note;
 }
 
+// All of it, whatever has become of its memory.
+std::vector<NoteOrder> Tell(Manifest* manifest, TimePoint now) {
+  Manifest::Told told =
+      manifest->Tell(now, [](uint32_t, uint64_t, std::span<const Range>) { return true; });
+  return told.Take(told.left());
+}
+
+NoteOrder WithoutVersion(NoteOrder note) {
+  note.version = 0;
+  return note;
+}
+
 TEST(ManifestTest, TellsAllThatANoteSays) {
   NoteOrder plain = NoteOf(1);
   plain.key = std::string("any\0bytes\xff", 10);
@@ -48,11 +60,12 @@ TEST(ManifestTest, TellsAllThatANoteSays) {
   odd.ranges.clear();
   odd.size = 0;
   odd.replicas = 8;
-  const std::vector<NoteOrder> notes = {plain, scattered, kept, replacing, odd};
+  std::vector<NoteOrder> notes = {plain, scattered, kept, replacing, odd};
   Manifest manifest;
   for (const NoteOrder& note : notes) EXPECT_TRUE(manifest.Keep(note, At(1)));
   EXPECT_EQ(manifest.size(), notes.size());
-  EXPECT_THAT(manifest.Told(At(1)), UnorderedElementsAreArray(notes));
+  for (NoteOrder& note : notes) note.version = 0;
+  EXPECT_THAT(Tell(&manifest, At(1)), UnorderedElementsAreArray(notes));
 }
 
 TEST(ManifestTest, DurationsAreWhatIsLeftAndWhatTheTtlOutlivedIsDropped) {
@@ -64,9 +77,10 @@ TEST(ManifestTest, DurationsAreWhatIsLeftAndWhatTheTtlOutlivedIsDropped) {
   manifest.Keep(NoteOf(2), At(1));
   note.retention.soft_pin = {};
   note.retention.ttl = seconds(1);
-  EXPECT_THAT(manifest.Told(At(10)), ElementsAre(note, NoteOf(2)));
-  manifest.DropExpired(At(11));
-  EXPECT_THAT(manifest.Told(At(11)), ElementsAre(NoteOf(2)));
+  EXPECT_THAT(Tell(&manifest, At(10)),
+              ElementsAre(WithoutVersion(note), WithoutVersion(NoteOf(2))));
+  EXPECT_THAT(Tell(&manifest, At(11)), ElementsAre(WithoutVersion(NoteOf(2))));
+  EXPECT_EQ(manifest.size(), 1u);
 }
 
 TEST(ManifestTest, NamesTheRangesOfItsSegmentAlone) {
@@ -76,9 +90,11 @@ TEST(ManifestTest, NamesTheRangesOfItsSegmentAlone) {
   NoteOrder elsewhere = NoteOf(5);
   elsewhere.segment = 4;
   manifest.Keep(elsewhere, At(1));
-  EXPECT_THAT(manifest.Named(3).ranges(), ElementsAre(Range{kGranule, 2 * kGranule}));
-  EXPECT_THAT(manifest.Named(4).ranges(), ElementsAre(Range{5 * kGranule, kGranule}));
-  EXPECT_THAT(manifest.Named(5).ranges(), IsEmpty());
+  const Manifest::Told told =
+      manifest.Tell(At(1), [](uint32_t, uint64_t, std::span<const Range>) { return true; });
+  EXPECT_THAT(told.Named(3).ranges(), ElementsAre(Range{kGranule, 2 * kGranule}));
+  EXPECT_THAT(told.Named(4).ranges(), ElementsAre(Range{5 * kGranule, kGranule}));
+  EXPECT_THAT(told.Named(5).ranges(), IsEmpty());
 }
 
 TEST(ManifestTest, TellsOfEachSegmentInTheOrderOfItsMemory) {
@@ -89,9 +105,30 @@ TEST(ManifestTest, TellsOfEachSegmentInTheOrderOfItsMemory) {
     note.segment = static_cast<uint32_t>(segment);
     note.ranges[0].offset = static_cast<uint64_t>(granule) * kGranule;
     manifest.Keep(note, At(1));
-    notes.push_back(note);
+    notes.push_back(WithoutVersion(note));
   }
-  EXPECT_THAT(manifest.Told(At(1)), ElementsAre(notes[3], notes[1], notes[4], notes[2], notes[0]));
+  EXPECT_THAT(Tell(&manifest, At(1)),
+              ElementsAre(notes[3], notes[1], notes[4], notes[2], notes[0]));
+}
+
+TEST(ManifestTest, WhatIsToldIsOfOneMomentWhateverIsKeptOrDroppedMeanwhile) {
+  Manifest manifest;
+  std::vector<NoteOrder> notes;
+  for (uint64_t i = 1; i <= 5; ++i) notes.push_back(NoteOf(i));
+  notes[1].retention.group = "group";
+  for (const NoteOrder& note : notes) manifest.Keep(note, At(1));
+  for (NoteOrder& note : notes) note.version = 0;
+  Manifest::Told told = manifest.Tell(
+      At(1), [](uint32_t, uint64_t, std::span<const Range> of) { return of[0].offset > kGranule; });
+  EXPECT_EQ(manifest.size(), 4u);
+  EXPECT_THAT(told.Take(1), ElementsAre(notes[1]));
+  for (const NoteOrder& note : notes) manifest.Drop(3, note.put, 1);
+  manifest.Keep(NoteOf(4, 2), At(1));
+  EXPECT_EQ(told.left(), 3u);
+  EXPECT_THAT(told.Take(2), ElementsAre(notes[2], notes[3]));
+  manifest.Clear();
+  EXPECT_THAT(told.Take(9), ElementsAre(notes[4]));
+  EXPECT_THAT(told.Take(9), IsEmpty());
 }
 
 // Any order of any notes leaves what the contract says, as a map of plain notes does.
@@ -109,21 +146,19 @@ TEST(ManifestTest, DoesWhatAMapOfPlainNotesWouldDo) {
     const auto name = std::pair(note.segment, note.put);
     const auto found = plain.find(name);
     switch (pick(40)) {
-      case 0:
-        manifest.ForgetVersions();
-        for (auto& [of, order] : plain) order.version = 0;
-        break;
-      case 1: {
+      case 0: {
         const uint64_t least = pick(3);
-        manifest.DropUnless([&](uint32_t segment, uint64_t birth, std::span<const Range> ranges) {
+        manifest.Tell(At(1), [&](uint32_t segment, uint64_t birth, std::span<const Range> ranges) {
           return segment == 1 || birth >= least || ranges.size() > 1;
         });
         std::erase_if(plain, [&](const auto& entry) {
           return entry.first.first != 1 && entry.second.birth < least &&
                  entry.second.ranges.size() == 1;
         });
+        for (auto& [of, order] : plain) order.version = 0;
         break;
       }
+      case 1:
       case 2:
       case 3:
       case 4:
@@ -143,8 +178,11 @@ TEST(ManifestTest, DoesWhatAMapOfPlainNotesWouldDo) {
     ASSERT_EQ(manifest.size(), plain.size());
     if (step % 500 != 0) continue;
     std::vector<NoteOrder> expected;
-    for (const auto& [of, order] : plain) expected.push_back(order);
-    ASSERT_THAT(manifest.Told(At(1)), UnorderedElementsAreArray(expected));
+    for (auto& [of, order] : plain) {
+      order.version = 0;
+      expected.push_back(order);
+    }
+    ASSERT_THAT(Tell(&manifest, At(1)), UnorderedElementsAreArray(expected));
   }
 }
 

@@ -284,18 +284,18 @@ TEST_F(SegmentHostTest, AnEmptiedNodeReportsWhatIsStillTouchedAndSaysWhenItIsFre
   ASSERT_TRUE(Enter(0, 4096, birth));
   host_->Empty();
   EXPECT_FALSE(Enter(8192, 4096, birth));
-  const std::optional<Report> report = host_->EnterReign(1);
+  const std::optional<ReignReport> report = host_->EnterReign(1);
   ASSERT_TRUE(report);
-  EXPECT_GT(report->counter, birth);
-  ASSERT_EQ(report->segments.size(), 1u);
-  EXPECT_EQ(report->segments[0].ready, kMiB);
-  ASSERT_EQ(report->held.size(), 1u);
-  EXPECT_EQ(report->held[0].ranges, std::vector<Range>{(Range{0, 4096})});
+  EXPECT_GT(report->rest.counter, birth);
+  ASSERT_EQ(report->rest.segments.size(), 1u);
+  EXPECT_EQ(report->rest.segments[0].ready, kMiB);
+  ASSERT_EQ(report->rest.held.size(), 1u);
+  EXPECT_EQ(report->rest.held[0].ranges, std::vector<Range>{(Range{0, 4096})});
   Leave(0, 4096, birth);
   const Acks acks = *host_->NextAcks();
   ASSERT_EQ(acks.retired.size(), 1u);
   EXPECT_EQ(acks.retired[0].stage, RetireStage::kFree);
-  EXPECT_EQ(acks.retired[0].put, (PutId{engine_->incarnation(), report->held[0].sequence}));
+  EXPECT_EQ(acks.retired[0].put, (PutId{engine_->incarnation(), report->rest.held[0].sequence}));
 }
 
 TEST_F(SegmentHostTest, AcksOfAnEarlierTermAreNotToldInTheNext) {
@@ -323,7 +323,7 @@ TEST_F(SegmentHostTest, NotesAreKeptUntilTheirMemoryIsRetiredAndToldToTheNextMas
   ASSERT_EQ(acks.noted.size(), 1u);
   EXPECT_TRUE(acks.noted[0].kept);
   EXPECT_EQ(host_->notes(), 1u);
-  EXPECT_EQ(host_->EnterReign(2)->notes, std::vector<NoteOrder>{note});
+  EXPECT_EQ(host_->EnterReign(2)->notes.Take(2), std::vector<NoteOrder>{note});
   EXPECT_TRUE(Enter(0, 4096, note.birth));
   Leave(0, 4096, note.birth);
   Retire(note.birth, {0, 4096}, 2);
@@ -372,9 +372,9 @@ TEST_F(SegmentHostTest, AnEmptiedNodeReportsWhatOtherProcessesTouch) {
   host_->Empty();
   EXPECT_TRUE(host_->WaitServed(BootClock::now()));  // who leaves need not wait for them
   EXPECT_EQ(host_->touched().outside, 12'288u);
-  const std::optional<Report> report = host_->EnterReign(1);
-  ASSERT_EQ(report->held.size(), 1u);
-  EXPECT_EQ(report->held[0].ranges, std::vector<Range>{(Range{0, 12'288})});
+  const std::optional<ReignReport> report = host_->EnterReign(1);
+  ASSERT_EQ(report->rest.held.size(), 1u);
+  EXPECT_EQ(report->rest.held[0].ranges, std::vector<Range>{(Range{0, 12'288})});
   engine_->OthersTouch({});
   engine_->registered().guard->OthersLeft();
   EXPECT_EQ(host_->NextAcks()->retired.size(), 1u);

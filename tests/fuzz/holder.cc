@@ -71,9 +71,8 @@ class World {
         return holder_.RaiseGranted(0, in_.Number() * kGranule);
       case 7: {
         const uint64_t ready = in_.Below(kGranules + 1) * kGranule;
-        const auto report =
-            holder_.EnterReign(kSelf, in_.Number(), now_, {{0, kSize, kGranule, ready}});
-        if (report) CheckReport(*report);
+        auto report = holder_.EnterReign(kSelf, in_.Number(), now_, {{0, kSize, kGranule, ready}});
+        if (report) CheckReport(std::move(*report).Whole());
         return;
       }
       default:

@@ -131,9 +131,10 @@ void SimNode::OnWelcome(SessionLink* link, const Result<Welcome>& welcome) {
 
 // In parts of a few lines each, so that streams break in the midst of it.
 void SimNode::Report(SessionLink* link) {
-  std::optional<kvstore::Report> report =
+  std::optional<client::ReignReport> reign =
       memory_.holder().EnterReign(self_, term_, process_->Now(), memory_.Lent());
-  if (!report) return;
+  if (!reign) return;
+  kvstore::Report report = std::move(*reign).Whole();
   Random& random = scheduler_->random();
   std::vector<kvstore::Report> parts(1);
   const auto next = [&]() -> kvstore::Report& {
@@ -141,18 +142,18 @@ void SimNode::Report(SessionLink* link) {
     return parts.back();
   };
   // A holder tells its notes in no order; here a seed has to mean the same run everywhere.
-  std::sort(report->notes.begin(), report->notes.end(), [](const NoteOrder& a, const NoteOrder& b) {
+  std::sort(report.notes.begin(), report.notes.end(), [](const NoteOrder& a, const NoteOrder& b) {
     return std::tie(a.segment, a.put) < std::tie(b.segment, b.put);
   });
-  for (NoteOrder& note : report->notes) next().notes.push_back(std::move(note));
-  for (HeldMemory& held : report->held) next().held.push_back(std::move(held));
-  fabric_->counts->Add(Event::kNotesReported, report->notes.size());
-  fabric_->counts->Add(Event::kHeldReported, report->held.size());
-  parts.back().segments = std::move(report->segments);
+  for (NoteOrder& note : report.notes) next().notes.push_back(std::move(note));
+  for (HeldMemory& held : report.held) next().held.push_back(std::move(held));
+  fabric_->counts->Add(Event::kNotesReported, report.notes.size());
+  fabric_->counts->Add(Event::kHeldReported, report.held.size());
+  parts.back().segments = std::move(report.segments);
   parts.back().last = true;
   for (kvstore::Report& part : parts) {
-    part.term = report->term;
-    part.counter = report->counter;
+    part.term = report.term;
+    part.counter = report.counter;
     link->up.Send([link, part = std::move(part)] { link->master->OnReport(link, part); });
   }
 }
