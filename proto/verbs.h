@@ -37,8 +37,10 @@ inline constexpr uint64_t kDefaultGranule = 4096;
 // free; no writer draws such sequences.
 inline constexpr uint64_t kFirstHeldSequence = uint64_t{1} << 63;
 // For so long, counted from before it sent a beat that was answered, a node takes what its master
-// said earlier for certain. A master that may have had a predecessor is silent for as long after
-// its start, so that nobody goes by the word of the one while the other gives its own.
+// said earlier for certain. A master that may have had a predecessor, and goes on with none of its
+// members, is silent for as long after its start, so that nobody goes by the word of the one while
+// the other gives its own. Where it awaits members what it answers is what they hold, and those
+// that are never heard of again are gone when no lease lasts any more.
 inline constexpr Duration kCertainAfterBeat = std::chrono::seconds(1);
 
 // Chosen by the writer, so that every retry is recognised. Sequences of one writer only grow.

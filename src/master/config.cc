@@ -146,8 +146,8 @@ std::vector<Setting> NetworkSettings() {
           "A stream that has not said hello after so long is ended."),
       Milliseconds(
           "quiet_start_ms", 0, 60'000, [](Config & c) -> auto& { return c.quiet_start; },
-          "For how long after its start the master answers nobody, so that no client still goes by "
-          "the word of the one before. Less than 1000 only where there was none."),
+          "For how long after its start a master that awaits no members answers nobody, so that no "
+          "client still goes by the word of one before. Less than 1000 only where there was none."),
       Milliseconds(
           "shutdown_timeout_ms", 0, 600'000, [](Config & c) -> auto& { return c.shutdown_timeout; },
           "After SIGTERM, SIGINT or SIGHUP, how long streams get to end by themselves."),

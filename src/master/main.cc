@@ -83,9 +83,12 @@ int Run(const Config& config, const char* program) {
                  << " without credentials: whoever reaches it can read, replace and remove "
                     "everything";
   }
-  if (AwaitSignal(ends, answers_from) != 0) return 0;
-  Result<std::unique_ptr<Server>> server = Server::Create(config);
+  Result<std::unique_ptr<Server>> server = Server::Prepare(config);
   if (!server.ok()) return Fail(server.status(), kExitRuntime);
+  // Where members are missing nothing is answered that the word of the one before could belie: see
+  // kCertainAfterBeat.
+  if ((*server)->members() == 0 && AwaitSignal(ends, answers_from) != 0) return 0;
+  if (const Status served = (*server)->Serve(); !served.ok()) return Fail(served, kExitRuntime);
   const bool v6 = config.listen.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + config.listen + "]" : config.listen;
   std::cout << "kvstore_master " KVSTORE_VERSION " ready on " << host << ":" << (*server)->port()

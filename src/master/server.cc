@@ -79,7 +79,7 @@ class GrpcServer final : public Server {
     ServeTools(streams_, &calls_);
   }
 
-  Status Begin() {
+  Status Serve() override {
     gpr_set_log_function(ForwardLog);
     KVSTORE_RETURN_IF_ERROR(CheckDescriptors(kDescriptorsToBegin));
     KVSTORE_ASSIGN_OR_RETURN(acceptor_, Acceptor::Listen(config_.listen, config_.port));
@@ -161,7 +161,7 @@ class GrpcServer final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::Create(const Config& config) {
+Result<std::unique_ptr<Server>> Server::Prepare(const Config& config) {
   std::unique_ptr<StateFile> state;
   Reign reign{RandomIncarnation(), 1, {}, {}};
   KVSTORE_ASSIGN_OR_RETURN(const std::string path, StatePath(config));
@@ -169,9 +169,13 @@ Result<std::unique_ptr<Server>> Server::Create(const Config& config) {
     KVSTORE_ASSIGN_OR_RETURN(state, StateFile::Open(path));
     KVSTORE_ASSIGN_OR_RETURN(reign, state->Begin(reign.pool, config.limits.lease));
   }
-  auto server = std::make_unique<GrpcServer>(config, std::move(state), reign);
-  KVSTORE_RETURN_IF_ERROR(server->Begin());
-  return std::unique_ptr<Server>(std::move(server));
+  return std::unique_ptr<Server>(std::make_unique<GrpcServer>(config, std::move(state), reign));
+}
+
+Result<std::unique_ptr<Server>> Server::Create(const Config& config) {
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Prepare(config));
+  KVSTORE_RETURN_IF_ERROR(server->Serve());
+  return server;
 }
 
 }  // namespace kvstore::master

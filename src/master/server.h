@@ -7,6 +7,7 @@
 
 #include "kvstore/incarnation.h"
 #include "kvstore/result.h"
+#include "kvstore/status.h"
 #include "master/config.h"
 
 namespace kvstore::master {
@@ -14,9 +15,13 @@ namespace kvstore::master {
 // A whole master in this process: state file, catalog, gRPC, HTTP and ticker. Thread-compatible.
 class Server {
  public:
-  // Begins the next reign of the pool that the config's state file names, or a new pool, and serves
-  // it. unavailable: a port can't be had, or the file not written, with the reason. Other errors
-  // are StateFile::Open's.
+  // Begins the next reign of the pool that the config's state file names, or a new pool. It answers
+  // nobody yet. unavailable: the file can't be written, with the reason. Other errors are
+  // StateFile::Open's.
+  static Result<std::unique_ptr<Server>> Prepare(const Config& config);
+  // Listens and answers from now on; once. unavailable: a port can't be had, with the reason.
+  virtual Status Serve() = 0;
+  // Both at once.
   static Result<std::unique_ptr<Server>> Create(const Config& config);
 
   // Ends all streams with `unavailable`, gives them the config's shutdown timeout, cancels what is

@@ -124,7 +124,7 @@ const auto kCases = testing::Values(
     GuardCase{"copies_serve_when_filled", {26}},
     GuardCase{"nothing_evicted_for_longest_lease", {16}},
     GuardCase{"durable_waits_for_notes", {2320}}, GuardCase{"terms_are_written_first", {192}},
-    GuardCase{"members_are_struck_first", {701}}, GuardCase{"members_are_admitted_first", {141}},
+    GuardCase{"members_are_struck_first", {6903}}, GuardCase{"members_are_admitted_first", {141}},
     GuardCase{"longest_lease_is_remembered", {1097}},
     GuardCase{"deposed_masters_write_nothing", {259}});
 

@@ -25,7 +25,8 @@ void Succession::Begin() {
   const bool new_pool = !plan_.keeps_pool || masters_.empty();
   if (new_pool) ++pools_;
   const master::Reign reign = disk_.Begin(process, limits.lease, new_pool);
-  const Duration quiet = masters_.empty() ? Duration::zero() : kCertain;
+  const bool may_contradict = !masters_.empty() && reign.members.empty();
+  const Duration quiet = may_contradict ? kCertain : Duration::zero();
   masters_.push_back(std::make_unique<SimMaster>(&world_, limits, reign, process, quiet));
   world_.counts->Add(Event::kReigns);
 }

@@ -57,6 +57,14 @@ INSTANTIATE_TEST_SUITE_P(Seconds, MasterDownFor,
                          ::testing::Values(seconds(0), seconds(1), seconds(5)),
                          [](const auto& test) { return std::to_string(test.param.count()); });
 
+// It says nothing that is not theirs, so that nobody need have forgotten what the one before said.
+TEST_F(MasterRestart, OneThatAwaitsMembersAnswersAtOnce) {
+  ASSERT_EQ(Put("kept", 1, {.durable = true}), Status::Ok());
+  flags_.push_back("--quiet_start_ms=60000");
+  RestartMaster();
+  EXPECT_EQ(Read("kept"), "version 1");
+}
+
 TEST_F(MasterRestart, WhoWaitsTooShortIsToldHowManyNodesAreMissing) {
   PutOnBothNodes();
   const Incarnation holder = HolderOf(on_[1]);
