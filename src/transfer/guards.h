@@ -9,7 +9,8 @@
 namespace kvstore::transfer {
 
 // Where a copy without the holder is: through shared memory, each is reached in this order, and a
-// read takes no slot; a read over RDMA reaches those from kWordRead on.
+// read takes no slot; a read over RDMA, which is its device's, reaches those from kWordRead on
+// together, before its bytes are asked for.
 enum class ShmStep : uint8_t {
   kSlotSet,     // it is announced
   kWordRead,    // and its word was found to stand

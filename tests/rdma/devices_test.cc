@@ -3,6 +3,8 @@
 #include "rdma/devices.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -94,6 +96,33 @@ TEST_F(DevicesTest, TwoDevicesCarryAboutHalfEach) {
   }
   EXPECT_TRUE(writes_halved);
   EXPECT_TRUE(reads_halved);
+}
+
+// A child that lives on, while the parent goes on with memory of its own that its device knows.
+TEST_F(DevicesTest, AForkLeavesRegisteredMemoryToItsProcess) {
+  Start({"rxe0"}, {"rxe1"});
+  Bytes bytes(1 << 20, 2);
+  ASSERT_TRUE(client_->Register(bytes.data(), bytes.size(), {}).ok());
+  int fds[2];
+  ASSERT_EQ(pipe(fds), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    char told = 0;
+    close(fds[1]);
+    (void)!read(fds[0], &told, 1);
+    _exit(0);
+  }
+  ASSERT_GT(child, 0);
+  std::fill(bytes.begin(), bytes.end(), 3);
+  EXPECT_EQ(Run(Access::kWrite, 0, &bytes, kLong).outcome, Outcome::kDone);
+  EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), lent_.begin()))
+      << "the device has the child's";
+  std::fill(lent_.begin(), lent_.end(), 4);
+  EXPECT_EQ(Run(Access::kRead, 0, &bytes, kLong).outcome, Outcome::kDone);
+  EXPECT_TRUE(bytes == Bytes(bytes.size(), 4));
+  close(fds[0]);
+  close(fds[1]);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 // Threads that write and read parts of their own for as long as it lasts.

@@ -75,6 +75,7 @@ struct Fabric {
   bool refuse_to_close = false;
   size_t refusals_to_close = 0;
   bool refuse_to_unregister = false;
+  std::atomic<int> fork_status = IBV_FORK_UNNEEDED;
   std::vector<void*> left;  // what nobody could destroy, for as long as the process lives
   uint32_t next_key = 1000;
   uint32_t next_pair = 100;
@@ -460,6 +461,7 @@ Verbs MakeVerbs() {
   verbs.poll_cq = PollCq;
   verbs.req_notify_cq = RequestNotify;
   verbs.post_send = PostSend;
+  verbs.fork_status = [] { return fabric().fork_status.load(); };
   return verbs;
 }
 
@@ -477,6 +479,7 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.refuse_to_close = false;
   all.refusals_to_close = 0;
   all.refuse_to_unregister = false;
+  all.fork_status = IBV_FORK_UNNEEDED;
   all.delayed.clear();
   all.devices.clear();
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -532,6 +535,8 @@ void FakeFabric::RefuseToUnregister(bool refuse) {
   const std::lock_guard lock(fabric().mu);
   fabric().refuse_to_unregister = refuse;
 }
+
+void FakeFabric::SetForkStatus(ibv_fork_status status) { fabric().fork_status = status; }
 
 void FakeFabric::TakeOut(const std::string& name) {
   const std::lock_guard lock(fabric().mu);

@@ -43,6 +43,8 @@ class FakeFabric {
   static void RefuseToClose(bool refuse);
   // Likewise with registered memory.
   static void RefuseToUnregister(bool refuse);
+  // What ibv_is_fork_initialized says.
+  static void SetForkStatus(ibv_fork_status status);
   // As if it were pulled out: nothing moves over it any more, every command answers EIO, and the
   // device tells that it has failed. Its folder is the test's.
   static void TakeOut(const std::string& device);

@@ -147,6 +147,33 @@ TEST_F(RdmaTransportTest, RegisteredPiecesAreReadAndWrittenWithoutStaging) {
   EXPECT_EQ(straight, 2 * bytes.size());
 }
 
+// As of a kernel older than 5.12.
+TEST_F(RdmaTransportTest, WhereAForkTakesPagesFromDevicesOnlySharedMemoryIsReached) {
+  FakeFabric::SetForkStatus(IBV_FORK_DISABLED);
+  Start({.ways = {Way::kRdma, Way::kTcp}});
+  Lend(1 << 20);
+  Bytes bytes(1 << 20, 3);
+  const RegionId mine = client_->Register(bytes.data(), bytes.size(), {}).value();
+  std::atomic<uint64_t> straight = 0;
+  FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+    for (int i = 0; i < request.num_sge; ++i) {
+      if (FakeFabric::MemoryOf(request.sg_list[i].lkey) == bytes.data()) ++straight;
+    }
+    return IBV_WC_SUCCESS;
+  });
+  ExpectDone(Run(Access::kWrite, &bytes));
+  EXPECT_EQ(memory_->bytes(), bytes);
+  EXPECT_EQ(straight, 0u);
+  EXPECT_TRUE(client_->Unregister(mine).ok());
+
+  Bytes own(4096, 1);
+  region_ = holder_->Register(own.data(), own.size(), {.remote = true}).value();
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("older than 5.12"));
+  Bytes read(4096);
+  ExpectDone(Run(Access::kRead, &read), Way::kTcp);
+  EXPECT_EQ(read, own);
+}
+
 // How much each, the scheduler decides here; devices of their own take turns by what is under way.
 TEST_F(RdmaTransportTest, TwoDevicesShareTheWork) {
   FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
@@ -174,7 +201,7 @@ TEST_F(RdmaTransportTest, WhatADeviceFailsToCarryGoesOverTheOther) {
 }
 
 TEST_F(RdmaTransportTest, WhatNoDeviceCarriesGoesByTcp) {
-  Start({.ways = {Way::kRdma, Way::kTcp}});
+  Start({.ways = {Way::kRdma, Way::kTcp}, .tcp_connections_per_peer = 1});
   Lend(8 << 20);
   Bytes bytes(8 << 20);
   ExpectDone(Run(Access::kRead, &bytes));
@@ -185,6 +212,36 @@ TEST_F(RdmaTransportTest, WhatNoDeviceCarriesGoesByTcp) {
   FakeFabric::SetPort("fake0", IBV_PORT_ACTIVE);
   EXPECT_TRUE(Comes([&] { return Run(Access::kRead, &bytes).way == Way::kRdma; },
                     std::chrono::seconds(60)));
+}
+
+// Rule 4, where all is one chain: whatever happens between the last byte and the word shows in the
+// word, and the device begins with the word only when it has the bytes.
+TEST_F(RdmaTransportTest, TheWordIsReadWhenTheBytesHaveCome) {
+  Start({.ways = {Way::kRdma}, .tcp_connections_per_peer = 1});
+  Lend(4 << 20);
+  for (const bool retire : {false, true}) {
+    std::atomic<uint64_t> bytes_read = 0;
+    std::atomic<int> words = 0, unfenced = 0, early = 0;
+    FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+      const bool word = request.sg_list[0].length == sizeof(uint64_t);
+      if (!word) {
+        for (int i = 0; i < request.num_sge; ++i) bytes_read += request.sg_list[i].length;
+        return IBV_WC_SUCCESS;
+      }
+      // Of several words, the first holds up those behind it.
+      if (words++ == 0 && (request.send_flags & IBV_SEND_FENCE) == 0) ++unfenced;
+      if (bytes_read < 2000) ++early;
+      if (retire) memory_->Stamp(1);
+      return IBV_WC_SUCCESS;
+    });
+    Bytes bytes(2000);
+    const Completion completion = Run(Access::kRead, &bytes);
+    EXPECT_EQ(completion.outcome, retire ? Outcome::kFailed : Outcome::kDone);
+    EXPECT_EQ(completion.status.code(), retire ? StatusCode::kAborted : StatusCode::kOk);
+    EXPECT_EQ(words, 1);
+    EXPECT_EQ(unfenced, 0);
+    EXPECT_EQ(early, 0);
+  }
 }
 
 TEST_F(RdmaTransportTest, AWriteIsDoneWhenItsBytesAreInPlace) {

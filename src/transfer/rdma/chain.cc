@@ -15,6 +15,7 @@ void Chain::Clear() {
   pieces_.clear();
   first_piece_.clear();
   next_remote_ = 0;
+  fenced_ = kNone;
 }
 
 void Chain::Add(Access access, const RegisteredMemory& local, uint64_t local_offset,
@@ -26,8 +27,9 @@ void Chain::Add(Access access, const RegisteredMemory& local, uint64_t local_off
                                     remote.part_bytes - remote_offset % remote.part_bytes});
     const uint32_t key = remote.keys[remote_offset / remote.part_bytes];
     const uint64_t address = remote.origin + remote_offset;
-    const bool joins = !requests_.empty() && requests_.back().opcode == opcode &&
-                       requests_.back().wr.rdma.rkey == key && next_remote_ == address &&
+    const bool joins = !requests_.empty() && fenced_ != requests_.size() &&
+                       requests_.back().opcode == opcode && requests_.back().wr.rdma.rkey == key &&
+                       next_remote_ == address &&
                        pieces_.size() - first_piece_.back() < max_pieces_;
     if (!joins) {
       ibv_send_wr& request = requests_.emplace_back();
@@ -55,7 +57,9 @@ ibv_send_wr* Chain::Link(uint64_t number) {
     requests_[i].sg_list = pieces_.data() + first_piece_[i];
     requests_[i].num_sge = static_cast<int>(end - first_piece_[i]);
     requests_[i].next = last ? nullptr : &requests_[i + 1];
-    requests_[i].send_flags = last ? IBV_SEND_SIGNALED : 0;
+    requests_[i].send_flags = 0;
+    if (last) requests_[i].send_flags |= IBV_SEND_SIGNALED;
+    if (i == fenced_) requests_[i].send_flags |= IBV_SEND_FENCE;
   }
   return requests_.data();
 }

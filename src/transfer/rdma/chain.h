@@ -27,16 +27,23 @@ class Chain {
   void Add(Access access, const RegisteredMemory& local, uint64_t local_offset,
            const RemoteMemory& remote, uint64_t remote_offset, uint64_t length);
 
+  // What is added next begins only when all READs before it are completed: the device waits, and
+  // not the program.
+  void Fence() { fenced_ = requests_.size(); }
+
   // Linked; the last one signals with that number. Only of a chain that isn't empty; valid until
   // the next Clear.
   ibv_send_wr* Link(uint64_t number);
 
  private:
+  static constexpr size_t kNone = SIZE_MAX;
+
   const size_t max_pieces_;
   std::vector<ibv_send_wr> requests_;
   std::vector<ibv_sge> pieces_;
   std::vector<size_t> first_piece_;  // of each request
   uint64_t next_remote_ = 0;         // behind the last request's bytes
+  size_t fenced_ = kNone;            // the request that waits
 };
 
 }  // namespace kvstore::transfer

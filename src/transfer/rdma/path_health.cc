@@ -99,6 +99,7 @@ Status PathHealth::WhyNot(const Incarnation& peer) {
 
 bool PathHealth::IsCrowded(const Incarnation& peer, size_t device) {
   MutexLock lock(mu_);
+  if (!MayLead(peer, device)) return true;
   for (size_t other = 0; other < lanes_.size(); ++other) {
     if (IsBetter(other, device, 2) && MayLead(peer, other)) return true;
   }

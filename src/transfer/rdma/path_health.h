@@ -58,8 +58,8 @@ class PathHealth {
   bool IsReached(const Incarnation& peer);
   // Why the last device that failed to reach it did; OK: some have not failed.
   Status WhyNot(const Incarnation& peer);
-  // Whether a lane on this device had better be another's, which has two fewer, or is nearer: it
-  // was away a while.
+  // Whether a lane on this device had better be another's: it has failed, or the other has two
+  // fewer, or is nearer, and was away a while.
   bool IsCrowded(const Incarnation& peer, size_t device);
 
   void NoteReached(const Incarnation& peer, size_t device, TimePoint now);

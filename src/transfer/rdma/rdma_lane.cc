@@ -233,29 +233,39 @@ void RdmaLane::CheckWords(Job& job) {
   }
 }
 
+// The words' READs stand behind those of the bytes, fenced: a device begins such a request only
+// when all READs before it on the queue pair are completed, so when all their bytes have come; it
+// is then that the holder's device reads the words. In which order that one carries out READs, or
+// repeats them when packets are lost, plays no part in it.
 Status RdmaLane::ReadWindow(Job& job, Patience& patience) {
   KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
   std::vector<Flight>& flights = window_.flights();
-  for (size_t i = 0; i < flights.size(); ++i) {
-    if (flights[i].guarded) window_.ChainWord(i);
-    window_.ChainData(flights[i]);
+  const auto chain_words = [&] {
+    for (size_t i = 0; i < flights.size(); ++i) {
+      if (!flights[i].over && flights[i].guarded) window_.ChainWord(i);
+    }
+  };
+  // A test that switches the guard off, or wants to know when the word was found to stand.
+  if (!ends_.guards.rdma_word_after_read || ends_.guards.at_step) {
+    chain_words();
+    KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, 0));
+    CheckWords(job);
   }
-  KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, window_.bytes()));
-  CheckWords(job);
   for (const Flight& flight : flights) {
     if (flight.over || !flight.guarded || !ends_.guards.at_step) continue;
     for (const ShmStep step : {ShmStep::kWordRead, ShmStep::kFirstSlice, ShmStep::kLastSlice}) {
       ends_.guards.at_step(step);
     }
   }
-  if (ends_.guards.rdma_word_after_read) {
-    // Posted after all bytes have arrived, so that the words prove them.
-    for (size_t i = 0; i < flights.size(); ++i) {
-      if (!flights[i].over && flights[i].guarded) window_.ChainWord(i);
-    }
-    KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, 0));
-    CheckWords(job);
+  for (const Flight& flight : flights) {
+    if (!flight.over) window_.ChainData(flight);
   }
+  if (ends_.guards.rdma_word_after_read) {
+    window_.chain().Fence();
+    chain_words();
+  }
+  KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, window_.bytes()));
+  CheckWords(job);
   for (Flight& flight : flights) {
     if (flight.over) continue;
     window_.MoveStaged(flight);

@@ -25,6 +25,7 @@ RdmaRegions::RdmaRegions(std::vector<std::shared_ptr<RdmaDevice>> devices, uint6
       part_bytes_(part_bytes),
       topology_(std::move(topology)),
       find_node_(std::move(find_node)),
+      keeps_pages_at_fork_(devices_.empty() || KeepsPagesAtFork(devices_.front()->verbs())),
       near_(devices_.size(), true) {}
 
 void RdmaRegions::ChooseNearest() {
@@ -43,6 +44,13 @@ bool RdmaRegions::IsNear(size_t device) const {
 }
 
 Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) {
+  if (options.shared == nullptr && !keeps_pages_at_fork_) {
+    if (!options.remote) return Status::Ok();
+    return FailedPreconditionError(
+        "this kernel, older than 5.12, gives a process that forks other pages than its RDMA "
+        "devices "
+        "know; memory that isn't shared is not offered over RDMA");
+  }
   auto region = std::make_unique<Region>();
   region->base = static_cast<std::byte*>(base);
   region->size = size;

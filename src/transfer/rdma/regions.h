@@ -45,7 +45,9 @@ class RdmaRegions {
 
   const std::vector<std::shared_ptr<RdmaDevice>>& devices() const { return devices_; }
 
-  // Pins all of the region's pages, and those of its words, which peers can only read.
+  // Pins all of the region's pages, and those of its words, which peers can only read. Memory that
+  // a fork would take from its devices is left to staging buffers; failed_precondition: peers are
+  // to reach it.
   Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options);
   // Waits for copies of our own that use it. OK: no device reaches it any more. unavailable: one
   // may still, so the memory must be kept as it is; asked again, it may be let go. not_found:
@@ -72,6 +74,7 @@ class RdmaRegions {
   const uint64_t part_bytes_;
   const Topology topology_;
   const FindNode find_node_;
+  const bool keeps_pages_at_fork_;  // of memory that isn't shared
   mutable Mutex mu_;
   std::vector<bool> near_ GUARDED_BY(mu_);  // by device
   CondVar use_ended_;

@@ -1,5 +1,7 @@
 #include "transfer/rdma/session.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -30,6 +32,8 @@ RdmaSession::~RdmaSession() {
   // What a device may read still is nobody else's.
   if (probe_memory_ != nullptr && !probe_memory_->Close().ok()) KeepForEver(std::move(probe_));
 }
+
+void RdmaSession::Unmap::operator()(std::byte* probe) const { munmap(probe, kProbeBytes); }
 
 bool RdmaSession::End() {
   // A fence that failed is none: what may still land stays counted.
@@ -69,11 +73,16 @@ Status RdmaSession::UseDevice(size_t index) {
     return device_ == device ? Status::Ok()
                              : InvalidArgumentError("a lane leads to one device only");
   }
-  probe_ = std::make_unique<std::array<std::byte, kProbeBytes>>();
-  probe_->fill(kProbeByte);
+  if (probe_ == nullptr) {
+    void* const mapped =
+        mmap(nullptr, kProbeBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return ResourceExhaustedError("this peer has no memory left");
+    probe_.reset(static_cast<std::byte*>(mapped));
+    std::fill_n(probe_.get(), kProbeBytes, kProbeByte);
+  }
   KVSTORE_ASSIGN_OR_RETURN(
       probe_memory_,
-      RegisteredMemory::Create(device, probe_->data(), probe_->size(), MemoryUse::kRemoteRead));
+      RegisteredMemory::Create(device, probe_.get(), kProbeBytes, MemoryUse::kRemoteRead));
   KVSTORE_ASSIGN_OR_RETURN(completions_, CompletionQueue::Create(device, kCompletions));
   device_ = device;
   return Status::Ok();

@@ -1,7 +1,6 @@
 #ifndef KVSTORE_SRC_TRANSFER_RDMA_SESSION_H_
 #define KVSTORE_SRC_TRANSFER_RDMA_SESSION_H_
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -34,6 +33,10 @@ class RdmaSession final : public SideService {
   bool End() override;
 
  private:
+  struct Unmap {
+    void operator()(std::byte* probe) const;
+  };
+
   Result<std::string> AnswerTo(const DevicesQuestion& question);
   Result<std::string> AnswerTo(const OpenQuestion& question);
   Result<std::string> AnswerTo(const RegionQuestion& question);
@@ -48,7 +51,7 @@ class RdmaSession final : public SideService {
 
   std::vector<RegionAccess> writes_;  // begun; left when no queue pair can write any more
   std::shared_ptr<RdmaDevice> device_;
-  std::unique_ptr<std::array<std::byte, kProbeBytes>> probe_;
+  std::unique_ptr<std::byte, Unmap> probe_;  // shared, so that a fork leaves it to the device
   std::unique_ptr<RegisteredMemory> probe_memory_;
   std::unique_ptr<CompletionQueue> completions_;
   std::unique_ptr<QueuePair> reader_;

@@ -1,8 +1,11 @@
 #include "transfer/rdma/verbs.h"
 
 #include <dlfcn.h>
+#include <sys/utsname.h>
 
+#include <cstdio>
 #include <string>
+#include <utility>
 
 namespace kvstore::transfer {
 namespace {
@@ -62,6 +65,7 @@ Result<Verbs> Load() {
     return FailedPreconditionError(std::string(kLibrary) + " has no " + find.missing() +
                                    "; RDMA needs rdma-core 32 or later");
   }
+  verbs.fork_status = reinterpret_cast<int (*)()>(dlsym(library, "ibv_is_fork_initialized"));
   verbs.poll_cq = [](ibv_cq* cq, int entries, ibv_wc* completions) {
     return cq->context->ops.poll_cq(cq, entries, completions);
   };
@@ -75,6 +79,16 @@ Result<Verbs> Load() {
 }
 
 }  // namespace
+
+bool KeepsPagesAtFork(const Verbs& verbs) {
+  constexpr int kDisabled = 0;  // of ibv_fork_status: neither the kernel nor the library does it
+  if (verbs.fork_status != nullptr) return verbs.fork_status() != kDisabled;
+  utsname kernel{};
+  int major = 0, minor = 0;
+  if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
+    return false;
+  return std::pair(major, minor) >= std::pair(5, 12);
+}
 
 Result<const Verbs*> SystemVerbs() {
   static const Result<Verbs> verbs = Load();

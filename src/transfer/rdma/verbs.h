@@ -40,7 +40,15 @@ struct Verbs {
   int (*poll_cq)(ibv_cq* cq, int entries, ibv_wc* completions);
   int (*req_notify_cq)(ibv_cq* cq, int solicited_only);
   int (*post_send)(ibv_qp* qp, ibv_send_wr* request, ibv_send_wr** bad_request);
+  // ibv_is_fork_initialized, of rdma-core 35 and later; null: there is none.
+  int (*fork_status)();
 };
+
+// Whether registered memory stays its process's when that forks: since Linux 5.12 a child gets
+// copies of pages that a device knows. Before, whoever wrote first got the copy, so that a process
+// and its devices could go on with different pages, unless registered memory was kept from
+// children. Shared mappings have never had that.
+bool KeepsPagesAtFork(const Verbs& verbs);
 
 // The library of this machine, opened once per process and never closed. failed_precondition: there
 // is none, or it is too old.
