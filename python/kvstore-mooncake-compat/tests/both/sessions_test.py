@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
+from deployment import LEASE
+from differences import differs
 from memory import Memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 
@@ -40,6 +43,21 @@ def test_objects_are_read_range_by_range(
     assert store.batch_get_session_end([keys[0], key]) == 0
     assert read(keys, [[base], [base]], [[1], [1]], [[0], [0]]) == [-600, 1]
     assert store.batch_get_session_end(keys) == 0
+
+
+def test_sessions_outlast_their_lease_but_not_their_object(
+    store: MooncakeDistributedStore, memory: Memory, key: str
+) -> None:
+    store.put(key, b"value")
+    read = store.batch_get_into_multi_buffer_ranges
+    assert store.batch_get_session_start([key]) == [0]
+    time.sleep(2 * LEASE)
+    renewed = differs("sessions after their lease")
+    assert read([key], [[memory.address]], [[5]], [[0]]) == ([5] if renewed else [-707])
+    assert store.batch_get_session_start([key]) == [0]
+    assert store.remove(key, True) == 0
+    ended = differs("sessions of removed objects")
+    assert read([key], [[memory.address]], [[5]], [[0]]) == ([-704] if ended else [5])
 
 
 def test_sessions_of_none(store: MooncakeDistributedStore) -> None:

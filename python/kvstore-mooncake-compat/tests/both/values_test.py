@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from deployment import LEASE, PATIENCE, Master, new_store
+from differences import differs
+from memory import Memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 
 StoreFactory = Callable[..., MooncakeDistributedStore]
@@ -45,6 +47,15 @@ def test_other_values_are_wrong_types(
     with pytest.raises(TypeError):
         store.put_parts(key, value)
     assert store.is_exist(key) == 0
+
+
+def test_values_are_stored_whole(store: MooncakeDistributedStore, key: str) -> None:
+    wide = memoryview(bytes(range(12))).cast("I")
+    assert store.put(key + "a", wide) == 0
+    whole = differs("values of wide items")
+    assert store.get(key + "a") == (bytes(range(12)) if whole else bytes(range(3)))
+    assert store.put(key + "b", memoryview(b"abcdef")[::2]) == 0
+    assert store.get(key + "b") == (b"ace" if differs("values with gaps") else b"abc")
 
 
 def test_keys_are_text_or_its_bytes(store: MooncakeDistributedStore, key: str) -> None:
@@ -111,6 +122,7 @@ def test_batches(store: MooncakeDistributedStore, key: str) -> None:
 
 def test_batches_of_none(store: MooncakeDistributedStore) -> None:
     assert store.put_batch([], []) == 0
+    assert store.get_batch([]) == ([] if differs("a batch of no keys") else [b""])
     assert store.batch_is_exist([]) == []
     assert store.batch_get_buffer([]) == []
     assert store.batch_remove([]) == []
@@ -192,6 +204,9 @@ def test_without_a_local_buffer_bytes_are_not_put(store_factory: StoreFactory, k
     assert store.put_batch([key], [b"value"]) == -600
     assert store.upsert(key, b"value") == -600
     assert store.is_exist(key) == 0
+    memory = Memory(5)
+    assert store.put_from(key, memory.write(0, b"value"), 5) == 0
+    assert store.get(key) == (b"value" if differs("no local buffer") else b"")
 
 
 def test_objects_vanish_with_their_store(key: str) -> None:

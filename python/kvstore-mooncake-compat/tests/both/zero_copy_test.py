@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from differences import differs
 from memory import Memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 
@@ -122,6 +123,18 @@ def test_get_into(store: MooncakeDistributedStore, memory: Memory, key: str) -> 
     assert store.get_into(key, memory.address, 4) == -600
     assert store.get_into(key, memory.address, 0) == -600
     assert store.get_into(key + "b", memory.address, 4) == -704
+
+
+def test_the_null_address_is_no_memory(store: MooncakeDistributedStore, key: str) -> None:
+    if not differs("the null address"):
+        pytest.skip("Mooncake takes it for memory")
+    store.put(key, b"value")
+    assert store.put_from(key + "b", 0, 5) == -600
+    assert store.batch_put_from([key + "b"], [0], [5]) == [-600]
+    assert store.batch_put_from_multi_buffers([key + "b"], [[0]], [[5]]) == [-600]
+    assert store.get_into(key, 0, 5) == -600
+    assert store.batch_get_into_multi_buffers([key], [[0]], [[5]]) == [-600]
+    assert store.is_exist(key + "b") == 0
 
 
 def test_batch_get_into_says_the_objects_size(
