@@ -182,6 +182,20 @@ def test_vllm(master: Master, workers: Any) -> None:
     )
     assert missing[0] == block * layers
     assert missing[1] < 0
+    described = decode.batch_get_replica_desc(keys[:2])  # the log of tiers
+    assert described[keys[0]][0].is_memory_replica()
+
+
+def test_vllm_resets_the_cache(workers: Any) -> None:
+    make, _ = workers
+    with Master() as own:
+        store = make("127.0.0.1", "P2PHANDSHAKE", 64 * MIB, 16 * MIB, "tcp", "", own.address)
+        keys = [f"reset{i}" for i in range(10)]
+        for key in keys:
+            assert store.put(key, b"value") == 0
+        assert store.batch_is_exist(keys) == [1] * 10  # each has a lease now
+        assert store.remove_all(force=True) == 10
+        assert store.batch_is_exist(keys) == [0] * 10
 
 
 @pytest.mark.parametrize("suffixes", [("_0_k", "_0_v"), ("_0__k",)], ids=["mha", "mla"])
