@@ -26,14 +26,16 @@ def test_objects_are_listed(client: kvstore.Client, key: str) -> None:
 
 def test_tasks_move_objects(key: str) -> None:
     with Pool(nodes=2) as pool, kvstore.Client(pool.address) as client:
-        client.put(key, b"value", kvstore.PutOptions(preferred_nodes=["shelf-0"]))
-        task = client.start_task(key, "shelf-1", source="shelf-0", move=True)
+        client.put(key, b"value")
+        (source,) = (replica.node for replica in client.stat(key).replicas)
+        target = "shelf-1" if source == "shelf-0" else "shelf-0"
+        task = client.start_task(key, target, source=source, move=True)
         until = time.monotonic() + PATIENCE
         while not (found := client.tasks()[-1]).ended:
             assert time.monotonic() < until, found
         assert (found.id, found.key, found.move, found.error) == (task, key.encode(), True, None)
-        assert [replica.node for replica in client.stat(key).replicas] == ["shelf-1"]
+        assert [replica.node for replica in client.stat(key).replicas] == [target]
         with pytest.raises(kvstore.AlreadyExists):
-            client.start_task(key, "shelf-1")
+            client.start_task(key, target)
         with pytest.raises(kvstore.NotFound):
             client.start_task(key, "nowhere")

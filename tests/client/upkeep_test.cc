@@ -4,6 +4,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/pool_test.h"
@@ -34,6 +35,14 @@ class UpkeepTest : public PoolTest {
       for (const ReplicaStat& replica : stat->replicas) nodes.push_back(replica.node);
     }
     return nodes;
+  }
+
+  // Of an object with one replica: where it lies, and where it does not.
+  std::pair<std::string, std::string> NodeOfAndOther(const std::string& key) {
+    const std::vector<std::string> nodes = NodesOf(key);
+    EXPECT_EQ(nodes.size(), 1u);
+    const bool is_here = nodes == std::vector<std::string>{"here"};
+    return {is_here ? "here" : "there", is_here ? "there" : "here"};
   }
 
   // Until it has ended; how.
@@ -78,14 +87,14 @@ TEST_F(UpkeepTest, ObjectsAreListedPageByPage) {
 }
 
 TEST_F(UpkeepTest, CopiesAndMovesAreTasks) {
-  ASSERT_EQ(client_->Put("key", BytesOf("key", 10), {.preferred_nodes = {"here"}}), Status::Ok());
-  ASSERT_THAT(NodesOf("key"), ElementsAre("here"));
+  ASSERT_EQ(client_->Put("key", BytesOf("key", 10)), Status::Ok());
+  const auto [from, to] = NodeOfAndOther("key");
   const Result<uint64_t> move =
-      client_->StartTask({.key = "key", .from = "here", .to = "there", .move = true});
+      client_->StartTask({.key = "key", .from = from, .to = to, .move = true});
   ASSERT_TRUE(move.ok()) << move.status();
   EXPECT_EQ(Await(*move), Status::Ok());
-  EXPECT_THAT(NodesOf("key"), ElementsAre("there"));
-  const Result<uint64_t> copy = client_->StartTask({.key = "key", .to = "here"});
+  EXPECT_THAT(NodesOf("key"), ElementsAre(to));
+  const Result<uint64_t> copy = client_->StartTask({.key = "key", .to = from});
   ASSERT_TRUE(copy.ok()) << copy.status();
   EXPECT_EQ(Await(*copy), Status::Ok());
   EXPECT_THAT(NodesOf("key"), UnorderedElementsAre("here", "there"));
@@ -93,13 +102,13 @@ TEST_F(UpkeepTest, CopiesAndMovesAreTasks) {
 }
 
 TEST_F(UpkeepTest, TasksThatCanNotBeAreRefused) {
-  ASSERT_EQ(client_->Put("key", BytesOf("key", 10), {.preferred_nodes = {"here"}}), Status::Ok());
+  ASSERT_EQ(client_->Put("key", BytesOf("key", 10)), Status::Ok());
+  const auto [holder, other] = NodeOfAndOther("key");
   const auto code = [&](const CopyTask& task) { return client_->StartTask(task).status().code(); };
-  EXPECT_EQ(code({.key = "none", .to = "there"}), StatusCode::kNotFound);
+  EXPECT_EQ(code({.key = "none", .to = other}), StatusCode::kNotFound);
   EXPECT_EQ(code({.key = "key", .to = "nowhere"}), StatusCode::kNotFound);
-  EXPECT_EQ(code({.key = "key", .to = "here"}), StatusCode::kAlreadyExists);
-  EXPECT_EQ(code({.key = "key", .from = "there", .to = "there", .move = true}),
-            StatusCode::kNotFound);
+  EXPECT_EQ(code({.key = "key", .to = holder}), StatusCode::kAlreadyExists);
+  EXPECT_EQ(code({.key = "key", .from = other, .to = other, .move = true}), StatusCode::kNotFound);
   EXPECT_TRUE(client_->Tasks()->empty());
 }
 

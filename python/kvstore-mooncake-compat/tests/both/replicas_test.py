@@ -17,9 +17,22 @@ def stores() -> Iterator[Stores]:
     """Two that lend memory, and nobody else does."""
     with Master() as master:
         pair = tuple(new_store(master.address, 32 << 20, 16 << 20) for _ in range(2))
+        await_memory(pair[0])
         yield pair[0], pair[1]
         for store in pair:
             store.close()
+
+
+def await_memory(store: MooncakeDistributedStore) -> None:
+    """Until both nodes take objects."""
+    both = ReplicateConfig()
+    both.replica_num = 2
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        store.upsert("memory", b"value", both)
+        if len(store.get_replica_desc("memory")) == 2:
+            return
+    raise AssertionError("a node takes no objects")
 
 
 def on(store: MooncakeDistributedStore) -> ReplicateConfig:
