@@ -53,7 +53,7 @@ def test_a_master_that_dies(pool: Pool) -> None:
     began = time.monotonic()
     assert store.health_check() == 2
     assert store.is_exist("other") == 0
-    assert store.batch_is_exist(["other", "more"]) == [0, 0]
+    assert store.batch_is_exist(["other"] * 50_000) == [0] * 50_000
     assert store.put("other", b"value") == -900
     assert store.batch_put_from(["a", "b"], [block.address] * 2, [1, 1]) == [-900, -900]
     assert store.get("other") == b""

@@ -11,7 +11,7 @@ from .._types.replicate import ReplicateConfig
 from . import codes
 from .life import Life
 from .placing import Placing, Refused, placing_of
-from .shapes import Lists, at
+from .shapes import Lists, at, no_number
 
 Columns = Sequence[Sequence[Any]]
 """What a call is given per key, the keys first; all of one length."""
@@ -64,6 +64,8 @@ class Putting(Life):
             errors = put(client, *columns, placing.options, timeout=self._timeout)
         except kvstore.Error as error:
             errors = [error] * len(columns[0])
+        except ValueError as error:
+            raise no_number(error) from None
         if not any(errors):
             return [codes.OK] * len(errors)
         if placing.replicas > 1:

@@ -29,3 +29,8 @@ def spread(count: int, some: Sequence[int], results: Sequence[int]) -> list[int]
     for i, result in zip(some, results, strict=True):
         spread[i] = result
     return spread
+
+
+def no_number(error: ValueError) -> TypeError:
+    """For a number that is no address or size: Mooncake's calls take it for a wrong type."""
+    return TypeError(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .putting import Putting
 
 # is_exist is called on event loops.
 _LOOK_TIMEOUT = 5.0
+# Of more keys in one call kvstore leases nothing, and callers read what they were told of.
+_LEASED_AT_ONCE = 1024
 
 
 class Values(Putting):
@@ -113,10 +116,15 @@ class Values(Putting):
         client = self._client
         if client is None:
             return [self._absent()] * len(keys)
+        found: list[bool | kvstore.Error] = []
+        until = time.monotonic() + self._timeout
         try:
-            found = client.exists_batch(keys, timeout=self._timeout)
+            for begin in range(0, len(keys), _LEASED_AT_ONCE):
+                some = keys[begin : begin + _LEASED_AT_ONCE]
+                left = max(until - time.monotonic(), 0.001)
+                found += client.exists_batch(some, timeout=left)
         except kvstore.Error as error:
-            found = [error] * len(keys)
+            found += [error] * (len(keys) - len(found))
         if not {*found} <= {True, False}:
             self._complain_of_reads(found)
         return [1 if exists is True else 0 for exists in found]

@@ -12,7 +12,7 @@ import kvstore
 from .._types.replicate import ReplicateConfig
 from . import codes
 from .putting import Putting, put_addresses
-from .shapes import Lists, at, null_among, shaped_alike, spread
+from .shapes import Lists, at, no_number, null_among, shaped_alike, spread
 
 
 class ZeroCopy(Putting):
@@ -206,6 +206,8 @@ class ZeroCopy(Putting):
             results = client.get_addresses(keys, pointers, sizes, timeout=self._timeout)
         except kvstore.Error as error:
             results = [error] * len(keys)
+        except ValueError as error:
+            raise no_number(error) from None
         return self._codes_of_reads(results)
 
     def _scatter(self, keys: Sequence[str], pointers: Lists, sizes: Lists) -> list[int]:

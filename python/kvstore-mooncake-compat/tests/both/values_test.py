@@ -170,6 +170,12 @@ def test_an_object_that_was_not_read_is_removed_at_once(
     assert store.remove(key, force=True) == 0
 
 
+def test_a_hit_among_many_keys_is_leased(store: MooncakeDistributedStore, key: str) -> None:
+    store.put(key, b"value")
+    assert store.batch_is_exist([*keys_of(key, 3000), key]) == [0] * 3000 + [1]
+    assert store.remove(key) == -706
+
+
 def test_batches_are_removed_key_by_key(store: MooncakeDistributedStore, key: str) -> None:
     first, second = keys_of(key, 2)
     store.put_batch([first, second], [b"1", b"2"])

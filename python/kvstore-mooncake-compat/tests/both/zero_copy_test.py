@@ -48,6 +48,23 @@ def test_put_from(store: MooncakeDistributedStore, memory: Memory, key: str) -> 
     assert store.put_from("", address, 5) == -600
 
 
+def test_negative_numbers_are_wrong_types(
+    store: MooncakeDistributedStore, memory: Memory, key: str
+) -> None:
+    for address, size in ((-1, 5), (memory.address, -5)):
+        with pytest.raises(TypeError):
+            store.put_from(key, address, size)
+        with pytest.raises(TypeError):
+            store.batch_put_from([key], [address], [size])
+        with pytest.raises(TypeError):
+            store.batch_put_from_multi_buffers([key], [[address]], [[size]])
+        with pytest.raises(TypeError):
+            store.batch_get_into([key], [address], [size])
+        with pytest.raises(TypeError):
+            store.batch_get_into_multi_buffers([key], [[address]], [[size]])
+    assert store.is_exist(key) == 0
+
+
 def test_put_from_of_nothing_stores_nothing(
     store: MooncakeDistributedStore, memory: Memory, key: str
 ) -> None:
