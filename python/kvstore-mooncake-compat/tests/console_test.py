@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from deployment import PATIENCE, Master, Program, free_port, http
 from mooncake._programs.rendezvous import master_of
+from mooncake.store import MooncakeDistributedStore
 
 import kvstore
 
@@ -80,6 +81,10 @@ def test_the_daemon_lends_and_tells_of_the_pool() -> None:
                     time.sleep(0.02)
                 client.put("key", b"value")
                 assert client.view("key").data == b"value"
+            store = MooncakeDistributedStore()
+            assert store.setup_dummy(0, 1 << 20, address) == 0
+            assert store.get("key") == b"value"
+            assert store.close() == 0
             assert "--threads has no effect" in daemon.output
         wait_not_served(f"http://{address}/health")
         with pytest.raises(OSError, match="no mooncake_client answers"):
