@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import kvstore
@@ -86,6 +87,15 @@ def placing_of(
     if len(groups) != keys:
         raise Refused(codes.INVALID_PARAMS)
     return [_placing(*fields, group) for group in groups]
+
+
+def grouped(placing: Placing | list[Placing], some: Iterable[int]) -> dict[Placing, list[int]]:
+    """The indices of keys, by the placing that they have."""
+    alike: dict[Placing, list[int]] = {}
+    for i in some:
+        placed = placing if isinstance(placing, Placing) else placing[i]
+        alike.setdefault(placed, []).append(i)
+    return alike
 
 
 def _soft_pin(config: ReplicateConfig) -> float:

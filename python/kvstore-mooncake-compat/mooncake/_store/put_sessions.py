@@ -10,7 +10,7 @@ import kvstore
 from .._types.replicate import ReplicateConfig
 from . import codes
 from .filling import Filling
-from .placing import Placing, Refused, placing_of
+from .placing import Placing, Refused, grouped, placing_of
 from .putting import Putting, put_addresses
 from .shapes import Lists
 
@@ -48,11 +48,13 @@ class PutSessions(Putting):
         results, begun = self._reserve(keys, sizes)
         made: dict[str, _Session] = {}
         try:
-            for i in begun:
-                placed = placing if isinstance(placing, Placing) else placing[i]
-                session, results[i] = self._begin(client, keys[i], sizes[i], placed)
-                if session is not None:
-                    made[keys[i]] = session
+            for placed, some in grouped(placing, begun).items():
+                items = [(keys[i], sizes[i]) for i in some]
+                for i, session in zip(some, self._begin(client, items, placed), strict=True):
+                    if isinstance(session, int):
+                        results[i] = session
+                    else:
+                        made[keys[i]] = session
         finally:
             with self._mutex:
                 for i in begun:
@@ -127,21 +129,34 @@ class PutSessions(Putting):
         return results, begun
 
     def _begin(
-        self, client: kvstore.Client, key: str, size: int, placing: Placing
-    ) -> tuple[_Session | None, int]:
-        if placing.replicas == 1:
-            try:
-                new = client.create(key, size, placing.options, timeout=self._timeout)
-                return _Session(Filling(size, new), placing), codes.OK
-            except kvstore.Error as error:
-                if _NONE_HERE not in str(error):
-                    return None, codes.code_of(error)
+        self, client: kvstore.Client, items: Sequence[tuple[str, int]], placing: Placing
+    ) -> list[_Session | int]:
+        """For each key and size a session, or a code."""
+        made: list[kvstore.NewObject | kvstore.Error | None]
         try:
-            if client.exists(key, timeout=self._timeout):
-                return None, codes.OBJECT_ALREADY_EXISTS
+            if placing.replicas > 1:
+                made = self._stage(client, [key for key, _ in items])
+            else:
+                made = [*client.create_batch(items, placing.options, timeout=self._timeout)]
+                there = [i for i, error in enumerate(made) if _NONE_HERE in str(error)]
+                staged = self._stage(client, [items[i][0] for i in there])
+                for i, one in zip(there, staged, strict=True):
+                    made[i] = one
         except kvstore.Error as error:
-            return None, codes.code_of(error)
-        return _Session(Filling(size, None), placing), codes.OK
+            return [codes.code_of(error)] * len(items)
+        return [
+            codes.code_of(one)
+            if isinstance(one, kvstore.Error)
+            else _Session(Filling(size, one), placing)
+            for (_, size), one in zip(items, made, strict=True)
+        ]
+
+    def _stage(
+        self, client: kvstore.Client, keys: Sequence[str]
+    ) -> list[kvstore.NewObject | kvstore.Error | None]:
+        """None for each key that is free."""
+        found = client.exists_batch(keys, timeout=self._timeout)
+        return [kvstore.AlreadyExists() if exists is True else exists or None for exists in found]
 
     def _taken(self, keys: Iterable[str]) -> list[tuple[str, _Session | None]]:
         """Of each key the session, which is no longer open."""

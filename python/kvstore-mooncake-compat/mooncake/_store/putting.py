@@ -10,7 +10,7 @@ import kvstore
 from .._types.replicate import ReplicateConfig
 from . import codes
 from .life import Life
-from .placing import Placing, Refused, placing_of
+from .placing import Placing, Refused, grouped, placing_of
 from .shapes import Lists, at, no_number
 
 Columns = Sequence[Sequence[Any]]
@@ -46,12 +46,8 @@ class Putting(Life):
         left_out = set(bad)
         if isinstance(placing, Placing) and not left_out:
             return self._put_alike(client, put, columns, placing)
-        alike: dict[Placing, list[int]] = {}
-        for i in range(count):
-            if i not in left_out:
-                placed = placing if isinstance(placing, Placing) else placing[i]
-                alike.setdefault(placed, []).append(i)
-        for placed, some in alike.items():
+        good = [i for i in range(count) if i not in left_out]
+        for placed, some in grouped(placing, good).items():
             answers = self._put_alike(client, put, [at(column, some) for column in columns], placed)
             for i, code in zip(some, answers, strict=True):
                 results[i] = code
