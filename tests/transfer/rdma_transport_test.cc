@@ -45,11 +45,40 @@ TEST_F(RdmaTransportTest, WithoutADeviceCopiesGoByTcpAndTheReasonIsTold) {
 
 TEST_F(RdmaTransportTest, DevicesThatCannotBeUsedAreNamedWithTheirReason) {
   FakeFabric::SetUp({{.name = "down", .state = IBV_PORT_DOWN}, {.name = "shut", .opens = false}});
-  Start({.rdma_devices = {"down", "shut", "absent"}});
-  const std::string why = holder_->reach().rdma.message();
-  EXPECT_THAT(why, HasSubstr("down is down"));
-  EXPECT_THAT(why, HasSubstr("shut can't be opened"));
-  EXPECT_THAT(why, HasSubstr("no RDMA device absent"));
+  Start({.rdma_devices = {"shut", "absent"}});
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("shut can't be opened"));
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("no RDMA device absent"));
+  Start({.ways = {Way::kRdma, Way::kTcp}});
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("down is down"));
+  EXPECT_THAT(holder_->reach().rdma.message(), HasSubstr("shut can't be opened"));
+}
+
+TEST_F(RdmaTransportTest, APortThatIsDownAtTheStartIsUsedWhenItComesUp) {
+  for (const bool named : {true, false}) {
+    // One that isn't named is waited for where there is another.
+    FakeFabric::SetUp({{.name = "late", .state = IBV_PORT_DOWN},
+                       {.name = "there", .state = named ? IBV_PORT_DOWN : IBV_PORT_ACTIVE}});
+    EngineOptions options{.ways = {Way::kRdma, Way::kTcp}};
+    if (named) options.rdma_devices = {"late"};
+    Start(options);
+    EXPECT_TRUE(client_->reach().rdma.ok()) << client_->reach().rdma;
+    EXPECT_THAT(client_->rdma_devices().at(0).trouble.message(), HasSubstr("late is down"));
+    Lend(1 << 20);
+    Bytes bytes(1 << 20);
+    ExpectDone(Run(Access::kRead, &bytes), named ? Way::kTcp : Way::kRdma);
+    EXPECT_EQ(FakeFabric::bytes_moved("late"), 0u);
+    FakeFabric::SetPort("late", IBV_PORT_ACTIVE);
+    FakeFabric::SetPort("there", IBV_PORT_DOWN);
+    EXPECT_TRUE(Comes(
+        [&] {
+          EXPECT_EQ(Run(Access::kRead, &bytes).outcome, Outcome::kDone);
+          return FakeFabric::bytes_moved("late") > bytes.size();
+        },
+        std::chrono::seconds(60)));
+    client_.reset();
+    holder_.reset();
+    memory_.reset();
+  }
 }
 
 TEST_F(RdmaTransportTest, OnlyTheNamedDevicesAreUsed) {

@@ -103,11 +103,9 @@ Status RdmaDevice::Prepare() {
                             std::to_string(limits_.max_cqe) + " completions at once only; " +
                             std::to_string(kLeastRequests) + " are needed");
   }
-  KVSTORE_ASSIGN_OR_RETURN(const PortView port, LookAtPort());
-  {
-    MutexLock lock(mu_);
-    port_ = port;
-  }
+  const Result<PortView> port = LookAtPort();
+  if (!port.ok() && port.status().code() != StatusCode::kFailedPrecondition) return port.status();
+  TakePort(port);
   const int flags = fcntl(context_->async_fd, F_GETFL);
   if (flags < 0 || fcntl(context_->async_fd, F_SETFL, flags | O_NONBLOCK) != 0) {
     return UnavailableError(std::string("tells of no events (") + std::strerror(errno) + ")");
@@ -124,7 +122,7 @@ Result<PortView> RdmaDevice::LookAtPort() {
     return UnavailableError("doesn't answer");
   }
   if (attributes.state != IBV_PORT_ACTIVE) {
-    return UnavailableError(PortStateRemedy(attributes.state));
+    return FailedPreconditionError(PortStateRemedy(attributes.state));
   }
   PortView port;
   port.ethernet = attributes.link_layer == IBV_LINK_LAYER_ETHERNET;
@@ -134,8 +132,9 @@ Result<PortView> RdmaDevice::LookAtPort() {
   return port;
 }
 
-void RdmaDevice::Refresh() {
-  const Result<PortView> port = LookAtPort();
+void RdmaDevice::Refresh() { TakePort(LookAtPort()); }
+
+void RdmaDevice::TakePort(const Result<PortView>& port) {
   MutexLock lock(mu_);
   if (port.ok()) port_ = *port;
   port_trouble_ =
@@ -230,6 +229,24 @@ Status RdmaDevice::ChooseGid(PortView* port) const {
   return Status::Ok();
 }
 
+namespace {
+
+void TakeThoseThatAreDown(std::vector<std::shared_ptr<RdmaDevice>> down,
+                          const std::vector<std::string>& order, bool named, RdmaDevices* devices) {
+  if (!named && devices->usable.empty()) {
+    for (const auto& device : down) devices->problems.push_back(device->state().trouble.message());
+    return;
+  }
+  for (auto& device : down) devices->usable.push_back(std::move(device));
+  const auto place = [&](const auto& device) {
+    return std::find(order.begin(), order.end(), device->name());
+  };
+  std::sort(devices->usable.begin(), devices->usable.end(),
+            [&](const auto& a, const auto& b) { return place(a) < place(b); });
+}
+
+}  // namespace
+
 Result<RdmaDevices> OpenDevices(const Verbs& verbs, const std::vector<std::string>& names,
                                 int gid_index) {
   int count = 0;
@@ -244,6 +261,7 @@ Result<RdmaDevices> OpenDevices(const Verbs& verbs, const std::vector<std::strin
     for (int i = 0; i < count; ++i) wanted.emplace_back(list[i]->name);
   }
   RdmaDevices devices;
+  std::vector<std::shared_ptr<RdmaDevice>> down;
   for (const std::string& name : wanted) {
     ibv_device** const end = list + count;
     ibv_device** const found =
@@ -253,13 +271,16 @@ Result<RdmaDevices> OpenDevices(const Verbs& verbs, const std::vector<std::strin
       continue;
     }
     Result<std::shared_ptr<RdmaDevice>> device = RdmaDevice::Open(verbs, *found, gid_index);
-    if (device.ok()) {
+    if (device.ok() && (*device)->is_up()) {
       devices.usable.push_back(*std::move(device));
+    } else if (device.ok()) {
+      down.push_back(*std::move(device));
     } else {
       devices.problems.push_back(device.status().message());
     }
   }
   verbs.free_device_list(list);
+  TakeThoseThatAreDown(std::move(down), wanted, !names.empty(), &devices);
   if (!devices.usable.empty()) return devices;
   std::string why = "no RDMA device can be used";
   for (const std::string& problem : devices.problems) why += "; " + problem;

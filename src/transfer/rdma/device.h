@@ -46,7 +46,7 @@ struct PortView {
 class RdmaDevice {
  public:
   // `gid_index` negative: the first RoCE v2 address of an IPv4 network, else the first of RoCE v2,
-  // else (InfiniBand) the first. unavailable: it can't be used, and why.
+  // else (InfiniBand) the first. Its port may be down. unavailable: it can't be used, and why.
   static Result<std::shared_ptr<RdmaDevice>> Open(const Verbs& verbs, ibv_device* device,
                                                   int gid_index);
   ~RdmaDevice();
@@ -84,10 +84,12 @@ class RdmaDevice {
  private:
   RdmaDevice(const Verbs& verbs, ibv_device* device, int gid_index);
   Status Prepare();
-  // Of the port as it is now; unavailable: it can't be used, and why.
+  // Of the port as it is now; unavailable: it can't be used, and why; failed_precondition: before
+  // it comes up.
   Result<PortView> LookAtPort();
   Status ChooseGid(PortView* port) const;
   void Refresh();
+  void TakePort(const Result<PortView>& port);
 
   // Of its folder of class infiniband; none: there is none, or it can't be seen.
   using Folder = std::optional<std::pair<uint64_t, uint64_t>>;
@@ -117,8 +119,9 @@ struct RdmaDevices {
   std::vector<std::string> problems;                // of those that are not
 };
 
-// The devices of these names; none named: all. failed_precondition: none can be used; the message
-// says why, device by device.
+// The devices of these names; none named: all. One whose port is down is among the usable, to be
+// used when it comes up, if it is named or another one is up. failed_precondition: none can be
+// used; the message says why, device by device.
 Result<RdmaDevices> OpenDevices(const Verbs& verbs, const std::vector<std::string>& names,
                                 int gid_index);
 
