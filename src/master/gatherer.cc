@@ -5,7 +5,7 @@
 
 namespace kvstore::master {
 
-Gatherer::Gatherer(Duration time) : time_(time) {
+Gatherer::Gatherer(Duration time) : time_(time), at_once_(time == Duration::zero()) {
   if (time_ > Duration::zero()) thread_ = std::thread([this] { Run(); });
 }
 
@@ -20,11 +20,26 @@ Gatherer::~Gatherer() {
 }
 
 void Gatherer::Add(std::shared_ptr<OrderQueue> queue) {
-  if (time_ == Duration::zero()) return queue->Send();
+  if (!Keep(queue)) queue->Send();
+}
+
+bool Gatherer::Keep(const std::shared_ptr<OrderQueue>& queue) {
   MutexLock lock(mu_);
-  if (std::find(queues_.begin(), queues_.end(), queue) != queues_.end()) return;
-  queues_.push_back(std::move(queue));
+  if (at_once_) return false;
+  if (std::find(queues_.begin(), queues_.end(), queue) != queues_.end()) return true;
+  queues_.push_back(queue);
   if (queues_.size() == 1) changed_.NotifyAll();
+  return true;
+}
+
+void Gatherer::SendAll() {
+  std::vector<std::shared_ptr<OrderQueue>> due;
+  {
+    MutexLock lock(mu_);
+    at_once_ = true;
+    due.swap(queues_);
+  }
+  for (const auto& queue : due) queue->Send();
 }
 
 void Gatherer::Run() {

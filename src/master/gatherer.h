@@ -18,21 +18,26 @@ class Gatherer {
  public:
   // For so long; zero: nothing waits.
   explicit Gatherer(Duration time);
-  // What waits then is not sent.
+  // What waits then is not sent: see SendAll.
   ~Gatherer();
   Gatherer(const Gatherer&) = delete;
   Gatherer& operator=(const Gatherer&) = delete;
 
   // Something waits there.
   void Add(std::shared_ptr<OrderQueue> queue) EXCLUDES(mu_);
+  // What waits is sent now, and nothing waits from now on.
+  void SendAll() EXCLUDES(mu_);
 
  private:
   void Run() EXCLUDES(mu_);
+  // False: it is to be sent at once.
+  bool Keep(const std::shared_ptr<OrderQueue>& queue) EXCLUDES(mu_);
 
   const Duration time_;
   Mutex mu_;
   CondVar changed_;
   bool stopping_ GUARDED_BY(mu_) = false;
+  bool at_once_ GUARDED_BY(mu_);
   std::vector<std::shared_ptr<OrderQueue>> queues_ GUARDED_BY(mu_);  // each once
   std::thread thread_;  // last: it uses all of the above
 };

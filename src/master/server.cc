@@ -119,6 +119,7 @@ class GrpcServer final : public Server {
     http_.reset();
     acceptor_.reset();
     if (server_ == nullptr) return;
+    switchboard_.SendGathered();
     streams_.Close(UnavailableError("the master is shutting down"));
     const auto timeout =
         std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown_timeout);

@@ -79,6 +79,13 @@ class Stream : public Endable, public std::enable_shared_from_this<Stream<In, Ou
     Pump();
   }
 
+  void EndWhenSent(const Status& why) override EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    if (ending_ || end_when_sent_) return;
+    end_when_sent_ = why;
+    Pump();
+  }
+
   bool greeted() const override { return greeted_.load(std::memory_order_relaxed); }
 
  protected:
@@ -148,7 +155,7 @@ class Stream : public Endable, public std::enable_shared_from_this<Stream<In, Ou
     if (!Pack(message, &bytes).ok()) return false;
     MutexLock lock(mu_);
     if (first) held_ = false;
-    if (ending_ || outbox_bytes_ > limit) return false;
+    if (ending_ || end_when_sent_ || outbox_bytes_ > limit) return false;
     outbox_bytes_ += bytes.Length();
     outbox_.insert(first ? outbox_.begin() : outbox_.end(), std::move(bytes));
     Pump();
@@ -159,12 +166,17 @@ class Stream : public Endable, public std::enable_shared_from_this<Stream<In, Ou
   void Pump() REQUIRES(mu_) {
     if (finished_) return;
     if (!ending_ && is_last_ && outbox_.empty() && !writing_) ending_ = Status::Ok();
+    // What is held would wait for an answer that may never come.
+    if (!ending_ && end_when_sent_ && (held_ || outbox_.empty()) && !writing_) {
+      ending_ = end_when_sent_;
+    }
     if (ending_) {
       finished_ = true;
       call_->wire.Finish(ToGrpc(*ending_), Tag(&finish_));
       return;
     }
-    if (reads_ && !reading_ && !held_ && !is_last_ && outbox_bytes_ <= kOutboxPauseBytes) {
+    if (reads_ && !reading_ && !held_ && !is_last_ && !end_when_sent_ &&
+        outbox_bytes_ <= kOutboxPauseBytes) {
       reading_ = true;
       call_->wire.Read(&incoming_, Tag(&read_));
     }
@@ -253,6 +265,7 @@ class Stream : public Endable, public std::enable_shared_from_this<Stream<In, Ou
   bool writing_ GUARDED_BY(mu_) = false;
   bool is_last_ GUARDED_BY(mu_) = false;  // what waits is followed by nothing
   int under_way_ GUARDED_BY(mu_) = 1;     // of what gRPC will tell; its word of the call's end
+  std::optional<Status> end_when_sent_ GUARDED_BY(mu_);
   std::optional<Status> ending_ GUARDED_BY(mu_);
   bool finished_ GUARDED_BY(mu_) = false;
 };

@@ -56,7 +56,7 @@ void StreamTable::Close(const Status& why) {
     all.reserve(streams_.size());
     for (const auto& [key, stream] : streams_) all.push_back(stream);
   }
-  for (const auto& stream : all) stream->End(why);
+  for (const auto& stream : all) stream->EndWhenSent(why);
 }
 
 }  // namespace kvstore::master

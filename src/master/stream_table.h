@@ -20,6 +20,8 @@ class Endable {
   // The client is told `why` (an OK status: a clean end) as soon as gRPC can; nothing is sent or
   // received after it. Later calls do nothing.
   virtual void End(const Status& why) = 0;
+  // The same once what waits for being sent has been.
+  virtual void EndWhenSent(const Status& why) { End(why); }
   // Whether the client has said who it is.
   virtual bool greeted() const = 0;
 };
@@ -43,7 +45,7 @@ class StreamTable {
 
   // Ends the streams that have not said hello in time. O(those that are due).
   void EndSilent(TimePoint now) EXCLUDES(mu_);
-  // Ends all, and refuses further ones with the same status.
+  // Ends all once they have sent what they had to, and refuses further ones with the same status.
   void Close(const Status& why) EXCLUDES(mu_);
 
  private:

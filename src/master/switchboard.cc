@@ -330,6 +330,8 @@ void Switchboard::Deliver(Mail mail) {
   if (!mail.strike.empty()) Strike(std::move(mail.strike));
 }
 
+void Switchboard::SendGathered() { gatherer_.SendAll(); }
+
 void Switchboard::Strike(std::vector<Incarnation> nodes) {
   members_.Strike(nodes, [this, nodes](const Status& status) {
     if (!status.ok()) return StrikeAgain(nodes, status);

@@ -59,6 +59,8 @@ class Switchboard {
   void SessionEnded(Incarnation node, const SessionPort* session) EXCLUDES(mu_);
   void Leave(Incarnation node) EXCLUDES(mu_);
   void HandleAcks(Incarnation node, const Acks& acks) EXCLUDES(mu_);
+  // Orders that wait for others are sent, and none waits from now on.
+  void SendGathered();
   // Not OK: the session is to end with that. Nothing, if it is no longer the node's session.
   Status HandleReport(Incarnation node, const SessionPort* session, const Report& report)
       EXCLUDES(mu_);

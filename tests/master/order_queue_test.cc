@@ -225,6 +225,22 @@ class Promising final : public SessionPort {
   std::promise<Orders> sent;
 };
 
+TEST(Gatherer, LetsNothingWaitAnyMoreWhenItIsToldSo) {
+  const auto port = std::make_shared<Promising>();
+  const auto queue = std::make_shared<OrderQueue>(port);
+  Gatherer gatherer(std::chrono::hours(1));
+  queue->AddToGathered({kTerm, {NoteOrder{}}, {}});
+  gatherer.Add(queue);
+  std::future<Orders> sent = port->sent.get_future();
+  gatherer.SendAll();
+  ASSERT_EQ(sent.wait_for(seconds(60)), std::future_status::ready);
+  port->sent = {};
+  queue->AddToGathered({kTerm, {NoteOrder{}}, {}});
+  sent = port->sent.get_future();
+  gatherer.Add(queue);
+  ASSERT_EQ(sent.wait_for(seconds(60)), std::future_status::ready);
+}
+
 TEST(Gatherer, SendsWhatNobodyElseHasSent) {
   const auto port = std::make_shared<Promising>();
   const auto queue = std::make_shared<OrderQueue>(port);

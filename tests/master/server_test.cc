@@ -71,5 +71,23 @@ TEST(Server, EndTellsOpenStreamsAndWaitsForNoneOfThem) {
   ExpectStatus(node.verbs().Finish(), grpc::StatusCode::UNAVAILABLE, "shutting down");
 }
 
+// Orders that wait for company, and what waits for being written.
+TEST(Server, EndSendsNotesOfWhatWasAnswered) {
+  auto server = Server::Create(AnyPort("127.0.0.1"));
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string((*server)->port()),
+                                           grpc::InsecureChannelCredentials());
+  const auto stub = v1::Master::NewStub(channel);
+  ScriptedNode node(*stub, 1, 1 << 20);
+  ASSERT_NO_FATAL_FAILURE(node.Join());
+  ASSERT_NO_FATAL_FAILURE(node.Store("key", 100));
+  server->reset();
+  const Result<Orders> orders = Decode(node.session().Read().orders());
+  ASSERT_TRUE(orders.ok()) << orders.status();
+  ASSERT_EQ(orders->orders.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<NoteOrder>(orders->orders[0]));
+  ExpectStatus(node.session().Finish(), grpc::StatusCode::UNAVAILABLE, "shutting down");
+}
+
 }  // namespace
 }  // namespace kvstore::master
