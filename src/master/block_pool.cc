@@ -1,8 +1,9 @@
 #include "master/block_pool.h"
 
 #include <cassert>
-#include <cstdlib>
 #include <new>
+
+#include "master/table_memory.h"
 
 namespace kvstore::master {
 
@@ -15,10 +16,7 @@ void* BlockPool::Take(size_t bytes) {
   const size_t size_class = ClassOf(bytes);
   Chunk* chunk = with_room_[size_class];
   if (!chunk) {
-    // Not aligned_alloc, which demands a whole number of alignments.
-    void* memory = nullptr;
-    if (posix_memalign(&memory, kAlignment, kChunkBytes) != 0) throw std::bad_alloc();
-    chunk = new (memory) Chunk{};
+    chunk = new (TakeTableMemory(kChunkBytes)) Chunk{};
     Link(size_class, chunk);
   }
   ++chunk->used;
@@ -37,14 +35,14 @@ void BlockPool::Give(void* block, size_t bytes) {
   const size_t size_class = ClassOf(bytes);
   const auto address = reinterpret_cast<uintptr_t>(block);
   auto* const chunk =
-      reinterpret_cast<Chunk*>(static_cast<std::byte*>(block) - address % kAlignment);
+      reinterpret_cast<Chunk*>(static_cast<std::byte*>(block) - address % kChunkBytes);
   if (chunk->used == Capacity(size_class)) Link(size_class, chunk);
   if (--chunk->used > 0) {
     chunk->free = new (block) FreeBlock{chunk->free};
     return;
   }
   Unlink(size_class, chunk);
-  std::free(chunk);
+  GiveTableMemory(chunk, kChunkBytes);
 }
 
 void BlockPool::Link(size_t size_class, Chunk* chunk) {

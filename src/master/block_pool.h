@@ -27,9 +27,7 @@ class BlockPool {
  private:
   static constexpr size_t kStep = 8;
   static constexpr size_t kLargest = 512;
-  static constexpr size_t kAlignment = size_t{64} << 10;
-  // So that with malloc's own words the next one can begin at the next multiple.
-  static constexpr size_t kChunkBytes = kAlignment - 64;
+  static constexpr size_t kChunkBytes = size_t{64} << 10;
 
   struct FreeBlock {
     FreeBlock* next;

@@ -4,10 +4,11 @@
 #include <array>
 #include <bit>
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "master/table_memory.h"
 
 namespace kvstore::master {
 
@@ -101,7 +102,10 @@ class HashIndex {
   // One bucket more: it takes its elements from the one that was theirs with a bit less.
   void Grow() {
     const size_t added = buckets_++;
-    if (added % kChunk == 0) chunks_.push_back(std::make_unique<Chunk>());
+    if (added % kChunk == 0) {
+      chunks_.push_back(NewTablePart<Chunk>());
+      chunks_.back()->fill(nullptr);
+    }
     mask_ = std::bit_ceil(buckets_) - 1;
     if (added == 0) return;
     // What is moved some elements later is on its way by then.
@@ -119,7 +123,7 @@ class HashIndex {
     }
   }
 
-  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::vector<TablePart<Chunk>> chunks_;
   size_t buckets_ = 0;
   size_t mask_ = 0;  // as many bits as the last bucket's number needs
   size_t size_ = 0;

@@ -4,14 +4,13 @@
 #include <cassert>
 #include <cstring>
 #include <new>
-#include <utility>
 
 namespace kvstore::master {
 
 const KeyEntry::Rest KeyEntry::kNothing;
 
 KeyEntry* KeyEntry::New(std::string_view name, size_t hash, BlockPool* pool) {
-  static_assert(sizeof(KeyEntry) == 32, "there may be ten million of them");
+  static_assert(sizeof(KeyEntry) == 24, "there may be ten million of them");
   assert(name.size() <= kLongest);
   KeyEntry* const entry = new (pool->Take(BytesFor(name))) KeyEntry(hash);
   entry->length_ = static_cast<uint16_t>(name.size() & kLongest);
@@ -26,22 +25,28 @@ void KeyEntry::Delete(KeyEntry* entry, BlockPool* pool) {
 }
 
 KeyEntry::Rest& KeyEntry::more() {
-  if (!rest_) {
-    rest_ = std::make_unique<Rest>();
-    if (!is_current_) rest_->unfinished = std::exchange(object_, nullptr);
+  if (!has_rest_) {
+    auto* const rest = new Rest;
+    (is_current_ ? rest->current : rest->unfinished) = object_;
+    rest_ = rest;
+    has_rest_ = 1;
   }
   return *rest_;
 }
 
 void KeyEntry::set_current(Object* object) {
-  // What is unfinished has its place only while nothing is current.
-  if (object && !is_current_ && object_) more();
-  if (object || is_current_) object_ = object;
-  is_current_ = object ? 1 : 0;
+  if (has_rest_) {
+    rest_->current = object;
+  } else if (is_current_ || !object_) {
+    object_ = object;
+    is_current_ = object ? 1 : 0;
+  } else if (object) {
+    more().current = object;
+  }
 }
 
 void KeyEntry::set_unfinished(Object* object) {
-  if (rest_) {
+  if (has_rest_) {
     rest_->unfinished = object;
   } else if (!is_current_) {
     object_ = object;
@@ -51,13 +56,16 @@ void KeyEntry::set_unfinished(Object* object) {
 }
 
 void KeyEntry::RemoveLeaving(const Object* object) {
-  if (rest_) std::erase(rest_->leaving, object);
+  if (has_rest_) std::erase(rest_->leaving, object);
 }
 
 void KeyEntry::Trim() {
-  if (!rest_ || rest_->SaysMore() || (is_current_ && rest_->unfinished)) return;
-  if (!is_current_) object_ = rest_->unfinished;
-  rest_.reset();
+  if (!has_rest_ || rest_->SaysMore() || (rest_->current && rest_->unfinished)) return;
+  const Rest* const rest = rest_;
+  is_current_ = rest->current ? 1 : 0;
+  object_ = rest->current ? rest->current : rest->unfinished;
+  has_rest_ = 0;
+  delete rest;
 }
 
 }  // namespace kvstore::master

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -21,7 +20,7 @@ struct Object;
 // to know. At a fixed place. Thread-compatible.
 class KeyEntry {
  public:
-  static constexpr size_t kLongest = (1u << 14) - 1;
+  static constexpr size_t kLongest = (1u << 13) - 1;
 
   // In a block of the pool. `hash`: of the name, which has at most kLongest bytes.
   static KeyEntry* New(std::string_view name, size_t hash, BlockPool* pool);
@@ -33,9 +32,11 @@ class KeyEntry {
   uint32_t hash() const { return hash_; }
 
   // kComplete: what is located; null: nothing is.
-  Object* current() const { return is_current_ ? object_ : nullptr; }
+  Object* current() const { return has_rest_ ? rest_->current : is_current_ ? object_ : nullptr; }
   // kParked, kPending or kCommitting.
-  Object* unfinished() const { return rest_ ? rest_->unfinished : is_current_ ? nullptr : object_; }
+  Object* unfinished() const {
+    return has_rest_ ? rest_->unfinished : is_current_ ? nullptr : object_;
+  }
   // Once visible or noted, retiring, not yet withdrawn everywhere.
   const std::vector<Object*>& leaving() const { return rest().leaving; }
   // Locate, Exists, Stat: until the unfinished one stops committing; WaitExists.
@@ -55,7 +56,7 @@ class KeyEntry {
   void NoteThatItMayExpire() { may_expire_ = 1; }
 
   bool IsEmpty() const {
-    return !object_ && (!rest_ || (!rest_->unfinished && !rest_->SaysMore()));
+    return has_rest_ ? !rest_->current && !rest_->unfinished && !rest_->SaysMore() : !object_;
   }
   // No more memory is kept than is needed.
   void Trim();
@@ -65,6 +66,7 @@ class KeyEntry {
  private:
   // Where one object is not all.
   struct Rest {
+    Object* current = nullptr;
     Object* unfinished = nullptr;
     std::vector<Object*> leaving;
     WaitList readers;
@@ -79,17 +81,22 @@ class KeyEntry {
     return std::max(sizeof(KeyEntry) - sizeof(name_) + name.size(), sizeof(KeyEntry));
   }
   explicit KeyEntry(size_t hash) : hash_(static_cast<uint32_t>(hash)) {}
-  ~KeyEntry() = default;
+  ~KeyEntry() {
+    if (has_rest_) delete rest_;
+  }
 
-  const Rest& rest() const { return rest_ ? *rest_ : kNothing; }
+  const Rest& rest() const { return has_rest_ ? *rest_ : kNothing; }
   Rest& more();
 
-  Object* object_ = nullptr;    // the current one, or, where there is no rest, the unfinished one
-  std::unique_ptr<Rest> rest_;  // null: nothing more is known
+  union {
+    Object* object_ = nullptr;  // the current one, or the unfinished one
+    Rest* rest_;
+  };
   const uint32_t hash_;
+  uint16_t has_rest_ : 1 = 0;    // it is that
   uint16_t is_current_ : 1 = 0;  // object_ is
   uint16_t may_expire_ : 1 = 0;
-  uint16_t length_ : 14 = 0;
+  uint16_t length_ : 13 = 0;
   std::array<char, 2> name_{};  // and beyond
 };
 

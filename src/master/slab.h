@@ -6,9 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <vector>
+
+#include "master/table_memory.h"
 
 namespace kvstore::master {
 
@@ -36,7 +37,7 @@ class Slab {
 
   T* New() {
     const uint32_t slot = free_ == kNone ? fresh_ : free_;
-    if (slot / kChunk == chunks_.size()) chunks_.emplace_back(new Chunk);  // its places untouched
+    if (slot / kChunk == chunks_.size()) chunks_.push_back(NewTablePart<Chunk>());
     std::byte* const place = Place(slot);
     if (slot == fresh_) {
       ++fresh_;
@@ -58,19 +59,21 @@ class Slab {
   }
 
  private:
-  static constexpr size_t kChunk = 4096;
+  static constexpr size_t kChunkBytes = size_t{256} << 10;
+  static constexpr size_t kChunk = kChunkBytes * 8 / (sizeof(T) * 8 + 1) - 8;
   static constexpr uint32_t kNone = UINT32_MAX;
   struct Chunk {
     std::bitset<kChunk> used;
     // Where a slot is free again: the next such.
     alignas(T) std::array<std::byte, kChunk * sizeof(T)> places;
   };
+  static_assert(sizeof(Chunk) <= kChunkBytes);
 
   std::byte* Place(size_t slot) const {
     return chunks_[slot / kChunk]->places.data() + slot % kChunk * sizeof(T);
   }
 
-  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::vector<TablePart<Chunk>> chunks_;
   uint32_t fresh_ = 0;     // slots from here on have never been taken
   uint32_t free_ = kNone;  // the first of those that are free again
 };

@@ -2,19 +2,43 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "master/block_pool.h"
 #include "master/key_table.h"
+#include "master/table_memory.h"
 
 namespace kvstore::master {
 namespace {
 
 constexpr Incarnation kWriter{1, 2};
+
+TEST(TableMemory, IsAlignedAndNobodyElses) {
+  std::map<uintptr_t, size_t> taken;
+  std::vector<std::pair<void*, size_t>> parts;
+  for (int i = 0; i < 50; ++i) {
+    const size_t bytes = kLeastTableMemory << (i % 7);
+    void* const part = TakeTableMemory(bytes);
+    std::memset(part, 7, bytes);
+    const auto at = reinterpret_cast<uintptr_t>(part);
+    EXPECT_EQ(at % bytes, 0u);
+    const auto behind = taken.lower_bound(at);
+    EXPECT_TRUE(behind == taken.end() || behind->first >= at + bytes);
+    if (behind != taken.begin()) {
+      EXPECT_LE(std::prev(behind)->first + std::prev(behind)->second, at);
+    }
+    taken[at] = bytes;
+    parts.emplace_back(part, bytes);
+  }
+  for (const auto& [part, bytes] : parts) GiveTableMemory(part, bytes);
+}
 
 TEST(ObjectTableTest, FindsWhatIsThereHoweverOftenItGrows) {
   ObjectTable table;
