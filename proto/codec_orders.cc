@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proto/codec.h"
+#include "proto/codec_columns.h"
 #include "proto/codec_parts.h"
 
 namespace kvstore {
@@ -11,6 +12,10 @@ namespace {
 
 Status CheckAcks(int acks) {
   return CheckAtMost("the number of acks", static_cast<uint64_t>(acks), kMaxOrdersOrAcks);
+}
+
+Status CheckOrders(size_t orders) {
+  return CheckAtMost("the number of orders", orders, kMaxOrdersOrAcks);
 }
 
 Status CheckPages(uint64_t limit) {
@@ -88,6 +93,7 @@ Result<Order> DecodeOrder(const v1::Order& from) {
           ReleaseOrder{from.release().segment(), from.release().limit(), from.release().number()});
     case v1::Order::kLeave:
       return Order(LeaveOrder{});
+    case v1::Order::kNotes:  // several
     case v1::Order::WHAT_NOT_SET:
       break;
   }
@@ -105,31 +111,32 @@ size_t OrderBytes(const Order& order) {
   return bytes;
 }
 
-// What names a grant in an ack.
-template <typename Ack, typename Message>
-void EncodeGrant(const Ack& from, Message* to) {
-  Encode(from.put, to->mutable_put());
-  to->set_segment(from.segment);
-  to->set_birth(from.birth);
-}
-
 }  // namespace
 
 void Encode(const Orders& from, v1::Orders* to) {
   to->set_term(from.term);
-  for (const Order& order : from.orders) {
-    std::visit([message = to->add_orders()](const auto& one) { EncodeOrder(one, message); }, order);
+  for (size_t i = 0; i < from.orders.size();) {
+    v1::Order* const message = to->add_orders();
+    if (IsPlainNote(from.orders[i])) {
+      i = EncodeNotes(from.orders, i, message->mutable_notes());
+    } else {
+      std::visit([message](const auto& one) { EncodeOrder(one, message); }, from.orders[i++]);
+    }
   }
   EncodePeers(from.peers, to);
 }
 
 Result<Orders> Decode(const v1::Orders& from) {
-  KVSTORE_RETURN_IF_ERROR(CheckAtMost("the number of orders",
-                                      static_cast<uint64_t>(from.orders_size()), kMaxOrdersOrAcks));
+  KVSTORE_RETURN_IF_ERROR(CheckOrders(static_cast<size_t>(from.orders_size())));
   Orders to;
   to.term = from.term();
   to.orders.reserve(static_cast<size_t>(from.orders_size()));
   for (const v1::Order& message : from.orders()) {
+    if (message.has_notes()) {
+      KVSTORE_RETURN_IF_ERROR(DecodeNotes(message.notes(), &to.orders));
+      KVSTORE_RETURN_IF_ERROR(CheckOrders(to.orders.size()));
+      continue;
+    }
     KVSTORE_ASSIGN_OR_RETURN(Order order, DecodeOrder(message));
     to.orders.push_back(std::move(order));
   }
@@ -166,26 +173,19 @@ std::vector<Orders> CutToMessages(Orders orders) {
 void Encode(const Acks& from, v1::Acks* to) {
   to->set_term(from.term);
   to->set_counter(from.counter);
-  for (const RetireAck& ack : from.retired) {
-    v1::RetireAck* message = to->add_retired();
-    EncodeGrant(ack, message);
-    message->set_free(ack.stage == RetireStage::kFree);
-  }
+  if (!from.retired.empty()) EncodeAcks(from.retired, to->mutable_retired());
   for (const ReadyAck& ack : from.ready) {
     v1::ReadyAck* message = to->add_ready();
     message->set_segment(ack.segment);
     message->set_limit(ack.limit);
     message->set_problem(Text(ack.problem, kMaxTextBytes));
   }
-  for (const NoteAck& ack : from.noted) {
-    v1::NoteAck* message = to->add_noted();
-    EncodeGrant(ack, message);
-    message->set_refused(!ack.kept);
-    message->set_version(ack.version);
-  }
+  if (!from.noted.empty()) EncodeAcks(from.noted, to->mutable_noted());
   for (const CopyAck& ack : from.copied) {
     v1::CopyAck* message = to->add_copied();
-    EncodeGrant(ack, message);
+    Encode(ack.put, message->mutable_put());
+    message->set_segment(ack.segment);
+    message->set_birth(ack.birth);
     EncodeStatus(ack.status, message);
   }
   for (const ReleaseAck& ack : from.released) {
@@ -197,18 +197,13 @@ void Encode(const Acks& from, v1::Acks* to) {
 }
 
 Result<Acks> Decode(const v1::Acks& from) {
-  for (int acks : {from.retired_size(), from.ready_size(), from.noted_size(), from.copied_size(),
-                   from.released_size()}) {
+  for (int acks : {from.ready_size(), from.copied_size(), from.released_size()}) {
     KVSTORE_RETURN_IF_ERROR(CheckAcks(acks));
   }
   Acks to;
   to.term = from.term();
   to.counter = from.counter();
-  to.retired.reserve(static_cast<size_t>(from.retired_size()));
-  for (const v1::RetireAck& ack : from.retired()) {
-    to.retired.push_back({Decode(ack.put()), ack.segment(), ack.birth(),
-                          ack.free() ? RetireStage::kFree : RetireStage::kWithdrawn});
-  }
+  KVSTORE_RETURN_IF_ERROR(DecodeAcks(from.retired(), &to.retired));
   to.ready.reserve(static_cast<size_t>(from.ready_size()));
   for (const v1::ReadyAck& ack : from.ready()) {
     KVSTORE_RETURN_IF_ERROR(CheckPages(ack.limit()));
@@ -216,11 +211,7 @@ Result<Acks> Decode(const v1::Acks& from) {
         CheckAtMost("the length of a problem in bytes", ack.problem().size(), kMaxTextBytes));
     to.ready.push_back({ack.segment(), ack.limit(), ack.problem()});
   }
-  to.noted.reserve(static_cast<size_t>(from.noted_size()));
-  for (const v1::NoteAck& ack : from.noted()) {
-    to.noted.push_back(
-        {Decode(ack.put()), ack.segment(), ack.birth(), !ack.refused(), ack.version()});
-  }
+  KVSTORE_RETURN_IF_ERROR(DecodeAcks(from.noted(), &to.noted));
   to.copied.reserve(static_cast<size_t>(from.copied_size()));
   for (const v1::CopyAck& ack : from.copied()) {
     KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of a problem in bytes",

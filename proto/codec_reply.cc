@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proto/codec.h"
+#include "proto/codec_columns.h"
 #include "proto/codec_parts.h"
 
 namespace kvstore {
@@ -38,7 +39,9 @@ void EncodeAnswers(const std::vector<ItemAnswer>& from, v1::VerbReplyMessage* re
 
 void EncodeAnswers(const std::vector<LocateAnswer>& from, v1::VerbReplyMessage* reply) {
   v1::Locations* list = reply->mutable_located();
+  EncodeFound(from, list->mutable_found());
   for (const LocateAnswer& answer : from) {
+    if (IsPlain(answer)) continue;
     v1::Location* to = list->add_locations();
     to->set_index(answer.index);
     EncodeStatus(answer.status, to);
@@ -159,6 +162,11 @@ Status DecodeItems(const v1::Items& from, std::vector<ItemAnswer>* to) {
   return DecodeAnswers(from.others(), to);
 }
 
+Status DecodeLocations(const v1::Locations& from, std::vector<LocateAnswer>* to) {
+  KVSTORE_RETURN_IF_ERROR(DecodeFound(from.found(), to));
+  return DecodeAnswers(from.locations(), to);
+}
+
 template <typename Answer>
 const std::vector<Replica>& ReplicasOf(const Answer& answer) {
   static const std::vector<Replica> none;
@@ -228,8 +236,7 @@ Result<VerbReply> Decode(const v1::VerbReplyMessage& from) {
       status = DecodeItems(from.items(), &to.answers.emplace<std::vector<ItemAnswer>>());
       break;
     case v1::VerbReplyMessage::kLocated:
-      status = DecodeAnswers(from.located().locations(),
-                             &to.answers.emplace<std::vector<LocateAnswer>>());
+      status = DecodeLocations(from.located(), &to.answers.emplace<std::vector<LocateAnswer>>());
       break;
     case v1::VerbReplyMessage::kStats:
       status = DecodeAnswers(from.stats().stats(), &to.answers.emplace<std::vector<StatAnswer>>());

@@ -1,4 +1,5 @@
 #include "proto/codec.h"
+#include "proto/codec_columns.h"
 #include "proto/codec_parts.h"
 
 namespace kvstore {
@@ -57,13 +58,7 @@ void EncodeVerb(const CommitPut& from, v1::VerbRequest* request) {
   EncodeNumbers(from.sequences, to->mutable_sequences());
   EncodeNumbers(from.checksums, to->mutable_checksums());
   if (from.pieces.empty()) return;
-  for (const GrantPiece& piece : from.pieces) {
-    v1::GrantPiece* message = to->add_pieces();
-    message->set_grant(piece.grant);
-    message->set_term(piece.term);
-    message->set_offset(piece.offset);
-    message->set_length(piece.length);
-  }
+  EncodePieces(from.pieces, to->mutable_pieces());
   Encode(from.put, to->mutable_put());
   to->mutable_put()->clear_sequences();
 }
@@ -165,21 +160,10 @@ Status DecodeVerb(v1::CommitPut* from, CommitPut* to) {
   const auto items = static_cast<size_t>(from->sequences_size());
   KVSTORE_RETURN_IF_ERROR(CheckItems(items));
   KVSTORE_RETURN_IF_ERROR(CheckLists("checksums", from->checksums_size(), items));
-  if (!from->pieces().empty()) {
-    KVSTORE_RETURN_IF_ERROR(CheckLists("pieces of grants", from->pieces_size(), items));
-  }
   to->sequences.assign(from->sequences().begin(), from->sequences().end());
   to->checksums.assign(from->checksums().begin(), from->checksums().end());
-  to->pieces.reserve(static_cast<size_t>(from->pieces_size()));
-  for (const v1::GrantPiece& piece : from->pieces()) {
-    if (piece.length() == 0) return InvalidArgumentError("a piece of a grant has bytes");
-    KVSTORE_RETURN_IF_ERROR(
-        CheckAtMost("the offset of a piece in bytes", piece.offset(), kMaxExtentBytes));
-    KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of a piece in bytes", piece.length(),
-                                        kMaxExtentBytes - piece.offset()));
-    to->pieces.push_back({piece.grant(), piece.term(), piece.offset(), piece.length()});
-  }
-  if (to->pieces.empty()) return Status::Ok();
+  if (!from->has_pieces()) return Status::Ok();
+  KVSTORE_RETURN_IF_ERROR(DecodePieces(from->pieces(), items, &to->pieces));
   from->mutable_put()->mutable_sequences()->CopyFrom(from->sequences());
   return DecodeVerb(from->mutable_put(), &to->put);
 }

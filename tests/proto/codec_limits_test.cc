@@ -29,6 +29,15 @@ v1::VerbRequest PutOf(size_t items) {
   return request;
 }
 
+// Of a commit.
+void AddPiece(uint64_t offset, uint64_t length, v1::VerbRequest* request) {
+  v1::GrantPieces* const pieces = request->mutable_commit_put()->mutable_pieces();
+  pieces->add_grants(1);
+  pieces->add_offsets(offset);
+  pieces->add_lengths(length);
+  pieces->add_terms(1);
+}
+
 v1::VerbReplyMessage Located(int replicas, int ranges) {
   v1::VerbReplyMessage reply;
   v1::Location* location = reply.mutable_located()->add_locations();
@@ -85,13 +94,19 @@ TEST(CodecLimits, EveryListHasOneEntryPerItem) {
   ExpectRefused(commit, "0 checksums");
   commit.mutable_commit_put()->add_checksums(1);
   ExpectTaken(commit);
-  commit.mutable_commit_put()->add_pieces();
+  AddPiece(0, 0, &commit);
   ExpectRefused(commit, "a piece of a grant has bytes");
-  commit.mutable_commit_put()->mutable_pieces(0)->set_length(1);
+  commit.mutable_commit_put()->mutable_pieces()->set_lengths(0, 1);
   ExpectRefused(commit, "a batch of 0 items has 1 sequences");
   *commit.mutable_commit_put()->mutable_put() = PutOf(1).start_put();
   ExpectTaken(commit);
-  commit.mutable_commit_put()->add_pieces()->set_length(1);
+  commit.mutable_commit_put()->mutable_pieces()->add_terms(1);
+  ExpectRefused(commit, "2 terms");
+  commit.mutable_commit_put()->clear_pieces();
+  commit.mutable_commit_put()->mutable_pieces();
+  ExpectRefused(commit, "0 pieces of grants");
+  AddPiece(0, 1, &commit);
+  AddPiece(1, 1, &commit);
   ExpectRefused(commit, "2 pieces of grants");
 }
 
@@ -217,11 +232,9 @@ TEST(CodecLimits, PiecesOfGrantsDoNotOverflow) {
   v1::VerbRequest commit;
   commit.mutable_commit_put()->add_sequences(1);
   commit.mutable_commit_put()->add_checksums(1);
-  v1::GrantPiece* piece = commit.mutable_commit_put()->add_pieces();
-  piece->set_length(1);
-  piece->set_offset(~uint64_t{0});
+  AddPiece(~uint64_t{0}, 1, &commit);
   ExpectRefused(commit, "the offset of a piece");
-  piece->set_offset(kExtent);
+  commit.mutable_commit_put()->mutable_pieces()->set_offsets(0, kExtent);
   ExpectRefused(commit, "the length of a piece");
 }
 
@@ -230,6 +243,40 @@ TEST(CodecLimits, RepliesHaveAtMost8ReplicasOf64Ranges) {
   ExpectRefused(Located(9, 1), "the number of replicas is 9");
   ExpectRefused(Located(1, 65), "ranges of a replica is 65");
   ExpectRefused(Located(1, 0), "without ranges");
+}
+
+TEST(CodecLimits, WhatIsFoundAlikeIsAsLongInEachColumnAndOfSaneRanges) {
+  v1::VerbReplyMessage reply;
+  v1::Found* const found = reply.mutable_located()->mutable_found();
+  found->add_indices(4095);
+  ExpectRefused(reply, "1 items has 0 sequences");
+  found->add_sequences(1);
+  found->add_sizes(kExtent);
+  found->add_checksums(1);
+  found->add_offsets(0);
+  found->add_lengths(1);
+  ExpectRefused(reply, "the runs of a list have 0 items");
+  found->add_runs()->set_items(1);
+  ExpectTaken(reply);
+  found->add_runs()->set_items(~uint32_t{0});
+  ExpectRefused(reply, "the runs of a list have 4294967296 items");
+  found->mutable_runs()->RemoveLast();
+  found->set_offsets(0, kExtent);
+  ExpectRefused(reply, "the length of a range");
+  found->set_offsets(0, kExtent + 1);
+  ExpectRefused(reply, "the offset of a range");
+  found->set_offsets(0, 0);
+  found->set_lengths(0, 0);
+  ExpectRefused(reply, "length 0");
+  found->set_lengths(0, 1);
+  found->set_sizes(0, kExtent + 1);
+  ExpectRefused(reply, "the size of an object");
+  found->set_sizes(0, 1);
+  found->set_indices(0, 4096);
+  ExpectRefused(reply, "the index of an item");
+  found->set_indices(0, 0);
+  found->mutable_runs(0)->set_lease_us(kTenYearsUs + 1);
+  ExpectRefused(reply, "a lease");
 }
 
 TEST(CodecLimits, RangesAreNotEmptyAndDoNotOverflow) {

@@ -51,6 +51,35 @@ void ExpectNoteRefused(const v1::Note& note, const std::string& words) {
   ExpectRefused(Reporting(note), words);
 }
 
+void GrantsOf(int items, v1::Grants* grants) {
+  grants->Clear();
+  for (int i = 0; i < items; ++i) grants->add_sequences(1);
+  grants->add_runs()->set_items(static_cast<uint32_t>(items));
+}
+
+void NotesOf(int items, v1::Notes* notes) {
+  GrantsOf(items, notes->mutable_grants());
+  for (int i = 0; i < items; ++i) {
+    notes->mutable_keys()->mutable_packed()->push_back('k');
+    notes->mutable_keys()->add_lengths(1);
+    notes->add_sizes(1);
+    notes->add_checksums(1);
+    notes->add_offsets(0);
+    notes->add_lengths(4096);
+    notes->add_versions(1);
+  }
+}
+
+void RetiredOf(int items, v1::Acks* acks) {
+  GrantsOf(items, acks->mutable_retired()->mutable_grants());
+  acks->mutable_retired()->mutable_free()->Resize(items, true);
+}
+
+void NotedOf(int items, v1::Acks* acks) {
+  GrantsOf(items, acks->mutable_noted()->mutable_grants());
+  acks->mutable_noted()->mutable_versions()->Resize(items, 1);
+}
+
 v1::Report Holding(uint64_t sequence) {
   v1::Report report;
   report.add_held()->set_sequence(sequence);
@@ -206,12 +235,56 @@ TEST(CodecLimits, OrdersNameAtMost4096Peers) {
   ExpectRefused(orders, "the number of peers of a message is 4097");
 }
 
-TEST(CodecLimits, AcksAreBounded) {
+TEST(CodecLimits, ListsByColumnAreOfTheirRuns) {
+  v1::Orders orders;
+  v1::Notes* const notes = orders.add_orders()->mutable_notes();
+  notes->mutable_grants()->add_sequences(1);
+  ExpectRefused(orders, "1 items has 0 keys");
+  notes->mutable_keys()->set_packed("k");
+  notes->mutable_keys()->add_lengths(1);
+  notes->add_sizes(kExtent);
+  notes->add_checksums(1);
+  notes->add_offsets(0);
+  notes->add_lengths(4096);
+  ExpectRefused(orders, "1 items has 0 versions");
+  notes->add_versions(1);
+  ExpectRefused(orders, "the runs of a list have 0 items, and 1 are there");
+  notes->mutable_grants()->add_runs()->set_items(1);
+  ExpectTaken(orders);
+  notes->set_offsets(0, kExtent);
+  ExpectRefused(orders, "the length of a range");
+  notes->set_offsets(0, 0);
+  notes->set_sizes(0, kExtent + 1);
+  ExpectRefused(orders, "the size of an object");
+  notes->set_sizes(0, 0);
+  notes->mutable_keys()->set_packed("kk");
+  ExpectRefused(orders, "the lengths of the keys add up");
   v1::Acks acks;
-  for (int i = 0; i < 65'536; ++i) acks.add_retired();
+  GrantsOf(2, acks.mutable_noted()->mutable_grants());
+  acks.mutable_noted()->add_versions(1);
+  ExpectRefused(acks, "2 items has 1 versions");
+  acks.mutable_noted()->add_versions(1);
+  acks.mutable_noted()->add_refused(1);
   ExpectTaken(acks);
-  acks.add_retired();
-  ExpectRefused(acks, "the number of acks is 65537");
+  acks.mutable_noted()->add_refused(2);
+  ExpectRefused(acks, "ack 2 is refused, and 2 are there");
+  v1::Acks retired;
+  GrantsOf(1, retired.mutable_retired()->mutable_grants());
+  ExpectRefused(retired, "1 items has 0 stages");
+}
+
+TEST(CodecLimits, ManyNotesInFewOrdersAreManyOrders) {
+  v1::Orders orders;
+  for (int i = 0; i < 16; ++i) NotesOf(4096, orders.add_orders()->mutable_notes());
+  ExpectTaken(orders);
+  NotesOf(1, orders.add_orders()->mutable_notes());
+  ExpectRefused(orders, "the number of orders is 65537");
+  v1::Orders many;
+  NotesOf(4097, many.add_orders()->mutable_notes());
+  ExpectRefused(many, "the number of items of a batch is 4097");
+}
+
+TEST(CodecLimits, AcksAreBounded) {
   v1::Acks ready;
   ready.add_ready()->set_problem(std::string(1025, 'p'));
   ExpectRefused(ready, "a problem");
@@ -235,18 +308,21 @@ TEST(CodecLimits, EveryListOfAcksIsBounded) {
   v1::Acks copied;
   v1::Acks released;
   v1::Acks ready;
+  v1::Acks retired;
+  RetiredOf(65'536, &retired);
+  NotedOf(65'536, &noted);
   for (int i = 0; i < 65'536; ++i) {
-    noted.add_noted();
     copied.add_copied();
     released.add_released();
     ready.add_ready();
   }
-  for (const v1::Acks& acks : {noted, copied, released, ready}) ExpectTaken(acks);
-  noted.add_noted();
+  for (const v1::Acks& acks : {retired, noted, copied, released, ready}) ExpectTaken(acks);
+  RetiredOf(65'537, &retired);
+  NotedOf(65'537, &noted);
   copied.add_copied();
   released.add_released();
   ready.add_ready();
-  for (const v1::Acks& acks : {noted, copied, released, ready}) {
+  for (const v1::Acks& acks : {retired, noted, copied, released, ready}) {
     ExpectRefused(acks, "the number of acks is 65537");
   }
 }

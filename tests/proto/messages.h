@@ -121,7 +121,20 @@ inline Welcome AnyWelcome() {
 inline uint32_t AnySegment() { return static_cast<uint32_t>(AnyNumber()); }
 inline uint64_t AnyExtent() { return Below<uint64_t>(uint64_t{1} << 44); }
 
+// Half of them as most are.
 inline NoteOrder AnyNote() {
+  if (Below(2) == 0) {
+    NoteOrder note;
+    note.put = {{1, Below<uint64_t>(2)}, AnyNumber()};
+    note.segment = Below<uint32_t>(2);
+    note.birth = Below<uint64_t>(2);
+    note.ranges = {{Below<uint64_t>(1 << 30), 4096}};
+    note.key = AnyBytes(1, 100);
+    note.size = AnyExtent();
+    note.checksum = AnyNumber();
+    note.version = AnyNumber();
+    return note;
+  }
   return {AnyPut(),
           AnySegment(),
           AnyNumber(),
@@ -309,12 +322,28 @@ inline VerbReply AnyReply() {
       reply.answers = std::move(items);
       break;
     }
-    case 2:
-      reply.answers = Several(5, [&] {
-        return LocateAnswer{index(),     AnyStatus(),   AnyPut(),      Below<uint64_t>(1 << 30),
-                            AnyNumber(), AnyReplicas(), AnyDuration(), AnyDuration()};
+    case 2: {  // first what is found alike, as decoding gives them
+      auto items = Several(5, [&] {
+        LocateAnswer answer;
+        answer.index = index();
+        answer.put = {{1, Below<uint64_t>(2)}, AnyNumber()};
+        answer.size = Below<uint64_t>(1 << 30);
+        answer.checksum = AnyNumber();
+        answer.replicas = {{{{2, Below<uint64_t>(2)}, 1}, Below<uint64_t>(2), {{0, 4096}}}};
+        if (Below(2) == 0) answer.lease = std::chrono::seconds(1);
+        return answer;
       });
+      for (LocateAnswer& other : Several(5, [&] {
+             return LocateAnswer{
+                 index(),     AnyStatus(),   AnyPut(),      Below<uint64_t>(1 << 30),
+                 AnyNumber(), AnyReplicas(), AnyDuration(), AnyDuration()};
+           })) {
+        if (other.status.ok() && other.replicas.size() == 1) other.replicas.clear();
+        items.push_back(std::move(other));
+      }
+      reply.answers = std::move(items);
       break;
+    }
     case 3:
       reply.answers = Several(5, [&] {
         return StatAnswer{index(),       AnyStatus(),   AnyPut(),      Below<uint64_t>(1 << 30),
