@@ -217,12 +217,20 @@ void Catalog::State::Do(Event& event, const Asking& asking, const CommitPut& ver
   for (uint32_t i = 0; i < count; ++i) {
     if (!asking.Wants(i)) continue;
     if (agree) {
+      if (i % ObjectTable::kFetched == 0) FetchCommits(asking.caller, verb, i);
       CommitOne(event, asking, verb, i);
     } else {
       AnswerStatus(event, asking.request, i, WaitingVerb::kCommitPut,
                    InvalidArgumentError("sequences, checksums and pieces differ in number"));
     }
   }
+}
+
+void Catalog::State::FetchCommits(const Node& writer, const CommitPut& verb, size_t first) const {
+  objects.Fetch(first, verb.sequences.size(), [&](size_t i) {
+    return PutId{writer.peer.incarnation, verb.sequences[i]};
+  });
+  if (!verb.pieces.empty()) keys.Fetch(verb.put.keys, first);
 }
 
 void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitPut& verb,

@@ -244,6 +244,16 @@ void Catalog::State::LoseOne(Event& event, HeldReplica& replica) {
   Review(event, object);
 }
 
+template <typename Ack, typename Each>
+void Catalog::State::ForEachFetched(const std::vector<Ack>& acks, const Each& handle) {
+  for (size_t i = 0; i < acks.size(); ++i) {
+    if (i % ObjectTable::kFetched == 0) {
+      objects.Fetch(i, acks.size(), [&acks](size_t place) { return acks[place].put; });
+    }
+    handle(acks[i]);
+  }
+}
+
 void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
   if ((acks.term != term && guards.other_terms_are_ignored) || !MayGrant(node)) {
     counters.acks_ignored += acks.retired.size() + acks.ready.size() + acks.noted.size() +
@@ -255,12 +265,12 @@ void Catalog::State::HandleAcks(Event& event, Node& node, const Acks& acks) {
   node.acks_heard = event.now;
   node.heard = std::max(node.heard, event.now);
   if (node.has_session) Trust(event, node);
-  for (const RetireAck& ack : acks.retired) {
+  ForEachFetched(acks.retired, [&](const RetireAck& ack) {
     if (!HandleAck(event, node, ack)) ++counters.acks_ignored;
-  }
-  for (const NoteAck& ack : acks.noted) {
+  });
+  ForEachFetched(acks.noted, [&](const NoteAck& ack) {
     if (!HandleNoteAck(event, node, ack)) ++counters.acks_ignored;
-  }
+  });
   for (const ReadyAck& ack : acks.ready) {
     Segment* const segment = node.FindSegment(ack.segment);
     if (!segment) {

@@ -138,6 +138,8 @@ struct Catalog::State {
   Object& AddObject(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
   // Gives the put its memory; false: not all segments have it free, and nothing has happened.
   bool Grant(Event& event, Object& object, const std::vector<Segment*>& segments);
+  // Has the memory brought that the next commits from `first` on touch.
+  void FetchCommits(const Node& writer, const CommitPut& verb, size_t first) const;
   void CommitOne(Event& event, const Asking& asking, const CommitPut& verb, uint32_t index);
   void AbortOne(Event& event, const Asking& asking, uint32_t index, uint64_t sequence);
   // Whether a holder may still keep the note of a put that has ended without having been visible:
@@ -244,6 +246,9 @@ struct Catalog::State {
   // No holder vouches for the retiring object any more.
   void LeaveKey(Event& event, Object& object);
   void HandleAcks(Event& event, Node& node, const Acks& acks);
+  // With what their puts touch brought from memory before.
+  template <typename Ack, typename Handle>
+  void ForEachFetched(const std::vector<Ack>& acks, const Handle& handle);
   bool HandleAck(Event& event, Node& node, const RetireAck& ack);
   void CountRetired(const Object& object, Cause cause);
   // Whoever waits for the put, which has ended, is told.

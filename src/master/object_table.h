@@ -1,6 +1,8 @@
 #ifndef KVSTORE_SRC_MASTER_OBJECT_TABLE_H_
 #define KVSTORE_SRC_MASTER_OBJECT_TABLE_H_
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -25,6 +27,15 @@ class ObjectTable {
   }
   // Has the memory brought that Find of these hashes touches, for all at once.
   void Fetch(std::span<const size_t> hashes) const { index_.Fetch(hashes); }
+  // The same of the puts `at(first)`, `at(first + 1)`, ..., of `count` in all: of kFetched of them.
+  static constexpr size_t kFetched = 64;
+  template <typename PutAt>
+  void Fetch(size_t first, size_t count, const PutAt& at) const {
+    std::array<size_t, kFetched> hashes{};
+    const size_t fetched = std::min(kFetched, count - first);
+    for (size_t i = 0; i < fetched; ++i) hashes[i] = std::hash<PutId>()(at(first + i));
+    index_.Fetch({hashes.data(), fetched});
+  }
   // A new one, parked; there is none of that id.
   Object& Add(const PutId& id);
   void Erase(Object& object);
