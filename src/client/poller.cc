@@ -42,6 +42,18 @@ void* Poller::Tag(Operation* operation) {
   return operation;
 }
 
+void Poller::PollReady() {
+  MutexLock lock(mu_);
+  if (polled_) return;
+  polled_ = true;
+  polls_ = std::this_thread::get_id();
+  mu_.Unlock();
+  while (PollOnce(BootClock::now())) continue;
+  mu_.Lock();
+  polled_ = false;
+  LeaveQueue();
+}
+
 void Poller::Wait(Waiter* waiter, TimePoint until) {
   MutexLock lock(mu_);
   ++waits_;

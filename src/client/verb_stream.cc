@@ -51,6 +51,12 @@ class VerbStream::Call final {
     return true;
   }
 
+  // Whether gRPC has not said yet that it has taken a message, so that the next one waits.
+  bool is_writing() EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    return writing_;
+  }
+
   // Local: the end follows soon, whatever the master does.
   void Cancel() { context_.TryCancel(); }
 
@@ -244,6 +250,8 @@ std::optional<uint64_t> VerbStream::Send(const VerbRequest& request, TimePoint d
     term = member_.term;  // of the stream in use, whichever follows while this waits
   }
   if (call == nullptr) return std::nullopt;  // the epoch will grow when there is a stream again
+  if (call->is_writing())
+    poller_.PollReady();  // who sends one after another polls but now and then
   auto message = std::make_unique<v1::VerbMessage>();
   Encode(request, message->mutable_request());
   if (!call->Send(std::move(message), deadline)) return std::nullopt;

@@ -73,6 +73,22 @@ TEST(PollerTest, WhoWaitsAgainAndAgainTellsItself) {
   EXPECT_GE(by_itself, 10);
 }
 
+TEST(PollerTest, WhoDoesNotWaitMayTellOfWhatIsDone) {
+  Poller poller;
+  const std::thread::id self = std::this_thread::get_id();
+  int by_itself = 0;
+  for (int i = 0; i < 100; ++i) {
+    AwaitTimer(poller, Duration::zero());  // so that the own thread rests for a while
+    const auto by = std::make_shared<std::atomic<std::thread::id>>();
+    Timer::Start(poller, Duration::zero(), [by] { *by = std::this_thread::get_id(); });
+    const TimePoint until = In(seconds(30));
+    while (by->load() == std::thread::id() && BootClock::now() < until) poller.PollReady();
+    ASSERT_NE(by->load(), std::thread::id());
+    if (by->load() == self) ++by_itself;
+  }
+  EXPECT_GE(by_itself, 10);
+}
+
 TEST(PollerTest, WhatComesWhereNobodyWaitsIsToldToo) {
   Poller poller;
   for (int i = 0; i < 3; ++i) {
