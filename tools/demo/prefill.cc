@@ -103,7 +103,9 @@ class PrefillThread final : public RoleThread {
       if (status.ok()) {
         own_->NotePut(blocks[i]);
         ++report->numbers["stored"];
-      } else if (status.code() != StatusCode::kAlreadyExists) {  // another thread was faster
+      } else if (status.code() == StatusCode::kAlreadyExists) {  // another thread was faster
+        ++report->numbers["outrun"];
+      } else {
         AddProblem(report, status);
       }
     }

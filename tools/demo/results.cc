@@ -71,6 +71,7 @@ void Results::AddProblem(const std::string& problem, uint64_t count) {
 void Results::AddPrefill(const Report& report) {
   blocks += report.Number("blocks");
   hits += report.Number("hits");
+  outrun += report.Number("outrun");
   if (report.numbers.contains("put_us")) put.Add(report.Number("put_us"));
   if (!report.problem.empty()) AddProblem("prefill: " + report.problem, report.Number("errors"));
 }
@@ -118,6 +119,9 @@ void Results::PrintSummary(std::ostream& out) const {
   add("  repeated", repeated, "a block was evicted before it was read");
   add("blocks", blocks, "of " + text::FormatBytes(block_bytes));
   summary.AddRow({"hit rate", Fixed(hit_rate(), 1), "% of them were there already"});
+  if (outrun > 0) {
+    add("  outrun", outrun, "were put by two threads at once, and refused the slower one");
+  }
   if (restart.after > 0) {
     add("restart after", restart.after, "requests: prefill was killed, another one took over");
     add("  kept", old_blocks_read,

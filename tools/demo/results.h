@@ -40,6 +40,7 @@ struct Results {
   uint64_t repeated = 0;       // sent again, since a block was evicted before it was read
   uint64_t blocks = 0;         // asked for by prefill, hits included
   uint64_t hits = 0;
+  uint64_t outrun = 0;     // missing, and put by two threads at once; one of them was refused
   uint64_t got_bytes = 0;  // read and checked
   uint64_t wrong_bytes = 0;
   uint64_t errors = 0;

@@ -75,9 +75,9 @@ class Role {
   virtual Report Totals() const = 0;
 };
 
-// hits, inherited (of the hits: blocks that this process never put), stored (blocks), again
-// (blocks that it had put before and that were missing); exists_us, put_us (none: nothing to put);
-// errors.
+// hits, inherited (of the hits: blocks that this process never put), stored (blocks), outrun
+// (blocks that another thread had put meanwhile), again (blocks that it had put before and that
+// were missing); exists_us, put_us (none: nothing to put); errors.
 std::unique_ptr<Role> NewPrefill(Client* client, const RoleOptions& options);
 // missing (blocks that did not appear or were evicted again); wait_us, get_us; got (bytes);
 // wrong (bytes); errors.
