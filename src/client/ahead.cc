@@ -17,7 +17,13 @@ constexpr Duration kSeldom = std::chrono::seconds(1);
 constexpr Duration kLongestQuestion = std::chrono::milliseconds(250);
 constexpr Duration kAfterManyRefusals = std::chrono::seconds(32);
 constexpr uint64_t kFirstBytes = 64u << 10;
-constexpr uint64_t kMostBytes = 1u << 20;
+constexpr uint64_t kMostBytes = 64u << 20;
+// Who uses up a grant faster is given a longer one; so no more is held than is put in this time,
+// and a grant besides.
+constexpr Duration kSoon = std::chrono::seconds(1);
+// What a master gives even of a small segment's share.
+constexpr uint64_t kMuch = 1u << 20;
+constexpr Duration kAfterTaken = std::chrono::seconds(1);
 
 // What an object takes; so does an empty one.
 uint64_t Footprint(uint64_t size, uint64_t granule) {
@@ -34,39 +40,66 @@ uint64_t EndOf(const Range& range) { return range.offset + range.length; }
 
 }  // namespace
 
-bool Ahead::Fits(const Grant& grant, std::span<const uint64_t> sizes) {
-  return Footprint(sizes, grant.granule) <= EndOf(grant.memory.ranges.front()) - grant.next;
+bool Ahead::Fits(const Grant& grant, uint64_t bytes) {
+  return bytes <= EndOf(grant.memory.ranges.front()) - grant.next;
 }
 
 std::vector<Ahead::Piece> Ahead::Take(std::span<const uint64_t> sizes, const Incarnation& self,
                                       const Clock& clock, TimePoint deadline) {
   const TimePoint now = clock.Now();
-  std::optional<GrantAhead> request;
+  std::optional<Question> question;
   {
     MutexLock lock(mu_);
     const bool seldom = last_put_ == TimePoint::min() || now - last_put_ > kSeldom;
     last_put_ = now;
-    // In the last quarter of its time a grant is left alone, so that what is begun can be ended.
-    if (cut_ && (cut_->writer != self || now > cut_->end - (cut_->end - cut_->begun) / 4)) {
-      bytes_ = kFirstBytes;
-      Retire();
-    }
-    if (cut_ && Fits(*cut_, sizes)) return Cut(sizes);
+    last_bytes_ = Footprint(sizes, granule_);
+    RetireIfOver(self, now);
+    if (last_bytes_ > kMuch && now < much_again_) return {};
+    if (cut_ && Fits(*cut_, Footprint(sizes, cut_->granule))) return Cut(sizes);
     if (seldom) return {};
-    request = Want(sizes, now);
-    if (!request) return {};
+    // Who has less time than a question may take does not wait for one.
+    if (open_ && After(open_->asked_at, kLongestQuestion) > deadline) return {};
+    question = open_ ? std::exchange(open_, std::nullopt) : Want(last_bytes_, self, now);
   }
-  const StartPutAnswer answer =
-      master_.Ahead(*request, std::min(deadline, After(now, kLongestQuestion)));
+  if (!question) return {};
+  if (!question->answer) Ask(&*question, deadline);
+  const StartPutAnswer answer = question->answer->Wait().at(0);
   MutexLock lock(mu_);
-  Answered(*request, answer, self, now, clock.Now());
-  return cut_ && Fits(*cut_, sizes) ? Cut(sizes) : std::vector<Piece>();
+  Answered(*question, answer, clock.Now());
+  RetireIfOver(self, clock.Now());
+  return cut_ && Fits(*cut_, Footprint(sizes, cut_->granule)) ? Cut(sizes) : std::vector<Piece>();
+}
+
+void Ahead::LookAhead(const Incarnation& self, const Clock& clock, TimePoint deadline) {
+  std::optional<Question> question;
+  {
+    MutexLock lock(mu_);
+    if (!cut_ || Fits(*cut_, last_bytes_)) return;
+    question = Want(last_bytes_, self, clock.Now());
+  }
+  if (!question) return;
+  Ask(&*question, deadline);
+  MutexLock lock(mu_);
+  open_ = std::move(question);
+}
+
+void Ahead::Ask(Question* question, TimePoint deadline) {
+  const TimePoint until = std::min(deadline, After(question->asked_at, kLongestQuestion));
+  question->answer = master_.BeginAhead(question->request, until);
+}
+
+void Ahead::RetireIfOver(const Incarnation& self, TimePoint now) {
+  if (!cut_) return;
+  if (cut_->writer == self && now <= cut_->end - (cut_->end - cut_->begun) / 4) return;
+  bytes_ = kFirstBytes;
+  Retire();
 }
 
 std::vector<Ahead::Piece> Ahead::Cut(std::span<const uint64_t> sizes) {
   Grant& grant = *cut_;
   ++grant.users;
   std::vector<Piece> pieces;
+  pieces.reserve(sizes.size());
   for (const uint64_t size : sizes) {
     const Range range{grant.next, Footprint(size, grant.granule)};
     grant.next += range.length;
@@ -77,40 +110,41 @@ std::vector<Ahead::Piece> Ahead::Cut(std::span<const uint64_t> sizes) {
   return pieces;
 }
 
-std::optional<GrantAhead> Ahead::Want(std::span<const uint64_t> sizes, TimePoint now) {
-  if (asking_ || now < ask_again_) return std::nullopt;
-  const uint64_t least = Footprint(sizes, granule_);
-  if (cut_) {  // it was too short for these: the next one is longer
-    bytes_ = std::min(2 * bytes_, kMostBytes);
-    Retire();
-  }
+Ahead::Peace& Ahead::PeaceOf(uint64_t least) { return peace_[least > kMuch ? 1 : 0]; }
+
+std::optional<Ahead::Question> Ahead::Want(uint64_t least, const Incarnation& self, TimePoint now) {
+  if (asking_ || now < PeaceOf(least).until) return std::nullopt;
+  // The last one was too short for these: so is the next one soon, if it is no longer.
+  if (cut_ && now - cut_->begun < kSoon) bytes_ = std::min(2 * bytes_, kMostBytes);
   bytes_ = std::max({bytes_, kFirstBytes, least});
   asking_ = true;
   ++asked_;
-  return GrantAhead{master_.NewSequences(1), bytes_, least, std::exchange(done_, {})};
+  return Question{
+      {master_.NewSequences(1), bytes_, least, std::exchange(done_, {})}, self, now, {}};
 }
 
-void Ahead::Answered(const GrantAhead& asked, const StartPutAnswer& answer, const Incarnation& self,
-                     TimePoint asked_at, TimePoint now) {
+void Ahead::Answered(const Question& question, const StartPutAnswer& answer, TimePoint now) {
   asking_ = false;
+  Peace& peace = PeaceOf(question.request.least);
   const bool whole = answer.status.ok() && answer.replicas.size() == 1 &&
                      answer.replicas.front().ranges.size() == 1 && answer.granule > 0;
   if (!whole) {
-    ask_again_ = After(now, pause_);
-    pause_ = std::min(2 * pause_, kAfterManyRefusals);
+    peace.until = After(now, peace.next);
+    peace.next = std::min(2 * peace.next, kAfterManyRefusals);
     return;
   }
-  pause_ = kFirstPause;
+  peace.next = kFirstPause;
+  if (cut_) Retire();
   granule_ = answer.granule;
   Grant grant;
-  grant.sequence = asked.sequence;
+  grant.sequence = question.request.sequence;
   grant.term = answer.term;
-  grant.writer = self;
+  grant.writer = question.writer;
   grant.memory = answer.replicas.front();
   grant.granule = answer.granule;
   grant.next = grant.memory.ranges.front().offset;
-  grant.begun = asked_at;
-  grant.end = GrantEnd(answer, asked_at);
+  grant.begun = question.asked_at;
+  grant.end = GrantEnd(answer, question.asked_at);
   cut_ = std::move(grant);
 }
 
@@ -122,6 +156,11 @@ void Ahead::Retire() {
     done_.push_back(cut_->sequence);
   }
   cut_.reset();
+}
+
+void Ahead::FoundTaken(const Clock& clock) {
+  MutexLock lock(mu_);
+  much_again_ = After(clock.Now(), kAfterTaken);
 }
 
 void Ahead::Left(const std::vector<Piece>& pieces, End end) {

@@ -54,6 +54,11 @@ Exchange::~Exchange() {
   for (const Sending& sending : sendings_) router_->Forget(sending.message.request.id);
 }
 
+void Exchange::Begin() {
+  term_ = channel_.term();
+  if (channel_.clock().Now() < deadline_) SendDue();
+}
+
 std::vector<VerbReply> Exchange::Receive() {
   const auto answered = [](const Sending& s) { return s.missing == 0; };
   while (true) {

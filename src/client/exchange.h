@@ -39,7 +39,7 @@ struct ExchangeRules {
 
 // One call's messages to the master and what comes back for them. Sends a message again, under the
 // same id, while it has items without an answer: after 1 s, 2 s, 4 s, and whenever earlier sendings
-// may have been lost. Confined to the thread that made it, which it blocks only in the inbox.
+// may have been lost. Confined to one thread at a time, which it blocks only in the inbox.
 class Exchange {
  public:
   // `channel` and `sent`, which counts what goes out, outlive it. The messages' ids follow one
@@ -49,6 +49,10 @@ class Exchange {
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+
+  // Sends what goes first, unless the deadline has passed, and waits for nothing. Nothing is sent
+  // again before somebody waits in Receive.
+  void Begin();
 
   // Waits for answers and returns new ones: each item of the batch once, indices as in the batch,
   // `parked` as from the making of this exchange. Empty: no more will come, for all items have been

@@ -36,6 +36,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "kvstore/clock.h"
@@ -56,6 +57,16 @@ class StartedPuts {
   virtual std::vector<StartPutAnswer> NextWave() = 0;
 };
 
+// A question to the master that is on its way. Confined to one thread at a time.
+template <typename Answer>
+class Asked {
+ public:
+  virtual ~Asked() = default;
+
+  // Waits for the answers: one per item, in the order of the request. Called once.
+  virtual std::vector<Answer> Wait() = 0;
+};
+
 // What Put, Get and the small verbs ask of the master. Every call ends by its deadline, one answer
 // per item in the order of the request. Batches of any size: cutting them into messages is done
 // here below. A request that may have been lost is repeated until the deadline: all verbs may be.
@@ -68,9 +79,13 @@ class Master {
   virtual uint64_t NewSequences(size_t count) = 0;
 
   virtual std::unique_ptr<StartedPuts> Start(StartPut request, TimePoint deadline) = 0;
-  // Of `replicas` one, of one range.
-  virtual StartPutAnswer Ahead(GrantAhead request, TimePoint deadline) = 0;
-  virtual std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) = 0;
+  // One answer; of `replicas` one, of one range.
+  virtual std::unique_ptr<Asked<StartPutAnswer>> BeginAhead(GrantAhead request,
+                                                            TimePoint deadline) = 0;
+  virtual std::unique_ptr<Asked<ItemAnswer>> BeginCommit(CommitPut request, TimePoint deadline) = 0;
+  std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) {
+    return BeginCommit(std::move(request), deadline)->Wait();
+  }
   virtual std::vector<ItemAnswer> Abort(AbortPut request, TimePoint deadline) = 0;
   virtual std::vector<LocateAnswer> Find(Locate request, TimePoint deadline) = 0;
   virtual std::vector<ItemAnswer> Ask(Exists request, TimePoint deadline) = 0;

@@ -38,6 +38,37 @@ void AppendUnanswered(const Exchange& exchange, std::vector<Answer>* answers) {
   }
 }
 
+// All answers of an exchange of `items` items, in order. Null: there are none.
+template <typename Answer>
+std::vector<Answer> ReceiveAll(Exchange* exchange, size_t items) {
+  std::vector<Answer> in_order(items);
+  if (exchange == nullptr) return in_order;
+  std::vector<Answer> answers;
+  while (true) {
+    std::vector<VerbReply> replies = exchange->Receive();
+    if (replies.empty()) break;
+    AppendAnswers(std::move(replies), &answers);
+  }
+  AppendUnanswered(*exchange, &answers);
+  for (Answer& answer : answers) in_order[answer.index] = std::move(answer);
+  return in_order;
+}
+
+template <typename Answer>
+class AskedAll final : public Asked<Answer> {
+ public:
+  AskedAll(std::unique_ptr<Exchange> exchange, size_t items)
+      : exchange_(std::move(exchange)), items_(items) {
+    if (exchange_) exchange_->Begin();
+  }
+
+  std::vector<Answer> Wait() override { return ReceiveAll<Answer>(exchange_.get(), items_); }
+
+ private:
+  const std::unique_ptr<Exchange> exchange_;
+  const size_t items_;
+};
+
 class Waves final : public StartedPuts {
  public:
   explicit Waves(std::unique_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
@@ -77,30 +108,24 @@ std::unique_ptr<Exchange> MasterStub::Begin(Verb batch, const ExchangeRules& rul
 
 template <typename Answer>
 std::vector<Answer> MasterStub::AskAll(Verb batch, const ExchangeRules& rules, TimePoint deadline) {
-  std::vector<Answer> in_order(ItemCount(batch));
-  const std::unique_ptr<Exchange> exchange = Begin(std::move(batch), rules, deadline);
-  if (!exchange) return in_order;
-  std::vector<Answer> answers;
-  while (true) {
-    std::vector<VerbReply> replies = exchange->Receive();
-    if (replies.empty()) break;
-    AppendAnswers(std::move(replies), &answers);
-  }
-  AppendUnanswered(*exchange, &answers);
-  for (Answer& answer : answers) in_order[answer.index] = std::move(answer);
-  return in_order;
+  const size_t items = ItemCount(batch);
+  return ReceiveAll<Answer>(Begin(std::move(batch), rules, deadline).get(), items);
 }
 
 std::unique_ptr<StartedPuts> MasterStub::Start(StartPut request, TimePoint deadline) {
   return std::make_unique<Waves>(Begin(std::move(request), kStarting, deadline));
 }
 
-StartPutAnswer MasterStub::Ahead(GrantAhead request, TimePoint deadline) {
-  return AskAll<StartPutAnswer>(std::move(request), kStarting, deadline).at(0);
+std::unique_ptr<Asked<StartPutAnswer>> MasterStub::BeginAhead(GrantAhead request,
+                                                              TimePoint deadline) {
+  return std::make_unique<AskedAll<StartPutAnswer>>(Begin(std::move(request), kStarting, deadline),
+                                                    1);
 }
 
-std::vector<ItemAnswer> MasterStub::Commit(CommitPut request, TimePoint deadline) {
-  return AskAll<ItemAnswer>(std::move(request), kCommitting, deadline);
+std::unique_ptr<Asked<ItemAnswer>> MasterStub::BeginCommit(CommitPut request, TimePoint deadline) {
+  const size_t items = request.sequences.size();
+  return std::make_unique<AskedAll<ItemAnswer>>(Begin(std::move(request), kCommitting, deadline),
+                                                items);
 }
 
 std::vector<ItemAnswer> MasterStub::Abort(AbortPut request, TimePoint deadline) {

@@ -29,8 +29,9 @@ class MasterStub final : public Master {
   // Sends one message at a time, the next once the answers of the one before have been handed out,
   // so that a batch larger than the pool can be committed, and evicted, on the way.
   std::unique_ptr<StartedPuts> Start(StartPut request, TimePoint deadline) override;
-  StartPutAnswer Ahead(GrantAhead request, TimePoint deadline) override;
-  std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) override;
+  std::unique_ptr<Asked<StartPutAnswer>> BeginAhead(GrantAhead request,
+                                                    TimePoint deadline) override;
+  std::unique_ptr<Asked<ItemAnswer>> BeginCommit(CommitPut request, TimePoint deadline) override;
   // Tells the master once even when the deadline has passed, and waits for its answer only until
   // then.
   std::vector<ItemAnswer> Abort(AbortPut request, TimePoint deadline) override;

@@ -23,9 +23,9 @@ constexpr Duration kLongestPause = std::chrono::seconds(1);
 // given up, so that there is time to write elsewhere.
 constexpr Duration kPatience = std::chrono::seconds(2);
 
-// What is put into memory that is held ahead.
-constexpr uint64_t kLargestAhead = 64u << 10;  // of one object
-constexpr uint64_t kMostAhead = 512u << 10;    // of one call
+constexpr uint64_t kMostAhead = 32u << 20;  // put by one call into memory that is held ahead
+// So many items are committed while the next are copied.
+constexpr size_t kCommittedAtOnce = 128;
 
 // One item's way through a wave.
 struct Write {
@@ -49,6 +49,12 @@ struct Write {
   std::unique_ptr<RunningChecksum> checksum;  // of the bytes as they are copied; null: afterwards
 };
 
+// Items of which the master is being told that they are to be committed.
+struct Committing {
+  std::vector<Write*> writes;
+  std::unique_ptr<Asked<ItemAnswer>> answers;  // null: there are none
+};
+
 // One call of PutObjects. Confined to the thread that makes it.
 class PutCall {
  public:
@@ -68,7 +74,10 @@ class PutCall {
   // is no such memory for them, and nothing has happened.
   std::optional<std::vector<uint32_t>> PutAhead(std::span<const uint32_t> all);
   std::vector<Ahead::Piece> TakePieces() const;
-  void EndWave(std::span<const uint32_t> indices, const std::vector<Write>& writes,
+  // Copies some of these items to their pieces, and has them committed.
+  Committing PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* peers,
+                       std::span<Write> writes);
+  void EndWave(std::span<const uint32_t> indices, std::span<const Write> writes,
                std::vector<uint32_t>* again);
   // Puts the items of these indices once, in waves; those that are to be begun again.
   std::vector<uint32_t> PutOnce(std::span<const uint32_t> indices);
@@ -76,13 +85,15 @@ class PutCall {
   std::vector<Write> Plan(std::span<const uint32_t> indices,
                           const std::vector<StartPutAnswer>& wave, CopyPlan* plan);
   Status CheckReachable(const Status& before, Write* write) const;
-  Status PlanItem(const StartPutAnswer& answer, OpenPeers* peers, CopyPlan* plan, Write* write);
-  void Copy(const CopyPlan& plan, std::vector<Write>* writes);
+  Status PlanItem(std::span<const Replica> replicas, OpenPeers* peers, CopyPlan* plan,
+                  Write* write);
+  void Copy(const CopyPlan& plan, std::span<Write> writes);
   void Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
              Write* write);
   // `held`: pieces of the items, by place, where they have had no StartPut.
-  void Commit(std::vector<Write>* writes, std::span<const Ahead::Piece> held = {});
-  void Abort(std::vector<Write>* writes);
+  Committing BeginCommit(std::span<Write> writes, std::span<const Ahead::Piece> held = {});
+  static void EndCommit(const Committing& committing);
+  void Abort(std::span<Write> writes);
 
   uint64_t SequenceOf(const Write& write) const { return first_sequence_ + write.place; }
 
@@ -145,14 +156,14 @@ std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
     if (wave.empty()) return again;
     CopyPlan plan;
     std::vector<Write> writes = Plan(indices, wave, &plan);
-    Copy(plan, &writes);
-    Commit(&writes);
-    Abort(&writes);
+    Copy(plan, writes);
+    EndCommit(BeginCommit(writes));
+    Abort(writes);
     EndWave(indices, writes, &again);
   }
 }
 
-void PutCall::EndWave(std::span<const uint32_t> indices, const std::vector<Write>& writes,
+void PutCall::EndWave(std::span<const uint32_t> indices, std::span<const Write> writes,
                       std::vector<uint32_t>* again) {
   for (const Write& write : writes) {
     const uint32_t index = indices[write.place];
@@ -172,35 +183,49 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   first_sequence_ = parts_.master.NewSequences(begun_.size());
   OpenPeers own_peers(parts_);
   OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
-  CopyPlan plan;
   std::vector<Write> writes(begun_.size());
-  for (uint32_t i = 0; i < writes.size(); ++i) {
-    Write& write = writes[i];
-    write.place = i;
-    write.grant_end = pieces[i].end;
-    write.segments = {pieces[i].replica.segment};
-    StartPutAnswer grant;
-    grant.index = i;
-    grant.replicas = {pieces[i].replica};
-    write.status = PlanItem(grant, &peers, &plan, &write);
-    write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kLeave;
-    write.again = !write.status.ok();
+  for (uint32_t i = 0; i < writes.size(); ++i) writes[i].place = i;
+  std::vector<Committing> under_way;
+  for (std::span<Write> rest(writes); !rest.empty();) {
+    const std::span<Write> some = rest.first(std::min(rest.size(), kCommittedAtOnce));
+    rest = rest.subspan(some.size());
+    under_way.push_back(PutPieces(pieces, &peers, some));
   }
-  Copy(plan, &writes);
-  for (Write& write : writes) {
-    if (write.fate == Write::Fate::kAbort) write.fate = Write::Fate::kLeave;
-  }
-  Commit(&writes, pieces);
+  parts_.ahead->LookAhead(parts_.self.incarnation, parts_.clock, deadline_);
+  for (const Committing& committing : under_way) EndCommit(committing);
   const auto any = [&writes](bool Write::*flag) {
     return std::any_of(writes.begin(), writes.end(), [flag](const Write& w) { return w.*flag; });
   };
   parts_.ahead->Left(pieces, any(&Write::in_doubt) ? Ahead::End::kInDoubt
                              : any(&Write::again)  ? Ahead::End::kRefused
                                                    : Ahead::End::kUsed);
-  Abort(&writes);
+  if (std::any_of(writes.begin(), writes.end(), [](const Write& write) {
+        return write.status.code() == StatusCode::kAlreadyExists;
+      })) {
+    parts_.ahead->FoundTaken(parts_.clock);
+  }
+  Abort(writes);
   std::vector<uint32_t> again;
   EndWave(all, writes, &again);
   return again;
+}
+
+Committing PutCall::PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* peers,
+                              std::span<Write> writes) {
+  CopyPlan plan;
+  for (Write& write : writes) {
+    const Ahead::Piece& piece = pieces[write.place];
+    write.grant_end = piece.end;
+    write.segments = {piece.replica.segment};
+    write.status = PlanItem({&piece.replica, 1}, peers, &plan, &write);
+    write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kLeave;
+    write.again = !write.status.ok();
+  }
+  Copy(plan, writes);
+  for (Write& write : writes) {
+    if (write.fate == Write::Fate::kAbort) write.fate = Write::Fate::kLeave;
+  }
+  return BeginCommit(writes, pieces);
 }
 
 std::vector<Ahead::Piece> PutCall::TakePieces() const {
@@ -209,11 +234,12 @@ std::vector<Ahead::Piece> PutCall::TakePieces() const {
                     options_.preferred_nodes.empty();
   if (!fits || items_.empty()) return {};
   std::vector<uint64_t> sizes;
+  sizes.reserve(items_.size());
   uint64_t sum = 0;
   for (const PutItem& item : items_) {
     sizes.push_back(SizeOf(item));
     sum += sizes.back();
-    if (sizes.back() > kLargestAhead || sum > kMostAhead) return {};
+    if (sum > kMostAhead) return {};
   }
   return parts_.ahead->Take(sizes, parts_.self.incarnation, parts_.clock, deadline_);
 }
@@ -251,7 +277,7 @@ std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
         write.status = CheckReachable(statuses_[indices[answer.index]], &write);
       }
       if (write.status.ok()) {
-        write.status = PlanItem(answer, &peers, plan, &write);
+        write.status = PlanItem(answer.replicas, &peers, plan, &write);
       }
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
@@ -275,33 +301,34 @@ Status PutCall::CheckReachable(const Status& before, Write* write) const {
   return Status::Ok();
 }
 
-Status PutCall::PlanItem(const StartPutAnswer& answer, OpenPeers* peers, CopyPlan* plan,
+Status PutCall::PlanItem(std::span<const Replica> replicas, OpenPeers* peers, CopyPlan* plan,
                          Write* write) {
   KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), write->grant_end, deadline_));
-  const uint64_t size = SizeOf(begun_[answer.index]);
+  const PutItem& item = begun_[write->place];
+  const uint64_t size = SizeOf(item);
   if (size == 0) return Status::Ok();
   if (size >= RunningChecksum::kWorthwhile) write->checksum = std::make_unique<RunningChecksum>();
   transfer::Tap* tap = write->checksum.get();  // of the first replica's copies
-  for (const Replica& replica : answer.replicas) {
+  for (const Replica& replica : replicas) {
     KVSTORE_ASSIGN_OR_RETURN(const transfer::PeerId holder, peers->Open(replica.segment.holder));
-    KVSTORE_ASSIGN_OR_RETURN(const CopyPlan::Span span,
-                             plan->AddWrite(begun_[answer.index].pieces, size, replica, holder,
-                                            std::exchange(tap, nullptr)));
+    KVSTORE_ASSIGN_OR_RETURN(
+        const CopyPlan::Span span,
+        plan->AddWrite(item.pieces, size, replica, holder, std::exchange(tap, nullptr)));
     write->copies.push_back(span);
   }
   return Status::Ok();
 }
 
-void PutCall::Copy(const CopyPlan& plan, std::vector<Write>* writes) {
+void PutCall::Copy(const CopyPlan& plan, std::span<Write> writes) {
   if (plan.copies().empty()) return;
   TimePoint until = deadline_;
-  for (const Write& write : *writes) {
+  for (const Write& write : writes) {
     if (write.fate == Write::Fate::kCommit) until = std::min(until, write.grant_end);
   }
   const Duration time = until - parts_.clock.Now();
   const Duration patience = std::min<Duration>(kPatience, time / 3);
   const std::vector<transfer::Completion> all = parts_.engine.Run(plan.copies(), {until, patience});
-  for (Write& write : *writes) Judge(all, WasFair(patience), until < deadline_, &write);
+  for (Write& write : writes) Judge(all, WasFair(patience), until < deadline_, &write);
 }
 
 // What became of one item's copies. A holder that was silent for long enough can't be reached.
@@ -334,33 +361,38 @@ void PutCall::Judge(std::span<const transfer::Completion> all, bool fair, bool g
   if (write->in_doubt) write->fate = Write::Fate::kLeave;
 }
 
-void PutCall::Commit(std::vector<Write>* writes, std::span<const Ahead::Piece> held) {
+Committing PutCall::BeginCommit(std::span<Write> writes, std::span<const Ahead::Piece> held) {
   CommitPut request;
   std::vector<PutItem> items;
-  std::vector<Write*> committed;
-  for (Write& write : *writes) {
+  Committing committing;
+  if (!held.empty()) request.put = Asking(options_);
+  for (Write& write : writes) {
     if (write.fate != Write::Fate::kCommit) continue;
     request.sequences.push_back(SequenceOf(write));
     const std::span<const ConstPiece> pieces = begun_[write.place].pieces;
     request.checksums.push_back(write.checksum != nullptr ? write.checksum->Finish(pieces)
                                                           : Checksum(pieces));
-    committed.push_back(&write);
+    committing.writes.push_back(&write);
     if (held.empty()) continue;
+    const PutItem& item = begun_[write.place];
     request.pieces.push_back(held[write.place].name);
-    items.push_back(begun_[write.place]);
+    request.put.keys.Add(item.key);
+    request.put.sizes.push_back(SizeOf(item));
+    items.push_back(item);
   }
-  if (committed.empty()) return;
+  if (committing.writes.empty()) return committing;
   if (!held.empty()) {
-    request.put = Asking(options_);
     request.put.sequences = request.sequences;
-    for (const PutItem& item : items) {
-      request.put.keys.Add(item.key);
-      request.put.sizes.push_back(SizeOf(item));
-    }
     request.put.positions = PositionsOf(std::span<const PutItem>(items));
   }
-  for (const ItemAnswer& answer : parts_.master.Commit(std::move(request), deadline_)) {
-    Write& write = *committed[answer.index];
+  committing.answers = parts_.master.BeginCommit(std::move(request), deadline_);
+  return committing;
+}
+
+void PutCall::EndCommit(const Committing& committing) {
+  if (committing.answers == nullptr) return;
+  for (const ItemAnswer& answer : committing.answers->Wait()) {
+    Write& write = *committing.writes[answer.index];
     write.status = Committed(answer.status);
     write.in_question = HasEnded(answer.status);
     write.again = write.in_question || IsOfNoGrant(answer.status);
@@ -369,11 +401,11 @@ void PutCall::Commit(std::vector<Write>* writes, std::span<const Ahead::Piece> h
 }
 
 // What is begun again needs the answer, whatever time it takes.
-void PutCall::Abort(std::vector<Write>* writes) {
+void PutCall::Abort(std::span<Write> writes) {
   std::vector<uint64_t> sequences;
   AbortPut request;
   std::vector<Write*> again;
-  for (Write& write : *writes) {
+  for (Write& write : writes) {
     if (write.fate != Write::Fate::kAbort) continue;
     (write.again ? request.sequences : sequences).push_back(SequenceOf(write));
     if (write.again) again.push_back(&write);

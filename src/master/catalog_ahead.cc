@@ -97,7 +97,8 @@ std::pair<Segment*, uint64_t> Catalog::State::RoomAhead(const Node& writer,
     const uint64_t room = segment->Available() + segment->Unprepared();
     if (segment->claimed() > 0 || taken >= share || kept >= room) return none;
     uint64_t most = std::min({segment->Available(), room - kept, segment->free().largest()});
-    most = std::min({most, share - taken, limits.ahead_bytes, std::max(verb.bytes, least)});
+    most = std::min({most, share - taken, std::max(share / 4, limits.ahead_bytes_small),
+                     limits.ahead_bytes, std::max(verb.bytes, least)});
     most = most / segment->granule() * segment->granule();
     return most < least ? none : std::pair(segment, most);
   }

@@ -34,9 +34,11 @@ struct Limits {
   size_t tasks_kept = 1000;         // that have ended
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
   // A grant ahead: how long it lasts, its bytes, how many a writer has, and what share of each
-  // segment they take. A share of 0: none is given.
+  // segment they take. A share of 0: none is given. What is longer than `ahead_bytes_small` takes no
+  // more than a quarter of that share.
   Duration ahead_for = std::chrono::seconds(10);
-  uint64_t ahead_bytes = 1u << 20;
+  uint64_t ahead_bytes = 64u << 20;
+  uint64_t ahead_bytes_small = 1u << 20;
   size_t ahead_per_writer = 4;
   double ahead_share_allowed = 0.05;
   double leased_share_allowed = 0.8;  // of each segment: beyond it Locate grants no lease

@@ -145,8 +145,73 @@ TEST_F(AheadTest, AMasterThatGoesOnRefusingIsAskedLessAndLess) {
   pool_.master.ahead_bytes = 0;
   EXPECT_THAT(Take({4 * kDefaultGranule}), IsEmpty());
   pool_.clock.Advance(milliseconds(600));
-  EXPECT_THAT(Take({1}), IsEmpty());
+  EXPECT_THAT(Take({4 * kDefaultGranule}), IsEmpty());
   EXPECT_THAT(pool_.master.aheads, SizeIs(12));
+  EXPECT_THAT(Take({1}), SizeIs(1));  // of what is left of the one that was too short
+}
+
+TEST_F(AheadTest, TheNextIsAskedForWhileTheLastPiecesOfOneAreWritten) {
+  Begin();
+  const auto look_ahead = [this] { ahead_.LookAhead(kSelf, pool_.clock, TimePoint::max()); };
+  look_ahead();  // there is none yet
+  EXPECT_THAT(pool_.master.aheads, IsEmpty());
+  const std::vector<Ahead::Piece> first = Take({2 * kDefaultGranule});
+  look_ahead();  // there is room for as much
+  EXPECT_THAT(pool_.master.aheads, SizeIs(1));
+  const std::vector<Ahead::Piece> second = Take({2 * kDefaultGranule});
+  look_ahead();
+  look_ahead();
+  ASSERT_THAT(pool_.master.aheads, SizeIs(2));
+  const std::vector<Ahead::Piece> third = Take({2 * kDefaultGranule});
+  ASSERT_THAT(third, SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads, SizeIs(2));
+  EXPECT_NE(third[0].name.grant, second[0].name.grant);
+}
+
+TEST_F(AheadTest, WhoHasLessTimeThanAQuestionMayTakeDoesNotWaitForOne) {
+  Begin();
+  ASSERT_THAT(Take({4 * kDefaultGranule}), SizeIs(1));
+  ahead_.LookAhead(kSelf, pool_.clock, TimePoint::max());
+  const std::vector<uint64_t> sizes = {1};
+  const TimePoint soon = pool_.clock.Now() + milliseconds(200);
+  EXPECT_THAT(ahead_.Take(sizes, kSelf, pool_.clock, soon), IsEmpty());
+  EXPECT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads, SizeIs(2));
+}
+
+TEST_F(AheadTest, WhatWasAskedForAndNeverTakenIsLeftAloneWhenItIsAboutToEnd) {
+  pool_.master.ahead_grant = seconds(4);
+  Begin();
+  ahead_.Left(Take({4 * kDefaultGranule}), Ahead::End::kUsed);
+  ahead_.LookAhead(kSelf, pool_.clock, TimePoint::max());
+  pool_.clock.Advance(seconds(5));
+  Begin();
+  ASSERT_THAT(Take({1}), IsEmpty());
+  ASSERT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(pool_.master.aheads, SizeIs(3));
+}
+
+TEST_F(AheadTest, WhoUsesThemUpWithinASecondIsGivenLongerOnes) {
+  Begin();
+  const std::vector<uint64_t> all = {4 * kDefaultGranule};
+  for (int i = 0; i < 3; ++i) ahead_.Left(Take(all), Ahead::End::kUsed);
+  for (int i = 0; i < 2; ++i) {
+    pool_.clock.Advance(milliseconds(600));
+    ahead_.Left(Take({1}), Ahead::End::kUsed);
+  }
+  pool_.clock.Advance(milliseconds(600));
+  ahead_.Left(Take(all), Ahead::End::kUsed);
+  std::vector<uint64_t> asked;
+  for (const GrantAhead& ahead : pool_.master.aheads) asked.push_back(ahead.bytes >> 10);
+  EXPECT_THAT(asked, ElementsAre(64, 128, 256, 512, 512));
+}
+
+TEST_F(AheadTest, WhoIsRefusedMuchIsGivenLittleAllTheSame) {
+  Begin();
+  EXPECT_THAT(Take({2u << 20}), IsEmpty());
+  EXPECT_THAT(Take({1}), SizeIs(1));
+  EXPECT_THAT(Take({2u << 20}), IsEmpty());
+  EXPECT_THAT(pool_.master.aheads, SizeIs(2));
 }
 
 // ---- puts in pieces -----------------------------------------------------------------------------
@@ -199,6 +264,38 @@ TEST_F(PutAheadTest, ABatchOfSmallOnesIsToo) {
   EXPECT_THAT(pool_.master.commits[0].pieces, SizeIs(2));
 }
 
+TEST_F(PutAheadTest, ALargeBatchIsCommittedInPartsWhileItIsCopied) {
+  pool_.master.ahead_bytes = 1u << 20;
+  std::vector<std::string> values;
+  for (int i = 0; i < 200; ++i) values.push_back("value-" + std::to_string(i));
+  std::vector<ConstPiece> pieces;
+  for (const std::string& value : values) pieces.push_back({value.data(), value.size()});
+  std::vector<PutItem> items;
+  for (size_t i = 0; i < values.size(); ++i) items.push_back({values[i], {&pieces[i], 1}, 0});
+  for (const Status& status : PutObjects(pool_.parts, items, {})) EXPECT_EQ(status, Status::Ok());
+  EXPECT_EQ(started(), 0u);
+  ASSERT_THAT(pool_.master.commits, SizeIs(2));
+  EXPECT_THAT(pool_.master.commits[0].sequences, SizeIs(128));
+  EXPECT_THAT(pool_.master.commits[1].sequences, SizeIs(72));
+  EXPECT_EQ(pool_.master.commits[1].put.keys[0], values[128]);
+  EXPECT_EQ(Read(values[127]) + Read(values[128]), values[127] + values[128]);
+}
+
+TEST_F(PutAheadTest, WhoseKeysAreTakenIsToldSoBeforeMuchIsCopiedTheNextTime) {
+  pool_.master.ahead_bytes = 4u << 20;
+  pool_.master.commit = [](uint64_t) { return AlreadyExistsError("taken"); };
+  const std::string much((1u << 20) + 1, 'x');
+  EXPECT_EQ(Put(much), AlreadyExistsError("taken"));
+  EXPECT_EQ(started(), 0u);
+  EXPECT_EQ(Put("little"), AlreadyExistsError("taken"));
+  EXPECT_EQ(started(), 0u);
+  EXPECT_EQ(Put(much), AlreadyExistsError("taken"));
+  EXPECT_EQ(started(), 1u);
+  pool_.clock.Advance(seconds(1));
+  EXPECT_EQ(Put(much), AlreadyExistsError("taken"));
+  EXPECT_THAT(pool_.master.commits.back().pieces, SizeIs(1));
+}
+
 TEST_F(PutAheadTest, WhatLiesElsewhereOrTwiceOrIsLargeIsStarted) {
   PutOptions replicas;
   replicas.replicas = 2;
@@ -209,7 +306,9 @@ TEST_F(PutAheadTest, WhatLiesElsewhereOrTwiceOrIsLargeIsStarted) {
   PutOptions preferred;
   preferred.preferred_nodes = {"node-1"};
   EXPECT_EQ(Put("c", preferred), Status::Ok());
-  EXPECT_EQ(Put(std::string(70'000, 'x')), Status::Ok());
+  const std::string large((32u << 20) + 1, 'x');
+  pool_.master.refused[large] = ResourceExhaustedError("full");
+  EXPECT_EQ(Put(large), ResourceExhaustedError("full"));
   EXPECT_THAT(pool_.master.aheads, IsEmpty());
 }
 

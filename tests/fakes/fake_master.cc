@@ -22,6 +22,16 @@ class FakeMaster::Waves final : public client::StartedPuts {
   uint32_t next_ = 0;
 };
 
+template <typename Answer>
+class FakeMaster::Answered final : public client::Asked<Answer> {
+ public:
+  explicit Answered(std::vector<Answer> answers) : answers_(std::move(answers)) {}
+  std::vector<Answer> Wait() override { return std::move(answers_); }
+
+ private:
+  std::vector<Answer> answers_;
+};
+
 std::unique_ptr<client::StartedPuts> FakeMaster::Start(StartPut request, TimePoint) {
   started = std::move(request);
   return std::make_unique<Waves>(*this);
@@ -49,7 +59,8 @@ StartPutAnswer FakeMaster::Answer(uint32_t index) {
   return answer;
 }
 
-StartPutAnswer FakeMaster::Ahead(GrantAhead request, TimePoint) {
+std::unique_ptr<client::Asked<StartPutAnswer>> FakeMaster::BeginAhead(GrantAhead request,
+                                                                      TimePoint) {
   StartPutAnswer answer;
   if (ahead_bytes < request.least || ahead_bytes == 0) {
     answer.status = ResourceExhaustedError("none is given ahead");
@@ -61,10 +72,11 @@ StartPutAnswer FakeMaster::Ahead(GrantAhead request, TimePoint) {
     ahead_[request.sequence] = answer.replicas.front();
   }
   aheads.push_back(std::move(request));
-  return answer;
+  return std::make_unique<Answered<StartPutAnswer>>(std::vector{std::move(answer)});
 }
 
-std::vector<ItemAnswer> FakeMaster::Commit(CommitPut request, TimePoint deadline) {
+std::unique_ptr<client::Asked<ItemAnswer>> FakeMaster::BeginCommit(CommitPut request,
+                                                                   TimePoint deadline) {
   commit_deadline = deadline;
   std::vector<ItemAnswer> answers;
   for (uint32_t i = 0; i < request.sequences.size(); ++i) {
@@ -86,7 +98,7 @@ std::vector<ItemAnswer> FakeMaster::Commit(CommitPut request, TimePoint deadline
     answers.push_back({i, status});
   }
   commits.push_back(std::move(request));
-  return answers;
+  return std::make_unique<Answered<ItemAnswer>>(std::move(answers));
 }
 
 std::vector<ItemAnswer> FakeMaster::Abort(AbortPut request, TimePoint) {

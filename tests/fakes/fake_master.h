@@ -56,8 +56,11 @@ class FakeMaster final : public client::Master {
 
   uint64_t NewSequences(size_t count) override { return std::exchange(next_, next_ + count); }
   std::unique_ptr<client::StartedPuts> Start(StartPut request, TimePoint) override;
-  StartPutAnswer Ahead(GrantAhead request, TimePoint deadline) override;
-  std::vector<ItemAnswer> Commit(CommitPut request, TimePoint deadline) override;
+  // Answer when they are asked.
+  std::unique_ptr<client::Asked<StartPutAnswer>> BeginAhead(GrantAhead request,
+                                                            TimePoint deadline) override;
+  std::unique_ptr<client::Asked<ItemAnswer>> BeginCommit(CommitPut request,
+                                                         TimePoint deadline) override;
   std::vector<ItemAnswer> Abort(AbortPut request, TimePoint deadline) override;
   std::vector<LocateAnswer> Find(Locate request, TimePoint deadline) override;
   std::optional<Peer> FindPeer(Incarnation holder) const override;
@@ -77,6 +80,8 @@ class FakeMaster final : public client::Master {
 
  private:
   class Waves;
+  template <typename Answer>
+  class Answered;
   struct Pending {
     std::string key;
     LocateAnswer object;

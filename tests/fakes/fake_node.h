@@ -14,7 +14,7 @@ namespace kvstore::testing {
 class FakeNode {
  public:
   static constexpr uint64_t kGranule = 4096;
-  static constexpr uint64_t kGranules = 64;
+  static constexpr uint64_t kGranules = 1536;
   static constexpr uint32_t kSegment = 1;
 
   FakeNode(uint64_t number, std::string host)

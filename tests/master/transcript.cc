@@ -134,6 +134,7 @@ void Transcript::NewCatalog(const Command& command) {
   limits.free_share_wanted = std::stod(command.Option("watermark", "0"));
   limits.ahead_for = command.Time("ahead_for", limits.ahead_for);
   limits.ahead_bytes = command.Number("ahead_bytes", 8) * kDefaultGranule;
+  limits.ahead_bytes_small = command.Number("ahead_small", 256) * kDefaultGranule;
   limits.ahead_per_writer = command.Number("ahead_grants", limits.ahead_per_writer);
   limits.ahead_share_allowed = std::stod(command.Option("ahead", "0"));
   limits.leased_share_allowed = std::stod(command.Option("leased", "0.8"));

@@ -24,7 +24,7 @@
 //   put NODE SEQ:KEY:SIZE... replicas= replace=yes spread=yes prefer=NAME,NAME here=yes instead=SEQ
 //   commit NODE SEQ:CHECKSUM... ; abort NODE SEQ...
 //   ahead NODE SEQ SIZE least= done=SEQ,SEQ      a grant ahead (limits ahead=SHARE ahead_bytes=
-//          ahead_grants= ahead_for=; none is given without a share)
+//          ahead_small= ahead_grants= ahead_for=; none is given without a share)
 //   commit NODE SEQ:CHECKSUM:KEY:SIZE:OFFSET... in=SEQ term= length= replace=yes ...   in pieces
 //   locate|exists|wait|stat|remove NODE KEY... ; lease=no
 //   note NODE PUT...
