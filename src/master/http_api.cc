@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <initializer_list>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -31,7 +32,8 @@ constexpr char kIndex[] = "kvstore_master " KVSTORE_VERSION
                           "  /api/v1/segments     ?after=INCARNATION.INDEX&limit=N\n"
                           "  /api/v1/objects      ?prefix=TEXT&after=KEY&limit=N\n"
                           "  /api/v1/objects/KEY  the key percent-encoded\n"
-                          "  /api/v1/tasks        ?after=ID&limit=N\n";
+                          "  /api/v1/tasks        ?after=ID&limit=N\n"
+                          "  /get_all_segments    names of nodes that lend, as Mooncake has it\n";
 
 int HttpStatusOf(StatusCode code) {
   switch (code) {
@@ -142,6 +144,7 @@ HttpReply HttpApi::Route(const HttpTarget& target) const {
             metrics_.Scrape(switchboard_.TakeSnapshot())};
   }
   if (path == "/health") return {200, kJson, Health()};
+  if (path == "/get_all_segments") return {200, kText, Lenders()};
   if (!path.starts_with(kApi))
     return Error(NotFoundError("no such page; GET / tells what there is"));
   Result<std::string> page = Page(target, path.substr(kApi.size()));
@@ -185,6 +188,14 @@ std::string HttpApi::Health() const {
   json.Member("objects", census.objects);
   json.EndObject();
   return json.Take();
+}
+
+std::string HttpApi::Lenders() const {
+  std::set<std::string> names;
+  for (SegmentLine& line : switchboard_.ListSegments()) names.insert(std::move(line.node));
+  std::string lines;
+  for (const std::string& name : names) lines += name + "\n";
+  return lines;
 }
 
 Result<std::string> HttpApi::Nodes(const HttpTarget& target) const {

@@ -23,6 +23,8 @@ namespace kvstore::master {
 //   /api/v1/objects        ?prefix=&after=KEY&limit=
 //   /api/v1/objects/KEY    one object and where it lies
 //   /api/v1/tasks          ?after=ID&limit=    copies and moves
+//   /get_all_segments      text: the names of the nodes that lend memory, one a line; Mooncake's
+//                          path, for engines that wait for the first one
 //
 // Keys are percent-encoded in URLs, as any bytes; in JSON a key that is not UTF-8 is "key_base64".
 // A page has `limit` (1 to 4096; 1000) lines at most and ends early beyond 1 MiB; "next", if there
@@ -39,6 +41,7 @@ class HttpApi {
  private:
   HttpReply Route(const HttpTarget& target) const;
   std::string Health() const;
+  std::string Lenders() const;
   Result<std::string> Page(const HttpTarget& target, std::string_view name) const;
   Result<std::string> Nodes(const HttpTarget& target) const;
   Result<std::string> Segments(const HttpTarget& target) const;

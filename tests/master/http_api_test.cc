@@ -118,6 +118,17 @@ TEST_F(HttpApiTest, NodesAndSegmentsComeInPagesThatAreTheWhole) {
   }
 }
 
+// As SGLang waits for the first line of it.
+TEST_F(HttpApiTest, NamesOfNodesThatLendAreTold) {
+  Join(1, 0);
+  EXPECT_EQ(api_.Answer("/get_all_segments").body, "");
+  for (uint64_t number = 2; number <= 3; ++number) Join(number, 1 << 20);
+  const HttpReply reply = api_.Answer("/get_all_segments");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.type, "text/plain; charset=utf-8");
+  EXPECT_EQ(reply.body, "node2\nnode3\n");
+}
+
 TEST_F(HttpApiTest, ANodesStateIsThatOfTheAdminServiceWithFlagsBesideIt) {
   for (uint64_t number = 1; number <= 2; ++number) Join(number, 1 << 20);
   EXPECT_EQ(board_.Drain("node1", true), Status::Ok());
