@@ -6,7 +6,8 @@
 
 Every call runs kvstore.Client's, which stands behind it, in a thread of the client's own. A task
 that is cancelled stops waiting; its call goes on to its end, and keeps the memory that it was
-given: don't use that for anything else before the call's timeout has passed.
+given: don't use that for anything else before the call's timeout has passed. Waits for objects
+(wait_exists) that go on so end when the client is closed.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ class Client:
         self._blocking = await self.run(self._connect)
 
     async def close(self) -> None:
-        """As kvstore.Client.close, once the calls under way are through."""
+        """As kvstore.Client.close: it leaves once the calls under way are through. Those of
+        wait_exists end within a second, also where the task that made them was cancelled."""
         if self._blocking is not None:
-            await self.run(self._blocking.close)
+            # Not in the client's threads: waits may have them all.
+            await asyncio.get_running_loop().run_in_executor(None, self._blocking.close)
         self._threads.shutdown(wait=False)
 
     async def __aenter__(self) -> Client:

@@ -292,7 +292,8 @@ class Client(Closing):
 
     def wait_exists(self, key: Key, timeout: float) -> None:
         """Returns as soon as the object is there, told by its commit. Raises DeadlineExceeded if it
-        is not within the timeout. Ends early for signals, within a second."""
+        is not within the timeout. Ends early for signals and, with FailedPrecondition, when the
+        client is closed, within a second."""
         self._native.wait_exists(key, timeout)
 
     def wait_exists_batch(self, keys: Iterable[Key], timeout: float) -> list[Error | None]:

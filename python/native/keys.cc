@@ -12,7 +12,10 @@ std::string_view KeyOf(py::handle key) {
   if (PyUnicode_Check(key.ptr())) {
     Py_ssize_t size = 0;
     const char* const text = PyUnicode_AsUTF8AndSize(key.ptr(), &size);
-    if (text == nullptr) throw py::error_already_set();
+    if (text == nullptr) {
+      PyErr_Clear();
+      throw py::type_error("a key is a str that has an encoding in UTF-8, or bytes");
+    }
     return {text, static_cast<size_t>(size)};
   }
   if (PyBytes_Check(key.ptr())) {

@@ -18,6 +18,26 @@ static_assert(offsetof(Piece, size) == offsetof(ConstPiece, size));
 
 bool IsList(py::handle object) { return PyList_Check(object.ptr()) || PyTuple_Check(object.ptr()); }
 
+// An int, or a number of numpy's. Arrays are sequences, whatever they have in them.
+bool IsNumber(py::handle object) {
+  return PyLong_Check(object.ptr()) ||
+         (PyIndex_Check(object.ptr()) && !PySequence_Check(object.ptr()));
+}
+
+// torch conjugates and negates lazily: such a tensor's memory holds other numbers than it has.
+void CheckResolved(py::handle tensor) {
+  struct Lazy {
+    const char* is;
+    const char* resolve;
+  };
+  for (const Lazy lazy : {Lazy{"is_conj", "resolve_conj"}, Lazy{"is_neg", "resolve_neg"}}) {
+    if (py::hasattr(tensor, lazy.is) && tensor.attr(lazy.is)().cast<bool>()) {
+      throw py::type_error(std::string("a tensor's memory holds other numbers than it has (") +
+                           lazy.is + "()); use ." + lazy.resolve + "()");
+    }
+  }
+}
+
 Piece PieceAt(py::handle address, py::handle size) {
   const uint64_t bytes = NumberOf(size, "a size");
   auto* const data =
@@ -49,7 +69,7 @@ void Memory::Add(py::handle item) {
 }
 
 void Memory::AddAddresses(py::handle addresses, py::handle sizes) {
-  if (PyLong_Check(addresses.ptr())) {
+  if (IsNumber(addresses)) {
     pieces_.push_back(PieceAt(addresses, sizes));
   } else {
     const Sequence from(addresses, "addresses are an int or a sequence of int");
@@ -121,10 +141,15 @@ void Memory::AddTensor(py::handle tensor) {
   if (!tensor.attr("is_contiguous")().cast<bool>()) {
     throw py::value_error("a tensor is not contiguous; use contiguous()");
   }
+  CheckResolved(tensor);
   const uint64_t bytes =
       tensor.attr("numel")().cast<uint64_t>() * tensor.attr("element_size")().cast<uint64_t>();
+  auto* const data = reinterpret_cast<void*>(tensor.attr("data_ptr")().cast<uintptr_t>());
+  if (data == nullptr && bytes > 0) {
+    throw py::value_error("a tensor has no memory: its storage was emptied");
+  }
   kept_.push_back(py::reinterpret_borrow<py::object>(tensor));
-  pieces_.push_back({reinterpret_cast<void*>(tensor.attr("data_ptr")().cast<uintptr_t>()), bytes});
+  pieces_.push_back({data, bytes});
 }
 
 void AddPairs(py::handle items, const std::string& role, Keys* keys, Memory* memory) {

@@ -29,8 +29,9 @@ class Memory {
 
   void Reserve(size_t items);
 
-  // One more item. Raises TypeError for an object without memory, ValueError for memory that is
-  // not one stretch, Unimplemented for a device's.
+  // One more item. Raises TypeError for an object without memory, or whose memory holds other
+  // numbers than it has (lazily conjugated or negated tensors), ValueError for memory that is not
+  // one stretch, Unimplemented for a device's.
   void Add(pybind11::handle item);
   // One more item: an address and a size, or a list of each.
   void AddAddresses(pybind11::handle addresses, pybind11::handle sizes);

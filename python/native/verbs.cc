@@ -72,9 +72,10 @@ py::list ExistsBatch(const Handle& handle, py::handle keys, double timeout) {
   return ValuesOf(&results, [](bool exists) { return py::bool_(exists); });
 }
 
-// Asked for in short waits, so that signals (Ctrl-C) are seen between them.
-std::vector<Status> WaitExists(Client& client, std::span<const std::string_view> keys,
+// Asked for in short waits, so that signals (Ctrl-C) and a close are seen between them.
+std::vector<Status> WaitExists(const Handle& handle, std::span<const std::string_view> keys,
                                Duration timeout) {
+  const auto client = handle.client();
   constexpr Duration kShort = std::chrono::seconds(1);
   const TimePoint began = BootClock::now();
   std::vector<Status> statuses(keys.size());
@@ -84,7 +85,7 @@ std::vector<Status> WaitExists(Client& client, std::span<const std::string_view>
   for (Duration within = timeout;; within = timeout - (BootClock::now() - began)) {
     if (within <= Duration::zero() && within != timeout) return statuses;
     const Duration now = std::min(within, kShort);
-    const auto answers = WithoutGil([&] { return client.WaitExists(asked, now); });
+    const auto answers = WithoutGil([&] { return client->WaitExists(asked, now); });
     std::vector<size_t> still;
     asked.clear();
     for (size_t i = 0; i < left.size(); ++i) {
@@ -98,19 +99,18 @@ std::vector<Status> WaitExists(Client& client, std::span<const std::string_view>
     left = std::move(still);
     if (left.empty() || now == within) return statuses;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    (void)handle.client();  // raises where it was closed meanwhile
   }
 }
 
 void WaitExistsOne(const Handle& handle, py::handle key, double timeout) {
-  const auto client = handle.client();
   const std::string_view view = KeyOf(key);
-  RaiseUnlessOk(WaitExists(*client, {&view, 1}, DurationOf(timeout)).front());
+  RaiseUnlessOk(WaitExists(handle, {&view, 1}, DurationOf(timeout)).front());
 }
 
 py::list WaitExistsBatch(const Handle& handle, py::handle keys, double timeout) {
-  const auto client = handle.client();
   const Keys read = Keys::Of(keys);
-  return ErrorsOf(WaitExists(*client, read.views(), DurationOf(timeout)));
+  return ErrorsOf(WaitExists(handle, read.views(), DurationOf(timeout)));
 }
 
 void RemoveOne(const Handle& handle, py::handle key, double timeout) {

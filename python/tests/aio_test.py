@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 
 import pytest
 from pool import PATIENCE, Pool
@@ -48,6 +50,25 @@ def test_the_loop_runs_while_calls_wait(pool: Pool) -> None:
                 await wait
 
     asyncio.run(work())
+
+
+def test_a_wait_that_was_cancelled_ends_with_the_client(pool: Pool) -> None:
+    """Its thread would hold up the end of the process, for as long as it was to wait."""
+
+    async def work() -> list[threading.Thread]:
+        async with aio.Client(pool.address, threads=2) as client:
+            for name in ("never", "nor this"):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(client.wait_exists(name, math.inf), 0.2)
+            plain = client.blocking
+            return [t for t in threading.enumerate() if t.name.startswith("kvstore")]
+        assert plain.closed
+
+    threads = asyncio.run(work())
+    assert threads
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_it_must_be_connected(pool: Pool) -> None:

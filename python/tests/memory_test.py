@@ -99,8 +99,42 @@ def test_torch_tensors(client: kvstore.Client, key: str) -> None:
     assert client.get(key + "y") == b""
     with pytest.raises(ValueError, match="contiguous"):
         client.put(key + "z", tensor.t())
+    emptied = torch.ones(3)
+    emptied.storage().resize_(0)
+    with pytest.raises(ValueError, match="no memory"):
+        client.put(key + "z", emptied)
     with pytest.raises(kvstore.Unimplemented, match="meta"):
         client.put(key + "z", torch.empty(3, device="meta"))
+
+
+def test_tensors_whose_memory_holds_other_numbers(client: kvstore.Client, key: str) -> None:
+    torch = pytest.importorskip("torch")
+    conjugated = torch.tensor([1 + 2j, 3 + 4j]).conj()
+    negated = conjugated[:1].imag
+    assert negated.is_neg()
+    for lazy, remedy in ((conjugated, r"\.resolve_conj\(\)"), (negated, r"\.resolve_neg\(\)")):
+        with pytest.raises(TypeError, match=remedy):
+            client.put(key, lazy)
+        with pytest.raises(TypeError, match=remedy):
+            client.get_into(key, lazy)
+    client.put(key, conjugated.resolve_conj())
+    target = torch.zeros(2, dtype=torch.complex64)
+    assert client.get_into(key, target) == 16
+    assert torch.equal(target, conjugated)
+
+
+def test_numbers_of_numpy(client: kvstore.Client, key: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    source = numpy.arange(100, dtype=numpy.uint8)
+    at, size = numpy.uint64(source.ctypes.data), numpy.int64(50)
+    array, sizes = numpy.array([at]), numpy.array([size])
+    assert client.put_addresses([key], [at], [size]) == [None]
+    assert client.put_addresses([key + "x"], array, sizes) == [None]
+    assert client.put_addresses([key + "y"], [array], [sizes]) == [None]
+    assert client.get_batch([key, key + "x", key + "y"]) == [bytes(range(50))] * 3
+    assert client.get_addresses([key], [at], [size]) == [50]
+    with pytest.raises(TypeError):
+        client.get_addresses([key], [numpy.float64(1)], [size])
 
 
 def test_addresses(client: kvstore.Client, key: str) -> None:
