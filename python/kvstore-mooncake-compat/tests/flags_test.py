@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def test_loopback_is_not_remote() -> None:
         ("--default_kv_lease_ttl=2h", "at most 600000"),
         ("--eviction_high_watermark_ratio=2", "0 to 1"),
         ("--rpc_address=nowhere.invalid", "no address"),
+        (f"--rpc_address={'long' * 20}.invalid", "no address"),
         ("--allow_evict_soft_pinned_objects=false", "pin hard"),
         ("--noallow_evict_soft_pinned_objects", "pin hard"),
     ],
@@ -122,20 +124,25 @@ def test_files(tmp_path: Path) -> None:
         "---\n# a comment\nrpc_port: 5  # and one\nrpc_address: '127.0.0.1'\n\n"
         'cluster_id: "a # b"\nenable_ha: false\n'
     )
-    assert flags.read_file(str(path), FLAGS) == {
-        "rpc_port": "5",
-        "rpc_address": "127.0.0.1",
-        "cluster_id": "a # b",
-        "enable_ha": "false",
-    }
+    assert flags.read_file(str(path), FLAGS, {}) == (
+        {
+            "rpc_port": "5",
+            "rpc_address": "127.0.0.1",
+            "cluster_id": "a # b",
+            "enable_ha": "false",
+        },
+        [],
+    )
     path.write_text('{"port": 5, "enable_ha": false, "root_fs_dir": null}')
-    assert flags.read_file(str(path), FLAGS) == {
-        "port": "5",
-        "enable_ha": "false",
-        "root_fs_dir": "",
-    }
+    assert flags.read_file(str(path), FLAGS, {}) == (
+        {
+            "port": "5",
+            "enable_ha": "false",
+            "root_fs_dir": "",
+        },
+        [],
+    )
     for wrong, named in (
-        ("ports: 1", "did you mean --port"),
         ("port", "master.yaml:1"),
         ("port:\n  deep: 1", "master.yaml:2"),
         ("{", "master.yaml"),
@@ -143,9 +150,50 @@ def test_files(tmp_path: Path) -> None:
     ):
         path.write_text(wrong)
         with pytest.raises(UsageError, match=named):
-            flags.read_file(str(path), FLAGS)
+            flags.read_file(str(path), FLAGS, {})
     with pytest.raises(UsageError, match=r"none\.yaml"):
-        flags.read_file(str(tmp_path / "none.yaml"), FLAGS)
+        flags.read_file(str(tmp_path / "none.yaml"), FLAGS, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "port: 5\nports: 1\nclient_live_ttl_sec: 60\nnewer:\n  deep: 1\n- list\n",
+        '{"port": 5, "ports": 1, "client_live_ttl_sec": 60, "newer": {"deep": 1}}',
+    ],
+    ids=["yaml", "json"],
+)
+def test_files_of_other_releases(tmp_path: Path, text: str) -> None:
+    """What is unknown is said, and does not end the master."""
+    path = tmp_path / "master"
+    path.write_text(text)
+    values, notes = master._read([f"--config_path={path}", "-rpc_port=6"])
+    assert values == {"port": "5", "client_ttl": "60", "rpc_port": "6", "config_path": str(path)}
+    assert notes == [
+        f"{path}: unknown flag --newer, see --help; it has no effect",
+        f"{path}: unknown flag --ports; did you mean --port?; it has no effect",
+    ]
+    assert "--gone_after_ms=60000" in master.translate(values)
+
+
+@pytest.mark.parametrize("table", [FLAGS, client.FLAGS], ids=["master", "client"])
+def test_flags_of_all_programs_are_no_error(table: dict[str, flags.Flag]) -> None:
+    given = flags.parse(["--flagfile=f", "-log_link", "x", "--nolog_prefix"], table)
+    notes = flags.check_absent(given, table)
+    assert [note.partition(" has no effect: ")[0] for note in notes] == [
+        "--flagfile",
+        "--log_link",
+        "--log_prefix",
+    ]
+
+
+def test_hosts_of_both_families_are_ipv4_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: list(both))
+    assert "--listen=127.0.0.1" in translated("--rpc_address=localhost")
 
 
 def test_the_daemons_flags() -> None:

@@ -16,8 +16,10 @@ def resolved(flag: str, host: str) -> str:
         pass
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise UsageError(f"--{flag} is {host!r}, and no address: {error}") from None
+    # IPv4 where there is a choice: clients that are told localhost ask there.
+    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return str(found[0][4][0])
 
 

@@ -41,10 +41,6 @@ FLAGS = _flags.table(
             ("http_port", "9300", "the master's /metrics tells of all nodes"),
             ("mmap_arena_pool_size", "0", "pages are taken as the pool fills"),
             ("use_mmap_arena_allocator", "false", "pages are taken as the pool fills"),
-            ("log_dir", "", "the log is on standard error"),
-            ("v", "0", "the log is on standard error"),
-            ("logtostderr", "true", "the log is on standard error"),
-            ("alsologtostderr", "true", "the log is on standard error"),
         )
     ),
     Flag("enable_offload", "false", _DISK, Kind.ABSENT),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -75,18 +75,22 @@ def parse(arguments: Sequence[str], flags: Mapping[str, Flag]) -> Values:
     return values
 
 
-def read_file(path: str, flags: Mapping[str, Flag]) -> Values:
-    """The settings of a file: a JSON object, or YAML's lines 'setting: value'. Raises
-    UsageError."""
+def read_file(
+    path: str, flags: Mapping[str, Flag], names: Mapping[str, str]
+) -> tuple[Values, list[str]]:
+    """The settings of a file: a JSON object, or YAML's lines 'setting: value'; and a line for each
+    that is unknown: a file may be written for a newer release. `names`: what files call some flags.
+    Raises UsageError."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config_path {path}: {error}") from None
-    settings = _json(path, text) if text.lstrip().startswith("{") else _yaml(path, text)
-    for name in settings:
-        if name not in flags:
-            raise UsageError(f"{path}: {_unknown(name, flags)}")
-    return settings
+    known = {*flags, *names}
+    settings = _json(path, text) if text.lstrip().startswith("{") else _yaml(path, text, known)
+    notes = [
+        f"{path}: {_unknown(name, flags)}; it has no effect" for name in settings.keys() - known
+    ]
+    return {names.get(n, n): value for n, value in settings.items() if n in known}, sorted(notes)
 
 
 def is_true(name: str, value: str) -> bool:
@@ -170,8 +174,32 @@ def refuse(program: str, error: UsageError) -> NoReturn:
     sys.exit(1)
 
 
+_LOG = "the log is on standard error"
+_NOT_READ = "flags are taken from the command line only"
+# What every program has that is built with gflags and glog.
+_GENERIC = (
+    *(Flag(name, "", _NOT_READ, Kind.IDLE) for name in ("flagfile", "fromenv", "tryfromenv")),
+    Flag("undefok", "", "unknown flags end the program", Kind.IDLE),
+    Flag("tab_completion_columns", "80", "there is no completion", Kind.IDLE),
+    Flag("tab_completion_word", "", "there is no completion", Kind.IDLE),
+    *(
+        Flag(name, default, _LOG, Kind.IDLE)
+        for name, default in (
+            *(("alsologtoemail", ""), ("alsologtostderr", "true"), ("colorlogtostderr", "false")),
+            *(("drop_log_memory", "true"), ("log_backtrace_at", ""), ("log_dir", "")),
+            *(("log_link", ""), ("log_prefix", "true"), ("logbuflevel", "0")),
+            *(("logbufsecs", "30"), ("logemaillevel", "999"), ("logfile_mode", "436")),
+            *(("logmailer", ""), ("logtostderr", "true"), ("max_log_size", "1800")),
+            *(("stderrthreshold", "2"), ("stop_logging_if_full_disk", "false")),
+            *(("symbolize_stacktrace", "true"), ("v", "0"), ("vmodule", "")),
+        )
+    ),
+)
+
+
 def table(*flags: Flag) -> dict[str, Flag]:
-    return {flag.name: flag for flag in flags}
+    """With those that all programs have."""
+    return {flag.name: flag for flag in (*flags, *_GENERIC)}
 
 
 def _unknown(name: str, flags: Mapping[str, Any]) -> str:
@@ -198,16 +226,22 @@ def _as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _yaml(path: str, text: str) -> Values:
+def _yaml(path: str, text: str, known: Set[str]) -> Values:
     settings: Values = {}
+    inside_unknown = False
     for number, line in enumerate(text.splitlines(), 1):
         content = _without_comment(line)
         if not content or content == "---":
             continue
+        inner = line[:1].isspace() or content.startswith("- ")
+        if inner and inside_unknown:
+            continue
         name, colon, value = content.partition(":")
-        if not colon or line[:1].isspace():
+        if not colon or inner:
             raise UsageError(f"{path}:{number}: {content!r} is no line 'setting: value'")
-        settings[name.strip()] = _unquoted(value.strip())
+        name = name.strip()
+        inside_unknown = name not in known
+        settings[name] = _unquoted(value.strip())
     return settings
 
 

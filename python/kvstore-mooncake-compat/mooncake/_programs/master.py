@@ -14,7 +14,7 @@ from . import flags as _flags
 from .addresses import is_local, resolved
 from .beside import run_beside
 from .flags import UsageError, Values
-from .master_flags import FLAGS
+from .master_flags import FLAGS, NAMES_IN_FILES
 from .serving import Server
 
 PROGRAM = "mooncake_master"
@@ -36,8 +36,8 @@ def main() -> None:
         print(f"{PROGRAM} (kvstore {kvstore.__version__})")
         return
     try:
-        values = _read(arguments)
-        notes = _flags.check_absent(values, FLAGS)
+        values, unknown = _read(arguments)
+        notes = [*unknown, *_flags.check_absent(values, FLAGS)]
         command = translate(values)
         server = _metadata_server(values)
     except UsageError as error:
@@ -89,10 +89,14 @@ def translate(values: Values) -> list[str]:
     return command
 
 
-def _read(arguments: Sequence[str]) -> Values:
+def _read(arguments: Sequence[str]) -> tuple[Values, list[str]]:
+    """Flags count more than the file. And a line for each setting of the file that is unknown."""
     given = _flags.parse(arguments, FLAGS)
     path = given.get("config_path", "")
-    return {**_flags.read_file(path, FLAGS), **given} if path else given
+    if not path:
+        return given, []
+    values, unknown = _flags.read_file(path, FLAGS, NAMES_IN_FILES)
+    return {**values, **given}, unknown
 
 
 def _other_host(values: Values) -> list[str]:

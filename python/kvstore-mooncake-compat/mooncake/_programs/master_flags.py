@@ -13,7 +13,6 @@ _NOF = "there is no NVMe-oF pool"
 _EVENTS = "no ZMQ events are published; see 'kvctl watch'"
 _TASKS = "tasks are bounded by the master's own limits"
 _HEAT = "copies are made on request only"
-_LOG = "the log is on standard error"
 
 
 def _idle(reason: str, **defaults: str) -> list[Flag]:
@@ -151,19 +150,9 @@ FLAGS = table(
         nof_heartbeat_probe_timeout_ms="1000",
         nof_heartbeat_failures_threshold="3",
     ),
-    *_idle(
-        _LOG,
-        log_dir="",
-        v="0",
-        vmodule="",
-        logtostderr="true",
-        alsologtostderr="true",
-        colorlogtostderr="false",
-        stderrthreshold="2",
-        max_log_size="1800",
-        logbufsecs="30",
-    ),
 )
+# What files call them.
+NAMES_IN_FILES = {"client_live_ttl_sec": "client_ttl"}
 # Where nothing else may be evicted, kvstore evicts what is pinned softly: true is its way.
 FLAGS["allow_evict_soft_pinned_objects"] = Flag(
     "allow_evict_soft_pinned_objects", "true", "true only: pin hard what must stay"

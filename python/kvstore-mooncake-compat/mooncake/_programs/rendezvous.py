@@ -6,6 +6,7 @@ joins the pool itself; the daemon's memory is shared with it as with any other p
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -38,5 +39,5 @@ def master_of(server_address: str, timeout: float = 10.0) -> str:
             return str(json.load(reply)["master"])
     except urllib.error.URLError as error:
         raise OSError(f"no mooncake_client answers at {server_address}: {error.reason}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise OSError(f"what answers at {server_address} is no mooncake_client") from error
