@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 _logger = logging.getLogger("mooncake")
 _SECONDS_BETWEEN = 60.0
@@ -21,7 +22,8 @@ def warn(message: str) -> None:
 class Complaints:
     """Says what fails again and again once a minute at most, and how often that was."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._mutex = threading.Lock()
         self._unsaid = 0
         self._next = 0.0
@@ -34,4 +36,4 @@ class Complaints:
                 return
             count, self._unsaid = self._unsaid, 0
             self._next = now + _SECONDS_BETWEEN
-        warn(f"{count} failed: {message}")
+        self._say(f"{count} failed: {message}")

@@ -161,11 +161,16 @@ def test_closing_amid_calls_is_clean(pool: Pool) -> None:
 
 def test_many_keys_in_one_call(pool: Pool) -> None:
     store = joined(pool)
-    keys = [f"model@1@0@{i:016x}@half" for i in range(100_000)]
+    keys = [f"model@1@0@{i:016x}@half".ljust(150, "+") for i in range(100_000)]
     store.put(keys[-1], b"value")
     found = store.batch_is_exist(keys)
     assert len(found) == len(keys)
     assert found[-1] == 1 and sum(found) == 1
+    # In one request these are more than gRPC lets pass.
+    block = Block(5)
+    some = keys[-40_000:]
+    read = store.batch_get_into(some, [block.address] * len(some), [5] * len(some))
+    assert read == [-704] * (len(some) - 1) + [5]
     store.close()
 
 

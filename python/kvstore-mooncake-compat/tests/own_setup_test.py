@@ -6,10 +6,13 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from mooncake.store import MooncakeDistributedStore
+from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 from pool import Pool
+
+import kvstore
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +166,66 @@ def test_a_host_that_is_unknown(pool: Pool, caplog: pytest.LogCaptureFixture) ->
     assert "no.such.host.invalid" in caplog.text
 
 
+def test_a_host_that_can_be_none(pool: Pool) -> None:
+    store = MooncakeDistributedStore()
+    config = {"local_hostname": "long" * 20 + ".invalid", "metadata_server": "none"}
+    assert store.setup({**config, "master_server_addr": pool.address}) == -600
+
+
+def test_a_name_that_only_this_host_can_reach(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Debian's own entry in /etc/hosts has it."""
+    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [entry])
+    said = "other hosts can't read what is put here"
+    store = MooncakeDistributedStore()
+    for name, lent, loud in (
+        ("localhost", 1 << 20, False),
+        ("127.0.0.1", 1 << 20, False),
+        ("worker-7", 0, False),
+        ("worker-7", 1 << 20, True),
+    ):
+        caplog.clear()
+        assert store.setup(name, "none", lent, 1 << 20, "tcp", "", pool.address) == 0
+        assert [said in record.message for record in caplog.records] == [True] * loud
+    store.close()
+
+
+def test_the_devices_of_rdma_are_those_that_are_named(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[dict[str, Any]] = []
+    make = kvstore.Client
+
+    def noting(*args: Any, **kwargs: Any) -> kvstore.Client:
+        made.append(kwargs)
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(kvstore, "Client", noting)
+    store = MooncakeDistributedStore()
+    refused = []
+    for protocol, devices in (("rdma", "mlx5_98, mlx5_99"), ("rdma", ""), ("tcp", "mlx5_98")):
+        arguments = ("localhost", "none", 1 << 20, 1 << 20, protocol, devices, pool.address)
+        assert store.setup(*arguments) == 0
+        assert store._client is not None
+        refused.append(str(store._client.lending.rdma_refused))
+    store.close()
+    assert [one["rdma_devices"] for one in made] == [("mlx5_98", "mlx5_99"), (), ()]
+    assert ["rdma" in one["ways"] for one in made] == [True, True, False]
+    # What there is no such device for is told by who looked for it.
+    assert ["rdma is not named" in one for one in refused] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "address", ["", "http://x", "127.0.0.1:port", "127.0.0.1:99999", "{}", "long" * 20 + ":1"]
+)
+def test_addresses_where_no_daemon_is(pool: Pool, address: str) -> None:
+    """{}: a master's, which speaks HTTP/2."""
+    store = MooncakeDistributedStore()
+    assert store.setup_dummy(0, 1 << 20, address.format(pool.address)) == -1
+
+
 def test_a_port_that_is_taken(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -171,6 +234,23 @@ def test_a_port_that_is_taken(pool: Pool, caplog: pytest.LogCaptureFixture) -> N
         store = MooncakeDistributedStore()
         assert store.setup(name, "none", 0, 0, "tcp", "", pool.address) == -1
         assert "can't listen" in caplog.text
+
+
+def test_lost_puts_are_said_whatever_else_fails(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Engines ignore their codes."""
+    store = MooncakeDistributedStore()
+    assert store.setup("localhost", "none", 0, 1 << 20, "tcp", "", pool.address) == 0
+    refused = ReplicateConfig()
+    refused.replica_num = 0
+    store._complain(1, "a get")
+    assert store.put("refused", b"value", refused) == -600
+    assert store.batch_put_from(["n" * 2000], [4096], [1]) == [-600]
+    loud = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(loud) == 1  # the others within a minute are counted
+    assert loud[0].startswith("1 failed: put: ")
+    store.close()
 
 
 def test_a_store_that_nobody_closes_leaves(pool: Pool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from mooncake.store import MooncakeDistributedStore, ReadTarget
@@ -124,3 +126,36 @@ def test_an_object_that_only_begins_like_a_tensor(store: MooncakeDistributedStor
         assert store.put(f"spoilt{place}", spoilt + b"\0" * 800) == 0
         if place != 40:  # the whole's shape, which a tensor by itself does not need
             assert store.get_tensor(f"spoilt{place}") is None
+
+
+def test_tensors_whose_storage_was_emptied(store: MooncakeDistributedStore) -> None:
+    """As those that do the training have them."""
+    emptied, shorter = torch.zeros(1000), torch.arange(100)[::2]
+    emptied.storage().resize_(0)
+    shorter.storage().resize_(50)
+    answers = store.batch_put_tensor(
+        ["good", "emptied", "shorter"], [torch.ones(3), emptied, shorter]
+    )
+    assert answers == [0, -600, -600]
+    assert torch.equal(store.get_tensor("good"), torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *({"a": {"dtype": "F32"}}, [1], 1, {"a": 1}, {"a": {"dtype": [], "data_offsets": [0, 4]}}),
+        *({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4]}} for shape in (1, ["x"])),
+        *(
+            {"a": {"dtype": "F32", "shape": [1], "data_offsets": offsets}}
+            for offsets in ([0, 5], [0, 1 << 60], [4, 0], [-1, 4], ["", 4], [0.0, 4.0], 4, [1])
+        ),
+    ],
+    ids=str,
+)
+def test_files_that_are_wrong(
+    store: MooncakeDistributedStore, tmp_path: Path, header: object
+) -> None:
+    text = json.dumps(header).encode()
+    path = tmp_path / "file"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"12345")
+    assert store.load_tensor_from_safetensor("a", str(path)) is None

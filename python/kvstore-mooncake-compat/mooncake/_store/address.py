@@ -54,6 +54,16 @@ def _at(
     )
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a host, or host:port, is named as this host for itself."""
+    host = name.removeprefix("[").partition("]")[0] if "[" in name else name
+    host = host if host.count(":") > 1 else host.partition(":")[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _split(local_hostname: str) -> tuple[str, int]:
     """The host, and the port; 0: none is named."""
     text = local_hostname
@@ -72,7 +82,7 @@ def _split(local_hostname: str) -> tuple[str, int]:
 def _resolved(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise Refused(f"local_hostname names {host!r}, which is unknown here ({error})") from None
     # IPv4 where there is a choice: masters listen there.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)

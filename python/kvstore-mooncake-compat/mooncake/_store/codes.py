@@ -6,7 +6,7 @@ import kvstore
 
 OK = 0
 INTERNAL_ERROR = -1
-NO_AVAILABLE_HANDLE = -200  # the pool is full, and nothing else
+NO_AVAILABLE_HANDLE = -200  # no room for it: full, too much pinned, or too few nodes for replicas
 INVALID_PARAMS = -600
 OBJECT_NOT_FOUND = -704
 OBJECT_ALREADY_EXISTS = -705

@@ -44,7 +44,7 @@ class Dummy(Life):
                 protocol="tcp",
                 rdma_devices=(),
                 master=master,
-                timeout=self._timeout,
+                timeout=self._patience.longest,
             )
         )
         if code == codes.OK and mem_pool_size:

@@ -26,12 +26,14 @@ class GetSessions(Life):
         if client is None:
             return [codes.INVALID_PARAMS] * len(keys)
         try:
-            session = client.read_session(keys, timeout=self._timeout)
+            session = client.read_session(keys, timeout=self._within())
         except kvstore.Error as error:
             return [codes.read_code_of(error)] * len(keys)
         results = self._codes_of_reads(session.sizes)
         begun = {key: (session, i) for i, key in enumerate(keys) if results[i] >= 0}
         with self._mutex:
+            if self._client is not client:  # closed meanwhile
+                return [codes.INVALID_PARAMS] * len(keys)
             self._reading.update(begun)
         return [min(result, codes.OK) for result in results]
 
@@ -88,7 +90,7 @@ class GetSessions(Life):
         owners, places, addresses, lengths, starts = zip(*ranges, strict=True)
         try:
             read = session.read_addresses(
-                places, addresses, lengths, offsets=starts, lengths=lengths, timeout=self._timeout
+                places, addresses, lengths, offsets=starts, lengths=lengths, timeout=self._within()
             )
         except kvstore.Error as error:
             read = [error] * len(ranges)

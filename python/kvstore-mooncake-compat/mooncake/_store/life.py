@@ -10,7 +10,8 @@ import kvstore
 
 from .. import _log
 from . import codes, options
-from .address import Address, candidates
+from .address import Address, candidates, is_loopback
+from .patience import Patience
 from .regions import Regions
 
 _HEALTH_TIMEOUT = 5.0
@@ -24,12 +25,13 @@ class Life:
 
     def __init__(self) -> None:
         self._client: kvstore.Client | None = None
-        self._timeout = 30.0
+        self._patience = Patience(30.0)
         self._stages = True  # puts of bytes have a buffer to be copied to
         self._hostname = ""
         self._failed = False  # setup was called, and failed
         self._regions = Regions()
-        self._complaints = _log.Complaints()
+        self._complaints = _log.Complaints(_log.warn)
+        self._lost_puts = _log.Complaints(_log.error)
         self._mutex = threading.Lock()
 
     def setup(self, *args: Any, **kwargs: Any) -> int:
@@ -53,6 +55,7 @@ class Life:
             self._failed = False
             self._regions = Regions()
             self._forget()
+        self._let_go()
         if client is not None:
             client.close()
         return codes.OK
@@ -80,11 +83,25 @@ class Life:
 
     # ---- for the other topics --------------------------------------------------------------------
 
+    def _within(self) -> float:
+        """The timeout of a call that is no look."""
+        client = self._client
+        if client is None:
+            return self._patience.longest
+        return self._patience.of_calls(client)
+
     def _forget(self) -> None:
-        """What topics hold of the pool that is being left."""
+        """What topics hold of the pool that is being left. Under the mutex."""
+
+    def _let_go(self) -> None:
+        """What may take a while of that. Not under the mutex."""
 
     def _complain(self, failed: int, what: str) -> None:
         self._complaints.add(failed, what)
+
+    def _complain_of_puts(self, failed: int, why: str) -> None:
+        """Whatever else there is to complain of: engines ignore the codes of puts."""
+        self._lost_puts.add(failed, f"put: {why}")
 
     def _complain_of_reads(self, results: Sequence[object]) -> None:
         failed = [r for r in results if isinstance(r, kvstore.Error) and not isinstance(r, _MISSES)]
@@ -112,9 +129,10 @@ class Life:
     def _set_up(self, wanted: options.Options) -> int:
         self.close()
         client, address = _join(wanted)
+        _warn_of_loopback(wanted, address)
         with self._mutex:
             self._client = client
-            self._timeout = wanted.timeout
+            self._patience = Patience(wanted.timeout)
             self._stages = wanted.local_buffer_size > 0
             self._hostname = address.name
         return codes.OK
@@ -130,6 +148,18 @@ def _options_of(*args: Any, **kwargs: Any) -> options.Options:
     if isinstance(config, dict) and len(args) + len(kwargs) == 1:
         return options.of_mapping(config)
     return options.setup(*args, **kwargs)
+
+
+def _warn_of_loopback(wanted: options.Options, address: Address) -> None:
+    """Debian's own name for a host is 127.0.1.1: nobody else could read what is put."""
+    if address.allow_remote or not wanted.global_segment_size:
+        return
+    master = wanted.master.rpartition(":")[0]
+    if not (is_loopback(wanted.local_hostname) and is_loopback(master)):
+        _log.error(
+            f"local_hostname {wanted.local_hostname!r} means {address.listen} on this host, where "
+            f"other hosts can't read what is put here; name an address of this host that they reach"
+        )
 
 
 def _join(wanted: options.Options) -> tuple[kvstore.Client, Address]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Mapping
@@ -63,8 +64,8 @@ def setup(
     texts = (local_hostname, metadata_server, protocol, rdma_devices, master_server_addr)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("setup(): names, the protocol, devices and addresses are str")
-    sizes = (global_segment_size, local_buffer_size)
-    if not all(isinstance(size, int) and size >= 0 for size in sizes):
+    sizes = [operator.index(size) for size in (global_segment_size, local_buffer_size)]
+    if min(sizes) < 0:
         raise TypeError("setup(): sizes are int, and not negative")
     if engine is not None:
         raise NotOffered("engine: there is no transfer engine to share")
@@ -72,8 +73,8 @@ def setup(
         {
             "local_hostname": local_hostname,
             "metadata_server": metadata_server,
-            "global_segment_size": global_segment_size,
-            "local_buffer_size": local_buffer_size,
+            "global_segment_size": sizes[0],
+            "local_buffer_size": sizes[1],
             "protocol": protocol,
             "rdma_devices": rdma_devices,
             "master_server_addr": master_server_addr,

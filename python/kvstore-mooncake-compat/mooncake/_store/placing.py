@@ -69,6 +69,8 @@ def placing_of(
     """
     if config is None:
         return _DEFAULT[replace]
+    if not isinstance(config, ReplicateConfig):
+        raise TypeError(f"config is a ReplicateConfig, not a {type(config).__name__}")
     if config.replica_num < 1 or (config.prefer_alloc_in_same_node and not same_node):
         raise Refused(codes.INVALID_PARAMS)
     if config.nof_replica_num or config.dfs_replica_num:

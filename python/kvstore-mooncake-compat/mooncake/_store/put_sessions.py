@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +19,9 @@ from .shapes import Lists
 
 # What the store says where only other hosts lend memory.
 _NONE_HERE = "of this host lends"
+# Each waits for a master, which may be dead, by itself.
+_GIVEN_UP_AT_ONCE = 16
+_LEAVE_TIME = 5.0  # as kvstore.Client.close has it
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class PutSessions(Putting):
     def __init__(self) -> None:
         super().__init__()
         self._writing: dict[str, _Session | None] = {}  # None: it is just being begun
+        self._left: list[_Session] = []  # when the pool was left
 
     def batch_put_session_start(
         self, keys: Sequence[str], sizes: Sequence[int], config: ReplicateConfig | None = None
@@ -78,7 +85,8 @@ class PutSessions(Putting):
             if session is None or not len(pointers) == len(sizes) == len(offsets):
                 continue
             if all(pointers):
-                ranges = list(zip(pointers, sizes, offsets, strict=True))
+                numbers = (map(operator.index, column) for column in (pointers, sizes, offsets))
+                ranges = list(zip(*numbers, strict=True))
                 written = session.filling.write(ranges)
                 results[i] = codes.INVALID_PARAMS if written is None else written
         return results
@@ -86,28 +94,31 @@ class PutSessions(Putting):
     def batch_put_session_end(self, keys: Sequence[str]) -> list[int]:
         """Waits for writes under way and commits: 0, or a code; INVALID_PARAMS: no session."""
         results = []
+        until = time.monotonic() + self._patience.longest
         for key, session in self._taken(keys):
             if session is None:
                 results.append(codes.INVALID_PARAMS)
             else:
-                results.append(self._commit(key, session))
+                left = max(until - time.monotonic(), 0.001)
+                results.append(self._commit(key, session, left))
         return results
 
     def batch_put_session_revoke(self, keys: Sequence[str]) -> list[int]:
         """Waits for writes under way and gives the objects up: 0, or INVALID_PARAMS: no session."""
-        results = []
-        for _, session in self._taken(keys):
-            if session is not None:
-                self._give_up(session)
-            results.append(codes.INVALID_PARAMS if session is None else codes.OK)
-        return results
+        sessions = [session for _, session in self._taken(keys)]
+        self._give_up([one for one in sessions if one is not None], self._patience.longest)
+        return [codes.INVALID_PARAMS if one is None else codes.OK for one in sessions]
 
     def _forget(self) -> None:
         super()._forget()
         sessions, self._writing = self._writing, {}
-        for session in sessions.values():
-            if session is not None:
-                self._give_up(session)
+        self._left += [session for session in sessions.values() if session is not None]
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        with self._mutex:
+            left, self._left = self._left, []
+        self._give_up(left, _LEAVE_TIME)
 
     # ---- how -------------------------------------------------------------------------------------
 
@@ -133,11 +144,15 @@ class PutSessions(Putting):
     ) -> list[_Session | int]:
         """For each key and size a session, or a code."""
         made: list[kvstore.NewObject | kvstore.Error | None]
+        # How long the sessions may take, too: not less because the master is silent.
+        within = self._patience.longest
         try:
+            if self._within() < within:
+                return [codes.RPC_FAIL] * len(items)
             if placing.replicas > 1:
                 made = self._stage(client, [key for key, _ in items])
             else:
-                made = [*client.create_batch(items, placing.options, timeout=self._timeout)]
+                made = [*client.create_batch(items, placing.options, timeout=within)]
                 there = [i for i, error in enumerate(made) if _NONE_HERE in str(error)]
                 staged = self._stage(client, [items[i][0] for i in there])
                 for i, one in zip(there, staged, strict=True):
@@ -155,7 +170,7 @@ class PutSessions(Putting):
         self, client: kvstore.Client, keys: Sequence[str]
     ) -> list[kvstore.NewObject | kvstore.Error | None]:
         """None for each key that is free."""
-        found = client.exists_batch(keys, timeout=self._timeout)
+        found = client.exists_batch(keys, timeout=self._within())
         return [kvstore.AlreadyExists() if exists is True else exists or None for exists in found]
 
     def _taken(self, keys: Iterable[str]) -> list[tuple[str, _Session | None]]:
@@ -169,10 +184,10 @@ class PutSessions(Putting):
             del self._writing[key]
         return session
 
-    def _commit(self, key: str, session: _Session) -> int:
+    def _commit(self, key: str, session: _Session, within: float) -> int:
         filling = session.filling
-        if not filling.finish(self._timeout):
-            self._give_up(session)
+        if not filling.finish(within):
+            self._give_up([session], 0.0)
             return codes.RPC_TIMEOUT
         client = self._client
         if client is None:
@@ -182,13 +197,36 @@ class PutSessions(Putting):
             columns = ([key], [address], [size])
             return self._put_alike(client, put_addresses, columns, session.placing)[0]
         try:
-            filling.new.seal(self._timeout)
+            filling.new.seal(min(self._within(), within))
         except kvstore.Error as error:
-            self._complain(1, f"put session: {error}")
+            self._complain_of_puts(1, f"session: {error}")
             return codes.code_of(error)
         return codes.OK
 
-    def _give_up(self, session: _Session) -> None:
-        session.filling.finish(self._timeout)
-        if session.filling.new is not None:
-            session.filling.new.close()
+    def _give_up(self, sessions: list[_Session], within: float) -> None:
+        """Waits for writes under way. What takes longer goes on, and is not waited for."""
+        until = time.monotonic() + within
+        left = iter(sessions)
+        mutex = threading.Lock()
+
+        def give_up() -> None:
+            while True:
+                with mutex:
+                    session = next(left, None)
+                if session is None:
+                    return
+                session.filling.finish(max(until - time.monotonic(), 0.0))
+                if session.filling.new is not None:
+                    session.filling.new.close()
+
+        if len(sessions) == 1:
+            give_up()
+            return
+        workers = [
+            threading.Thread(target=give_up, daemon=True)
+            for _ in range(min(len(sessions), _GIVEN_UP_AT_ONCE))
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(max(until - time.monotonic(), 0.0))

@@ -42,6 +42,7 @@ class Putting(Life):
         try:
             placing = placing_of(config, count, replace=replace, same_node=same_node)
         except Refused as refused:
+            self._complain_of_puts(count, f"the configuration is refused ({refused.code})")
             return [refused.code] * count
         left_out = set(bad)
         if isinstance(placing, Placing) and not left_out:
@@ -57,7 +58,7 @@ class Putting(Life):
         self, client: kvstore.Client, put: Put, columns: Columns, placing: Placing
     ) -> list[int]:
         try:
-            errors = put(client, *columns, placing.options, timeout=self._timeout)
+            errors = put(client, *columns, placing.options, timeout=self._within())
         except kvstore.Error as error:
             errors = [error] * len(columns[0])
         except ValueError as error:
@@ -105,7 +106,7 @@ class Putting(Life):
                     failed.append(error)
                 results.append(codes.code_of(error))
         if failed:
-            self._complain(len(failed), f"put: {failed[0]}")
+            self._complain_of_puts(len(failed), str(failed[0]))
         return results
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -56,10 +57,12 @@ class Ranges(Life):
     def _good(self, base: int, key: str, numbers: Lists, results: list[int]) -> Iterator[_Range]:
         """Those of one key that lie in the buffer's region. The numbers: offsets in the buffer,
         offsets in the object, sizes."""
+        base = operator.index(base)
         end = self._regions.end_of(base)
         if not end or len(set(map(len, numbers))) != 1:
             return
-        for i, (target, offset, size) in enumerate(zip(*numbers, strict=True)):
+        columns = (map(operator.index, column) for column in numbers)
+        for i, (target, offset, size) in enumerate(zip(*columns, strict=True)):
             if target >= 0 and base + target + size <= end:
                 yield _Range(key, base + target, offset, size, results, i)
 
@@ -68,14 +71,14 @@ class Ranges(Life):
             return
         objects = {key: i for i, key in enumerate(dict.fromkeys(r.key for r in ranges))}
         try:
-            with client.read_session(list(objects), timeout=self._timeout) as session:
+            with client.read_session(list(objects), timeout=self._within()) as session:
                 read = session.read_addresses(
                     [objects[r.key] for r in ranges],
                     [r.address for r in ranges],
                     [r.size for r in ranges],
                     offsets=[r.offset for r in ranges],
                     lengths=[r.size for r in ranges],
-                    timeout=self._timeout,
+                    timeout=self._within(),
                 )
         except kvstore.Error as error:
             read = [error] * len(ranges)

@@ -25,9 +25,9 @@ class Removal(Life):
         if client is None:
             return [codes.INVALID_PARAMS] * len(keys)
         try:
-            leased = set() if force else _leased(client, keys, self._timeout)
+            leased = set() if force else _leased(client, keys, self._within())
             free = [key for i, key in enumerate(keys) if i not in leased]
-            removed = iter(client.remove_batch(free, timeout=self._timeout))
+            removed = iter(client.remove_batch(free, timeout=self._within()))
         except kvstore.Error as error:
             return [codes.code_of(error)] * len(keys)
         return [
@@ -39,7 +39,7 @@ class Removal(Life):
         """Removes objects whose keys have a match in them; how many, or a code."""
         try:
             pattern = re.compile(regex_pattern)
-        except re.error:
+        except (re.error, OverflowError, RecursionError):
             return codes.INVALID_PARAMS
         return self._remove_where(pattern, force)
 
@@ -49,7 +49,7 @@ class Removal(Life):
         if client is None or not force:
             return self._remove_where(re.compile(""), force)
         try:
-            return client.remove_matching("", timeout=self._timeout)
+            return client.remove_matching("", timeout=self._within())
         except kvstore.Error as error:
             return codes.code_of(error)
 
@@ -59,14 +59,14 @@ class Removal(Life):
             return codes.INVALID_PARAMS
         try:
             removed = 0
-            for page in _pages(client, self._timeout):
+            for page in _pages(client, self._within()):
                 keys = [
                     listed.key
                     for listed in page
                     if (force or listed.lease_left == 0)
                     and pattern.search(listed.key.decode(errors="surrogateescape"))
                 ]
-                removed += client.remove_batch(keys, timeout=self._timeout).count(None)
+                removed += client.remove_batch(keys, timeout=self._within()).count(None)
             return removed
         except kvstore.Error as error:
             return codes.code_of(error)

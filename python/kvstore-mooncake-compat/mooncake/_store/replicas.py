@@ -37,8 +37,8 @@ class Replicas(Life):
             return {}
         try:
             # Whoever asks is about to read: a lease, as for every other look.
-            client.exists_batch(keys, timeout=self._timeout)
-            stats = client.stat_batch(keys, timeout=self._timeout)
+            client.exists_batch(keys, timeout=self._within())
+            stats = client.stat_batch(keys, timeout=self._within())
         except kvstore.Error as error:
             self._complain_of_reads([error])
             return {}
@@ -56,7 +56,7 @@ class Replicas(Life):
         if client is None:
             return []
         try:
-            stats = client.stat_batch(keys, timeout=self._timeout)
+            stats = client.stat_batch(keys, timeout=self._within())
             clear = [
                 key
                 for key, stat in zip(keys, stats, strict=True)
@@ -64,7 +64,7 @@ class Replicas(Life):
                 and stat.lease_left == 0
                 and (not segment_name or {r.node for r in stat.replicas} == {segment_name})
             ]
-            removed = client.remove_batch(clear, timeout=self._timeout)
+            removed = client.remove_batch(clear, timeout=self._within())
         except kvstore.Error as error:
             self._complain_of_reads([error])
             return []
@@ -94,7 +94,7 @@ class Replicas(Life):
             return None, codes.INVALID_PARAMS
         first, number = task_id
         try:
-            tasks = client.tasks(timeout=self._timeout)
+            tasks = client.tasks(timeout=self._within())
         except kvstore.Error as error:
             return None, codes.code_of(error)
         found = next((task for task in tasks if (first, task.id) == (_TASKS, number)), None)
@@ -107,9 +107,11 @@ class Replicas(Life):
         if client is None:
             return NO_TASK, codes.INVALID_PARAMS
         try:
-            if not client.exists(key, timeout=self._timeout):
+            if not client.exists(key, timeout=self._within()):
                 return NO_TASK, codes.OBJECT_NOT_FOUND
-            number = client.start_task(key, target, source=source, move=move, timeout=self._timeout)
+            number = client.start_task(
+                key, target, source=source, move=move, timeout=self._within()
+            )
         except (kvstore.NotFound, kvstore.FailedPrecondition):  # of the segments
             return NO_TASK, codes.INVALID_PARAMS
         except kvstore.AlreadyExists as error:

@@ -30,7 +30,7 @@ class Segments(Life):
             client = self._client
             if client is None or size <= 0:
                 return failed
-            if not self._lend(client, size) or not _taken_up(client, self._timeout):
+            if not self._lend(client, size) or not _taken_up(client, self._within()):
                 return failed
             name = f"{random.getrandbits(64)}-{random.getrandbits(64)}"
             self._segments[name] = size

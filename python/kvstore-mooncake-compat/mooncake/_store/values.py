@@ -13,8 +13,6 @@ from . import codes
 from .buffer import BufferHandle
 from .putting import Putting
 
-# is_exist is called on event loops.
-_LOOK_TIMEOUT = 5.0
 # Of more keys in one call kvstore leases nothing, and callers read what they were told of.
 _LEASED_AT_ONCE = 1024
 
@@ -58,7 +56,7 @@ class Values(Putting):
         if client is None:
             return b""
         try:
-            return client.get(key, timeout=self._timeout)
+            return client.get(key, timeout=self._within())
         except kvstore.Error as error:
             self._complain_of_reads([error])
             return b""
@@ -68,7 +66,7 @@ class Values(Putting):
         if client is None:
             return [b""] * len(keys)
         try:
-            values = client.get_batch(keys, timeout=self._timeout)
+            values = client.get_batch(keys, timeout=self._within())
         except kvstore.Error as error:
             values = [error] * len(keys)
         self._complain_of_reads(values)
@@ -84,11 +82,11 @@ class Values(Putting):
         if client is None or not buffers:
             return buffers
         try:
-            with client.read_session(keys, timeout=self._timeout) as session:
+            with client.read_session(keys, timeout=self._within()) as session:
                 sizes = [(i, s) for i, s in enumerate(session.sizes) if isinstance(s, int)]
                 found = [i for i, _ in sizes]
                 made = [BufferHandle(size) for _, size in sizes]
-                read = session.read_batch(found, made, timeout=self._timeout)
+                read = session.read_batch(found, made, timeout=self._within())
                 self._complain_of_reads([*session.sizes, *read])
         except kvstore.Error as error:
             self._complain_of_reads([error])
@@ -107,8 +105,11 @@ class Values(Putting):
         if client is None:
             return self._absent()
         try:
-            return int(client.exists(key, timeout=min(self._timeout, _LOOK_TIMEOUT)))
+            found = client.exists(key, timeout=self._patience.of_looks)
+            self._patience.note([found])
+            return int(found)
         except kvstore.Error as error:
+            self._patience.note([error])
             self._complain_of_reads([error])
             return 0
 
@@ -117,12 +118,15 @@ class Values(Putting):
         if client is None:
             return [self._absent()] * len(keys)
         found: list[bool | kvstore.Error] = []
-        until = time.monotonic() + self._timeout
+        until = time.monotonic() + self._patience.longest
         try:
             for begin in range(0, len(keys), _LEASED_AT_ONCE):
                 some = keys[begin : begin + _LEASED_AT_ONCE]
                 left = max(until - time.monotonic(), 0.001)
-                found += client.exists_batch(some, timeout=left)
+                answers = client.exists_batch(some, timeout=min(left, self._patience.of_looks))
+                found += answers
+                if self._patience.note(answers):
+                    raise next(one for one in answers if isinstance(one, kvstore.Error))
         except kvstore.Error as error:
             found += [error] * (len(keys) - len(found))
         if not {*found} <= {True, False}:
@@ -135,7 +139,7 @@ class Values(Putting):
         if client is None:
             return codes.INVALID_PARAMS
         try:
-            with client.read_session([key], timeout=self._timeout) as session:
+            with client.read_session([key], timeout=self._within()) as session:
                 size = session.sizes[0]
         except kvstore.Error as error:
             size = error

@@ -5,6 +5,7 @@ Memory need not be registered, save where a call says so. Addresses are the call
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import kvstore
@@ -26,6 +27,7 @@ class ZeroCopy(Putting):
             client = self._client
             if client is None or not buffer_ptr or not size:
                 return codes.INVALID_PARAMS
+            buffer_ptr, size = operator.index(buffer_ptr), operator.index(size)
             try:
                 client.register_memory(buffer_ptr, size)
             except kvstore.Error as error:
@@ -203,7 +205,7 @@ class ZeroCopy(Putting):
         if client is None:
             return [codes.INVALID_PARAMS] * len(keys)
         try:
-            results = client.get_addresses(keys, pointers, sizes, timeout=self._timeout)
+            results = client.get_addresses(keys, pointers, sizes, timeout=self._within())
         except kvstore.Error as error:
             results = [error] * len(keys)
         except ValueError as error:

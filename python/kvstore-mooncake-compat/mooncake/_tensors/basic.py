@@ -211,7 +211,7 @@ class Tensors(Values, ZeroCopy):
                 list(zip(keys, headers, strict=True)),
                 offsets=[0] * len(keys),
                 lengths=[HEADER_SIZE] * len(keys),
-                timeout=self._timeout,
+                timeout=self._within(),
             )
         except kvstore.Error as error:
             results = [error] * len(keys)

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import struct
-from typing import Any
+from typing import Any, BinaryIO
 
 from .._store import codes
 from .form import NoTensor, describe
@@ -94,28 +94,38 @@ def write(path: str, name: str, tensor: Any) -> None:
 
 def read(path: str, name: str | None) -> Any:
     """Raises OSError, ValueError."""
+    with open(path, "rb") as file:
+        try:
+            return _read(file, path, name)
+        except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
+            raise ValueError(f"{path} is no file of safetensors: {error!r}") from None
+
+
+def _read(file: BinaryIO, path: str, name: str | None) -> Any:
+    """Raises ValueError, and what comes of a header that is JSON of another shape."""
     import torch
 
-    with open(path, "rb") as file:
-        prefix = file.read(_LENGTH.size)
-        if len(prefix) < _LENGTH.size or _LENGTH.unpack(prefix)[0] > _MAX_HEADER:
-            raise ValueError(f"{path} is no file of safetensors")
-        (length,) = _LENGTH.unpack(prefix)
-        header = json.loads(file.read(length))
-        tensors = {key: about for key, about in header.items() if key != "__metadata__"}
-        if not tensors:
-            raise ValueError(f"{path} has no tensors")
-        about = tensors[name if name in tensors else next(iter(tensors))]
-        begin, end = about["data_offsets"]
-        dtype = getattr(torch, _DTYPES.get(about["dtype"], ""), None)
-        if dtype is None:
-            raise ValueError(f"{path}: tensors of {about['dtype']} are unknown")
-        file.seek(_LENGTH.size + length + begin)
-        data = bytearray(file.read(end - begin))
+    prefix = file.read(_LENGTH.size)
+    if len(prefix) < _LENGTH.size or _LENGTH.unpack(prefix)[0] > _MAX_HEADER:
+        raise ValueError(f"{path} is no file of safetensors")
+    (length,) = _LENGTH.unpack(prefix)
+    header = json.loads(file.read(length))
+    tensors = {key: about for key, about in header.items() if key != "__metadata__"}
+    if not tensors:
+        raise ValueError(f"{path} has no tensors")
+    about = tensors[name if name in tensors else next(iter(tensors))]
+    begin, end = about["data_offsets"]
+    dtype = getattr(torch, _DTYPES.get(about["dtype"], ""), None)
+    if dtype is None:
+        raise ValueError(f"{path}: tensors of {about['dtype']} are unknown")
+    if not 0 <= begin <= end <= os.fstat(file.fileno()).st_size - _LENGTH.size - length:
+        raise ValueError(f"{path} ends too early")
+    file.seek(_LENGTH.size + length + begin)
+    data = bytearray(file.read(end - begin))
     shape = about["shape"]
     tensor = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
     if tensor.numel() != math.prod(shape):
-        raise ValueError(f"{path} ends too early, or its shape is wrong")
+        raise ValueError(f"{path}: the shape of a tensor is not that of its data")
     return tensor.reshape(shape)
 
 

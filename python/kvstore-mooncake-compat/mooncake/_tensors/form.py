@@ -110,6 +110,7 @@ def describe(
     if tensor.dim() > MAX_DIMENSIONS:
         raise NoTensor(f"tensors have at most {MAX_DIMENSIONS} dimensions, not {tensor.dim()}")
     try:
+        _check_memory(tensor)
         kept = tensor.detach().cpu().resolve_neg().contiguous()
     except (RuntimeError, NotImplementedError) as error:  # such as those without any memory
         raise NoTensor(f"a tensor on {tensor.device} can't be read: {error}") from None
@@ -117,6 +118,17 @@ def describe(
     size = kept.numel() * kept.element_size()
     form = Form(_DTYPES.index(name), shape, shape if whole is None else whole, size, tuple(axes))
     return Described(form, ctypes.create_string_buffer(form.packed(), HEADER_SIZE), kept)
+
+
+def _check_memory(tensor: Any) -> None:
+    """torch itself reads beyond a storage that was made smaller. Raises NoTensor."""
+    storage = tensor.untyped_storage() if hasattr(tensor, "untyped_storage") else tensor.storage()
+    if not tensor.numel():
+        return
+    strides = zip(tensor.shape, tensor.stride(), strict=True)
+    last = tensor.storage_offset() + sum((length - 1) * stride for length, stride in strides)
+    if (last + 1) * tensor.element_size() > storage.nbytes():
+        raise NoTensor("a tensor has no memory: its storage was made smaller")
 
 
 def read(header: bytes | bytearray | memoryview) -> Form:

@@ -50,4 +50,4 @@ _numbers = count()
 @pytest.fixture
 def key() -> str:
     """A key that no other test uses."""
-    return f"model@1@0@{next(_numbers):x}@half/part:1.0"
+    return f"model@1@0@{next(_numbers):x}@half@tag%value/part:1.0"

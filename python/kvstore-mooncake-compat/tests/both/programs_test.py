@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
-from deployment import Master, Program, free_port, http
+from deployment import PATIENCE, Master, Program, free_port, http, new_store
 
 
 @pytest.mark.parametrize("ports", [("-port", "-metrics_port"), ("--port", "--metrics_port")])
@@ -21,12 +22,27 @@ def test_a_master_starts(ports: tuple[str, str]) -> None:
 def test_a_master_reads_a_file(tmp_path: Path, kind: str) -> None:
     port, metrics = free_port(), free_port()
     settings = {"rpc_port": port, "rpc_address": "127.0.0.1", "metrics_port": 1}
+    settings |= {"client_live_ttl_sec": 60, "of_another_release": 3}
     text = "\n".join(f"{name}: {value}" for name, value in settings.items())
     path = tmp_path / f"master.{kind}"
     path.write_text(json.dumps(settings) if kind == "json" else f"# settings\n{text}\n")
     flags = (f"-config_path={path}", "-metrics_port", str(metrics), "-metrics_host=127.0.0.1")
     with Program("mooncake_master", *flags) as master:
         master.wait_http(f"http://127.0.0.1:{metrics}/health")
+
+
+def test_who_waits_for_the_first_segment_sees_it() -> None:
+    """SGLang's check_server."""
+    with Master() as master:
+        url = f"http://127.0.0.1:{master.metrics_port}/get_all_segments"
+        assert http("GET", url) == (200, b"")
+        store = new_store(master.address, 16 << 20, 16 << 20)
+        until = time.monotonic() + PATIENCE
+        while not (segments := http("GET", url)[1]):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        assert segments.decode().splitlines() == [store.get_hostname()]
+        store.close()
 
 
 def test_an_unknown_flag_is_named() -> None:

@@ -1,0 +1,47 @@
+"""How long calls wait for the master. One that has died, or hangs, would otherwise stop an engine
+for a whole timeout at every call; and engines look from their event loops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import kvstore
+
+_LOOK = 1.0
+_LOOK_IN_SILENCE = 0.05
+_CALL_IN_SILENCE = 1.0
+# Who has answered so lately is not asked before a call.
+_LATELY = 0.1
+_SILENT = {kvstore.Unavailable, kvstore.DeadlineExceeded}
+
+
+class Patience:
+    """Looks wait 1 s at most, other calls for as long as they may. Once a look was not answered the
+    master is silent: then looks wait 50 ms and other calls 1 s, until one of the looks is answered.
+    In seconds. Used by many threads at once, of which each may be the first to know."""
+
+    def __init__(self, longest: float) -> None:
+        self.longest = longest
+        self._silent = False
+        self._answered = float("-inf")
+
+    @property
+    def of_looks(self) -> float:
+        return min(self.longest, _LOOK_IN_SILENCE if self._silent else _LOOK)
+
+    def of_calls(self, client: kvstore.Client) -> float:
+        """Looks first, unless the master has just answered."""
+        if self._silent or time.monotonic() - self._answered > _LATELY:
+            self.note(client.exists_batch(["health"], timeout=self.of_looks))
+        return min(self.longest, _CALL_IN_SILENCE) if self._silent else self.longest
+
+    def note(self, answers: Iterable[object]) -> bool:
+        """What looks have brought. Whether the master is silent."""
+        kinds = set(map(type, answers))
+        if not kinds.isdisjoint(_SILENT):
+            self._silent = True
+        elif bool in kinds:
+            self._silent = False
+            self._answered = time.monotonic()
+        return self._silent

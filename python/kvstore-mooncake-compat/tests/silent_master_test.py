@@ -1,0 +1,112 @@
+"""A master that does not answer stops no engine. Timeouts are those that engines have."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from mooncake.store import MooncakeDistributedStore
+from pool import PATIENCE, Pool
+
+import kvstore
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    with Pool() as started:
+        yield started
+
+
+def joined(pool: Pool) -> MooncakeDistributedStore:
+    store = MooncakeDistributedStore()
+    assert store.setup("localhost", "none", 0, MB, "tcp", "", pool.address) == 0
+    return store
+
+
+def took(call: Callable[[], Any], answer: Any) -> float:
+    began = time.monotonic()
+    assert call() == answer
+    return time.monotonic() - began
+
+
+def check_that_calls_are_short(store: MooncakeDistributedStore) -> None:
+    """Of looks, which took 5 and 30 s, and of gets and puts, which took 30 s."""
+    memory = ctypes.create_string_buffer(8)
+    at = ctypes.addressof(memory)
+    assert took(lambda: store.is_exist("none"), 0) < 4.5
+    assert took(lambda: store.batch_is_exist(["none"] * 5000), [0] * 5000) < 4.5
+    assert took(lambda: [store.is_exist("none") for _ in range(20)], [0] * 20) < 10
+    assert took(lambda: store.get("none"), b"") < 10
+    silent = (-900, -901)  # dead, or hanging
+    assert took(lambda: store.put("none", b"value") in silent, True) < 10
+    assert took(lambda: store.batch_put_from(["none"], [at], [8])[0] in silent, True) < 10
+    assert took(lambda: store.batch_put_session_start(["none"], [8]), [-900]) < 10
+
+
+def test_a_master_that_hangs(pool: Pool) -> None:
+    store = joined(pool)
+    assert store.put("key", b"value") == 0
+    os.kill(pool.master.pid, signal.SIGSTOP)
+    try:
+        check_that_calls_are_short(store)
+    finally:
+        os.kill(pool.master.pid, signal.SIGCONT)
+    until = time.monotonic() + PATIENCE
+    while store.is_exist("key") != 1:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert store.put("other", b"value") == 0
+    assert store.get("other") == b"value"
+    assert store.batch_put_session_start(["session"], [8]) == [0]
+    time.sleep(1.5)  # more than a call in silence may take
+    assert store.batch_put_session_end(["session"]) == [0]
+    store.close()
+
+
+def test_a_master_that_is_dead(pool: Pool) -> None:
+    store = joined(pool)
+    assert store.is_exist("key") == 0
+    pool.master.kill()
+    check_that_calls_are_short(store)
+    assert took(store.close, 0) < 30
+
+
+def test_open_sessions_do_not_hold_up_a_close(pool: Pool) -> None:
+    """Each waits for the master by itself, for a second."""
+    store = joined(pool)
+    keys = [f"key-{i}" for i in range(60)]
+    assert store.batch_put_session_start(keys, [100] * 60) == [0] * 60
+    pool.master.kill()
+    assert took(lambda: store.batch_put_session_revoke(keys[:20]), [0] * 20) < 15
+    ended = store.batch_put_session_end(keys[20:22])
+    assert max(ended) < 0
+    assert took(store.close, 0) < 25
+
+
+def test_a_read_session_that_is_begun_while_the_store_closes(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would keep the member in the pool."""
+    store = joined(pool)
+    assert store.put("key", b"value") == 0
+    begin = kvstore.Client.read_session
+
+    def closing(self: kvstore.Client, *args: Any, **kwargs: Any) -> kvstore.ReadSession:
+        session = begin(self, *args, **kwargs)
+        store.close()
+        return session
+
+    monkeypatch.setattr(kvstore.Client, "read_session", closing)
+    assert store.batch_get_session_start(["key"]) == [-600]
+    monkeypatch.undo()
+    memory = ctypes.create_string_buffer(8)
+    at = ctypes.addressof(memory)
+    read = store.batch_get_into_multi_buffer_ranges(["key"], [[at]], [[5]], [[0]])
+    assert read == [-600]
