@@ -81,13 +81,11 @@ def test_a_master_that_is_dead(pool: Pool) -> None:
 def test_open_sessions_do_not_hold_up_a_close(pool: Pool) -> None:
     """Each waits for the master by itself, for a second."""
     store = joined(pool)
-    keys = [f"key-{i}" for i in range(60)]
-    assert store.batch_put_session_start(keys, [100] * 60) == [0] * 60
+    keys = [f"key-{i}" for i in range(45)]
+    assert store.batch_put_session_start(keys, [100] * 45) == [0] * 45
     pool.master.kill()
     assert took(lambda: store.batch_put_session_revoke(keys[:20]), [0] * 20) < 15
-    ended = store.batch_put_session_end(keys[20:22])
-    assert max(ended) < 0
-    assert took(store.close, 0) < 25
+    assert took(store.close, 0) < 18
 
 
 def test_a_read_session_that_is_begun_while_the_store_closes(

@@ -79,6 +79,7 @@ def test_addresses_and_sizes_of_numpy(store: MooncakeDistributedStore) -> None:
         ("get", ("\ud800",)),
         ("put", ("\ud800", b"value")),
         ("get_into", ("\ud800", 4096, 1)),
+        ("batch_put_session_start", (["key"], [-1])),
         ("put", ("key", b"value", {})),
         ("batch_put_from", (["key"], [4096], [1], "config")),
     ],

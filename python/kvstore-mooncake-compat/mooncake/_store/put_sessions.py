@@ -15,7 +15,7 @@ from . import codes
 from .filling import Filling
 from .placing import Placing, Refused, grouped, placing_of
 from .putting import Putting, put_addresses
-from .shapes import Lists
+from .shapes import Lists, no_number
 
 # What the store says where only other hosts lend memory.
 _NONE_HERE = "of this host lends"
@@ -159,6 +159,8 @@ class PutSessions(Putting):
                     made[i] = one
         except kvstore.Error as error:
             return [codes.code_of(error)] * len(items)
+        except ValueError as error:
+            raise no_number(error) from None
         return [
             codes.code_of(one)
             if isinstance(one, kvstore.Error)
