@@ -46,9 +46,11 @@ class Block:
 
 
 def test_a_master_that_dies(pool: Pool) -> None:
+    patient = joined(pool)
+    assert patient.put("key", b"value") == 0
+    assert patient.close() == 0
     store = joined(pool, timeout=0.5)
     block = Block(100)
-    assert store.put("key", b"value") == 0
     pool.master.kill()
     began = time.monotonic()
     assert store.health_check() == 2
@@ -72,7 +74,7 @@ def test_a_master_that_dies(pool: Pool) -> None:
 
 def test_a_holder_that_dies(pool: Pool) -> None:
     dying = pool.add_node("dying", "32MiB")
-    store = joined(pool, timeout=5.0)
+    store = joined(pool, timeout=15.0)
     block = Block(4 * MB)
     config = ReplicateConfig()
     config.preferred_segment = "dying"
@@ -93,7 +95,7 @@ def test_a_holder_that_dies(pool: Pool) -> None:
 
 def test_full_pools_say_so_and_nothing_else_does() -> None:
     with Pool(lend="16MiB") as pool:
-        store = joined(pool, timeout=2.0)
+        store = joined(pool, timeout=10.0)
         block = Block(24 * MB)
         pinned = ReplicateConfig()
         pinned.with_hard_pin = True
