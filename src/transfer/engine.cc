@@ -202,7 +202,7 @@ class EngineParts {
                              TimePoint deadline, bool in_place);
   bool Allows(Way way) const;
   // Opens the devices, if that is allowed and there are any. `verbs` null: the machine's.
-  void FindDevices(const Verbs* verbs);
+  void FindDevices(const Verbs* verbs, const RdmaClientOptions& options);
   // What serves RDMA peers; empty: nothing does.
   std::function<std::unique_ptr<SideService>()> NewSession();
 
@@ -253,11 +253,7 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
                           .guards = guards};
   const ConnectionTimeouts timeouts{.hello = options.tcp_hello_timeout,
                                     .stall = options.tcp_stall_timeout};
-  FindDevices(verbs);
-  if (rdma_ != nullptr) {
-    transports_.push_back(rdma_->NewTransport(
-        {.lanes = lanes, .timeouts = timeouts, .tcp_allowed = Allows(Way::kTcp)}));
-  }
+  FindDevices(verbs, {.lanes = lanes, .timeouts = timeouts, .tcp_allowed = Allows(Way::kTcp)});
   transports_.push_back(
       std::make_unique<TcpTransport>(TcpClientOptions{.lanes = lanes, .timeouts = timeouts}));
 }
@@ -268,7 +264,7 @@ bool EngineParts::Allows(Way way) const {
   return std::find(ways.begin(), ways.end(), way) != ways.end();
 }
 
-void EngineParts::FindDevices(const Verbs* verbs) {
+void EngineParts::FindDevices(const Verbs* verbs, const RdmaClientOptions& options) {
   MutexLock lock(mu_);
   if (!Allows(Way::kRdma)) {
     rdma_problem_ =
@@ -276,11 +272,17 @@ void EngineParts::FindDevices(const Verbs* verbs) {
     return;
   }
   Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options_, verbs);
-  if (rdma.ok()) {
-    rdma_ = *std::move(rdma);
-  } else {
+  if (!rdma.ok()) {
     rdma_problem_ = rdma.status();
+    return;
   }
+  Result<std::unique_ptr<Transport>> transport = (*rdma)->NewTransport(options);
+  if (!transport.ok()) {
+    rdma_problem_ = transport.status();
+    return;
+  }
+  transports_.push_back(*std::move(transport));
+  rdma_ = *std::move(rdma);
 }
 
 std::function<std::unique_ptr<SideService>()> EngineParts::NewSession() {

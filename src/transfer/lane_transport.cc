@@ -1,6 +1,7 @@
 #include "transfer/lane_transport.h"
 
 #include <iterator>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -36,7 +37,7 @@ std::shared_ptr<LanePool> LaneTransport::PeerOf(const Target& target) {
     entry.peer =
         std::make_shared<LanePool>(target.descriptor, static_cast<LaneMaker&>(*this), options_);
   entry.last_used = BootClock::now();
-  if (!keeper_.joinable()) keeper_ = std::thread([this] { Keep(); });
+  if (!keeper_.joinable()) StartKeeper();
   return entry.peer;
 }
 
@@ -81,6 +82,14 @@ void LaneTransport::Close(PeerId id) {
     peers_.erase(found);
   }
   peer->Close();
+}
+
+void LaneTransport::StartKeeper() {
+  try {
+    keeper_ = std::thread([this] { Keep(); });
+  } catch (const std::system_error&) {
+    // The machine has no thread left: the next copies try again.
+  }
 }
 
 void LaneTransport::Keep() {

@@ -42,6 +42,7 @@ class LaneTransport : public Transport, protected LaneMaker {
   // Null: the peer was closed.
   std::shared_ptr<LanePool> PeerOf(const Target& target) EXCLUDES(mu_);
 
+  void StartKeeper() REQUIRES(mu_);
   // The keeper's thread: until the end, closes what has been idle for too long.
   void Keep() EXCLUDES(mu_);
   void DropIdleLanes(TimePoint since) EXCLUDES(mu_);
@@ -54,7 +55,7 @@ class LaneTransport : public Transport, protected LaneMaker {
   // Those with traffic; a peer that comes back gets another pool. References to one are made
   // under the mutex only.
   std::map<PeerId, Entry> peers_ GUARDED_BY(mu_);
-  std::thread keeper_ GUARDED_BY(mu_);  // started with the first peer
+  std::thread keeper_ GUARDED_BY(mu_);  // started with a peer
 };
 
 }  // namespace kvstore::transfer

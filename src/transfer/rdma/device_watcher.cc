@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <system_error>
 #include <utility>
 
 namespace kvstore::transfer {
@@ -11,7 +12,13 @@ namespace kvstore::transfer {
 DeviceWatcher::DeviceWatcher(std::vector<std::shared_ptr<RdmaDevice>> devices)
     : devices_(std::move(devices)), end_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   // Without a descriptor left nobody watches, and failed paths are noticed one by one.
-  if (end_fd_ >= 0) thread_ = std::thread([this] { Watch(); });
+  if (end_fd_ < 0) return;
+  try {
+    thread_ = std::thread([this] { Watch(); });
+  } catch (const std::system_error&) {
+    close(end_fd_);
+    throw;
+  }
 }
 
 DeviceWatcher::~DeviceWatcher() {

@@ -19,15 +19,15 @@ void KeepForEver(LaneRemains remains) {
 
 }  // namespace
 
+LaneCloser::LaneCloser(StagingPool& staging) : staging_(staging), thread_([this] { Work(); }) {}
+
 LaneCloser::~LaneCloser() {
-  std::thread thread;
   {
     MutexLock lock(mu_);
     ending_ = true;
     changed_.NotifyAll();
-    thread.swap(thread_);
   }
-  if (thread.joinable()) thread.join();
+  thread_.join();
 }
 
 LaneCloser::TaskPtr LaneCloser::Enqueue(LaneRemains remains) {
@@ -36,7 +36,6 @@ LaneCloser::TaskPtr LaneCloser::Enqueue(LaneRemains remains) {
   MutexLock lock(mu_);
   tasks_.push_back(task);
   changed_.NotifyAll();
-  if (!thread_.joinable()) thread_ = std::thread([this] { Work(); });
   return task;
 }
 

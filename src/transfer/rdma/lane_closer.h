@@ -27,8 +27,9 @@ struct LaneRemains {
 // be touched still is kept meanwhile. Thread-safe.
 class LaneCloser {
  public:
-  // `staging` outlives it, and gets its buffers back.
-  explicit LaneCloser(StagingPool& staging) : staging_(staging) {}
+  // `staging` outlives it, and gets its buffers back. Throws std::system_error where the machine
+  // has no thread left: later, when a lane is to be closed, nobody could do without it.
+  explicit LaneCloser(StagingPool& staging);
   // Tries a little longer. What isn't closed then is kept for as long as the process lives.
   ~LaneCloser();
 
@@ -53,7 +54,7 @@ class LaneCloser {
   CondVar changed_;                           // tasks_, ending_, or a task's `closed`
   std::list<TaskPtr> tasks_ GUARDED_BY(mu_);  // that the thread hasn't seen
   bool ending_ GUARDED_BY(mu_) = false;
-  std::thread thread_ GUARDED_BY(mu_);  // started by the first task
+  std::thread thread_;  // joined by the destructor
 };
 
 }  // namespace kvstore::transfer

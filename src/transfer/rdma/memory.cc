@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -106,7 +107,11 @@ Result<std::unique_ptr<RegisteredMemory>> RegisteredMemory::Create(
   };
   std::vector<std::thread> threads;
   for (size_t first = 1; first < std::min(count, kThreads); ++first) {
-    threads.emplace_back(work, first);
+    try {
+      threads.emplace_back(work, first);
+    } catch (const std::system_error&) {
+      work(first);  // the machine has no thread left
+    }
   }
   work(0);
   for (std::thread& thread : threads) thread.join();

@@ -1,5 +1,7 @@
 #include "transfer/rdma/rdma.h"
 
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "transfer/rdma/device.h"
@@ -11,6 +13,11 @@
 
 namespace kvstore::transfer {
 namespace {
+
+Status NoThreads(const std::system_error& error) {
+  return FailedPreconditionError(std::string("no thread can be started for RDMA (") + error.what() +
+                                 "); may this user have more (ulimit -u)?");
+}
 
 class VerbsRdma final : public Rdma {
  public:
@@ -29,8 +36,12 @@ class VerbsRdma final : public Rdma {
     return regions_.Add(id, base, size, options);
   }
   Status Remove(RegionId id, TimePoint until) override { return regions_.Remove(id, until); }
-  std::unique_ptr<Transport> NewTransport(const RdmaClientOptions& options) override {
-    return std::make_unique<RdmaTransport>(regions_, options);
+  Result<std::unique_ptr<Transport>> NewTransport(const RdmaClientOptions& options) override {
+    try {
+      return std::unique_ptr<Transport>(std::make_unique<RdmaTransport>(regions_, options));
+    } catch (const std::system_error& error) {
+      return NoThreads(error);
+    }
   }
   std::unique_ptr<SideService> NewSession(Registry& registry,
                                           const TransferGuards& guards) override {
@@ -51,7 +62,11 @@ Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const V
   }
   KVSTORE_ASSIGN_OR_RETURN(RdmaDevices devices,
                            OpenDevices(*verbs, options.rdma_devices, options.rdma_gid_index));
-  return std::unique_ptr<Rdma>(std::make_unique<VerbsRdma>(std::move(devices)));
+  try {
+    return std::unique_ptr<Rdma>(std::make_unique<VerbsRdma>(std::move(devices)));
+  } catch (const std::system_error& error) {
+    return NoThreads(error);
+  }
 }
 
 }  // namespace kvstore::transfer

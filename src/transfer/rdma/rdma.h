@@ -40,8 +40,8 @@ class Rdma {
   virtual Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) = 0;
   virtual Status Remove(RegionId id, TimePoint until) = 0;
 
-  // Outlived by this object.
-  virtual std::unique_ptr<Transport> NewTransport(const RdmaClientOptions& options) = 0;
+  // Outlived by this object. failed_precondition: the machine has no threads left for it.
+  virtual Result<std::unique_ptr<Transport>> NewTransport(const RdmaClientOptions& options) = 0;
   // What serves a peer; outlived by this object and the registry.
   virtual std::unique_ptr<SideService> NewSession(Registry& registry,
                                                   const TransferGuards& guards) = 0;

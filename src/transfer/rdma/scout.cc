@@ -1,6 +1,8 @@
 #include "transfer/rdma/scout.h"
 
 #include <algorithm>
+#include <system_error>
+#include <utility>
 
 namespace kvstore::transfer {
 namespace {
@@ -9,6 +11,15 @@ namespace {
 constexpr size_t kThreads = 4;
 
 }  // namespace
+
+Scout::Scout(Look look) : look_(std::move(look)) {
+  try {
+    while (threads_.size() < kThreads) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {
+    End();
+    throw;
+  }
+}
 
 Scout::~Scout() { End(); }
 
@@ -20,9 +31,6 @@ void Scout::Send(const Target& target) {
   task->began = BootClock::now();
   tasks_[target.peer] = task;
   waiting_.push_back(std::move(task));
-  if (idle_ < waiting_.size() && threads_.size() < kThreads) {
-    threads_.emplace_back([this] { Work(); });
-  }
   changed_.NotifyAll();
 }
 
@@ -38,14 +46,13 @@ Status Scout::Await(PeerId peer, Duration patience, TimePoint until) {
 }
 
 void Scout::End() {
-  std::vector<std::thread> threads;
   {
     MutexLock lock(mu_);
     ending_ = true;
     changed_.NotifyAll();
-    threads.swap(threads_);
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void Scout::Work() {
@@ -53,9 +60,7 @@ void Scout::Work() {
     std::shared_ptr<Task> task;
     {
       MutexLock lock(mu_);
-      ++idle_;
       while (!ending_ && waiting_.empty()) changed_.Wait(mu_);
-      --idle_;
       if (ending_) return;
       task = std::move(waiting_.front());
       waiting_.pop_front();

@@ -22,8 +22,9 @@ class Scout {
   // Returns within a bounded time, and soon once the target is closed or the scout ends.
   using Look = std::function<Status(const Target& target)>;
 
-  explicit Scout(Look look) : look_(std::move(look)) {}
-  // End comes first.
+  // Throws std::system_error where the machine has no thread left: later, who sends it could do
+  // nothing about that.
+  explicit Scout(Look look);
   ~Scout();
 
   // Begins a look, unless one is under way.
@@ -31,6 +32,7 @@ class Scout {
   // Waits for the look at that peer, until then and no longer than `patience` from its beginning;
   // what came of it. unavailable: it isn't over. OK at once where none is under way.
   Status Await(PeerId peer, Duration patience, TimePoint until) EXCLUDES(mu_);
+  // Comes before what `look` needs ends; from one thread.
   void End() EXCLUDES(mu_);
   bool ending() const { return ending_; }
 
@@ -50,8 +52,7 @@ class Scout {
   CondVar changed_;
   std::map<PeerId, std::shared_ptr<Task>> tasks_ GUARDED_BY(mu_);  // under way
   std::deque<std::shared_ptr<Task>> waiting_ GUARDED_BY(mu_);      // of these, for a thread
-  size_t idle_ GUARDED_BY(mu_) = 0;                                // threads that wait for a task
-  std::vector<std::thread> threads_ GUARDED_BY(mu_);               // started when needed
+  std::vector<std::thread> threads_;                               // until End
 };
 
 }  // namespace kvstore::transfer
