@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 
 import pytest
@@ -59,7 +58,7 @@ def test_a_wait_that_was_cancelled_ends_with_the_client(pool: Pool) -> None:
         async with aio.Client(pool.address, threads=2) as client:
             for name in ("never", "nor this"):
                 with pytest.raises(asyncio.TimeoutError):
-                    await asyncio.wait_for(client.wait_exists(name, math.inf), 0.2)
+                    await asyncio.wait_for(client.wait_exists(name, 2 * PATIENCE), 0.2)
             plain = client.blocking
             return [t for t in threading.enumerate() if t.name.startswith("kvstore")]
         assert plain.closed
