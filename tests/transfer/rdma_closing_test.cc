@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -24,6 +25,7 @@ class RdmaClosingTest : public RdmaTransportTest {
   // Two devices, of which the first has a folder, as under /sys.
   void SetUpFolder() {
     ASSERT_TRUE(std::filesystem::create_directory(folder_));
+    std::ofstream(folder_ + "/node_guid") << "0000:0000:0000:0001\n";
     FakeFabric::SetUp({{.name = "a", .path = folder_}, {.name = "b"}});
   }
   static void BreakAllRequests() {
@@ -204,6 +206,28 @@ TEST_F(RdmaClosingTest, ADeviceThatIsTakenOutOfTheClientIsDoneWith) {
   ExpectDone(Run(Access::kWrite, &bytes), Way::kTcp);
 }
 
+TEST_F(RdmaClosingTest, ADeviceThatWasRenamedIsNotGone) {
+  SetUpFolder();
+  StartOn("a", "b",
+          {.ways = {Way::kRdma},
+           .tcp_connections_per_peer = 1,
+           .tcp_stall_timeout = std::chrono::seconds(1)});
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ASSERT_TRUE(client_->Register(bytes.data(), bytes.size(), {}).ok());
+  ExpectDone(Run(Access::kRead, &bytes));
+  const std::string renamed = folder_ + ".new";
+  std::filesystem::rename(folder_, renamed);
+  FakeFabric::Swallow("a", true);
+  Completion completion;
+  std::thread reader([&] { completion = Run(Access::kRead, &bytes); });
+  EXPECT_TRUE(Comes([] { return FakeFabric::swallowed() > 0; }, std::chrono::seconds(60)));
+  FakeFabric::TakeOut("a");  // its queue pairs live on for the moment
+  reader.join();
+  EXPECT_EQ(completion.outcome, Outcome::kInDoubt) << completion.status;
+  std::filesystem::remove_all(renamed);
+}
+
 TEST_F(RdmaClosingTest, ADeviceThatIsTakenOutOfTheHolderKeepsNoMemory) {
   SetUpFolder();
   StartOn("b", "a",
@@ -229,6 +253,19 @@ TEST_F(RdmaClosingTest, ADeviceThatIsTakenOutOfTheHolderKeepsNoMemory) {
   writer.join();
   ExpectDone(completion, Way::kTcp);
   EXPECT_TRUE(holder_->Unregister(region_).ok());
+}
+
+// With these the library says of queue pairs that they are destroyed when they may not be.
+TEST_F(RdmaClosingTest, WhereTheLibraryWouldCallErrorsASuccessThereIsNoRdma) {
+  for (const char* const name :
+       {"RDMAV_ALLOW_DISASSOC_DESTROY", "MLX4_DEVICE_FATAL_CLEANUP", "MLX5_DEVICE_FATAL_CLEANUP"}) {
+    ASSERT_EQ(setenv(name, "1", 1), 0);
+    const auto engine =
+        CreateEngine({.ways = {Way::kRdma, Way::kTcp}}, {}, &FakeFabric::verbs()).value();
+    ASSERT_EQ(unsetenv(name), 0);
+    EXPECT_TRUE(engine->rdma_devices().empty());
+    EXPECT_THAT(engine->reach().rdma.message(), HasSubstr(name));
+  }
 }
 
 }  // namespace

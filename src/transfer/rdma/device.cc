@@ -1,7 +1,6 @@
 #include "transfer/rdma/device.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,8 @@ constexpr size_t kMaxGids = 256;
 constexpr int kMostRequests = 1024;
 constexpr int kMostPieces = 16;
 constexpr size_t kLeastRequests = 8;
+// A file in every device's folder.
+constexpr const char* kAttribute = "node_guid";
 
 bool IsIpv4Mapped(const Gid& gid) {
   return std::all_of(gid.begin(), gid.begin() + 10, [](uint8_t b) { return b == 0; }) &&
@@ -38,6 +39,15 @@ int Rank(const ibv_gid_entry& entry) {
   const bool v2 = entry.gid_type == IBV_GID_TYPE_ROCE_V2;
   if (v2) return IsIpv4Mapped(ToGid(entry.gid)) ? 0 : 1;
   return entry.gid_type == IBV_GID_TYPE_IB ? 2 : 3;
+}
+
+// By a descriptor it is found under any name, and no other device that has come under its own.
+// Negative: what it looks like tells nothing about the device.
+int OpenFolder(const char* path) {
+  const int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || faccessat(fd, kAttribute, F_OK, 0) == 0) return fd;
+  close(fd);
+  return -1;
 }
 
 std::string PortStateRemedy(ibv_port_state state) {
@@ -74,14 +84,14 @@ RdmaDevice::RdmaDevice(const Verbs& verbs, ibv_device* device, int gid_index)
     : verbs_(verbs),
       name_(device->name),
       place_(FindPlace(device->ibdev_path)),
-      path_(device->ibdev_path),
-      folder_(FolderAt(path_)),
+      folder_fd_(OpenFolder(device->ibdev_path)),
       wanted_gid_(gid_index),
       context_(verbs.open_device(device)) {}
 
 RdmaDevice::~RdmaDevice() {
   if (pd_ != nullptr) verbs_.dealloc_pd(pd_);
   if (context_ != nullptr) verbs_.close_device(context_);
+  if (folder_fd_ >= 0) close(folder_fd_);
 }
 
 Result<std::shared_ptr<RdmaDevice>> RdmaDevice::Open(const Verbs& verbs, ibv_device* device,
@@ -147,14 +157,10 @@ void RdmaDevice::TakePort(const Result<PortView>& port) {
   is_up_ = port.ok() && !has_failed_;
 }
 
-RdmaDevice::Folder RdmaDevice::FolderAt(const std::string& path) {
-  struct stat found {};
-  if (path.empty() || stat(path.c_str(), &found) != 0) return std::nullopt;
-  return std::pair<uint64_t, uint64_t>(found.st_dev, found.st_ino);
-}
-
 bool RdmaDevice::is_gone() const {
-  return has_failed_ && folder_.has_value() && FolderAt(path_) != folder_;
+  if (!has_failed_ || folder_fd_ < 0) return false;
+  if (faccessat(folder_fd_, kAttribute, F_OK, 0) == 0) return false;
+  return errno == ENOENT || errno == ENODEV;
 }
 
 void RdmaDevice::HandleEvents() {

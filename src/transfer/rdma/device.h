@@ -64,10 +64,10 @@ class RdmaDevice {
   // Whether its port is active. It may be down for a while: what is under way over it then fails.
   bool is_up() const { return is_up_; }
   // Whether the kernel has taken it out of the machine: it has said that the device failed, and
-  // knows it no more. Before a device's folder goes, the kernel has destroyed all queue pairs and
-  // registrations, also those of processes that still hold it open; so nothing moves over it, ever,
-  // though no command says so any more (all answer EIO). A failure alone proves nothing: some
-  // kernels tell of it first.
+  // knows it no more. Before anything goes from a device's folder, the kernel has destroyed all
+  // queue pairs and registrations, also those of processes that still hold it open; so nothing
+  // moves over it, ever, though no command says so any more (all answer EIO). A failure alone
+  // proves nothing: some kernels tell of it first. A device that is renamed is still there.
   bool is_gone() const;
   // Readable when HandleEvents has something to do.
   int event_fd() const { return context_->async_fd; }
@@ -91,16 +91,11 @@ class RdmaDevice {
   void Refresh();
   void TakePort(const Result<PortView>& port);
 
-  // Of its folder of class infiniband; none: there is none, or it can't be seen.
-  using Folder = std::optional<std::pair<uint64_t, uint64_t>>;
-  static Folder FolderAt(const std::string& path);
-
   const Verbs& verbs_;
   const std::string name_;
   const Place place_;
-  const std::string path_;  // of its folder
-  const Folder folder_;     // when it was opened: another device may come under its name
-  const int wanted_gid_;    // negative: any
+  const int folder_fd_;   // of class infiniband, as it was when opened; negative: it can't be seen
+  const int wanted_gid_;  // negative: any
   ibv_context* context_ = nullptr;
   ibv_pd* pd_ = nullptr;
   ibv_device_attr limits_{};

@@ -57,6 +57,7 @@ class VerbsRdma final : public Rdma {
 }  // namespace
 
 Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const Verbs* verbs) {
+  KVSTORE_RETURN_IF_ERROR(CheckThatErrorsAreTold());
   if (verbs == nullptr) {
     KVSTORE_ASSIGN_OR_RETURN(verbs, SystemVerbs());
   }

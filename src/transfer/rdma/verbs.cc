@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -88,6 +89,18 @@ bool KeepsPagesAtFork(const Verbs& verbs) {
   if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
     return false;
   return std::pair(major, minor) >= std::pair(5, 12);
+}
+
+Status CheckThatErrorsAreTold() {
+  for (const char* const name :
+       {"RDMAV_ALLOW_DISASSOC_DESTROY", "MLX4_DEVICE_FATAL_CLEANUP", "MLX5_DEVICE_FATAL_CLEANUP"}) {
+    if (std::getenv(name) == nullptr) continue;  // to some versions of the library 0 says it, too
+    return FailedPreconditionError(
+        std::string(name) +
+        " is set, which hides from this process what a device that has failed may still write; "
+        "unset it to use RDMA");
+  }
+  return Status::Ok();
 }
 
 Result<const Verbs*> SystemVerbs() {

@@ -50,6 +50,11 @@ struct Verbs {
 // children. Shared mappings have never had that.
 bool KeepsPagesAtFork(const Verbs& verbs);
 
+// failed_precondition: the environment tells the library, or a driver's part of it, to call the
+// destruction of what a failed device holds a success though the kernel has refused it. What is
+// closed could not be known then.
+Status CheckThatErrorsAreTold();
+
 // The library of this machine, opened once per process and never closed. failed_precondition: there
 // is none, or it is too old.
 Result<const Verbs*> SystemVerbs();
