@@ -76,6 +76,7 @@ struct Fabric {
   size_t refusals_to_close = 0;
   bool refuse_to_unregister = false;
   std::atomic<int> fork_status = IBV_FORK_UNNEEDED;
+  std::atomic<int> fork_init_error = 0;
   std::vector<void*> left;  // what nobody could destroy, for as long as the process lives
   uint32_t next_key = 1000;
   uint32_t next_pair = 100;
@@ -423,6 +424,10 @@ int DestroyQp(ibv_qp* qp) {
 
 Verbs MakeVerbs() {
   Verbs verbs{};
+  verbs.fork_init = [] {
+    if (fabric().fork_init_error == 0) fabric().fork_status = IBV_FORK_ENABLED;
+    return fabric().fork_init_error.load();
+  };
   verbs.get_device_list = GetDeviceList;
   verbs.free_device_list = [](ibv_device** list) { delete[] list; };
   verbs.open_device = OpenDevice;
@@ -480,6 +485,7 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.refusals_to_close = 0;
   all.refuse_to_unregister = false;
   all.fork_status = IBV_FORK_UNNEEDED;
+  all.fork_init_error = 0;
   all.delayed.clear();
   all.devices.clear();
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -536,7 +542,14 @@ void FakeFabric::RefuseToUnregister(bool refuse) {
   fabric().refuse_to_unregister = refuse;
 }
 
-void FakeFabric::SetForkStatus(ibv_fork_status status) { fabric().fork_status = status; }
+void FakeFabric::SetForkStatus(ibv_fork_status status, int init_error) {
+  fabric().fork_status = status;
+  fabric().fork_init_error = init_error;
+}
+
+ibv_fork_status FakeFabric::fork_status() {
+  return static_cast<ibv_fork_status>(fabric().fork_status.load());
+}
 
 void FakeFabric::TakeOut(const std::string& name) {
   const std::lock_guard lock(fabric().mu);

@@ -43,8 +43,9 @@ class FakeFabric {
   static void RefuseToClose(bool refuse);
   // Likewise with registered memory.
   static void RefuseToUnregister(bool refuse);
-  // What ibv_is_fork_initialized says.
-  static void SetForkStatus(ibv_fork_status status);
+  // What ibv_is_fork_initialized says; and whether ibv_fork_init will fail, with which error.
+  static void SetForkStatus(ibv_fork_status status, int init_error = 0);
+  static ibv_fork_status fork_status();
   // As if it were pulled out: nothing moves over it any more, every command answers EIO, and the
   // device tells that it has failed. Its folder is the test's.
   static void TakeOut(const std::string& device);

@@ -180,6 +180,7 @@ TEST_F(RdmaTransportTest, RegisteredPiecesAreReadAndWrittenWithoutStaging) {
 TEST_F(RdmaTransportTest, WhereAForkTakesPagesFromDevicesOnlySharedMemoryIsReached) {
   FakeFabric::SetForkStatus(IBV_FORK_DISABLED);
   Start({.ways = {Way::kRdma, Way::kTcp}});
+  EXPECT_EQ(FakeFabric::fork_status(), IBV_FORK_ENABLED) << "drivers' own memory isn't kept";
   Lend(1 << 20);
   Bytes bytes(1 << 20, 3);
   const RegionId mine = client_->Register(bytes.data(), bytes.size(), {}).value();
@@ -201,6 +202,14 @@ TEST_F(RdmaTransportTest, WhereAForkTakesPagesFromDevicesOnlySharedMemoryIsReach
   Bytes read(4096);
   ExpectDone(Run(Access::kRead, &read), Way::kTcp);
   EXPECT_EQ(read, own);
+}
+
+TEST_F(RdmaTransportTest, WhereAForkWouldTakeDriversPagesThereIsNoRdma) {
+  FakeFabric::SetForkStatus(IBV_FORK_DISABLED, EINVAL);
+  const auto engine =
+      CreateEngine({.ways = {Way::kRdma, Way::kTcp}}, {}, &FakeFabric::verbs()).value();
+  EXPECT_TRUE(engine->rdma_devices().empty());
+  EXPECT_THAT(engine->reach().rdma.message(), HasSubstr("ibv_fork_init"));
 }
 
 // How much each, the scheduler decides here; devices of their own take turns by what is under way.

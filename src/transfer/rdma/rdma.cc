@@ -61,6 +61,7 @@ Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const V
   if (verbs == nullptr) {
     KVSTORE_ASSIGN_OR_RETURN(verbs, SystemVerbs());
   }
+  KVSTORE_RETURN_IF_ERROR(PrepareForForks(*verbs));
   KVSTORE_ASSIGN_OR_RETURN(RdmaDevices devices,
                            OpenDevices(*verbs, options.rdma_devices, options.rdma_gid_index));
   try {

@@ -48,8 +48,7 @@ Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOpti
     if (!options.remote) return Status::Ok();
     return FailedPreconditionError(
         "this kernel, older than 5.12, gives a process that forks other pages than its RDMA "
-        "devices "
-        "know; memory that isn't shared is not offered over RDMA");
+        "devices know; memory that isn't shared is not offered over RDMA");
   }
   auto region = std::make_unique<Region>();
   region->base = static_cast<std::byte*>(base);

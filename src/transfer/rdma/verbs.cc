@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -39,6 +40,7 @@ Result<Verbs> Load() {
   }
   Verbs verbs{};
   Resolver find(library);
+  find.Find("ibv_fork_init", &verbs.fork_init);
   find.Find("ibv_get_device_list", &verbs.get_device_list);
   find.Find("ibv_free_device_list", &verbs.free_device_list);
   find.Find("ibv_open_device", &verbs.open_device);
@@ -82,13 +84,25 @@ Result<Verbs> Load() {
 }  // namespace
 
 bool KeepsPagesAtFork(const Verbs& verbs) {
-  constexpr int kDisabled = 0;  // of ibv_fork_status: neither the kernel nor the library does it
-  if (verbs.fork_status != nullptr) return verbs.fork_status() != kDisabled;
+  constexpr int kUnneeded = 2;  // of ibv_fork_status: the kernel does it
+  if (verbs.fork_status != nullptr) return verbs.fork_status() == kUnneeded;
   utsname kernel{};
   int major = 0, minor = 0;
   if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
     return false;
   return std::pair(major, minor) >= std::pair(5, 12);
+}
+
+Status PrepareForForks(const Verbs& verbs) {
+  if (KeepsPagesAtFork(verbs)) return Status::Ok();
+  const int error = verbs.fork_init();
+  if (error == 0) return Status::Ok();
+  return FailedPreconditionError(
+      std::string("this kernel, older than 5.12, gives a process that forks other pages than its "
+                  "RDMA devices know, and the library does not keep them from children (") +
+      std::strerror(error) +
+      "); let ibv_fork_init, or RDMAV_FORK_SAFE=1, come before all other use of RDMA in this "
+      "process");
 }
 
 Status CheckThatErrorsAreTold() {

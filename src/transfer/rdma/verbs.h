@@ -11,6 +11,7 @@ namespace kvstore::transfer {
 // without it and a test can stand in for it. Same names without "ibv_", same meaning. All are
 // thread-safe.
 struct Verbs {
+  int (*fork_init)();
   ibv_device** (*get_device_list)(int* count);
   void (*free_device_list)(ibv_device** list);
   ibv_context* (*open_device)(ibv_device* device);
@@ -44,11 +45,16 @@ struct Verbs {
   int (*fork_status)();
 };
 
-// Whether registered memory stays its process's when that forks: since Linux 5.12 a child gets
-// copies of pages that a device knows. Before, whoever wrote first got the copy, so that a process
-// and its devices could go on with different pages, unless registered memory was kept from
-// children. Shared mappings have never had that.
+// Whether the kernel leaves a process that forks the pages that a device knows, as Linux does since
+// 5.12: a child gets copies. Before, whoever wrote first got the copy, so that a process and its
+// devices could go on with different pages, unless these were kept from children. Shared mappings
+// have never had that.
 bool KeepsPagesAtFork(const Verbs& verbs);
+
+// Before the first device is opened: on a kernel that doesn't, has the library keep from children
+// what drivers share with a device, such as the rings of queue pairs, and all registered memory.
+// failed_precondition: it does not, since something was registered before.
+Status PrepareForForks(const Verbs& verbs);
 
 // failed_precondition: the environment tells the library, or a driver's part of it, to call the
 // destruction of what a failed device holds a success though the kernel has refused it. What is
