@@ -255,6 +255,35 @@ TEST_F(RdmaClosingTest, ADeviceThatIsTakenOutOfTheHolderKeepsNoMemory) {
   EXPECT_TRUE(holder_->Unregister(region_).ok());
 }
 
+TEST_F(RdmaClosingTest, WhenOneOfTwoDevicesIsTakenOutCopiesGoOnOverTheOther) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}, {.name = "c"}});
+  EngineOptions options{.ways = {Way::kRdma}};
+  options.rdma_devices = {"c"};
+  holder_ = CreateEngine(options, {}, &FakeFabric::verbs()).value();
+  options.rdma_devices = {"a", "b"};
+  client_ = CreateEngine(options, {}, &FakeFabric::verbs()).value();
+  Lend(1 << 20);
+  FakeFabric::TakeOut("a");
+  Bytes bytes(1 << 20), straight(1 << 20);
+  ASSERT_TRUE(client_->Register(straight.data(), straight.size(), {}).ok());
+  ExpectDone(Run(Access::kRead, &bytes));
+  ExpectDone(Run(Access::kWrite, &straight));
+  EXPECT_GE(FakeFabric::bytes_moved("b"), 2u << 20);
+}
+
+TEST_F(RdmaClosingTest, WhenOneOfTwoDevicesIsTakenOutRegionsAreLentOverTheOther) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start();
+  FakeFabric::TakeOut("a");
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  EXPECT_TRUE(holder_->Unregister(region_).ok());
+  FakeFabric::TakeOut("b");
+  EXPECT_EQ(holder_->Register(bytes.data(), bytes.size(), {.remote = true}).status().code(),
+            StatusCode::kUnavailable);
+}
+
 // With these the library says of queue pairs that they are destroyed when they may not be.
 TEST_F(RdmaClosingTest, WhereTheLibraryWouldCallErrorsASuccessThereIsNoRdma) {
   for (const char* const name :

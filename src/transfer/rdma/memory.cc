@@ -116,6 +116,7 @@ Result<std::unique_ptr<RegisteredMemory>> RegisteredMemory::Create(
   work(0);
   for (std::thread& thread : threads) thread.join();
   for (const int error : errors) {
+    if (error == EIO) return UnavailableError(memory->device_->name() + " has failed");
     if (error != 0) return WhyNot(*memory->device_, size, error);
   }
   return memory;

@@ -24,7 +24,7 @@ enum class MemoryUse : uint8_t {
 class RegisteredMemory {
  public:
   // `part_bytes` 0: as large as the device takes. resource_exhausted: it could not be registered,
-  // and what to do about it.
+  // and what to do about it. unavailable: the device has failed.
   static Result<std::unique_ptr<RegisteredMemory>> Create(std::shared_ptr<RdmaDevice> device,
                                                           std::byte* base, uint64_t size,
                                                           MemoryUse use, uint64_t part_bytes = 0);

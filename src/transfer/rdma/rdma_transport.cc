@@ -174,7 +174,15 @@ Status RdmaTransport::AskForRegion(const Target& target, RegionId region, TimePo
   // Rather than to wait for a device.
   KVSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                            Connection::OpenAny(*target.descriptor, options_.timeouts, patience));
-  return connection->Ask(Encode(RegionQuestion{.device = 0, .region = region}), patience).status();
+  Status first;
+  for (size_t device = 0; device < regions_.devices().size(); ++device) {
+    const RegionQuestion question{.device = static_cast<uint8_t>(device), .region = region};
+    const Status status = connection->Ask(Encode(question), patience).status();
+    if (device == 0) first = status;
+    // The peer's device of this number may have failed, or there may be none.
+    if (status.ok() || first.code() != StatusCode::kUnavailable) return status;
+  }
+  return first;
 }
 
 Status RdmaTransport::LookAt(const Target& target) {

@@ -55,21 +55,15 @@ Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOpti
   region->size = size;
   region->remote = options.remote;
   region->guarded = options.guard != nullptr;
-  const MemoryUse use = options.remote ? MemoryUse::kRemoteWrite : MemoryUse::kLocal;
+  Status failed;
+  size_t added = 0;
   for (const std::shared_ptr<RdmaDevice>& device : devices_) {
-    KVSTORE_ASSIGN_OR_RETURN(
-        std::unique_ptr<RegisteredMemory> memory,
-        RegisteredMemory::Create(device, region->base, size, use, part_bytes_));
-    region->memory.push_back(std::move(memory));
-    if (options.shared == nullptr) continue;
-    const std::span<Word> words = options.shared->words();
-    region->granule = options.shared->granule();
-    KVSTORE_ASSIGN_OR_RETURN(
-        std::unique_ptr<RegisteredMemory> readable,
-        RegisteredMemory::Create(device, reinterpret_cast<std::byte*>(words.data()),
-                                 words.size_bytes(), MemoryUse::kRemoteRead, part_bytes_));
-    region->words.push_back(std::move(readable));
+    const Status status = AddTo(device, options, region.get());
+    if (!status.ok() && status.code() != StatusCode::kUnavailable) return status;
+    if (!status.ok()) failed = status;
+    added += status.ok() ? 1 : 0;
   }
+  if (added == 0 && !failed.ok()) return failed;
   // Devices go on using the pages that they know, so these may not be exchanged.
   if (options.shared != nullptr) SharedFiles::KeepPages(*options.shared);
   region->node = find_node_(region->base, size);  // its pages are there now
@@ -77,6 +71,28 @@ Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOpti
   by_begin_[reinterpret_cast<uintptr_t>(base)] = region.get();
   regions_[id] = std::move(region);
   ChooseNearest();
+  return Status::Ok();
+}
+
+Status RdmaRegions::AddTo(const std::shared_ptr<RdmaDevice>& device, const RegionOptions& options,
+                          Region* region) const {
+  const bool has_words = options.shared != nullptr;
+  region->memory.emplace_back();
+  if (has_words) region->words.emplace_back();
+  KVSTORE_ASSIGN_OR_RETURN(
+      std::unique_ptr<RegisteredMemory> memory,
+      RegisteredMemory::Create(device, region->base, region->size,
+                               options.remote ? MemoryUse::kRemoteWrite : MemoryUse::kLocal,
+                               part_bytes_));
+  if (has_words) {
+    const std::span<Word> words = options.shared->words();
+    region->granule = options.shared->granule();
+    KVSTORE_ASSIGN_OR_RETURN(
+        region->words.back(),
+        RegisteredMemory::Create(device, reinterpret_cast<std::byte*>(words.data()),
+                                 words.size_bytes(), MemoryUse::kRemoteRead, part_bytes_));
+  }
+  region->memory.back() = std::move(memory);
   return Status::Ok();
 }
 
@@ -118,7 +134,7 @@ Status RdmaRegions::Close(Region* region) {
   Status status;
   for (auto* const all : {&region->memory, &region->words}) {
     for (const std::unique_ptr<RegisteredMemory>& memory : *all) {
-      const Status closed = memory->Close();
+      const Status closed = memory == nullptr ? Status::Ok() : memory->Close();
       if (!closed.ok()) status = closed;
     }
   }
@@ -138,6 +154,9 @@ Result<RegionAnswer> RdmaRegions::Find(RegionId id, size_t device) const {
   }
   if (device >= region.memory.size()) {
     return NotFoundError("this peer has no RDMA device " + std::to_string(device));
+  }
+  if (region.memory[device] == nullptr) {
+    return UnavailableError(devices_[device]->name() + " has failed at this peer");
   }
   RegionAnswer answer;
   answer.memory = Describe(*region.memory[device], region.size);

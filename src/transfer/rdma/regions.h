@@ -27,7 +27,7 @@ class RdmaRegions {
   struct Region {
     std::byte* base = nullptr;
     uint64_t size = 0;
-    std::vector<std::unique_ptr<RegisteredMemory>> memory;  // one for each device
+    std::vector<std::unique_ptr<RegisteredMemory>> memory;  // by device; null: it has failed
     std::vector<std::unique_ptr<RegisteredMemory>> words;   // likewise; empty: it has none
     uint64_t granule = 0;
     bool remote = false;
@@ -47,7 +47,7 @@ class RdmaRegions {
 
   // Pins all of the region's pages, and those of its words, which peers can only read. Memory that
   // a fork would take from its devices is left to staging buffers; failed_precondition: peers are
-  // to reach it.
+  // to reach it. Devices that have failed are left out; unavailable: all have.
   Status Add(RegionId id, void* base, uint64_t size, const RegionOptions& options);
   // Waits for copies of our own that use it. OK: no device reaches it any more. unavailable: one
   // may still, so the memory must be kept as it is; asked again, it may be let go. not_found:
@@ -59,12 +59,15 @@ class RdmaRegions {
   bool IsNear(size_t device) const EXCLUDES(mu_);
 
   // For a peer that reaches us over that device. not_found; failed_precondition: it is guarded, and
-  // has no words that a peer could read.
+  // has no words that a peer could read; unavailable: the device has failed.
   Result<RegionAnswer> Find(RegionId id, size_t device) const;
   // The region in which all of that memory lies, which stays while the pointer lives; null: none.
   std::shared_ptr<const Region> FindLocal(const void* data, uint64_t size);
 
  private:
+  // Registers its memory, and that of its words, at the device. unavailable: that has failed.
+  Status AddTo(const std::shared_ptr<RdmaDevice>& device, const RegionOptions& options,
+               Region* region) const;
   // Its memory, at all devices.
   static Status Close(Region* region);
   // By all regions together.

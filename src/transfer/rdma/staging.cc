@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace kvstore::transfer {
@@ -23,17 +25,19 @@ Result<std::unique_ptr<StagingBuffer>> StagingBuffer::Create(
   // A child would get copies of the pages, or worse, leave the copies to us.
   (void)madvise(mapped, kBytes, MADV_DONTFORK);
   for (const std::shared_ptr<RdmaDevice>& device : devices) {
-    KVSTORE_ASSIGN_OR_RETURN(
-        std::unique_ptr<RegisteredMemory> memory,
-        RegisteredMemory::Create(device, buffer->base_, kBytes, MemoryUse::kLocal));
-    buffer->memory_.push_back(std::move(memory));
+    Result<std::unique_ptr<RegisteredMemory>> memory =
+        RegisteredMemory::Create(device, buffer->base_, kBytes, MemoryUse::kLocal);
+    if (!memory.ok() && memory.status().code() != StatusCode::kUnavailable) return memory.status();
+    buffer->memory_.push_back(memory.ok() ? *std::move(memory) : nullptr);
   }
   return buffer;
 }
 
 StagingBuffer::~StagingBuffer() {
   bool untouched = true;
-  for (const auto& memory : memory_) untouched = memory->Close().ok() && untouched;
+  for (const auto& memory : memory_) {
+    untouched = (memory == nullptr || memory->Close().ok()) && untouched;
+  }
   // What a device may write still is nobody else's.
   if (base_ != nullptr && untouched) munmap(base_, kBytes);
 }
@@ -41,16 +45,21 @@ StagingBuffer::~StagingBuffer() {
 StagingPool::StagingPool(std::vector<std::shared_ptr<RdmaDevice>> devices)
     : devices_(std::move(devices)) {}
 
-Result<std::unique_ptr<StagingBuffer>> StagingPool::Take() {
+Result<std::unique_ptr<StagingBuffer>> StagingPool::Take(size_t device) {
   {
     MutexLock lock(mu_);
-    if (!free_.empty()) {
-      std::unique_ptr<StagingBuffer> buffer = std::move(free_.back());
-      free_.pop_back();
+    const auto found = std::find_if(free_.rbegin(), free_.rend(),
+                                    [&](const auto& buffer) { return buffer->IsAt(device); });
+    if (found != free_.rend()) {
+      std::unique_ptr<StagingBuffer> buffer = std::move(*found);
+      free_.erase(std::next(found).base());
       return buffer;
     }
   }
-  return StagingBuffer::Create(devices_);
+  KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<StagingBuffer> buffer, StagingBuffer::Create(devices_));
+  if (buffer->IsAt(device)) return buffer;
+  GiveBack(std::move(buffer));  // good for the others
+  return UnavailableError(devices_[device]->name() + " has failed");
 }
 
 void StagingPool::GiveBack(std::unique_ptr<StagingBuffer> buffer) {

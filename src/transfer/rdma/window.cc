@@ -48,7 +48,7 @@ bool Window::PlaceStraight(Flight* flight) {
   for (const iovec& piece : std::span(pieces).first(count)) {
     auto* const data = static_cast<std::byte*>(piece.iov_base);
     const RdmaRegions::Region* const region = Hold(data, piece.iov_len);
-    if (region == nullptr) break;
+    if (region == nullptr || region->memory[device_] == nullptr) break;
     parts_.push_back({.memory = region->memory[device_].get(),
                       .offset = static_cast<uint64_t>(data - region->base),
                       .length = piece.iov_len});
@@ -108,7 +108,7 @@ void Window::Clear() {
 
 Status Window::TakeStaging() {
   if (staging_ != nullptr) return Status::Ok();
-  KVSTORE_ASSIGN_OR_RETURN(staging_, staging_pool_.Take());
+  KVSTORE_ASSIGN_OR_RETURN(staging_, staging_pool_.Take(device_));
   return Status::Ok();
 }
 
