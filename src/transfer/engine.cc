@@ -7,6 +7,7 @@
 #include <array>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <random>
 #include <string>
 #include <utility>
@@ -193,6 +194,8 @@ class EngineParts {
     Parcel parcel;
   };
 
+  // Lets ways look for several peers at once.
+  void Expect(const BatchState& batch);
   // Sorts the copies by peer and way; those that no way can carry are finished at once.
   std::vector<Routed> Sort(const std::shared_ptr<BatchState>& batch);
   Status SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -491,8 +494,28 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
   return Status::Ok();
 }
 
+void EngineParts::Expect(const BatchState& batch) {
+  std::map<PeerId, size_t> first;  // copy to each
+  for (size_t i = 0; i < batch.size(); ++i) first.emplace(batch.copy(i).peer, i);
+  if (first.size() < 2) return;
+  for (const auto& [peer, index] : first) {
+    const Result<Target> target = peers_.Find(peer, batch.submitted());
+    if (!target.ok()) continue;
+    const Copy& copy = batch.copy(index);
+    for (const auto& transport : transports_) {
+      if (!Allows(transport->way())) continue;
+      if (IsNetwork(transport->way())) {
+        transport->Expect(*target);
+        break;
+      }
+      if (transport->Reaches(*target, copy.region, copy.access, batch.reach_by()).ok()) break;
+    }
+  }
+}
+
 std::vector<EngineParts::Routed> EngineParts::Sort(const std::shared_ptr<BatchState>& batch) {
   std::vector<Routed> parcels;
+  if (rdma_ != nullptr) Expect(*batch);
   for (size_t i = 0; i < batch->size(); ++i) {
     Status status = SortOne(batch, i, &parcels);
     if (!status.ok()) {

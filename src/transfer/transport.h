@@ -63,6 +63,10 @@ class Transport {
 
   virtual Way way() const = 0;
 
+  // A batch with copies to that peer, and to others, is about to ask whether this way leads there:
+  // what takes long may begin for all of them at once. Doesn't wait.
+  virtual void Expect(const Target&) {}
+
   // OK when this way leads to that region of that peer; otherwise why it does not. not_found: for
   // all that this way knows, there is no such region. May connect, within the deadline and a
   // second.

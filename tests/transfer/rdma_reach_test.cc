@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <deque>
+#include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -107,6 +110,71 @@ TEST_F(RdmaReachTest, CopiesWithLittleTimeLearnTogetherThatNothingComes) {
         return each.way == Way::kTcp && each.outcome == Outcome::kDone;
       },
       seconds(60)));
+}
+
+// Holders, each with memory that it lends, and how the client reaches them.
+class RdmaPeersTest : public RdmaReachTest {
+ protected:
+  ~RdmaPeersTest() override { client_.reset(); }
+
+  void StartMany(size_t count, const EngineOptions& options) {
+    client_ = CreateEngine(options, {}, &FakeFabric::verbs()).value();
+    for (size_t i = 0; i < count; ++i) {
+      memories_.emplace_back(4096);
+      holders_.push_back(CreateEngine(options, {}, &FakeFabric::verbs()).value());
+      regions_.push_back(
+          holders_.back()->Register(memories_.back().data(), 4096, {.remote = true}).value());
+      peers_.push_back(client_->Open(holders_.back()->Descriptor()).value());
+    }
+    into_.resize(count, Bytes(4096));
+    for (Bytes& bytes : into_) pieces_.push_back({bytes.data(), bytes.size()});
+  }
+  Copy ReadOf(size_t peer) const {
+    return {.access = Access::kRead,
+            .peer = peers_[peer],
+            .region = regions_[peer],
+            .offset = 0,
+            .pieces = std::span(&pieces_[peer], 1),
+            .guard = {}};
+  }
+  Completion RunOne(size_t peer, Duration time) {
+    const Copy copy = ReadOf(peer);
+    return client_->Run(std::span(&copy, 1), CopyLimits(BootClock::now() + time)).at(0);
+  }
+
+  std::deque<Bytes> memories_;
+  std::vector<std::unique_ptr<Engine>> holders_;
+  std::vector<RegionId> regions_;
+  std::vector<PeerId> peers_;
+  std::vector<Bytes> into_;
+  std::vector<Piece> pieces_;
+};
+
+// 250 ms for all of them, not for each.
+TEST_F(RdmaPeersTest, TheNewPeersOfABatchAreMetTogether) {
+  FakeFabric::Swallow("fake0", true);
+  StartMany(24, {.ways = {Way::kRdma, Way::kTcp}});
+  std::vector<Copy> copies;
+  for (size_t i = 0; i < peers_.size(); ++i) copies.push_back(ReadOf(i));
+  const TimePoint begin = BootClock::now();
+  const auto batch = client_->Submit(copies, CopyLimits(begin + seconds(60)));
+  EXPECT_LT(BootClock::now() - begin, seconds(5));
+  ASSERT_TRUE(batch->Wait(begin + seconds(60)));
+  for (const Completion& each : batch->completions()) ExpectDone(each, Way::kTcp);
+}
+
+// Four looks at a time, each of 2 s, would take 12 s until the turn comes to the last.
+TEST_F(RdmaPeersTest, PeersThatCannotBeReachedHoldUpTheLookAtOthersOnlyShortly) {
+  StartMany(25, {.ways = {Way::kRdma}});
+  FakeFabric::Swallow("fake0", true);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 24; ++i) {
+    threads.emplace_back([this, i] { (void)RunOne(i, seconds(60)); });
+  }
+  EXPECT_TRUE(Comes([] { return FakeFabric::swallowed() >= 24; }, seconds(10)));
+  FakeFabric::Swallow("fake0", false);
+  EXPECT_EQ(RunOne(24, seconds(60)).outcome, Outcome::kDone);
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

@@ -19,18 +19,26 @@ constexpr Duration kAcquaintance = std::chrono::milliseconds(250);
 // A look at a peer, as a whole, and for one device: longer than devices themselves go on trying.
 constexpr Duration kLook = std::chrono::seconds(20);
 constexpr Duration kLookSilence = std::chrono::seconds(2);
+// While others wait.
+constexpr Duration kFairLook = std::chrono::milliseconds(500);
 
-// As long as somebody may look for a way to a peer.
+// As long as somebody may look for a way to a peer. `fair`: longer only while no other peer waits
+// for that.
 class UntilDeadline final : public Patience {
  public:
-  UntilDeadline(const Target& target, TimePoint deadline, const Scout& scout)
-      : target_(target), deadline_(deadline), scout_(scout) {}
+  UntilDeadline(const Target& target, TimePoint deadline, const Scout& scout,
+                Duration fair = Duration::max())
+      : target_(target), deadline_(deadline), scout_(scout), fair_(fair) {}
 
   Status Ended() override {
     if (*target_.closed || scout_.ending()) {
       return UnavailableError("the peer was closed at this end");
     }
-    if (BootClock::now() < deadline_) return Status::Ok();
+    const TimePoint now = BootClock::now();
+    if (now - begin_ >= fair_ && scout_.others_wait()) {
+      return UnavailableError("the peer doesn't answer, and others wait to be asked");
+    }
+    if (now < deadline_) return Status::Ok();
     return DeadlineExceededError("no time left to ask the peer");
   }
   void Heard(uint64_t) override {}
@@ -40,6 +48,8 @@ class UntilDeadline final : public Patience {
   const Target& target_;
   const TimePoint deadline_;
   const Scout& scout_;
+  const Duration fair_;
+  const TimePoint begin_ = BootClock::now();
 };
 
 Status Told(const Status& status) { return Status(status.code(), "rdma: " + status.message()); }
@@ -124,6 +134,14 @@ RdmaTransport::~RdmaTransport() {
   End();
 }
 
+void RdmaTransport::Expect(const Target& target) {
+  const PeerDescriptor& holder = *target.descriptor;
+  if (!holder.rdma || *target.closed) return;
+  if (!health_.IsToBeTried(holder.incarnation, BootClock::now())) return;
+  const Status failed = health_.WhyNot(holder.incarnation);
+  scout_.Send(target, failed.ok() ? Scout::Haste::kFirstLook : Scout::Haste::kAnotherLook);
+}
+
 Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, TimePoint deadline) {
   const PeerDescriptor& holder = *target.descriptor;
   if (!holder.rdma) {
@@ -131,13 +149,12 @@ Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, Tim
         "rdma needs a peer that has RDMA devices, and this one has none");
   }
   if (*target.closed) return UnavailableError("rdma: the peer was closed at this end");
-  const TimePoint now = BootClock::now();
-  if (health_.IsToBeTried(holder.incarnation, now)) scout_.Send(target);
+  Expect(target);
   if (!health_.IsReached(holder.incarnation)) {
-    const Status met = Meet(target, now, deadline);
+    const Status met = Meet(target, deadline);
     if (!met.ok()) return Told(met);
   }
-  if (const std::optional<Status> known = known_.Find(target.peer, region, now)) {
+  if (const std::optional<Status> known = known_.Find(target.peer, region, BootClock::now())) {
     return known->ok() ? Status::Ok() : Told(*known);
   }
   const Status answer = AskForRegion(target, region, deadline);
@@ -147,15 +164,15 @@ Status RdmaTransport::Reaches(const Target& target, RegionId region, Access, Tim
   return answer.ok() ? answer : Told(answer);
 }
 
-Status RdmaTransport::Meet(const Target& target, TimePoint now, TimePoint deadline) {
+Status RdmaTransport::Meet(const Target& target, TimePoint deadline) {
   const Incarnation& holder = target.descriptor->incarnation;
   // Where TCP may be used, nobody waits for a device to be tried again, and for the first time not
   // for long.
   const Status failed = health_.WhyNot(holder);
   if (options_.tcp_allowed && !failed.ok()) return failed;
-  const Duration patience = options_.tcp_allowed ? kAcquaintance : Duration::max();
-  const TimePoint until = options_.tcp_allowed ? now + (deadline - now) / 2 : deadline;
-  const Status looked = scout_.Await(target.peer, patience, until);
+  std::optional<Duration> patience;
+  if (options_.tcp_allowed) patience = kAcquaintance;
+  const Status looked = scout_.Await(target.peer, patience, deadline);
   if (health_.IsReached(holder)) return Status::Ok();
   if (!looked.ok()) return looked;
   const Status why = health_.WhyNot(holder);
@@ -187,7 +204,7 @@ Status RdmaTransport::AskForRegion(const Target& target, RegionId region, TimePo
 
 Status RdmaTransport::LookAt(const Target& target) {
   const PeerDescriptor& holder = *target.descriptor;
-  UntilDeadline patience(target, BootClock::now() + kLook, scout_);
+  UntilDeadline patience(target, BootClock::now() + kLook, scout_, kFairLook);
   Status error;
   std::set<size_t> tried;
   while (std::unique_ptr<PathHealth::Place> place =

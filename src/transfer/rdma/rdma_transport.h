@@ -33,6 +33,7 @@ class RdmaTransport final : public LaneTransport {
   ~RdmaTransport() override;
 
   Way way() const override { return Way::kRdma; }
+  void Expect(const Target& target) override;
   Status Reaches(const Target& target, RegionId region, Access access, TimePoint deadline) override;
   void Close(PeerId peer) override;
 
@@ -44,7 +45,7 @@ class RdmaTransport final : public LaneTransport {
   uint64_t SliceBytes(const Parcel& parcel) const override;
   Status Cut(const PeerDescriptor& holder, uint64_t lane_id, Patience& patience) override;
   // Waits for the first look at a peer, as long as is fair. OK: a device reaches it.
-  Status Meet(const Target& target, TimePoint now, TimePoint deadline);
+  Status Meet(const Target& target, TimePoint deadline);
   // As RdmaLane::FindRegion.
   Status AskForRegion(const Target& target, RegionId region, TimePoint deadline);
   // Tries the devices over which the peer may be reached, for all that is known.

@@ -23,24 +23,25 @@ Scout::Scout(Look look) : look_(std::move(look)) {
 
 Scout::~Scout() { End(); }
 
-void Scout::Send(const Target& target) {
+void Scout::Send(const Target& target, Haste haste) {
   MutexLock lock(mu_);
   if (ending_ || tasks_.contains(target.peer)) return;
   auto task = std::make_shared<Task>();
   task->target = target;
   task->began = BootClock::now();
   tasks_[target.peer] = task;
-  waiting_.push_back(std::move(task));
+  (haste == Haste::kFirstLook ? first_ : another_).push_back(std::move(task));
+  others_wait_ = true;
   changed_.NotifyAll();
 }
 
-Status Scout::Await(PeerId peer, Duration patience, TimePoint until) {
+Status Scout::Await(PeerId peer, std::optional<Duration> patience, TimePoint until) {
   MutexLock lock(mu_);
   const auto found = tasks_.find(peer);
   if (found == tasks_.end()) return Status::Ok();
   const std::shared_ptr<Task> task = found->second;
-  const bool for_ever = patience > until - task->began;
-  const TimePoint end = for_ever ? until : task->began + patience;
+  const TimePoint end =
+      patience ? task->began + std::min(*patience, (until - task->began) / 2) : until;
   while (!task->over && !ending_ && BootClock::now() < end) changed_.WaitUntil(mu_, end);
   return task->over ? task->result : UnavailableError("it isn't known yet whether a device does");
 }
@@ -60,10 +61,12 @@ void Scout::Work() {
     std::shared_ptr<Task> task;
     {
       MutexLock lock(mu_);
-      while (!ending_ && waiting_.empty()) changed_.Wait(mu_);
+      while (!ending_ && first_.empty() && another_.empty()) changed_.Wait(mu_);
       if (ending_) return;
-      task = std::move(waiting_.front());
-      waiting_.pop_front();
+      auto& waiting = first_.empty() ? another_ : first_;
+      task = std::move(waiting.front());
+      waiting.pop_front();
+      others_wait_ = !first_.empty() || !another_.empty();
     }
     Status result = look_(task->target);
     MutexLock lock(mu_);

@@ -1,10 +1,13 @@
 #ifndef KVSTORE_SRC_TRANSFER_RDMA_SCOUT_H_
 #define KVSTORE_SRC_TRANSFER_RDMA_SCOUT_H_
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,11 +30,17 @@ class Scout {
   explicit Scout(Look look);
   ~Scout();
 
+  // First looks come before others: peers that have failed before may well do so again.
+  enum class Haste : uint8_t { kFirstLook, kAnotherLook };
   // Begins a look, unless one is under way.
-  void Send(const Target& target) EXCLUDES(mu_);
-  // Waits for the look at that peer, until then and no longer than `patience` from its beginning;
-  // what came of it. unavailable: it isn't over. OK at once where none is under way.
-  Status Await(PeerId peer, Duration patience, TimePoint until) EXCLUDES(mu_);
+  void Send(const Target& target, Haste haste) EXCLUDES(mu_);
+  // Waits for the look at that peer, until then; what came of it. `patience`: from when the look
+  // was asked for no longer than that, and than half of the time that there was, so that who waits
+  // for several looks one by one doesn't wait so long for each. unavailable: it isn't over. OK at
+  // once where none is under way.
+  Status Await(PeerId peer, std::optional<Duration> patience, TimePoint until) EXCLUDES(mu_);
+  // Whether looks wait for a thread.
+  bool others_wait() const { return others_wait_; }
   // Comes before what `look` needs ends; from one thread.
   void End() EXCLUDES(mu_);
   bool ending() const { return ending_; }
@@ -51,8 +60,10 @@ class Scout {
   Mutex mu_;
   CondVar changed_;
   std::map<PeerId, std::shared_ptr<Task>> tasks_ GUARDED_BY(mu_);  // under way
-  std::deque<std::shared_ptr<Task>> waiting_ GUARDED_BY(mu_);      // of these, for a thread
-  std::vector<std::thread> threads_;                               // until End
+  std::deque<std::shared_ptr<Task>> first_ GUARDED_BY(mu_);  // of these, for a thread; first looks
+  std::deque<std::shared_ptr<Task>> another_ GUARDED_BY(mu_);  // likewise; others
+  std::atomic<bool> others_wait_ = false;                      // in these
+  std::vector<std::thread> threads_;                           // until End
 };
 
 }  // namespace kvstore::transfer
