@@ -61,6 +61,11 @@ struct PutOptions {
   // each other: when one is evicted so are all, and while one of them is leased, pinned or
   // unfinished none is. Evicting takes time with their number: some thousands at most.
   std::string group{};
+  // What is stored is what the memory held when the call began, which is read once more for that,
+  // at once: where other bytes were copied nothing is committed, and the answer is
+  // aborted. For those whose memory may be taken back, and filled anew, before the call
+  // has returned. Create copies nothing and ignores it.
+  bool check_source = false;
 };
 
 // How an object that is there is kept from eviction from now on. Neither: it is unpinned. Its TTL

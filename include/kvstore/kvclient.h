@@ -301,6 +301,9 @@ kvclient_code kvclient_put_options_set_ttl_ms(kvclient_put_options* options, int
 // leased, pinned or unfinished none is. Default: none, as with a size of 0.
 kvclient_code kvclient_put_options_set_group(kvclient_put_options* options, const void* group,
                                              uint64_t size);
+// Not 0: what is stored is what the memory held when the call began; where other bytes were copied
+// nothing is, and the answer is KVCLIENT_ABORTED. Default 0.
+kvclient_code kvclient_put_options_set_check_source(kvclient_put_options* options, int check);
 // Of each item its index in a chain of prefixes: of objects put, or used, in one call those of
 // higher positions are evicted first. As many as the call has items, or none (default: all are 0);
 // else that call is KVCLIENT_INVALID_ARGUMENT.

@@ -19,6 +19,7 @@ class PutOptions:
         soft_pin: float,
         ttl: float,
         group: str | bytes,
+        check_source: bool,
         /,
     ) -> None: ...
 

@@ -21,6 +21,9 @@ class PutOptions:
     soft_pin: so many seconds from the commit it is evicted only where nothing else may be; 0: not.
     ttl: so many seconds from the commit it expires, pinned or not; 0: never.
     group: objects of one group (at most 255 bytes) are evicted together; empty: none.
+    check_source: what is stored is what the memory held when the call began; where other bytes were
+        copied nothing is, and it is Aborted. For memory that may be filled anew before
+        the call has returned, as where a caller stops waiting for it.
 
     Raises InvalidArgument for a placement or a time that is none; the store judges the rest.
     """
@@ -39,6 +42,7 @@ class PutOptions:
         soft_pin: float = 0.0,
         ttl: float = 0.0,
         group: str | bytes = b"",
+        check_source: bool = False,
     ) -> None:
         self.native = _native.PutOptions(
             replace,
@@ -50,4 +54,5 @@ class PutOptions:
             soft_pin,
             ttl,
             group,
+            check_source,
         )

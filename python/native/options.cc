@@ -24,7 +24,7 @@ Placement PlacementOf(const std::string& name) {
 
 PutOptions MakePutOptions(bool replace, uint32_t replicas, const std::string& placement,
                           std::vector<std::string> preferred_nodes, bool durable, bool hard_pin,
-                          double soft_pin, double ttl, py::handle group) {
+                          double soft_pin, double ttl, py::handle group, bool check_source) {
   PutOptions options;
   options.replace = replace;
   options.replicas = replicas;
@@ -35,6 +35,7 @@ PutOptions MakePutOptions(bool replace, uint32_t replicas, const std::string& pl
   options.soft_pin = DurationOf(soft_pin);
   options.ttl = DurationOf(ttl);
   options.group = KeyOf(group);
+  options.check_source = check_source;
   return options;
 }
 

@@ -85,6 +85,10 @@ kvclient_code kvclient_put_options_set_group(kvclient_put_options* options, cons
   });
 }
 
+kvclient_code kvclient_put_options_set_check_source(kvclient_put_options* options, int check) {
+  return Set(options, &PutOptions::check_source, check != 0);
+}
+
 kvclient_code kvclient_put_options_set_positions(kvclient_put_options* options,
                                                  const uint32_t* positions, uint64_t count) {
   return Change(options, [&](PutOptions&) -> Status {

@@ -65,7 +65,11 @@ class PutCall {
         deadline_(After(parts.clock.Now(), options.timeout)),
         statuses_(items.size()),
         in_question_(items.size()),
-        instead_of_(items.size()) {}
+        instead_of_(items.size()) {
+    if (!options.check_source) return;
+    at_entry_.reserve(items.size());
+    for (const PutItem& item : items) at_entry_.push_back(Checksum(item.pieces));
+  }
 
   std::vector<Status> Run();
 
@@ -92,6 +96,8 @@ class PutCall {
              Write* write);
   // `held`: pieces of the items, by place, where they have had no StartPut.
   Committing BeginCommit(std::span<Write> writes, std::span<const Ahead::Piece> held = {});
+  // OK unless `checksum`, of what was copied, shows that its memory has changed.
+  Status CheckSource(const Write& write, uint64_t checksum) const;
   static void EndCommit(const Committing& committing);
   void Abort(std::span<Write> writes);
 
@@ -107,14 +113,17 @@ class PutCall {
   std::vector<bool> in_question_;
   // The sequence of the last beginning that is in doubt; 0: none.
   std::vector<uint64_t> instead_of_;
+  std::vector<uint64_t>
+      at_entry_;  // checksums of the items as the call began, if they are to count
   // Where copies met nobody: what is granted there again need not be tried. The first are those of
   // which the master knows.
   std::vector<SegmentId> unreachable_;
   size_t complained_ = 0;
 
   // Of the beginning under way.
-  std::vector<PutItem> begun_;  // its items
-  TimePoint asked_at_{};        // grants count from here
+  std::vector<PutItem> begun_;     // its items
+  std::vector<uint32_t> indices_;  // theirs among all
+  TimePoint asked_at_{};           // grants count from here
   uint64_t first_sequence_ = 0;
 };
 
@@ -146,6 +155,7 @@ std::vector<Status> PutCall::Run() {
 // what one wave commits may be what is evicted for the next.
 std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
   begun_.clear();
+  indices_.assign(indices.begin(), indices.end());
   for (const uint32_t index : indices) begun_.push_back(items_[index]);
   asked_at_ = parts_.clock.Now();
   first_sequence_ = parts_.master.NewSequences(begun_.size());
@@ -180,6 +190,7 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   const std::vector<Ahead::Piece> pieces = TakePieces();
   if (pieces.empty()) return std::nullopt;
   begun_.assign(items_.begin(), items_.end());
+  indices_.assign(all.begin(), all.end());
   first_sequence_ = parts_.master.NewSequences(begun_.size());
   OpenPeers own_peers(parts_);
   OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
@@ -368,10 +379,16 @@ Committing PutCall::BeginCommit(std::span<Write> writes, std::span<const Ahead::
   if (!held.empty()) request.put = Asking(options_);
   for (Write& write : writes) {
     if (write.fate != Write::Fate::kCommit) continue;
-    request.sequences.push_back(SequenceOf(write));
     const std::span<const ConstPiece> pieces = begun_[write.place].pieces;
-    request.checksums.push_back(write.checksum != nullptr ? write.checksum->Finish(pieces)
-                                                          : Checksum(pieces));
+    const uint64_t checksum =
+        write.checksum != nullptr ? write.checksum->Finish(pieces) : Checksum(pieces);
+    write.status = CheckSource(write, checksum);
+    if (!write.status.ok()) {
+      write.fate = held.empty() ? Write::Fate::kAbort : Write::Fate::kLeave;
+      continue;
+    }
+    request.sequences.push_back(SequenceOf(write));
+    request.checksums.push_back(checksum);
     committing.writes.push_back(&write);
     if (held.empty()) continue;
     const PutItem& item = begun_[write.place];
@@ -387,6 +404,12 @@ Committing PutCall::BeginCommit(std::span<Write> writes, std::span<const Ahead::
   }
   committing.answers = parts_.master.BeginCommit(std::move(request), deadline_);
   return committing;
+}
+
+Status PutCall::CheckSource(const Write& write, uint64_t checksum) const {
+  if (at_entry_.empty() || checksum == at_entry_[indices_[write.place]]) return Status::Ok();
+  if (!PutGuards().source_is_as_it_was) return Status::Ok();
+  return AbortedError("not committed: the memory was changed while it was being put");
 }
 
 void PutCall::EndCommit(const Committing& committing) {

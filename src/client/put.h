@@ -19,6 +19,7 @@ struct PutGuards {
   KVSTORE_GUARD(commit_after_last_copy);    // rule 6: nothing is committed that was not written
   KVSTORE_GUARD(nothing_is_said_in_doubt);  // rule 6: no abort while a copy may still land
   KVSTORE_GUARD(grants_end_here_first);     // rule 9: before they end at the master
+  KVSTORE_GUARD(source_is_as_it_was);       // PutOptions::check_source
 };
 
 // One whole Put, see Client::Put. Keys and options have been checked.

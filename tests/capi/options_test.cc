@@ -169,6 +169,7 @@ TEST_F(CapiOptionsInPoolTest, HowLongAnObjectIsKeptArrives) {
   Owned<kvclient_put_options> options;
   ASSERT_EQ(kvclient_put_options_create(Into(options)), KVCLIENT_OK);
   kvclient_put_options_set_hard_pin(options.get(), 1);
+  EXPECT_EQ(kvclient_put_options_set_check_source(options.get(), 1), KVCLIENT_OK);
   kvclient_put_options_set_soft_pin_ms(options.get(), 1'000'000);
   kvclient_put_options_set_ttl_ms(options.get(), 2'000'000);
   kvclient_put_options_set_group(options.get(), group.data(), group.size());

@@ -209,6 +209,32 @@ TEST_F(PutTest, AFailedCopyIsAbortedAndTheOthersAreCommitted) {
   EXPECT_THAT(pool_.master.aborts[0].sequences, ElementsAre(2));
 }
 
+TEST_F(PutTest, MemoryThatChangesMeanwhileIsNotCommittedWhereThatIsAskedFor) {
+  std::string small = "small";
+  std::string large = Value(64 << 10);
+  pool_.engine.instead = [&](const Copy&) -> std::optional<Completion> {
+    small[0] = 'S';
+    large[1000] = large[1001];
+    return std::nullopt;
+  };
+  const ConstPiece pieces[] = {{small.data(), small.size()}, {large.data(), large.size()}};
+  const std::vector<PutItem> items = {{"a", {&pieces[0], 1}}, {"b", {&pieces[1], 1}}};
+  PutOptions options;
+  options.check_source = true;
+  for (const Status& status : PutObjects(pool_.parts, items, options)) {
+    EXPECT_EQ(status.code(), StatusCode::kAborted);
+    EXPECT_THAT(status.message(), HasSubstr("changed while it was being put"));
+  }
+  EXPECT_TRUE(pool_.master.commits.empty());
+  ASSERT_EQ(pool_.master.aborts.size(), 1u);
+  EXPECT_THAT(pool_.master.aborts[0].sequences, ElementsAre(1, 2));
+
+  pool_.engine.instead = nullptr;
+  for (const Status& status : PutObjects(pool_.parts, items, options))
+    EXPECT_EQ(status, Status::Ok());
+  EXPECT_EQ(Read("a"), "Small");
+}
+
 TEST_F(PutTest, NothingIsSaidOfAPutInDoubt) {
   pool_.engine.instead = [](const Copy&) { return InDoubt(CancelledError("closed")); };
   const Status status = Put("k", "value");

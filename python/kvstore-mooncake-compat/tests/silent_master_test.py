@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -67,6 +68,34 @@ def test_a_master_that_hangs(pool: Pool) -> None:
     assert store.batch_put_session_start(["session"], [8]) == [0]
     time.sleep(1.5)  # more than a call in silence may take
     assert store.batch_put_session_end(["session"]) == [0]
+    store.close()
+
+
+def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(pool: Pool) -> None:
+    """LMCache waits for a second; then the memory is the next chunk's."""
+    store = joined(pool)
+    size = 33 * MB  # is not put into memory that was granted before
+    memory = ctypes.create_string_buffer(size)
+    at = ctypes.addressof(memory)
+    ctypes.memset(at, ord("a"), size)
+    assert store.register_buffer(at, size) == 0
+    codes: list[int] = []
+    putting = threading.Thread(
+        target=lambda: codes.extend(store.batch_put_from(["key"], [at], [size]))
+    )
+    os.kill(pool.master.pid, signal.SIGSTOP)
+    try:
+        putting.start()
+        putting.join(1.0)
+        assert putting.is_alive()
+        ctypes.memset(at, ord("b"), size)
+    finally:
+        os.kill(pool.master.pid, signal.SIGCONT)
+    putting.join(PATIENCE)
+    assert codes == [-800]
+    assert store.get("key") == b""
+    assert store.put_from("key", at, size) == 0
+    assert store.get("key") == b"b" * size
     store.close()
 
 

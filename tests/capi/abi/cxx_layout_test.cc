@@ -107,7 +107,7 @@ TEST(CxxAbiTest, TheTransferLayersCallsStayInTheirSlots) {
 }
 
 TEST(CxxAbiTest, StructsKeepTheirSizes) {
-  EXPECT_EQ(sizeof(PutOptions), 104u);
+  EXPECT_EQ(sizeof(PutOptions), 112u);
   EXPECT_EQ(sizeof(PutItem), 40u);
   EXPECT_EQ(sizeof(GetItem), 48u);
   EXPECT_EQ(sizeof(GetResult), 48u);

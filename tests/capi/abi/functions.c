@@ -101,6 +101,7 @@ kvclient_code kvclient_put_options_set_soft_pin_ms(kvclient_put_options* options
 kvclient_code kvclient_put_options_set_ttl_ms(kvclient_put_options* options, int64_t ttl_ms);
 kvclient_code kvclient_put_options_set_group(kvclient_put_options* options, const void* group,
                                              uint64_t size);
+kvclient_code kvclient_put_options_set_check_source(kvclient_put_options* options, int check);
 kvclient_code kvclient_put_options_set_positions(kvclient_put_options* options,
                                                  const uint32_t* positions, uint64_t count);
 kvclient_code kvclient_pin(kvclient* client, const kvclient_key* keys, uint64_t count, int hard,

@@ -47,6 +47,8 @@ class Placing:
             hard_pin=hard_pin,
             soft_pin=soft_pin,
             group=group,
+            # Callers stop waiting for puts, and fill the memory anew.
+            check_source=True,
         )
 
     def fewer(self) -> Placing:
