@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from mooncake._store import patience
 from mooncake.store import MooncakeDistributedStore
 from pool import PATIENCE, Pool
 
@@ -71,7 +72,9 @@ def test_a_master_that_hangs(pool: Pool) -> None:
     store.close()
 
 
-def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(pool: Pool) -> None:
+def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """LMCache waits for a second; then the memory is the next chunk's."""
     store = joined(pool)
     size = 33 * MB  # is not put into memory that was granted before
@@ -80,22 +83,33 @@ def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(pool: Pool
     ctypes.memset(at, ord("a"), size)
     assert store.register_buffer(at, size) == 0
     codes: list[int] = []
-    putting = threading.Thread(
-        target=lambda: codes.extend(store.batch_put_from(["key"], [at], [size]))
-    )
+
+    def put(key: str) -> threading.Thread:
+        thread = threading.Thread(
+            target=lambda: codes.extend(store.batch_put_from([key], [at], [size]))
+        )
+        thread.start()
+        return thread
+
+    monkeypatch.setattr(patience, "_LATELY", PATIENCE)
+    assert store.is_exist("answered just now") == 0
     os.kill(pool.master.pid, signal.SIGSTOP)
     try:
-        putting.start()
+        putting = put("waits")
         putting.join(1.0)
         assert putting.is_alive()
         ctypes.memset(at, ord("b"), size)
+        monkeypatch.undo()
+        later = put("found silent")
+        later.join(PATIENCE)
+        assert codes == [-900]
     finally:
         os.kill(pool.master.pid, signal.SIGCONT)
     putting.join(PATIENCE)
-    assert codes == [-800]
-    assert store.get("key") == b""
-    assert store.put_from("key", at, size) == 0
-    assert store.get("key") == b"b" * size
+    assert codes == [-900, -800]
+    assert store.get("waits") == store.get("found silent") == b""
+    assert store.put_from("waits", at, size) == 0
+    assert store.get("waits") == b"b" * size
     store.close()
 
 

@@ -10,6 +10,7 @@ import kvstore
 
 _LOOK = 1.0
 _LOOK_IN_SILENCE = 0.05
+_LOOK_BEFORE_PUT = 0.5
 _CALL_IN_SILENCE = 1.0
 # Who has answered so lately is not asked before a call.
 _LATELY = 0.1
@@ -32,9 +33,14 @@ class Patience:
 
     def of_calls(self, client: kvstore.Client) -> float:
         """Looks first, unless the master has just answered."""
-        if self._silent or time.monotonic() - self._answered > _LATELY:
-            self.note(client.exists_batch(["health"], timeout=self.of_looks))
-        return min(self.longest, _CALL_IN_SILENCE) if self._silent else self.longest
+        silent = self._ask(client, self.of_looks)
+        return min(self.longest, _CALL_IN_SILENCE) if silent else self.longest
+
+    def allows_puts(self, client: kvstore.Client) -> bool:
+        """Looks first, as of_calls, and not for as long as callers leave memory to a put that
+        doesn't end, which is a second: what they fill it with then must not be taken for what it
+        held at the call."""
+        return not self._ask(client, min(self.of_looks, _LOOK_BEFORE_PUT))
 
     def note(self, answers: Iterable[object]) -> bool:
         """What looks have brought. Whether the master is silent."""
@@ -45,3 +51,9 @@ class Patience:
             self._silent = False
             self._answered = time.monotonic()
         return self._silent
+
+    def _ask(self, client: kvstore.Client, timeout: float) -> bool:
+        """Whether the master is silent."""
+        if self._silent or time.monotonic() - self._answered > _LATELY:
+            return self.note(client.exists_batch(["health"], timeout=timeout))
+        return False

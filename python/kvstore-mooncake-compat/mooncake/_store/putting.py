@@ -58,7 +58,9 @@ class Putting(Life):
         self, client: kvstore.Client, put: Put, columns: Columns, placing: Placing
     ) -> list[int]:
         try:
-            errors = put(client, *columns, placing.options, timeout=self._within())
+            if not self._patience.allows_puts(client):
+                raise kvstore.Unavailable("the master does not answer; nothing was put")
+            errors = put(client, *columns, placing.options, timeout=self._patience.longest)
         except kvstore.Error as error:
             errors = [error] * len(columns[0])
         except ValueError as error:
