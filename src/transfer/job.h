@@ -51,8 +51,7 @@ class Job {
   // How long the peer may be silent from `begun` on: since then there is a way to it.
   Duration stall() const { return batch_->stall(); }
   TimePoint begun() const { return begun_; }
-  // As Patience::Silence: half of the time.
-  Duration silence() const { return std::min(stall(), batch_->deadline() - begun_) / 2; }
+  TimePoint deadline() const { return batch_->deadline(); }
   void NoteMoved(uint64_t bytes) { batch_->NoteMoved(bytes); }
 
   // The next slice to carry; none when all have been handed out. Skips the rest of failed copies.

@@ -20,7 +20,8 @@ class Patience {
   virtual Status Ended() = 0;
   // The peer has given a sign of life: so many bytes, or none, but its machine has taken some.
   virtual void Heard(uint64_t bytes) = 0;
-  // How long one path may bring nothing before another is tried, so that there is time left for it.
+  // How long one path may bring nothing before another is tried, so that there is time left for it:
+  // half of what is left now.
   virtual Duration Silence() const { return Duration::max(); }
 };
 

@@ -62,7 +62,7 @@ class LanePool::JobPatience final : public Patience {
     job_.NoteMoved(bytes);
   }
 
-  Duration Silence() const override { return job_.silence(); }
+  Duration Silence() const override { return peer_.TimeLeft(job_) / 2; }
 
  private:
   LanePool& peer_;
@@ -176,12 +176,21 @@ void LanePool::Carry(Job& job) {
   while (CarryShare(job, patience)) continue;
 }
 
+TimePoint LanePool::StallsAt(const Job& job) const {
+  if (job.stall() == Duration::max()) return TimePoint::max();
+  const TimePoint heard{Duration(heard_at_.load(std::memory_order_relaxed))};
+  const TimePoint since = std::max(heard, job.begun());
+  return job.stall() < TimePoint::max() - since ? since + job.stall() : TimePoint::max();
+}
+
+Duration LanePool::TimeLeft(const Job& job) const {
+  return std::max(std::min(job.deadline(), StallsAt(job)) - BootClock::now(), Duration::zero());
+}
+
 Status LanePool::Ended(const Job& job) const {
   if (closing_) return UnavailableError("the peer was closed at this end");
   KVSTORE_RETURN_IF_ERROR(job.Ended());
-  if (job.stall() == Duration::max()) return Status::Ok();
-  const TimePoint heard{Duration(heard_at_.load(std::memory_order_relaxed))};
-  if (BootClock::now() - std::max(heard, job.begun()) < job.stall()) return Status::Ok();
+  if (BootClock::now() < StallsAt(job)) return Status::Ok();
   return UnavailableError("the peer gave no sign of life for " + Milliseconds(job.stall()) +
                           "; it is paused, overloaded or unreachable");
 }

@@ -89,6 +89,10 @@ class LanePool {
   void FailEndedJobs() EXCLUDES(mu_);
   // OK while that job should go on.
   Status Ended(const Job& job) const;
+  // When the peer will have been silent for as long as the job bears.
+  TimePoint StallsAt(const Job& job) const;
+  // For the job, if the peer stays silent.
+  Duration TimeLeft(const Job& job) const;
 
   // Carries one fair share of the job. False: nothing of it can be carried (any more).
   bool CarryShare(Job& job, Patience& patience);

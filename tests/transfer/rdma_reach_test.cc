@@ -96,6 +96,21 @@ TEST_F(RdmaReachTest, WhatGoesSilentIsLeftInTimeForTcp) {
   EXPECT_TRUE(ComesByRdma());
 }
 
+// The second takes half of what the first has left.
+TEST_F(RdmaReachTest, TwoDevicesThatGoSilentLeaveTimeForTcp) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Start({.ways = {Way::kRdma, Way::kTcp},
+         .tcp_connections_per_peer = 1,
+         .tcp_stall_timeout = std::chrono::minutes(10)});
+  Lend(1 << 20);
+  Bytes bytes(1 << 20);
+  ExpectDone(Run(Access::kRead, &bytes));
+  FakeFabric::Swallow("a", true);
+  FakeFabric::Swallow("b", true);
+  ExpectDone(Run(Access::kRead, &bytes, {BootClock::now() + seconds(60), seconds(5)}), Way::kTcp);
+  EXPECT_GE(FakeFabric::swallowed(), 2u);
+}
+
 // Each ends before a fair time has passed, together they make one.
 TEST_F(RdmaReachTest, CopiesWithLittleTimeLearnTogetherThatNothingComes) {
   Start({.ways = {Way::kRdma, Way::kTcp}, .tcp_stall_timeout = std::chrono::minutes(10)});
