@@ -1,8 +1,7 @@
 #include "transfer/rdma/lane_closer.h"
 
+#include <algorithm>
 #include <utility>
-
-#include "transfer/lane.h"
 
 namespace kvstore::transfer {
 namespace {
@@ -41,11 +40,17 @@ LaneCloser::TaskPtr LaneCloser::Enqueue(LaneRemains remains) {
 
 void LaneCloser::Take(LaneRemains remains) { Enqueue(std::move(remains)); }
 
-bool LaneCloser::TakeAndWait(LaneRemains remains, TimePoint until) {
+bool LaneCloser::TakeAndWait(LaneRemains remains, TimePoint until, Patience& patience) {
   const TaskPtr task = Enqueue(std::move(remains));
-  MutexLock lock(mu_);
-  while (!task->closed && BootClock::now() < until) changed_.WaitUntil(mu_, until);
-  return task->closed;
+  for (;;) {
+    {
+      MutexLock lock(mu_);
+      const TimePoint step = std::min(until, BootClock::now() + kWaitStep);
+      while (!task->closed && BootClock::now() < step) changed_.WaitUntil(mu_, step);
+      if (task->closed || BootClock::now() >= until) return task->closed;
+    }
+    (void)patience.Ended();
+  }
 }
 
 bool LaneCloser::TryToClose(LaneRemains* remains) {

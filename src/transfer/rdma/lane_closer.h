@@ -8,6 +8,7 @@
 
 #include "kvstore/clock.h"
 #include "thread_annotations.h"
+#include "transfer/lane.h"
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/staging.h"
@@ -34,8 +35,9 @@ class LaneCloser {
   ~LaneCloser();
 
   void Take(LaneRemains remains);
-  // Waits for it, too. True: nothing of it is touched any more.
-  bool TakeAndWait(LaneRemains remains, TimePoint until) EXCLUDES(mu_);
+  // Waits for it, too, though that patience ends, which is asked all the same for what hangs on it.
+  // True: nothing of it is touched any more.
+  bool TakeAndWait(LaneRemains remains, TimePoint until, Patience& patience) EXCLUDES(mu_);
 
  private:
   struct Task {

@@ -49,7 +49,7 @@ RdmaLane::RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connecti
               rdma_device_->max_pieces()),
       asked_at_(BootClock::now()) {}
 
-RdmaLane::~RdmaLane() { (void)Shut(); }
+RdmaLane::~RdmaLane() { (void)Shut(nullptr); }
 
 Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t device,
                                                  std::unique_ptr<Connection> connection,
@@ -146,7 +146,7 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
     carried += std::max<uint64_t>(window_.bytes(), kSliceBytes);
   }
   if (!status.ok()) {
-    const bool shut = Shut();
+    const bool shut = Shut(&patience);
     for (const Flight& flight : window_.flights()) {
       if (flight.over) continue;
       const bool reads = flight.copy->access == Access::kRead;
@@ -389,7 +389,7 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
   }
 }
 
-bool RdmaLane::Shut() {
+bool RdmaLane::Shut(Patience* patience) {
   if (completions_ == nullptr) return true;
   const bool reads_straight = window_.ReadsStraight();
   LaneRemains remains{.completions = std::move(completions_),
@@ -401,8 +401,8 @@ bool RdmaLane::Shut() {
   }
   // Writes can't land once the holder has closed its end, which is asked for it. What was being
   // read to a buffer of ours goes nowhere else.
-  if (reads_straight) {
-    return ends_.closer.TakeAndWait(std::move(remains), BootClock::now() + ends_.stall);
+  if (reads_straight && patience != nullptr) {
+    return ends_.closer.TakeAndWait(std::move(remains), BootClock::now() + ends_.stall, *patience);
   }
   ends_.closer.Take(std::move(remains));
   return true;

@@ -82,7 +82,8 @@ class RdmaLane final : public Lane {
   Status Broken(ibv_wc_status status);
   // Closes the path at this end. True: nothing of anybody else's is touched over it any more.
   // False: it can't be proved in time that what is being read won't be written any more.
-  bool Shut();
+  // `patience` null: nothing is being read.
+  bool Shut(Patience* patience);
 
   const RdmaEnds ends_;
   const size_t device_;
