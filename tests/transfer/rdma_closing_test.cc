@@ -179,6 +179,60 @@ TEST_F(RdmaClosingTest, ADeviceThatRefusesToCloseHoldsUpNobodyElse) {
   reader.join();
 }
 
+TEST_F(RdmaClosingTest, CopiesInTheQueueEndInTimeThoughAReadBeforeThemWaitsForItsQueuePair) {
+  Start({.ways = {Way::kRdma},
+         .tcp_connections_per_peer = 1,
+         .tcp_stall_timeout = std::chrono::minutes(10)});
+  Lend(1 << 20);
+  Bytes straight(1 << 20), bytes(1 << 20);
+  ASSERT_TRUE(client_->Register(straight.data(), straight.size(), {}).ok());
+  ExpectDone(Run(Access::kRead, &straight));
+  FakeFabric::RefuseToClose(true);
+  FakeFabric::Swallow("fake0", true);
+  const auto submit = [&](Bytes* to) {
+    const Piece piece{to->data(), to->size()};
+    const Copy copy{.access = Access::kRead,
+                    .peer = peer_,
+                    .region = region_,
+                    .offset = 0,
+                    .pieces = std::span(&piece, 1),
+                    .guard = {}};
+    return client_->Submit(std::span(&copy, 1),
+                           CopyLimits(BootClock::now() + std::chrono::seconds(1)));
+  };
+  const auto first = submit(&straight);
+  EXPECT_TRUE(Comes([] { return FakeFabric::swallowed() > 0; }, std::chrono::seconds(60)));
+  const auto second = submit(&bytes);
+  EXPECT_TRUE(second->Wait(BootClock::now() + std::chrono::seconds(20)));
+  EXPECT_FALSE(first->Wait(BootClock::now())) << "what is read may still come";
+  FakeFabric::RefuseToClose(false);
+  EXPECT_TRUE(first->Wait(BootClock::now() + std::chrono::seconds(60)));
+}
+
+// At most as many as there may be connections.
+TEST_F(RdmaClosingTest, LanesThatAHoldersDeviceDoesNotCloseTakeNoConnectionsPlace) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  EngineOptions options{.ways = {Way::kRdma, Way::kTcp}, .tcp_connections_per_peer = 1};
+  options.tcp_max_incoming = 8;
+  StartOn("b", "a", options);
+  Lend(1 << 20);
+  FakeFabric::RefuseToClose(true);
+  Bytes bytes(4096);
+  options.rdma_devices = {"b"};
+  int by_rdma = 0;
+  for (int i = 0; i < 12; ++i) {
+    client_ = CreateEngine(options, {}, &FakeFabric::verbs()).value();
+    peer_ = client_->Open(holder_->Descriptor()).value();
+    const Completion each = Run(Access::kRead, &bytes);
+    EXPECT_EQ(each.outcome, Outcome::kDone) << each.status;
+    by_rdma += each.way == Way::kRdma ? 1 : 0;
+    client_.reset();
+  }
+  EXPECT_GE(by_rdma, 8);
+  EXPECT_LT(by_rdma, 12) << "lanes that are never closed have no end";
+  FakeFabric::RefuseToClose(false);
+}
+
 TEST_F(RdmaClosingTest, ADeviceThatIsTakenOutOfTheClientIsDoneWith) {
   SetUpFolder();
   StartOn("a", "b",

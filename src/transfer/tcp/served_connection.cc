@@ -44,6 +44,7 @@ void ServedConnection::Run() {
   const Status end = Serve();
   if (end.code() == StatusCode::kInvalidArgument) ++totals_.bad_connections;
   socket_.Shutdown();
+  is_over_ = true;
   // After that, so that its peer knows why nothing comes through any more.
   while (side_ != nullptr && !side_->End() && !paths_.EndsWithin(kWaitStep)) continue;
   side_.reset();
@@ -294,7 +295,8 @@ Status ServedConnection::ServeAsk(const Request& request) {
   KVSTORE_RETURN_IF_ERROR(ReceiveAll(std::as_writable_bytes(std::span(question))));
   if (side_ == nullptr) side_ = paths_.NewSideService();
   if (side_ == nullptr) {
-    AppendVerdict(request, FailedPreconditionError("this peer has no RDMA device"));
+    AppendVerdict(request, FailedPreconditionError(
+                               "this peer has no RDMA device, or none that closes what it opened"));
     return Status::Ok();
   }
   const Result<std::string> answer = side_->Answer(question);

@@ -48,7 +48,8 @@ class PathTable {
   virtual Status Admit(const Hello& hello, ServedConnection& connection) = 0;
   // Closes the connection of that id. OK: it is drained, or there is none (any more).
   virtual Status CutPath(uint64_t id, const ServedConnection& asker) = 0;
-  // For a connection that asks for it; null: there is no other way here.
+  // For a connection that asks for it; null: there is no other way here, or too many of those that
+  // there were have not ended.
   virtual std::unique_ptr<SideService> NewSideService() = 0;
   // Waits so long; true: all connections are to end, whatever is left.
   virtual bool EndsWithin(Duration duration) = 0;
@@ -78,6 +79,8 @@ class ServedConnection {
   // Makes Run return within about a step.
   void Cut();
   bool was_cut() const { return cut_.load(); }
+  // It serves nothing more; Run returns once its side service has ended.
+  bool is_over() const { return is_over_.load(); }
 
   // Since when it has been waiting for a request that nothing of has come; none: it is busy.
   std::optional<TimePoint> idle_since() const;
@@ -117,6 +120,7 @@ class ServedConnection {
   ServedTotals& totals_;
   const Timeouts timeouts_;
   std::atomic<bool> cut_ = false;
+  std::atomic<bool> is_over_ = false;
   // Whoever moves it away from an idle time has decided what becomes of the connection.
   std::atomic<TimePoint> idle_since_ = kBusy;
 

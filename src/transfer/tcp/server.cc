@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -126,11 +127,17 @@ bool TcpServer::MakeRoom() {
   JoinFinished();
   {
     MutexLock lock(mu_);
-    if (paths_.size() < options_.max_incoming) return true;
+    if (paths_.size() - CountLingering() < options_.max_incoming) return true;
     if (!DisplaceOne()) return false;
   }
   JoinFinished();
   return true;
+}
+
+size_t TcpServer::CountLingering() const {
+  return static_cast<size_t>(std::count_if(paths_.begin(), paths_.end(), [](const auto& path) {
+    return !path->finished && path->connection.is_over();
+  }));
 }
 
 bool TcpServer::DisplaceOne() {
@@ -230,7 +237,12 @@ Status TcpServer::CutPath(uint64_t id, const ServedConnection& asker) {
 }
 
 std::unique_ptr<SideService> TcpServer::NewSideService() {
-  return options_.side ? options_.side() : nullptr;
+  if (!options_.side) return nullptr;
+  {
+    MutexLock lock(mu_);
+    if (CountLingering() >= options_.max_incoming) return nullptr;
+  }
+  return options_.side();
 }
 
 bool TcpServer::EndsWithin(Duration duration) {

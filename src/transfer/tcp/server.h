@@ -19,8 +19,8 @@
 namespace kvstore::transfer {
 
 // The listening port, and all connections that it serves: a thread for each, at most as many as the
-// limit says (docs/decisions/0003-tcp-threads.md). At the limit, a new connection displaces the
-// one that has been idle longest. Thread-safe.
+// limit says that serve (docs/decisions/0003-tcp-threads.md). At the limit, a new connection
+// displaces the one that has been idle longest. Thread-safe.
 class TcpServer final : public PathTable {
  public:
   struct Options {
@@ -48,7 +48,7 @@ class TcpServer final : public PathTable {
 
   Status Admit(const Hello& hello, ServedConnection& connection) override;
   Status CutPath(uint64_t id, const ServedConnection& asker) override;
-  std::unique_ptr<SideService> NewSideService() override;
+  std::unique_ptr<SideService> NewSideService() override EXCLUDES(mu_);
   bool EndsWithin(Duration duration) override EXCLUDES(mu_);
 
  private:
@@ -68,6 +68,9 @@ class TcpServer final : public PathTable {
   // At the limit, ends one connection. False: none of them is idle.
   bool MakeRoom() EXCLUDES(mu_);
   bool DisplaceOne() REQUIRES(mu_);
+  // Connections that serve nothing more, for which a device refuses to close what it has: they take
+  // no other's place.
+  size_t CountLingering() const REQUIRES(mu_);
   void Start(Socket socket);
   void JoinFinished();
   void Wake() const;
