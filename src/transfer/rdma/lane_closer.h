@@ -31,32 +31,44 @@ class LaneCloser {
   // `staging` outlives it, and gets its buffers back. Throws std::system_error where the machine
   // has no thread left: later, when a lane is to be closed, nobody could do without it.
   explicit LaneCloser(StagingPool& staging);
-  // Tries a little longer. What isn't closed then is kept for as long as the process lives.
+  // Tries a little longer, but waits for no device that doesn't come back from what it was told.
+  // What isn't closed then is kept for as long as the process lives.
   ~LaneCloser();
 
   void Take(LaneRemains remains);
   // Waits for it, too, though that patience ends, which is asked all the same for what hangs on it.
   // True: nothing of it is touched any more.
-  bool TakeAndWait(LaneRemains remains, TimePoint until, Patience& patience) EXCLUDES(mu_);
+  bool TakeAndWait(LaneRemains remains, TimePoint until, Patience& patience);
 
  private:
   struct Task {
     LaneRemains remains;
-    bool closed = false;  // guarded by mu_
+    bool closed = false;  // guarded by the mutex
   };
   using TaskPtr = std::shared_ptr<Task>;
+  // With the thread, which may outlive the closer, in a device.
+  struct Shared {
+    explicit Shared(StagingPool& pool) : staging(pool) {}
+    StagingPool& staging;  // not touched once it is abandoned
+    Mutex mu;
+    CondVar changed;
+    std::list<TaskPtr> tasks GUARDED_BY(mu);  // that the thread hasn't seen
+    bool ending GUARDED_BY(mu) = false;
+    bool over GUARDED_BY(mu) = false;       // the thread is done
+    bool abandoned GUARDED_BY(mu) = false;  // the closer has gone without it
+  };
 
-  TaskPtr Enqueue(LaneRemains remains) EXCLUDES(mu_);
-  void Work() EXCLUDES(mu_);
+  TaskPtr Enqueue(LaneRemains remains);
+  static void Work(Shared* shared) EXCLUDES(shared->mu);
+  // Waits for something to do, for a step if some is there that was tried. True: it is the end.
+  static bool AwaitWork(Shared* shared, std::list<TaskPtr>* open) EXCLUDES(shared->mu);
   // Closes what the device lets it; true: all of it.
-  bool TryToClose(LaneRemains* remains);
+  static bool ClosePairs(LaneRemains* remains);
+  // What nothing touches any more.
+  static void Release(Task* task, Shared* shared) REQUIRES(shared->mu);
 
-  StagingPool& staging_;
-  Mutex mu_;
-  CondVar changed_;                           // tasks_, ending_, or a task's `closed`
-  std::list<TaskPtr> tasks_ GUARDED_BY(mu_);  // that the thread hasn't seen
-  bool ending_ GUARDED_BY(mu_) = false;
-  std::thread thread_;  // joined by the destructor
+  const std::shared_ptr<Shared> shared_;
+  std::thread thread_;  // joined by the destructor, or abandoned
 };
 
 }  // namespace kvstore::transfer
