@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
@@ -94,6 +95,62 @@ TEST_F(RdmaReachTest, WhatGoesSilentIsLeftInTimeForTcp) {
   }
   FakeFabric::Swallow("fake0", false);
   EXPECT_TRUE(ComesByRdma());
+}
+
+// Devices that complete a MiB in so long.
+std::atomic<int> ms_per_mib{0};
+const Verbs& SlowVerbs() {
+  static std::mutex mu;
+  static std::deque<TimePoint> due;  // of one lane's completions
+  static const Verbs verbs = [] {
+    Verbs slow = FakeFabric::verbs();
+    slow.post_send = [](ibv_qp* pair, ibv_send_wr* request, ibv_send_wr** bad) {
+      const std::lock_guard lock(mu);
+      double bytes = 0;
+      for (const ibv_send_wr* each = request; each != nullptr; each = each->next) {
+        for (int i = 0; i < each->num_sge; ++i) bytes += each->sg_list[i].length;
+        if ((each->send_flags & IBV_SEND_SIGNALED) == 0) continue;
+        due.push_back(BootClock::now() + std::chrono::microseconds(static_cast<int64_t>(
+                                             1000 * bytes / (1 << 20) * ms_per_mib)));
+      }
+      return FakeFabric::verbs().post_send(pair, request, bad);
+    };
+    slow.poll_cq = [](ibv_cq* queue, int, ibv_wc* completions) {
+      const std::lock_guard lock(mu);
+      if (due.empty() || BootClock::now() < due.front()) return 0;
+      due.pop_front();
+      return FakeFabric::verbs().poll_cq(queue, 1, completions);
+    };
+    return slow;
+  }();
+  return verbs;
+}
+
+// They take 2 s, and half of the time is less.
+TEST_F(RdmaReachTest, APathThatIsSlowIsNotCalledSilent) {
+  for (const bool tcp : {true, false}) {
+    EngineOptions options{.ways = {Way::kRdma}, .tcp_connections_per_peer = 1};
+    if (tcp) options.ways.push_back(Way::kTcp);
+    options.tcp_stall_timeout = std::chrono::minutes(10);
+    ms_per_mib = 0;
+    holder_ = CreateEngine(options, {}, &FakeFabric::verbs()).value();
+    client_ = CreateEngine(options, {}, &SlowVerbs()).value();
+    Lend(4 << 20);
+    Bytes bytes(4 << 20), less(1 << 20);
+    ExpectDone(Run(Access::kRead, &bytes));
+    const CopyLimits limits(BootClock::now() + seconds(60), seconds(3));
+    if (tcp) {
+      ms_per_mib = 500;
+      ExpectDone(Run(Access::kRead, &bytes, limits));
+    } else {  // there is nowhere else to go
+      ms_per_mib = 2000;
+      ExpectDone(Run(Access::kRead, &less, limits));
+    }
+    EXPECT_EQ(client_->rdma_devices().at(0).failures, 0u);
+    client_.reset();
+    holder_.reset();
+    memory_.reset();
+  }
 }
 
 // The second takes half of what the first has left.

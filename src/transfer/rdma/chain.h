@@ -15,6 +15,8 @@ namespace kvstore::transfer {
 // reliable connection that says that all before it are done, too. Confined to one thread.
 class Chain {
  public:
+  static constexpr uint64_t kPart = 0;  // no chain's number
+
   // `max_pieces`: of one request.
   Chain(size_t max_requests, size_t max_pieces);
 
@@ -31,12 +33,16 @@ class Chain {
   // not the program.
   void Fence() { fenced_ = requests_.size(); }
 
-  // Linked; the last one signals with that number. Only of a chain that isn't empty; valid until
-  // the next Clear.
+  // What is added next signals apart from what was added before, if that is much.
+  void Part();
+
+  // Linked; the last one signals with that number, the last of each part before with kPart. Only of
+  // a chain that isn't empty; valid until the next Clear.
   ibv_send_wr* Link(uint64_t number);
 
  private:
   static constexpr size_t kNone = SIZE_MAX;
+  static constexpr uint64_t kMuch = 1 << 20;
 
   const size_t max_pieces_;
   std::vector<ibv_send_wr> requests_;
@@ -44,6 +50,8 @@ class Chain {
   std::vector<size_t> first_piece_;  // of each request
   uint64_t next_remote_ = 0;         // behind the last request's bytes
   size_t fenced_ = kNone;            // the request that waits
+  std::vector<size_t> parts_;        // their first requests, but for that of the first part
+  uint64_t part_bytes_ = 0;          // of the last
 };
 
 }  // namespace kvstore::transfer

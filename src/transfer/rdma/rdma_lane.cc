@@ -357,9 +357,14 @@ Status RdmaLane::Broken(ibv_wc_status status) {
                           (unregistered ? ": the peer's memory is registered no more" : ""));
 }
 
+Duration RdmaLane::SilenceLimit(const Patience& patience) const {
+  if (!ends_.others) return ends_.stall;
+  return std::min(ends_.stall, std::max(patience.Silence(), kLeastSilence));
+}
+
 Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
-  const TimePoint begin = BootClock::now();
-  const Duration limit = std::min(ends_.stall, std::max(patience.Silence(), kLeastSilence));
+  TimePoint since = BootClock::now();
+  Duration limit = SilenceLimit(patience);
   for (;;) {
     std::array<ibv_wc, 4> completions;
     KVSTORE_ASSIGN_OR_RETURN(const size_t count, completions_->Poll(completions));
@@ -370,7 +375,12 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
       }
       if (completion.wr_id == number) return Status::Ok();
     }
-    const Duration waited = BootClock::now() - begin;
+    if (count > 0) {  // a part: it is slow, not silent
+      patience.Heard(0);
+      since = BootClock::now();
+      limit = SilenceLimit(patience);
+    }
+    const Duration waited = BootClock::now() - since;
     if (waited < kSpin) continue;
     if (const Status ended = patience.Ended(); !ended.ok()) {
       silence_ = waited;

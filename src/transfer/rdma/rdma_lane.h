@@ -29,6 +29,7 @@ struct RdmaEnds {
   TransferGuards guards;
   Duration stall;  // without a completion, while one is due
   uint32_t lanes;  // to a peer, that share a job
+  bool others;     // where a path that brings nothing is left there may be another, or TCP
 };
 
 // From one of our devices to one of a holder's: a queue pair for reads, one for writes when there
@@ -78,6 +79,8 @@ class RdmaLane final : public Lane {
 
   // Posts the chain, if there is one, and waits for its end.
   Status Exchange(QueuePair& pair, Patience& patience, uint64_t bytes);
+  // For how long the path may complete nothing.
+  Duration SilenceLimit(const Patience& patience) const;
   Status AwaitCompletion(uint64_t number, Patience& patience);
   Status Broken(ibv_wc_status status);
   // Closes the path at this end. True: nothing of anybody else's is touched over it any more.

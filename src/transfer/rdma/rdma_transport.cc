@@ -236,7 +236,8 @@ Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenOver(
                       .closer = *closers_[device],
                       .guards = options_.lanes.guards,
                       .stall = options_.timeouts.stall,
-                      .lanes = options_.lanes.lanes};
+                      .lanes = options_.lanes.lanes,
+                      .others = options_.tcp_allowed || regions_.devices().size() > 1};
   Duration silence = Duration::zero();
   Result<std::unique_ptr<RdmaLane>> lane =
       RdmaLane::Open(ends, device, std::move(connection), patience, &silence);

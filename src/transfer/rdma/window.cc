@@ -132,6 +132,7 @@ void Window::ChainWord(size_t flight) {
 }
 
 void Window::ChainData(const Flight& flight) {
+  chain_.Part();
   const Access access = flight.copy->access;
   uint64_t remote = flight.copy->offset + flight.slice.offset;
   if (flight.staged) {
