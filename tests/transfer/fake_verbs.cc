@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -62,7 +63,8 @@ struct DelayedWrite {
 struct Fabric {
   std::mutex mu;
   std::vector<std::unique_ptr<FakeDevice>> devices;
-  std::map<uint32_t, FakeMr*> memory;  // by key
+  std::vector<std::unique_ptr<FakeDevice>> former;  // which somebody may have open for ever
+  std::map<uint32_t, FakeMr*> memory;               // by key
   std::map<uint32_t, FakeQp*> pairs;
   std::vector<DelayedWrite> delayed;
   std::set<FakeContext*> contexts;
@@ -487,7 +489,9 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.fork_status = IBV_FORK_UNNEEDED;
   all.fork_init_error = 0;
   all.delayed.clear();
+  std::move(all.devices.begin(), all.devices.end(), std::back_inserter(all.former));
   all.devices.clear();
+  all.contexts.clear();
   for (size_t i = 0; i < devices.size(); ++i) {
     auto device = std::make_unique<FakeDevice>();
     if (devices[i].name.empty()) devices[i].name = "fake" + std::to_string(i);
