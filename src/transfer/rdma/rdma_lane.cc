@@ -130,6 +130,7 @@ Result<const RegionAnswer*> RdmaLane::FindRegion(RegionId region, Patience& pati
 }
 
 Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) {
+  carries_ = true;
   answered_ = false;
   path_failed_ = false;
   silence_ = Duration::zero();
@@ -358,7 +359,7 @@ Status RdmaLane::Broken(ibv_wc_status status) {
 }
 
 Duration RdmaLane::SilenceLimit(const Patience& patience) const {
-  if (!ends_.others) return ends_.stall;
+  if (carries_ && !ends_.others) return ends_.stall;
   return std::min(ends_.stall, std::max(patience.Silence(), kLeastSilence));
 }
 

@@ -101,6 +101,7 @@ class RdmaLane final : public Lane {
   bool may_land_ = false;  // its writes were posted
   uint64_t next_number_ = 1;
   TimePoint asked_at_;
+  bool carries_ = false;  // something has been carried over it: it has led there
   bool answered_ = false;
   bool path_failed_ = false;
   Duration silence_{};
