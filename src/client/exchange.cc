@@ -82,6 +82,13 @@ std::vector<VerbReply> Exchange::Receive() {
   }
 }
 
+std::vector<VerbReply> Exchange::ReceiveReady() {
+  // Receive says what became of the others.
+  if (rules_.of_one_incarnation && channel_.incarnation() != incarnation_) return {};
+  term_ = channel_.term();
+  return TakeNew();
+}
+
 std::vector<VerbReply> Exchange::TakeNew() {
   std::vector<VerbReply> replies = inbox_->TakeAll();
   std::erase_if(replies, [&](VerbReply& reply) { return !KeepNew(&reply); });

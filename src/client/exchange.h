@@ -59,6 +59,9 @@ class Exchange {
   // answered, or for the reason that Unanswered() gives.
   std::vector<VerbReply> Receive();
 
+  // So, and waits for nothing and sends nothing. Empty: none has come since.
+  std::vector<VerbReply> ReceiveReady();
+
   // After Receive returned nothing: the items that got no answer, and why.
   std::vector<ItemAnswer> Unanswered() const;
 

@@ -63,6 +63,8 @@ class Asked {
  public:
   virtual ~Asked() = default;
 
+  // Whether Wait would not wait.
+  virtual bool HaveCome() = 0;
   // Waits for the answers: one per item, in the order of the request. Called once.
   virtual std::vector<Answer> Wait() = 0;
 };

@@ -38,12 +38,12 @@ void AppendUnanswered(const Exchange& exchange, std::vector<Answer>* answers) {
   }
 }
 
-// All answers of an exchange of `items` items, in order. Null: there are none.
+// All answers of an exchange of `items` items, in order, of which these have come. Null: there are
+// none.
 template <typename Answer>
-std::vector<Answer> ReceiveAll(Exchange* exchange, size_t items) {
+std::vector<Answer> ReceiveAll(Exchange* exchange, size_t items, std::vector<Answer> answers = {}) {
   std::vector<Answer> in_order(items);
   if (exchange == nullptr) return in_order;
-  std::vector<Answer> answers;
   while (true) {
     std::vector<VerbReply> replies = exchange->Receive();
     if (replies.empty()) break;
@@ -62,11 +62,18 @@ class AskedAll final : public Asked<Answer> {
     if (exchange_) exchange_->Begin();
   }
 
-  std::vector<Answer> Wait() override { return ReceiveAll<Answer>(exchange_.get(), items_); }
+  bool HaveCome() override {
+    if (exchange_) AppendAnswers(exchange_->ReceiveReady(), &come_);
+    return come_.size() == items_;
+  }
+  std::vector<Answer> Wait() override {
+    return ReceiveAll(exchange_.get(), items_, std::move(come_));
+  }
 
  private:
   const std::unique_ptr<Exchange> exchange_;
   const size_t items_;
+  std::vector<Answer> come_;
 };
 
 class Waves final : public StartedPuts {

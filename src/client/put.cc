@@ -52,7 +52,7 @@ struct Write {
 // Items of which the master is being told that they are to be committed.
 struct Committing {
   std::vector<Write*> writes;
-  std::unique_ptr<Asked<ItemAnswer>> answers;  // null: there are none
+  std::unique_ptr<Asked<ItemAnswer>> answers;  // null: there are none, or no more
 };
 
 // One call of PutObjects. Confined to the thread that makes it.
@@ -78,6 +78,8 @@ class PutCall {
   // is no such memory for them, and nothing has happened.
   std::optional<std::vector<uint32_t>> PutAhead(std::span<const uint32_t> all);
   std::vector<Ahead::Piece> TakePieces() const;
+  // Nothing more is written or committed under the grant of these, which are to be begun again.
+  static void GiveUp(const Status& why, std::span<Write> writes);
   // Copies some of these items to their pieces, and has them committed.
   Committing PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* peers,
                        std::span<Write> writes);
@@ -98,7 +100,7 @@ class PutCall {
   Committing BeginCommit(std::span<Write> writes, std::span<const Ahead::Piece> held = {});
   // OK unless `checksum`, of what was copied, shows that its memory has changed.
   Status CheckSource(const Write& write, uint64_t checksum) const;
-  static void EndCommit(const Committing& committing);
+  static void EndCommit(Committing* committing);
   void Abort(std::span<Write> writes);
 
   uint64_t SequenceOf(const Write& write) const { return first_sequence_ + write.place; }
@@ -167,7 +169,8 @@ std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
     CopyPlan plan;
     std::vector<Write> writes = Plan(indices, wave, &plan);
     Copy(plan, writes);
-    EndCommit(BeginCommit(writes));
+    Committing committing = BeginCommit(writes);
+    EndCommit(&committing);
     Abort(writes);
     EndWave(indices, writes, &again);
   }
@@ -185,7 +188,8 @@ void PutCall::EndWave(std::span<const uint32_t> indices, std::span<const Write> 
 }
 
 // One message, the commit, instead of two. Until then the master knows nothing of these puts, so
-// that one that was not written is simply not committed.
+// that one that was not written is simply not committed. They share one grant and one holder: where
+// one is to be begun again since either is lost, so are all that have not been copied yet.
 std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t> all) {
   const std::vector<Ahead::Piece> pieces = TakePieces();
   if (pieces.empty()) return std::nullopt;
@@ -197,13 +201,23 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   std::vector<Write> writes(begun_.size());
   for (uint32_t i = 0; i < writes.size(); ++i) writes[i].place = i;
   std::vector<Committing> under_way;
-  for (std::span<Write> rest(writes); !rest.empty();) {
+  const Write* lost = nullptr;
+  for (std::span<Write> rest(writes); lost == nullptr && !rest.empty();) {
     const std::span<Write> some = rest.first(std::min(rest.size(), kCommittedAtOnce));
     rest = rest.subspan(some.size());
     under_way.push_back(PutPieces(pieces, &peers, some));
+    for (const Write& write : some) lost = write.again ? &write : lost;
+    for (Committing& committing : under_way) {
+      if (committing.answers == nullptr || !committing.answers->HaveCome()) continue;
+      EndCommit(&committing);
+      for (const Write* write : committing.writes) lost = write->again ? write : lost;
+    }
+    if (lost != nullptr) GiveUp(lost->status, rest);
   }
-  parts_.ahead->LookAhead(parts_.self.incarnation, parts_.clock, deadline_);
-  for (const Committing& committing : under_way) EndCommit(committing);
+  if (lost == nullptr) {
+    parts_.ahead->LookAhead(parts_.self.incarnation, parts_.clock, deadline_);
+  }
+  for (Committing& committing : under_way) EndCommit(&committing);
   const auto any = [&writes](bool Write::*flag) {
     return std::any_of(writes.begin(), writes.end(), [flag](const Write& w) { return w.*flag; });
   };
@@ -237,6 +251,13 @@ Committing PutCall::PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* p
     if (write.fate == Write::Fate::kAbort) write.fate = Write::Fate::kLeave;
   }
   return BeginCommit(writes, pieces);
+}
+
+void PutCall::GiveUp(const Status& why, std::span<Write> writes) {
+  for (Write& write : writes) {
+    write.status = why;
+    write.again = true;
+  }
 }
 
 std::vector<Ahead::Piece> PutCall::TakePieces() const {
@@ -412,10 +433,11 @@ Status PutCall::CheckSource(const Write& write, uint64_t checksum) const {
   return AbortedError("not committed: the memory was changed while it was being put");
 }
 
-void PutCall::EndCommit(const Committing& committing) {
-  if (committing.answers == nullptr) return;
-  for (const ItemAnswer& answer : committing.answers->Wait()) {
-    Write& write = *committing.writes[answer.index];
+void PutCall::EndCommit(Committing* committing) {
+  const std::unique_ptr<Asked<ItemAnswer>> answers = std::move(committing->answers);
+  if (answers == nullptr) return;
+  for (const ItemAnswer& answer : answers->Wait()) {
+    Write& write = *committing->writes[answer.index];
     write.status = Committed(answer.status);
     write.in_question = HasEnded(answer.status);
     write.again = write.in_question || IsOfNoGrant(answer.status);

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/get.h"
@@ -15,6 +18,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using testing::Failed;
 using testing::FakePool;
@@ -239,6 +243,16 @@ class PutAheadTest : public AheadTest {
     value.resize(results[0].status.ok() ? results[0].size : 0);
     return value;
   }
+  // Puts as many small objects with one call.
+  std::vector<Status> PutMany(size_t count, const PutOptions& options = {}) {
+    std::vector<std::string> values;
+    for (size_t i = 0; i < count; ++i) values.push_back("value-" + std::to_string(i));
+    std::vector<ConstPiece> pieces;
+    for (const std::string& value : values) pieces.push_back({value.data(), value.size()});
+    std::vector<PutItem> items;
+    for (size_t i = 0; i < count; ++i) items.push_back({values[i], {&pieces[i], 1}, 0});
+    return PutObjects(pool_.parts, items, options);
+  }
   size_t started() const { return pool_.master.started.keys.size(); }
 };
 
@@ -266,19 +280,44 @@ TEST_F(PutAheadTest, ABatchOfSmallOnesIsToo) {
 
 TEST_F(PutAheadTest, ALargeBatchIsCommittedInPartsWhileItIsCopied) {
   pool_.master.ahead_bytes = 1u << 20;
-  std::vector<std::string> values;
-  for (int i = 0; i < 200; ++i) values.push_back("value-" + std::to_string(i));
-  std::vector<ConstPiece> pieces;
-  for (const std::string& value : values) pieces.push_back({value.data(), value.size()});
-  std::vector<PutItem> items;
-  for (size_t i = 0; i < values.size(); ++i) items.push_back({values[i], {&pieces[i], 1}, 0});
-  for (const Status& status : PutObjects(pool_.parts, items, {})) EXPECT_EQ(status, Status::Ok());
+  EXPECT_THAT(PutMany(200), Each(Status::Ok()));
   EXPECT_EQ(started(), 0u);
   ASSERT_THAT(pool_.master.commits, SizeIs(2));
   EXPECT_THAT(pool_.master.commits[0].sequences, SizeIs(128));
   EXPECT_THAT(pool_.master.commits[1].sequences, SizeIs(72));
-  EXPECT_EQ(pool_.master.commits[1].put.keys[0], values[128]);
-  EXPECT_EQ(Read(values[127]) + Read(values[128]), values[127] + values[128]);
+  EXPECT_EQ(pool_.master.commits[1].put.keys[0], "value-128");
+  EXPECT_EQ(Read("value-127") + Read("value-128"), "value-127value-128");
+}
+
+TEST_F(PutAheadTest, AHolderThatIsSilentIsGivenUpOnceHoweverLongTheBatch) {
+  pool_.master.ahead_bytes = 2u << 20;
+  size_t runs = 0;
+  pool_.engine.instead = [&](const Copy& copy) -> std::optional<Completion> {
+    if (copy.peer != 0) return std::nullopt;
+    if (std::exchange(runs, pool_.engine.stalls.size()) != pool_.engine.stalls.size()) {
+      pool_.clock.Advance(pool_.engine.stalls.back());
+    }
+    return InDoubt(UnavailableError("no sign of life"));
+  };
+  pool_.master.complain = [this](const ReportFailures&) { pool_.master.first_node = 1; };
+  const TimePoint began = pool_.clock.Now();
+  PutOptions options;
+  options.timeout = seconds(3);
+  EXPECT_THAT(PutMany(300, options), Each(Status::Ok()));
+  EXPECT_LT(pool_.clock.Now() - began, seconds(2));
+  EXPECT_EQ(pool_.engine.copies, 1 + 128 + 300u);
+}
+
+TEST_F(PutAheadTest, WhatWasCalledBackIsNotCopiedToTheEnd) {
+  pool_.master.ahead_bytes = 2u << 20;
+  size_t commits = 0;
+  pool_.master.commit = [&commits](uint64_t) {
+    return commits++ < 128 ? NotFoundError("of no grant ahead") : Status::Ok();
+  };
+  EXPECT_THAT(PutMany(300), Each(Status::Ok()));
+  ASSERT_THAT(pool_.master.commits, SizeIs(2));
+  EXPECT_THAT(pool_.master.commits[0].pieces, SizeIs(128));
+  EXPECT_EQ(started(), 300u);
 }
 
 TEST_F(PutAheadTest, WhoseKeysAreTakenIsToldSoBeforeMuchIsCopiedTheNextTime) {

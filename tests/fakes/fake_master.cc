@@ -26,6 +26,7 @@ template <typename Answer>
 class FakeMaster::Answered final : public client::Asked<Answer> {
  public:
   explicit Answered(std::vector<Answer> answers) : answers_(std::move(answers)) {}
+  bool HaveCome() override { return true; }
   std::vector<Answer> Wait() override { return std::move(answers_); }
 
  private:
