@@ -248,6 +248,8 @@ Committing PutCall::PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* p
   }
   Copy(plan, writes);
   for (Write& write : writes) {
+    // What was left of the grant when it was taken was too short; another's time is not.
+    write.again = write.again || HasEnded(write.status);
     if (write.fate == Write::Fate::kAbort) write.fate = Write::Fate::kLeave;
   }
   return BeginCommit(writes, pieces);

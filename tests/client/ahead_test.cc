@@ -373,6 +373,32 @@ TEST_F(PutAheadTest, OneThatCouldNotBeWrittenIsStartedAndTheMasterNeverHearsOfTh
   EXPECT_THAT(pool_.master.aheads, SizeIs(2));  // the first has ended
 }
 
+TEST_F(PutAheadTest, OneThatIsCopiedForLongerThanItsGrantHadLeftIsStarted) {
+  pool_.master.ahead_bytes = 3u << 20;
+  pool_.master.ahead_grant = seconds(10);
+  const std::string much(1u << 20, 'x');
+  const ConstPiece piece{much.data(), much.size()};
+  const auto put = [&](const std::string& key) {
+    const PutItem item{key, {&piece, 1}};
+    return PutObjects(pool_.parts, {&item, 1}, {})[0];
+  };
+  EXPECT_EQ(put("a"), Status::Ok());
+  for (int i = 0; i < 8; ++i) {
+    pool_.clock.Advance(milliseconds(900));
+    EXPECT_EQ(Put("small" + std::to_string(i)), Status::Ok());
+  }
+  pool_.engine.instead = [&](const Copy&) -> std::optional<Completion> {
+    const TimePoint end = pool_.clock.Now() + seconds(3);
+    const TimePoint until = pool_.engine.deadlines.back();
+    pool_.clock.AdvanceTo(std::min(end, until));
+    if (end <= until) return std::nullopt;
+    return Failed(DeadlineExceededError("too slow"));
+  };
+  EXPECT_EQ(started(), 0u);
+  EXPECT_EQ(put("b"), Status::Ok());
+  EXPECT_EQ(started(), 1u);
+}
+
 TEST_F(PutAheadTest, NothingIsCommittedOrSaidOfOneInDoubt) {
   pool_.engine.instead = [](const Copy&) { return InDoubt(DeadlineExceededError("no answer")); };
   EXPECT_EQ(Put("a").code(), StatusCode::kDeadlineExceeded);
