@@ -27,8 +27,8 @@
 
 namespace kvstore {
 
-inline constexpr uint32_t kProtocolVersion = 1;
-inline constexpr uint32_t kOldestProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kOldestProtocolVersion = 2;
 inline constexpr size_t kMaxBatchItems = 4096;        // per message; clients cut larger batches
 inline constexpr size_t kMaxMessageBytes = 4u << 20;  // gRPC message
 inline constexpr size_t kMaxRangesPerReplica = 64;

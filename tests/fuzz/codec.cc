@@ -201,7 +201,7 @@ std::vector<std::string> Seeds() {
       Seed<v1::Welcome>(1, Welcome{1, "0.1", {1, 2}, 3, seconds(1), seconds(2), true}),
       Seed<v1::Beat>(2, Beat{{1, 2}, 3}),
       Seed<v1::BeatReply>(3, BeatReply{3, true}),
-      Seed<v1::VerbHello>(4, VerbHello{1, 1, {1, 2}, 3}),
+      Seed<v1::VerbHello>(4, VerbHello{kOldestProtocolVersion, kProtocolVersion, {1, 2}, 3}),
       Seed<v1::Orders>(5, orders),
       Seed<v1::Acks>(6, acks),
       Seed<v1::Report>(7, report),

@@ -133,8 +133,8 @@ TEST_F(ServiceAbuse, StreamsBrokenOffAtAnyMomentLeaveNothingBehind) {
         if (random() % 4 == 0 || !node.session().TryRead(&welcome)) continue;
         VerbsStream verbs(*stub, &v1::Master::Stub::Verbs);
         v1::VerbMessage message;
-        message.mutable_hello()->set_oldest_version(1);
-        message.mutable_hello()->set_newest_version(1);
+        message.mutable_hello()->set_oldest_version(kProtocolVersion);
+        message.mutable_hello()->set_newest_version(kProtocolVersion);
         message.mutable_hello()->set_term(1);
         message.mutable_hello()->mutable_incarnation()->set_high(1 + t * 100'000 + i);
         message.mutable_hello()->mutable_incarnation()->set_low(1 + t * 100'000 + i);

@@ -88,7 +88,7 @@ TEST_F(ServiceSession, StreamsWithoutAHelloAreEnded) {
 
 TEST_F(ServiceSession, VersionMismatchNamesTheOlderSide) {
   ScriptedNode old(*stub_, 1);
-  old.hello().oldest_version = old.hello().newest_version = 0;
+  old.hello().oldest_version = old.hello().newest_version = kOldestProtocolVersion - 1;
   old.SendHello();
   ExpectStatus(old.session().Finish(), StatusCode::FAILED_PRECONDITION,
                "the older side is the node");

@@ -131,8 +131,8 @@ TEST_F(ServiceVerbs, CallerWithoutSessionIsRefused) {
 
   VerbsStream of_this_term(*stub_, &v1::Master::Stub::Verbs);
   v1::VerbMessage message;
-  message.mutable_hello()->set_oldest_version(1);
-  message.mutable_hello()->set_newest_version(1);
+  message.mutable_hello()->set_oldest_version(kProtocolVersion);
+  message.mutable_hello()->set_newest_version(kProtocolVersion);
   message.mutable_hello()->set_term(1);
   message.mutable_hello()->mutable_incarnation()->set_low(9);
   of_this_term.Write(message);

@@ -280,7 +280,7 @@ TEST(ChooseVersion, TakesTheNewestThatBothSpeak) {
 }
 
 TEST(ChooseVersion, NamesTheOlderSide) {
-  const Status old_peer = ChooseVersion(0, 0, "the node").status();
+  const Status old_peer = ChooseVersion(1, 1, "the node").status();
   EXPECT_EQ(old_peer.code(), StatusCode::kFailedPrecondition);
   EXPECT_NE(old_peer.message().find("the older side is the node"), std::string::npos) << old_peer;
   const Status new_peer = ChooseVersion(8, 9, "the node").status();
