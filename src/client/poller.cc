@@ -9,6 +9,8 @@ namespace {
 // Callers that follow one another find the queue as the last one left it; what comes meanwhile for
 // others, orders of the master's above all, waits for two of these at most.
 constexpr Duration kQuiet = std::chrono::milliseconds(1);
+// Others may bring about more as fast as it is told; it is not the caller's to carry all of them.
+constexpr int kToldInPassing = 64;
 constexpr Duration kLongestPoll = std::chrono::hours(1);
 
 gpr_timespec In(Duration duration) {
@@ -48,7 +50,7 @@ void Poller::PollReady() {
   polled_ = true;
   polls_ = std::this_thread::get_id();
   mu_.Unlock();
-  while (PollOnce(BootClock::now())) continue;
+  for (int told = 0; told < kToldInPassing && PollOnce(BootClock::now()); ++told) continue;
   mu_.Lock();
   polled_ = false;
   LeaveQueue();

@@ -59,8 +59,8 @@ class Poller {
   grpc::CompletionQueue* queue() { return &queue_; }
   // The tag of an operation that is about to be started; it is told once, and stays until then.
   void* Tag(Operation* operation) EXCLUDES(mu_);
-  // Tells of what is done already, unless somebody polls: for who has something else to do for a
-  // while before it waits.
+  // Tells of some of what is done already, unless somebody polls: for who has something else to do
+  // for a while before it waits. Returns soon, whatever others do.
   void PollReady() EXCLUDES(mu_);
 
  private:

@@ -89,6 +89,30 @@ TEST(PollerTest, WhoDoesNotWaitMayTellOfWhatIsDone) {
   EXPECT_GE(by_itself, 10);
 }
 
+TEST(PollerTest, WhoPollsInPassingIsNotKeptByOthers) {
+  constexpr int kMany = 20'000;
+  std::atomic<bool> stop = false;
+  std::atomic<int> told = 0;  // by this thread
+  const auto self = std::this_thread::get_id();
+  std::function<void()> again;
+  Poller poller;
+  // Callers whose next message follows each answer.
+  again = [&] {
+    if (std::this_thread::get_id() == self) ++told;
+    if (!stop && told < kMany) Timer::Start(poller, Duration::zero(), again);
+  };
+  for (int i = 0; i < 64; ++i) Timer::Start(poller, Duration::zero(), again);
+  const TimePoint until = BootClock::now() + seconds(60);
+  while (told == 0 && BootClock::now() < until) {
+    AwaitTimer(poller, Duration::zero());
+    told = 0;
+    poller.PollReady();
+  }
+  EXPECT_GT(told, 0);
+  EXPECT_LT(told, kMany);
+  stop = true;
+}
+
 TEST(PollerTest, WhatComesWhereNobodyWaitsIsToldToo) {
   Poller poller;
   for (int i = 0; i < 3; ++i) {
