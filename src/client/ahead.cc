@@ -57,12 +57,13 @@ std::vector<Ahead::Piece> Ahead::Take(std::span<const uint64_t> sizes, const Inc
     if (last_bytes_ > kMuch && now < much_again_) return {};
     if (cut_ && Fits(*cut_, Footprint(sizes, cut_->granule))) return Cut(sizes);
     if (seldom) return {};
-    // Who has less time than a question may take does not wait for one.
-    if (open_ && After(open_->asked_at, kLongestQuestion) > deadline) return {};
+    // Who has less time than a question may take does not wait for one: that it was not answered in
+    // so little says nothing of the master.
+    if (After(open_ ? open_->asked_at : now, kLongestQuestion) > deadline) return {};
     question = open_ ? std::exchange(open_, std::nullopt) : Want(last_bytes_, self, now);
   }
   if (!question) return {};
-  if (!question->answer) Ask(&*question, deadline);
+  if (!question->answer) Ask(&*question);
   const StartPutAnswer answer = question->answer->Wait().at(0);
   MutexLock lock(mu_);
   Answered(*question, answer, clock.Now());
@@ -70,7 +71,7 @@ std::vector<Ahead::Piece> Ahead::Take(std::span<const uint64_t> sizes, const Inc
   return cut_ && Fits(*cut_, Footprint(sizes, cut_->granule)) ? Cut(sizes) : std::vector<Piece>();
 }
 
-void Ahead::LookAhead(const Incarnation& self, const Clock& clock, TimePoint deadline) {
+void Ahead::LookAhead(const Incarnation& self, const Clock& clock) {
   std::optional<Question> question;
   {
     MutexLock lock(mu_);
@@ -78,14 +79,14 @@ void Ahead::LookAhead(const Incarnation& self, const Clock& clock, TimePoint dea
     question = Want(last_bytes_, self, clock.Now());
   }
   if (!question) return;
-  Ask(&*question, deadline);
+  Ask(&*question);
   MutexLock lock(mu_);
   open_ = std::move(question);
 }
 
-void Ahead::Ask(Question* question, TimePoint deadline) {
-  const TimePoint until = std::min(deadline, After(question->asked_at, kLongestQuestion));
-  question->answer = master_.BeginAhead(question->request, until);
+void Ahead::Ask(Question* question) {
+  question->answer =
+      master_.BeginAhead(question->request, After(question->asked_at, kLongestQuestion));
 }
 
 void Ahead::RetireIfOver(const Incarnation& self, TimePoint now) {

@@ -41,7 +41,7 @@ class Ahead {
 
   // To be called when what the last pieces were taken for is on its way: if as many would not fit
   // into what is left, asks for the next grant, whose answer the next Take waits for.
-  void LookAhead(const Incarnation& self, const Clock& clock, TimePoint deadline) EXCLUDES(mu_);
+  void LookAhead(const Incarnation& self, const Clock& clock) EXCLUDES(mu_);
 
   // How writing into pieces ended.
   enum class End : uint8_t {
@@ -97,7 +97,7 @@ class Ahead {
   // What to ask for, if anything; nobody else asks until it is Answered.
   std::optional<Question> Want(uint64_t least, const Incarnation& self, TimePoint now)
       REQUIRES(mu_);
-  void Ask(Question* question, TimePoint deadline) EXCLUDES(mu_);
+  void Ask(Question* question) EXCLUDES(mu_);
   void Answered(const Question& question, const StartPutAnswer& answer, TimePoint now)
       REQUIRES(mu_);
   // A grant of another incarnation, or in the last quarter of its time, is left alone, so that what

@@ -74,6 +74,7 @@ Status Committed(const Status& answer) {
   if (answer.code() == StatusCode::kUnavailable) {
     return UnavailableError("not committed: " + answer.message());
   }
+  if (IsOfNoGrant(answer)) return AbortedError(answer.message());
   if (answer.code() != StatusCode::kDeadlineExceeded) return answer;
   return DeadlineExceededError("it may have been committed: " + answer.message());
 }

@@ -215,7 +215,7 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
     if (lost != nullptr) GiveUp(lost->status, rest);
   }
   if (lost == nullptr) {
-    parts_.ahead->LookAhead(parts_.self.incarnation, parts_.clock, deadline_);
+    parts_.ahead->LookAhead(parts_.self.incarnation, parts_.clock);
   }
   for (Committing& committing : under_way) EndCommit(&committing);
   const auto any = [&writes](bool Write::*flag) {

@@ -156,7 +156,7 @@ TEST_F(AheadTest, AMasterThatGoesOnRefusingIsAskedLessAndLess) {
 
 TEST_F(AheadTest, TheNextIsAskedForWhileTheLastPiecesOfOneAreWritten) {
   Begin();
-  const auto look_ahead = [this] { ahead_.LookAhead(kSelf, pool_.clock, TimePoint::max()); };
+  const auto look_ahead = [this] { ahead_.LookAhead(kSelf, pool_.clock); };
   look_ahead();  // there is none yet
   EXPECT_THAT(pool_.master.aheads, IsEmpty());
   const std::vector<Ahead::Piece> first = Take({2 * kDefaultGranule});
@@ -175,7 +175,7 @@ TEST_F(AheadTest, TheNextIsAskedForWhileTheLastPiecesOfOneAreWritten) {
 TEST_F(AheadTest, WhoHasLessTimeThanAQuestionMayTakeDoesNotWaitForOne) {
   Begin();
   ASSERT_THAT(Take({4 * kDefaultGranule}), SizeIs(1));
-  ahead_.LookAhead(kSelf, pool_.clock, TimePoint::max());
+  ahead_.LookAhead(kSelf, pool_.clock);
   const std::vector<uint64_t> sizes = {1};
   const TimePoint soon = pool_.clock.Now() + milliseconds(200);
   EXPECT_THAT(ahead_.Take(sizes, kSelf, pool_.clock, soon), IsEmpty());
@@ -183,11 +183,20 @@ TEST_F(AheadTest, WhoHasLessTimeThanAQuestionMayTakeDoesNotWaitForOne) {
   EXPECT_THAT(pool_.master.aheads, SizeIs(2));
 }
 
+TEST_F(AheadTest, NorAsksOneSoThatNoMasterIsTakenToRefuseThatHadNoTime) {
+  Begin();
+  const std::vector<uint64_t> sizes = {1};
+  EXPECT_THAT(ahead_.Take(sizes, kSelf, pool_.clock, pool_.clock.Now() + milliseconds(5)),
+              IsEmpty());
+  EXPECT_THAT(pool_.master.aheads, IsEmpty());
+  EXPECT_THAT(Take({1}), SizeIs(1));
+}
+
 TEST_F(AheadTest, WhatWasAskedForAndNeverTakenIsLeftAloneWhenItIsAboutToEnd) {
   pool_.master.ahead_grant = seconds(4);
   Begin();
   ahead_.Left(Take({4 * kDefaultGranule}), Ahead::End::kUsed);
-  ahead_.LookAhead(kSelf, pool_.clock, TimePoint::max());
+  ahead_.LookAhead(kSelf, pool_.clock);
   pool_.clock.Advance(seconds(5));
   Begin();
   ASSERT_THAT(Take({1}), IsEmpty());
@@ -412,6 +421,15 @@ TEST_F(PutAheadTest, OneWhoseGrantWasCalledBackIsStartedAndWhatComesOfThatIsTheA
   EXPECT_EQ(Put("a"), ResourceExhaustedError("full"));
   ASSERT_THAT(pool_.master.aborts, SizeIs(1));  // of the second, which may yet be granted
   EXPECT_EQ(pool_.master.aborts[0].sequences, pool_.master.started.sequences);
+}
+
+TEST_F(PutAheadTest, OneWhoseGrantWasCalledBackWithNoTimeLeftIsAborted) {
+  pool_.master.commit = [this](uint64_t) {
+    pool_.clock.Advance(seconds(30));
+    return NotFoundError("of no grant ahead");
+  };
+  EXPECT_EQ(Put("a"), AbortedError("of no grant ahead"));
+  EXPECT_EQ(started(), 0u);
 }
 
 TEST_F(PutAheadTest, OneThatAnotherMasterKnowsNothingOfMayHaveBeenSeen) {
