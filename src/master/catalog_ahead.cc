@@ -95,14 +95,26 @@ std::pair<Segment*, uint64_t> Catalog::State::RoomAhead(const Node& writer,
     const uint64_t taken = segment->Bytes(Standing::kAhead);
     const uint64_t kept = LowWatermark(*segment) / 2;
     const uint64_t room = segment->Available() + segment->Unprepared();
-    if (segment->claimed() > 0 || taken >= share || kept >= room) return none;
+    // What it held before is still being put when it asks for the next.
+    const uint64_t one =
+        std::min(std::max(share / 4, limits.ahead_bytes_small), limits.ahead_bytes);
+    const uint64_t own = HeldAhead(writer, *segment);
+    if (segment->claimed() > 0 || taken >= share || kept >= room || own >= 2 * one) return none;
     uint64_t most = std::min({segment->Available(), room - kept, segment->free().largest()});
-    most = std::min({most, share - taken, std::max(share / 4, limits.ahead_bytes_small),
-                     limits.ahead_bytes, std::max(verb.bytes, least)});
+    most = std::min({most, share - taken, one, 2 * one - own, std::max(verb.bytes, least)});
     most = most / segment->granule() * segment->granule();
     return most < least ? none : std::pair(segment, most);
   }
   return none;
+}
+
+uint64_t Catalog::State::HeldAhead(const Node& writer, const Segment& segment) const {
+  uint64_t bytes = 0;
+  for (const uint64_t sequence : writer.ahead) {
+    const HeldReplica& replica = Find({writer.peer.incarnation, sequence})->replicas().front();
+    if (replica.segment == &segment) bytes += replica.bytes();
+  }
+  return bytes;
 }
 
 void Catalog::State::EndAhead(Event& event, Object& grant, Cause cause) {

@@ -162,6 +162,8 @@ struct Catalog::State {
   Result<Object*> BeginAhead(Event& event, const Asking& asking, const GrantAhead& verb);
   // Where it would lie, and how many bytes; null: nowhere just now.
   std::pair<Segment*, uint64_t> RoomAhead(const Node& writer, const GrantAhead& verb) const;
+  // Bytes that the writer holds ahead there.
+  uint64_t HeldAhead(const Node& writer, const Segment& segment) const;
   // What is left of it is retired. May destroy it.
   void EndAhead(Event& event, Object& grant, Cause cause);
   void EndAheadOf(Event& event, const Node& writer);

@@ -34,8 +34,8 @@ struct Limits {
   size_t tasks_kept = 1000;         // that have ended
   double free_share_wanted = 0.05;  // of each segment: the low watermark that eviction keeps ready
   // A grant ahead: how long it lasts, its bytes, how many a writer has, and what share of each
-  // segment they take. A share of 0: none is given. What is longer than `ahead_bytes_small` takes no
-  // more than a quarter of that share.
+  // segment they take. A share of 0: none is given. What is longer than `ahead_bytes_small` takes
+  // no more than a quarter of that share; of one segment no writer holds more than twice as much.
   Duration ahead_for = std::chrono::seconds(10);
   uint64_t ahead_bytes = 64u << 20;
   uint64_t ahead_bytes_small = 1u << 20;
