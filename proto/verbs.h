@@ -40,7 +40,8 @@ inline constexpr uint64_t kFirstHeldSequence = uint64_t{1} << 63;
 // said earlier for certain. A master that may have had a predecessor, and goes on with none of its
 // members, is silent for as long after its start, so that nobody goes by the word of the one while
 // the other gives its own. Where it awaits members what it answers is what they hold, and those
-// that are never heard of again are gone when no lease lasts any more.
+// that are never heard of again are gone when no lease lasts any more; one that is given up before,
+// such as for a report that contradicts itself, is awaited for as long as this all the same.
 inline constexpr Duration kCertainAfterBeat = std::chrono::seconds(1);
 
 // Chosen by the writer, so that every retry is recognised. Sequences of one writer only grow.

@@ -269,6 +269,8 @@ void Catalog::State::Drop(Event& event, Node& node) {
   if (dropped.lends) departed.push_back(dropped);
   if (departed.size() > kDepartedKept) departed.pop_front();
   event.out.Add(std::move(dropped));
+  // Until it hears of it, what it holds is read at remembered locations: see kCertainAfterBeat.
+  if (node.missing && event.now < began + limits.quiet_start) struck_early = true;
   NoLongerMissing(event, node);
   nodes.NeverTakeBack(node.peer.incarnation);
   clients.Leave(node.peer.name, node.named_client, node.Sums());

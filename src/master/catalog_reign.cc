@@ -163,7 +163,14 @@ void Catalog::State::NobodyIsMissing(Event& event) {
 void Catalog::State::NoLongerMissing(Event& event, Node& node) {
   if (!node.missing) return;
   node.missing = false;
-  if (--nodes_missing == 0) NobodyIsMissing(event);
+  --nodes_missing;
+  if (!Gathering()) NobodyIsMissing(event);
+}
+
+void Catalog::State::ForgetStruck(Event& event) {
+  if (!struck_early || event.now < began + limits.quiet_start) return;
+  struck_early = false;
+  if (!Gathering()) NobodyIsMissing(event);
 }
 
 // ---- reports

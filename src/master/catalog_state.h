@@ -372,7 +372,7 @@ struct Catalog::State {
 
   void BeginReign(TimePoint now, const Reign& reign);
   // Whether members of the last reign are missing.
-  bool Gathering() const { return nodes_missing > 0; }
+  bool Gathering() const { return nodes_missing > 0 || struck_early; }
   // Whether a reader must wait to know what the key names. `key`: null, nothing is known of it.
   bool IsUnsettled(const KeyEntry* key) const;
   bool IsKnown(const PutId& put);
@@ -382,6 +382,8 @@ struct Catalog::State {
   void DoHeldUp(Event& event, const std::vector<WaitingItem*>& items);
   void DoHeldUpPut(Event& event, const PutId& put);
   void NoLongerMissing(Event& event, Node& node);
+  // Once nobody goes by the last master's word any more.
+  void ForgetStruck(Event& event);
   void NobodyIsMissing(Event& event);
   // A node whose memory is unknown has opened a session.
   void BeginReport(Event& event, Node& node);
@@ -575,6 +577,8 @@ struct Catalog::State {
   Duration longest_lease{};          // ever allowed in this pool
   TimePoint no_lease_ends_before{};  // of any object: leases of the last reign may last so long
   size_t nodes_missing = 0;          // members of the last reign that have not reported
+  // One of them was dropped while others may still go by the last master's word.
+  bool struck_early = false;
   // While any is:
   WaitList held_up;                                                // in the order of arrival
   std::map<PutId, std::pair<RequestName, uint32_t>> held_up_puts;  // that may be reported yet

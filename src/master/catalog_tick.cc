@@ -8,6 +8,7 @@ namespace kvstore::master {
 
 void Catalog::State::Tick(Event& event) {
   JudgeNodes(event);
+  ForgetStruck(event);
   JudgeSegments(event);
   RankYoung(event.now);
   EndGrants(event);

@@ -90,6 +90,7 @@ std::string Catalog::State::WhyUnsettled(const KeyEntry& key) const {
 }
 
 std::string Catalog::State::WhoIsMissing() const {
+  if (nodes_missing == 0) return "a node was given up just now, and may still be read";
   return std::to_string(nodes_missing) +
          " of the pool's nodes have not reported since the master's start";
 }

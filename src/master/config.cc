@@ -145,9 +145,11 @@ std::vector<Setting> NetworkSettings() {
           "hello_timeout_ms", 10, 600'000, [](Config & c) -> auto& { return c.hello_timeout; },
           "A stream that has not said hello after so long is ended."),
       Milliseconds(
-          "quiet_start_ms", 0, 60'000, [](Config & c) -> auto& { return c.quiet_start; },
-          "For how long after its start a master that awaits no members answers nobody, so that no "
-          "client still goes by the word of one before. Less than 1000 only where there was none."),
+          "quiet_start_ms", 0, 60'000, [](Config & c) -> auto& { return c.limits.quiet_start; },
+          "For how long after its start a master that awaits no members answers nobody, and one "
+          "that "
+          "gives up a member answers hits alone, so that no client still goes by the word of one "
+          "before. Less than 1000 only where there was none."),
       Milliseconds(
           "shutdown_timeout_ms", 0, 600'000, [](Config & c) -> auto& { return c.shutdown_timeout; },
           "After SIGTERM, SIGINT or SIGHUP, how long streams get to end by themselves."),

@@ -22,7 +22,6 @@ struct Config {
   bool insecure_allow_remote = false;
   uint32_t max_threads = 64;
   Duration hello_timeout = std::chrono::seconds(5);
-  Duration quiet_start = kCertainAfterBeat;  // nobody is answered for so long
   Duration shutdown_timeout = std::chrono::seconds(5);
   std::string state_file = "auto";  // auto: see StatePath; none: the pool ends with its master
   std::string log_level = "info";   // info, warning, error

@@ -7,6 +7,7 @@
 
 #include "guard_switch.h"
 #include "kvstore/clock.h"
+#include "proto/verbs.h"
 
 namespace kvstore::master {
 
@@ -16,6 +17,8 @@ struct Limits {
   Duration longest_grant = std::chrono::seconds(60);  // a put's deadline, at most
   Duration heartbeat_interval = std::chrono::milliseconds(250);
   Duration suspect_after = std::chrono::milliseconds(1500);  // of silence
+  // For so long after its start a master does not belie the word of one before: kCertainAfterBeat.
+  Duration quiet_start = kCertainAfterBeat;
   Duration gone_after = std::chrono::seconds(15);         // of suspicion; never less than the lease
   Duration abort_writer_after = std::chrono::seconds(2);  // of suspicion: its unfinished puts end
   Duration order_resend_after = std::chrono::seconds(1);

@@ -85,7 +85,7 @@ void BoundMalloc() {
 
 int Run(const Config& config, const char* program) {
   BoundMalloc();
-  const TimePoint answers_from = BootClock::now() + config.quiet_start;
+  const TimePoint answers_from = BootClock::now() + config.limits.quiet_start;
   const sigset_t ends = BlockSignals();
   BeginLogging(config, program);
   if (!IsLoopback(config.listen)) {

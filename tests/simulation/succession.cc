@@ -21,6 +21,7 @@ void Succession::Begin() {
   Process* const process =
       world_.scheduler()->NewProcess("master" + std::to_string(masters_.size() + 1));
   master::Limits limits = limits_;
+  limits.quiet_start = kCertain;
   if (plan_.leases_change && random.Chance(0.5)) limits.lease /= 4;
   const bool new_pool = !plan_.keeps_pool || masters_.empty();
   if (new_pool) ++pools_;
