@@ -253,6 +253,7 @@ class Client {
   // says "pending" when by an unfinished put). resource_exhausted: no room and nothing may be
   // evicted, or too much is pinned.
   // deadline_exceeded: it may or may not have been committed. aborted, unavailable: not committed.
+  // Items of one call are put in no order: of two that replace the same key either may stay.
   // A put one of whose holders can't be reached, or gives no sign of life for 2 s or a third of the
   // time, is begun again elsewhere; unavailable: there was nowhere else, or no time.
   // A put whose master is lost is begun again with the next one. Where the answer to its commit was
