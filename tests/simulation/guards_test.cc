@@ -107,26 +107,25 @@ TEST_P(KeptSeedTest, KeepsEveryPromise) {
 }
 
 const auto kCases = testing::Values(
-    GuardCase{"reuse_after_free_ack", {2}}, GuardCase{"commit_waits_for_withdrawal", {1}},
-    GuardCase{"remove_waits_for_withdrawal", {5}}, GuardCase{"gone_after_longest_lease", {694}},
-    GuardCase{"gone_never_returns", {1}}, GuardCase{"suspected_holders_get_no_lease", {264}},
-    GuardCase{"check_birth_on_enter", {1}}, GuardCase{"free_waits_for_accesses", {8}},
-    GuardCase{"free_waits_for_outsiders", {1}}, GuardCase{"orders_name_the_birth", {55}},
-    GuardCase{"verify_checksum", {141}},
-    GuardCase{"remembered_locations_end_with_their_lease", {159}},
-    GuardCase{"announce_before_word", {144}}, GuardCase{"check_word_after_read", {1}},
-    GuardCase{"ledger_outlives_socket", {1}}, GuardCase{"rdma_word_after_read", {1450}},
-    GuardCase{"rdma_read_behind_writes", {19}}, GuardCase{"rdma_writes_are_begun", {316}},
-    GuardCase{"rdma_cut_withdrawn_writes", {777}}, GuardCase{"rdma_readers_cannot_write", {776}},
-    GuardCase{"misses_wait_for_reports", {5}}, GuardCase{"grant_after_report", {289}},
-    GuardCase{"note_refused_when_retired", {25}}, GuardCase{"stamp_unnamed_on_reign", {346}},
-    GuardCase{"hold_touched_on_reign", {62}}, GuardCase{"older_terms_are_refused", {1090}},
-    GuardCase{"copies_serve_when_filled", {26}},
-    GuardCase{"nothing_evicted_for_longest_lease", {16}},
-    GuardCase{"durable_waits_for_notes", {2320}}, GuardCase{"terms_are_written_first", {192}},
-    GuardCase{"members_are_struck_first", {6903}}, GuardCase{"members_are_admitted_first", {141}},
-    GuardCase{"longest_lease_is_remembered", {1097}},
-    GuardCase{"deposed_masters_write_nothing", {259}});
+    GuardCase{"reuse_after_free_ack", {2}}, GuardCase{"commit_waits_for_withdrawal", {8}},
+    GuardCase{"remove_waits_for_withdrawal", {4}}, GuardCase{"gone_after_longest_lease", {11}},
+    GuardCase{"gone_never_returns", {7}}, GuardCase{"suspected_holders_get_no_lease", {849}},
+    GuardCase{"check_birth_on_enter", {2}}, GuardCase{"free_waits_for_accesses", {8}},
+    GuardCase{"free_waits_for_outsiders", {1}}, GuardCase{"orders_name_the_birth", {220}},
+    GuardCase{"verify_checksum", {7}}, GuardCase{"remembered_locations_end_with_their_lease", {29}},
+    GuardCase{"announce_before_word", {252}}, GuardCase{"check_word_after_read", {1}},
+    GuardCase{"ledger_outlives_socket", {16}}, GuardCase{"rdma_word_after_read", {1450}},
+    GuardCase{"rdma_read_behind_writes", {31}}, GuardCase{"rdma_writes_are_begun", {432}},
+    GuardCase{"rdma_cut_withdrawn_writes", {1428}}, GuardCase{"rdma_readers_cannot_write", {598}},
+    GuardCase{"misses_wait_for_reports", {5}}, GuardCase{"grant_after_report", {50}},
+    GuardCase{"note_refused_when_retired", {25}}, GuardCase{"stamp_unnamed_on_reign", {100}},
+    GuardCase{"hold_touched_on_reign", {14}}, GuardCase{"older_terms_are_refused", {23}},
+    GuardCase{"copies_serve_when_filled", {66}},
+    GuardCase{"nothing_evicted_for_longest_lease", {68}},
+    GuardCase{"durable_waits_for_notes", {1446}}, GuardCase{"terms_are_written_first", {217}},
+    GuardCase{"members_are_struck_first", {7226}}, GuardCase{"members_are_admitted_first", {141}},
+    GuardCase{"longest_lease_is_remembered", {985}},
+    GuardCase{"deposed_masters_write_nothing", {16}});
 
 std::string NameOf(const testing::TestParamInfo<GuardCase>& test) { return test.param.guard; }
 
