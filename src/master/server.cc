@@ -120,11 +120,12 @@ class GrpcServer final : public Server {
     acceptor_.reset();
     if (server_ == nullptr) return;
     switchboard_.SendGathered();
-    streams_.Close(UnavailableError("the master is shutting down"));
-    const auto timeout =
-        std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown_timeout);
+    // Clients that take nothing have half of the time, so that there is some to end the others.
+    const auto half =
+        std::chrono::duration_cast<std::chrono::milliseconds>(config_.shutdown_timeout / 2);
+    streams_.Close(UnavailableError("the master is shutting down"), BootClock::now() + half);
     server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                   gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
+                                   gpr_time_from_millis(half.count(), GPR_TIMESPAN)));
     server_->Wait();
     poller_.reset();
     if (state_) state_->Close();    // no more calls of the switchboard

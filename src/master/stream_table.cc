@@ -1,7 +1,6 @@
 #include "master/stream_table.h"
 
 #include <string>
-#include <vector>
 
 namespace kvstore::master {
 
@@ -24,6 +23,7 @@ void StreamTable::Remove(const Endable* stream) {
   if (found == streams_.end()) return;
   last = std::move(found->second);
   streams_.erase(found);
+  if (streams_.empty()) emptied_.NotifyAll();
 }
 
 size_t StreamTable::size() const {
@@ -48,15 +48,25 @@ void StreamTable::EndSilent(TimePoint now) {
   }
 }
 
-void StreamTable::Close(const Status& why) {
-  std::vector<std::shared_ptr<Endable>> all;
+void StreamTable::Close(const Status& why, TimePoint sent_by) {
   {
     MutexLock lock(mu_);
     closed_ = why;
-    all.reserve(streams_.size());
-    for (const auto& [key, stream] : streams_) all.push_back(stream);
   }
-  for (const auto& stream : all) stream->EndWhenSent(why);
+  for (const auto& stream : All()) stream->EndWhenSent(why);
+  {
+    MutexLock lock(mu_);
+    while (!streams_.empty() && BootClock::now() < sent_by) emptied_.WaitUntil(mu_, sent_by);
+  }
+  for (const auto& stream : All()) stream->End(why);
+}
+
+std::vector<std::shared_ptr<Endable>> StreamTable::All() const {
+  std::vector<std::shared_ptr<Endable>> all;
+  MutexLock lock(mu_);
+  all.reserve(streams_.size());
+  for (const auto& [key, stream] : streams_) all.push_back(stream);
+  return all;
 }
 
 }  // namespace kvstore::master

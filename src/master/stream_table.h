@@ -6,6 +6,7 @@
 #include <memory>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "kvstore/clock.h"
 #include "kvstore/status.h"
@@ -45,12 +46,17 @@ class StreamTable {
 
   // Ends the streams that have not said hello in time. O(those that are due).
   void EndSilent(TimePoint now) EXCLUDES(mu_);
-  // Ends all once they have sent what they had to, and refuses further ones with the same status.
-  void Close(const Status& why) EXCLUDES(mu_);
+  // Ends all once they have sent what they had to, at `sent_by` at the latest, and refuses further
+  // ones with the same status. Afterwards none begins anything any more: gRPC takes nothing once
+  // its queue is being shut down.
+  void Close(const Status& why, TimePoint sent_by) EXCLUDES(mu_);
 
  private:
+  std::vector<std::shared_ptr<Endable>> All() const EXCLUDES(mu_);
+
   const Bounds bounds_;
   mutable Mutex mu_;
+  CondVar emptied_;
   std::unordered_map<const Endable*, std::shared_ptr<Endable>> streams_ GUARDED_BY(mu_);
   // In the order of their deadlines, since all have the same time.
   std::deque<std::pair<TimePoint, std::weak_ptr<Endable>>> hellos_due_ GUARDED_BY(mu_);

@@ -66,9 +66,25 @@ TEST(StreamTable, CloseEndsAllAndRefusesFurtherOnes) {
   const auto stream = std::make_shared<FakeStream>();
   ASSERT_TRUE(table.Add({}, stream).ok());
   const Status why = UnavailableError("ending");
-  table.Close(why);
+  table.Close(why, BootClock::now());
   EXPECT_EQ(stream->ended, why);
   EXPECT_EQ(table.Add({}, std::make_shared<FakeStream>()), why);
+}
+
+// Its client takes nothing.
+class ClosedUpStream : public FakeStream {
+ public:
+  void EndWhenSent(const Status&) override {}
+};
+
+TEST(StreamTable, WhatIsNotSentInTimeIsEndedAllTheSame) {
+  StreamTable table({.streams = 10, .hello_within = seconds(5)});
+  const auto stream = std::make_shared<ClosedUpStream>();
+  ASSERT_TRUE(table.Add({}, stream).ok());
+  const TimePoint sent_by = BootClock::now() + std::chrono::milliseconds(20);
+  table.Close(UnavailableError("ending"), sent_by);
+  EXPECT_GE(BootClock::now(), sent_by);
+  EXPECT_TRUE(stream->ended.has_value());
 }
 
 }  // namespace
