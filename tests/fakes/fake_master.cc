@@ -22,15 +22,15 @@ class FakeMaster::Waves final : public client::StartedPuts {
   uint32_t next_ = 0;
 };
 
-template <typename Answer>
-class FakeMaster::Answered final : public client::Asked<Answer> {
+template <typename Message>
+class FakeMaster::Answered final : public client::Asked<Message> {
  public:
-  explicit Answered(std::vector<Answer> answers) : answers_(std::move(answers)) {}
+  explicit Answered(std::vector<Message> answers) : answers_(std::move(answers)) {}
   bool HaveCome() override { return true; }
-  std::vector<Answer> Wait() override { return std::move(answers_); }
+  std::vector<Message> Wait() override { return std::move(answers_); }
 
  private:
-  std::vector<Answer> answers_;
+  std::vector<Message> answers_;
 };
 
 std::unique_ptr<client::StartedPuts> FakeMaster::Start(StartPut request, TimePoint) {

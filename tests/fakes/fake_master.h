@@ -80,7 +80,7 @@ class FakeMaster final : public client::Master {
 
  private:
   class Waves;
-  template <typename Answer>
+  template <typename Message>
   class Answered;
   struct Pending {
     std::string key;
