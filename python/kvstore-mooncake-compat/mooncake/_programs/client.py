@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import kvstore
 from kvstore import programs
 
 from ..mooncake_config import _parse_segment_size
@@ -50,11 +49,7 @@ FLAGS = _flags.table(
 def main() -> None:
     """Becomes kvstore_node; what tells of the pool runs beside it."""
     arguments = sys.argv[1:]
-    if _flags.asks_help(arguments):
-        print(_flags.explain(_USAGE, FLAGS))
-        return
-    if _flags.asks_version(arguments):
-        print(f"{PROGRAM} (kvstore {kvstore.__version__})")
+    if _flags.told(PROGRAM, _USAGE, FLAGS, arguments):
         return
     try:
         values = _flags.parse(arguments, FLAGS)

@@ -15,6 +15,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
+import kvstore
+
 
 class UsageError(Exception):
     """A flag or the file is wrong; the message names it, and the remedy."""
@@ -156,12 +158,15 @@ def explain(usage: str, flags: Mapping[str, Flag]) -> str:
     return "\n".join(lines)
 
 
-def asks_help(arguments: Sequence[str]) -> bool:
-    return any(word.lstrip("-") in ("help", "helpfull", "helpshort") for word in arguments)
-
-
-def asks_version(arguments: Sequence[str]) -> bool:
-    return any(word in ("-version", "--version") for word in arguments)
+def told(program: str, usage: str, flags: Mapping[str, Flag], arguments: Sequence[str]) -> bool:
+    """Whether help or the version was asked for; then it is printed, and nothing is to run."""
+    if any(word.lstrip("-") in ("help", "helpfull", "helpshort") for word in arguments):
+        print(explain(usage, flags))
+    elif any(word in ("-version", "--version") for word in arguments):
+        print(f"{program} (kvstore {kvstore.__version__})")
+    else:
+        return False
+    return True
 
 
 def warn(program: str, message: str) -> None:

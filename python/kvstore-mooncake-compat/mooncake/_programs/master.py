@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import kvstore
 from kvstore import programs
 
 from ..http_metadata_server import metadata_server
@@ -29,11 +28,7 @@ _LOG_LEVELS = ("info", "warning", "error")
 def main() -> None:
     """Becomes kvstore_master; what serves metadata, if asked for, runs beside it."""
     arguments = sys.argv[1:]
-    if _flags.asks_help(arguments):
-        print(_flags.explain(_USAGE, FLAGS))
-        return
-    if _flags.asks_version(arguments):
-        print(f"{PROGRAM} (kvstore {kvstore.__version__})")
+    if _flags.told(PROGRAM, _USAGE, FLAGS, arguments):
         return
     try:
         values, unknown = _read(arguments)
