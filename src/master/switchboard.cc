@@ -311,9 +311,10 @@ void Switchboard::Disconnect(Incarnation node, Mail* mail) {
 }
 
 void Switchboard::Deliver(Mail mail) {
+  // First, so that a master that is told to stop sends what belongs to each answer that is out.
+  for (const auto& queue : mail.gathered) gatherer_.Add(queue);
   for (auto& [port, reply] : mail.replies) port->Send(std::move(reply));
   for (const auto& queue : mail.orders) queue->Send();
-  for (const auto& queue : mail.gathered) gatherer_.Add(queue);
   for (const Lines& lines : mail.ended) {
     if (lines.session != nullptr) lines.session->port()->EndSession(mail.why);
     for (const auto& verbs : lines.verbs) verbs->EndVerbs(mail.why);

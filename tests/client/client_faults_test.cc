@@ -37,8 +37,8 @@ class ClientFaultsTest : public PoolTest {
   }
 
   const std::vector<std::string> flags_ = {"--lease_ms=200",         "--heartbeat_ms=50",
-                                           "--suspect_after_ms=300", "--abort_writer_after_ms=300",
-                                           "--gone_after_ms=1000",   "--order_resend_ms=100"};
+                                           "--suspect_after_ms=600", "--abort_writer_after_ms=300",
+                                           "--gone_after_ms=2400",   "--order_resend_ms=100"};
 };
 
 // Until `call` gives OK, for at most 20 s; the last status.

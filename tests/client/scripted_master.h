@@ -42,7 +42,7 @@ class ScriptedMaster {
   void EndSessions();
   void EndVerbs();
 
-  // All so far, once there are `count` of them; fails the test after 10 s.
+  // All so far, once there are `count` of them; fails the test after 30 s.
   std::vector<Hello> WaitForHellos(size_t count);
   std::vector<RetireAck> WaitForRetireAcks(size_t count);
   std::vector<ReadyAck> WaitForReadyAcks(size_t count);

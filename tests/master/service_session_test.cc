@@ -194,13 +194,13 @@ TEST_F(ServiceSession, SilentNodeIsGoneAndItsStreamsAreEnded) {
 TEST_F(ServiceSession, HeartbeatsKeepANodeAlive) {
   Config config;
   config.limits.heartbeat_interval = std::chrono::milliseconds(10);
-  config.limits.suspect_after = std::chrono::milliseconds(800);
+  config.limits.suspect_after = std::chrono::milliseconds(2000);
   config.limits.lease = config.limits.gone_after = std::chrono::milliseconds(100);
   Serve(config);
   ScriptedNode node(*stub_, 1, 8192);
   ASSERT_NO_FATAL_FAILURE(node.Join());
   HeartbeatStream heartbeat(*stub_, &v1::Master::Stub::Heartbeat);
-  const TimePoint end = BootClock::now() + std::chrono::milliseconds(2000);
+  const TimePoint end = BootClock::now() + std::chrono::milliseconds(4500);
   while (BootClock::now() < end) ASSERT_FALSE(Beat(heartbeat, node).unknown());
 }
 

@@ -223,7 +223,7 @@ TEST_F(RdmaClosingTest, CopiesInTheQueueEndInTimeThoughAReadBeforeThemWaitsForIt
   ExpectDone(Run(Access::kRead, &straight));
   FakeFabric::RefuseToClose(true);
   FakeFabric::Swallow("fake0", true);
-  const auto submit = [&](Bytes* to) {
+  const auto submit = [&](Bytes* to, Duration timeout) {
     const Piece piece{to->data(), to->size()};
     const Copy copy{.access = Access::kRead,
                     .peer = peer_,
@@ -231,13 +231,12 @@ TEST_F(RdmaClosingTest, CopiesInTheQueueEndInTimeThoughAReadBeforeThemWaitsForIt
                     .offset = 0,
                     .pieces = std::span(&piece, 1),
                     .guard = {}};
-    return client_->Submit(std::span(&copy, 1),
-                           CopyLimits(BootClock::now() + std::chrono::seconds(1)));
+    return client_->Submit(std::span(&copy, 1), CopyLimits(BootClock::now() + timeout));
   };
-  const auto first = submit(&straight);
+  const auto first = submit(&straight, std::chrono::seconds(3));
   EXPECT_TRUE(Comes([] { return FakeFabric::swallowed() > 0; }, std::chrono::seconds(60)));
-  const auto second = submit(&bytes);
-  EXPECT_TRUE(second->Wait(BootClock::now() + std::chrono::seconds(20)));
+  const auto second = submit(&bytes, std::chrono::seconds(4));
+  EXPECT_TRUE(second->Wait(BootClock::now() + std::chrono::seconds(40)));
   EXPECT_FALSE(first->Wait(BootClock::now())) << "what is read may still come";
   FakeFabric::RefuseToClose(false);
   EXPECT_TRUE(first->Wait(BootClock::now() + std::chrono::seconds(60)));
