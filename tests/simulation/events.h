@@ -77,6 +77,7 @@ namespace kvstore::simulation {
   X(kRdmaReadsRefusedAfter, "RDMA reads refused by the word after")           \
   X(kRdmaWritesRefused, "RDMA writes refused by the holder")                  \
   X(kRdmaWritersCut, "RDMA writers cut off: their memory was withdrawn")      \
+  X(kRdmaPairsKept, "RDMA queue pairs that their device kept for a while")    \
   X(kRdmaLateWritesLanded, "RDMA writes landed when their writer had let go") \
   X(kRdmaPartsMoved, "parts that went another way than their lane")           \
   X(kFreeDelayedByOutsiders, "frees that waited for another process")         \

@@ -29,6 +29,7 @@ struct RdmaGuards {
   KVSTORE_GUARD(rdma_writes_are_begun);      // rule 7: the holder says first that the grant stands
   KVSTORE_GUARD(rdma_cut_withdrawn_writes);  // rule 7: and destroys the queue pairs of who is late
   KVSTORE_GUARD(rdma_readers_cannot_write);  // rule 7: over those that it does not destroy
+  KVSTORE_GUARD(rdma_fence_is_confirmed);    // rule 7: and counts them until its device has obeyed
 };
 
 // What the engines of all nodes share: the network, and who answers to which incarnation.

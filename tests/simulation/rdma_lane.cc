@@ -9,15 +9,18 @@ namespace kvstore::simulation {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 namespace {
 
 constexpr uint64_t kUnit = 1024;                  // bytes that land together
 constexpr Duration kAskEvery = milliseconds(50);  // the holder its guard, while writes run
 constexpr Duration kRetryEvery = milliseconds(20);
-constexpr Duration kGivesUp = milliseconds(400);  // a device that gets no acknowledgement
-constexpr Duration kLook = milliseconds(50);      // after the end of a connection over a cut link
-constexpr double kStopsWithItsSender = 0.3;       // share of units that are not on the wire yet
+constexpr Duration kGivesUp = milliseconds(400);   // a device that gets no acknowledgement
+constexpr Duration kLook = milliseconds(50);       // after the end of a connection over a cut link
+constexpr double kStopsWithItsSender = 0.3;        // share of units that are not on the wire yet
+constexpr double kObeysLate = 0.5;                 // share of lanes whose holder's device does
+constexpr Duration kTellEvery = milliseconds(20);  // such a device
 
 }  // namespace
 
@@ -108,14 +111,35 @@ void RdmaLane::CloseSoon() {
 }
 
 void RdmaLane::CloseAtHolder() {
-  if (std::exchange(closed_at_holder_, true)) return;
-  LeaveAll();
+  if (std::exchange(ended_at_holder_, true)) return;
+  // Of a copy of the dice, so that runs whose devices obey are what they were.
+  Random dice = fabric_->random();
+  if (dice.Chance(kObeysLate)) {
+    obeys_at_ = fabric_->scheduler()->now() + dice.Between(milliseconds(20), seconds(5));
+    fabric_->counts->Add(Event::kRdmaPairsKept);
+  }
+  DestroyPairs();
   Break();
+}
+
+void RdmaLane::DestroyPairs() {
+  const bool refused = fabric_->scheduler()->now() < obeys_at_;
+  if (!refused || !fabric_->rdma_guards.rdma_fence_is_confirmed) LeaveAll();
+  if (refused) {
+    return fabric_->scheduler()->After(kTellEvery, holder_.process, [this] { DestroyPairs(); });
+  }
+  closed_at_holder_ = true;
+  for (const auto& closed : std::exchange(when_closed_, {})) closed();
+}
+
+void RdmaLane::WhenClosedAtHolder(std::function<void()> closed) {
+  if (closed_at_holder_) return closed();
+  when_closed_.push_back(std::move(closed));
 }
 
 void RdmaLane::BeginAtHolder(const FlightPtr& flight) {
   // What a broken connection brings twice TCP hands on once.
-  if (closed_at_holder_ || std::exchange(flight->asked, true)) return;
+  if (ended_at_holder_ || std::exchange(flight->asked, true)) return;
   const Frame& frame = flight->part->frame;
   const Region* const region = RegionOf(flight);
   Status verdict = MisfitOf(region, frame.offset, frame.bytes.size(), frame.guard);
@@ -133,7 +157,7 @@ void RdmaLane::BeginAtHolder(const FlightPtr& flight) {
 }
 
 void RdmaLane::EndAtHolder(const FlightPtr& flight) {
-  if (closed_at_holder_ || std::erase(entered_, flight) == 0) return;
+  if (ended_at_holder_ || std::erase(entered_, flight) == 0) return;
   const Region* const region = RegionOf(flight);
   const bool stands =
       region->guard == nullptr ||
@@ -144,6 +168,7 @@ void RdmaLane::EndAtHolder(const FlightPtr& flight) {
 }
 
 void RdmaLane::Watch() {
+  if (ended_at_holder_) return;
   const bool withdrawn = std::any_of(entered_.begin(), entered_.end(), [&](const FlightPtr& each) {
     const Region* const region = RegionOf(each);
     return region->guard != nullptr &&
@@ -170,7 +195,7 @@ void RdmaLane::LeaveAll() {
 void RdmaLane::Leave(const FlightPtr& flight) {
   const Region* const region = RegionOf(flight);
   const Frame& frame = flight->part->frame;
-  if (region->guard == nullptr) return;
+  if (region == nullptr || region->guard == nullptr) return;
   region->guard->Leave(frame.access, frame.guard->first, frame.offset, frame.bytes.size(),
                        frame.guard->birth);
 }

@@ -18,7 +18,8 @@ namespace kvstore::simulation {
 //   a read    the bytes; when they have come, the word
 //   a write   the holder says that it may, and counts it; the bytes; a READ behind them; the holder
 //             is told that it has ended. A holder that finds it withdrawn meanwhile destroys the
-//             queue pairs, and then counts it no more
+//             queue pairs, and then counts it no more: when its device has obeyed, which may
+//             take a while
 //
 // Lives as long as the run.
 class RdmaLane {
@@ -29,8 +30,11 @@ class RdmaLane {
   void Carry(std::shared_ptr<Request> part);
   // The connection ends; both processes see it after a while.
   void Break();
-  // In the life of the holder: it destroys its queue pairs, and counts nothing of it any more.
+  // In the life of the holder: it serves nothing more of it, destroys its queue pairs, and then
+  // counts nothing of it any more.
   void CloseAtHolder();
+  // Calls that when the holder's queue pairs are gone; never, if the holder ends before.
+  void WhenClosedAtHolder(std::function<void()> closed);
 
   bool broken() const { return broken_; }
   const Connection::End& holder() const { return holder_; }
@@ -55,6 +59,7 @@ class RdmaLane {
   void Shut();
   // The holder's.
   void CloseSoon();
+  void DestroyPairs();
   void BeginAtHolder(const FlightPtr& flight);
   void EndAtHolder(const FlightPtr& flight);
   void Watch();
@@ -79,7 +84,10 @@ class RdmaLane {
   Pipe back_;
   bool broken_ = false;
   bool shut_ = false;              // the client's queue pairs are gone
-  bool closed_at_holder_ = false;  // and the holder's
+  bool ended_at_holder_ = false;   // it serves nothing more
+  bool closed_at_holder_ = false;  // and its queue pairs are gone
+  Instant obeys_at_{};             // its device, that is told to destroy them
+  std::vector<std::function<void()>> when_closed_;
   bool watching_ = false;
   std::vector<FlightPtr> flights_;  // the client's view
   std::vector<FlightPtr> entered_;  // the holder's: writes that it counts

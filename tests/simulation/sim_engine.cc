@@ -273,9 +273,11 @@ void SimEngine::CutLane(std::shared_ptr<Request> part, RdmaLane* lane, Instant g
   const auto heard = std::make_shared<bool>(false);
   fabric_->scheduler()->After(fabric_->network->Latency(), lane->holder().process, [=, this] {
     lane->CloseAtHolder();
-    fabric_->scheduler()->After(fabric_->network->Latency(), process_, [=, this] {
-      if (std::exchange(*heard, true)) return;
-      SendOtherwise(part, *lane);
+    lane->WhenClosedAtHolder([=, this] {
+      fabric_->scheduler()->After(fabric_->network->Latency(), process_, [=, this] {
+        if (std::exchange(*heard, true)) return;
+        SendOtherwise(part, *lane);
+      });
     });
   });
   fabric_->scheduler()->At(give_up_at, process_, [part, heard] {

@@ -187,6 +187,7 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(rdma, rdma_writes_are_begun),
     KVSTORE_GUARD_(rdma, rdma_cut_withdrawn_writes),
     KVSTORE_GUARD_(rdma, rdma_readers_cannot_write),
+    KVSTORE_GUARD_(rdma, rdma_fence_is_confirmed),
     KVSTORE_GUARD_(session, unanswered_hello_is_not_repeated),
     KVSTORE_GUARD_(session, deposed_masters_are_left),
     KVSTORE_GUARD_(session, locations_need_certainty),
