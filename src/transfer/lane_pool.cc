@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace kvstore::transfer {
@@ -96,24 +97,37 @@ LanePool::LanePool(std::shared_ptr<const PeerDescriptor> descriptor, LaneMaker& 
 LanePool::~LanePool() = default;
 
 void LanePool::Post(std::shared_ptr<Job> job) {
+  Status refused = UnavailableError("the peer was closed at this end");
   {
     MutexLock lock(mu_);
     if (!closing_) {
       const size_t max_workers = WorthwhileWorkers(*job, options_.lanes);
-      jobs_.push_back({.job = std::move(job), .workers = 0, .max_workers = max_workers});
-      StartWorkers();
-      work_.NotifyAll();
-      return;
+      jobs_.push_back({.job = job, .workers = 0, .max_workers = max_workers});
+      refused = StartWorkers();
+      if (refused.ok()) {
+        work_.NotifyAll();
+        return;
+      }
+      jobs_.pop_back();
     }
   }
-  job->FailRest(UnavailableError("the peer was closed at this end"));
+  job->FailRest(refused);
 }
 
-void LanePool::StartWorkers() {
+Status LanePool::StartWorkers() {
   size_t wanted = 0;
   for (const Posted& posted : jobs_) wanted += posted.max_workers;
   wanted = std::min<size_t>(wanted, options_.lanes);
-  while (workers_.size() < wanted) workers_.emplace_back([this] { Work(); });
+  try {
+    while (workers_.size() < wanted) workers_.emplace_back([this] { Work(); });
+  } catch (const std::system_error& error) {
+    // Those that there are do as well.
+    if (!workers_.empty()) return Status::Ok();
+    return ResourceExhaustedError(
+        std::string("no thread can be started to carry the copies of a batch (") + error.what() +
+        "); may this user have more (ulimit -u)?");
+  }
+  return Status::Ok();
 }
 
 void LanePool::Close() {

@@ -46,7 +46,8 @@ class LanePool {
   // Close comes first.
   ~LanePool();
 
-  // Lets the workers carry it. After Close the job fails at once.
+  // Lets the workers carry it. After Close, or where not one worker can be started, the job fails
+  // at once.
   void Post(std::shared_ptr<Job> job);
   // Carries it in the calling thread, whole.
   void Carry(Job& job);
@@ -84,7 +85,8 @@ class LanePool {
   void Work();
   // Waits for something to do; null: the peer is closed.
   Posted* NextPosted() REQUIRES(mu_);
-  void StartWorkers() REQUIRES(mu_);
+  // resource_exhausted: there is none, and the machine has no thread left for one.
+  Status StartWorkers() REQUIRES(mu_);
   // Ends posted jobs whose time is up while all workers are busy with others.
   void FailEndedJobs() EXCLUDES(mu_);
   // OK while that job should go on.

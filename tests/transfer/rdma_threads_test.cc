@@ -67,6 +67,28 @@ TEST_F(RdmaThreadsTest, WithoutAThreadAPeerIsClosedAllTheSame) {
   EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
 }
 
+TEST_F(RdmaThreadsTest, WithoutAThreadASubmittedBatchFailsAndItIsSaid) {
+  const auto run = [this] {
+    AfterACopy([this](Bytes* bytes) {
+      const Piece piece{bytes->data(), bytes->size()};
+      const Copy copy{.access = Access::kRead,
+                      .peer = peer_,
+                      .region = region_,
+                      .offset = 0,
+                      .pieces = std::span(&piece, 1),
+                      .guard = {}};
+      const std::unique_ptr<Batch> batch = client_->Submit(std::span(&copy, 1), Soon());
+      if (!batch->Wait(Soon())) _exit(6);
+      const Completion completion = batch->completions()[0];
+      if (completion.outcome != Outcome::kFailed) _exit(3);
+      if (completion.status.code() != StatusCode::kResourceExhausted) _exit(4);
+      const std::string& why = completion.status.message();
+      if (why.find("no thread can be started") == std::string::npos) _exit(5);
+    });
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
+}
+
 TEST_F(RdmaThreadsTest, WithoutAThreadThereIsNoRdmaAndItIsSaid) {
   const auto run = [] {
     if (!ForbidThreads()) _exit(2);
