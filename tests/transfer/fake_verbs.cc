@@ -41,6 +41,8 @@ struct FakeCq {
   ibv_cq cq{};
   std::deque<ibv_wc> completions;
   std::deque<std::pair<TimePoint, ibv_wc>> later;
+  std::deque<ibv_wc> hidden;
+  size_t looks_left = 0;  // until these show
   bool armed = false;
 };
 struct FakeQp {
@@ -68,6 +70,9 @@ struct Fabric {
   std::map<uint32_t, FakeQp*> pairs;
   std::vector<DelayedWrite> delayed;
   std::set<FakeContext*> contexts;
+  std::set<FakeCq*> queues;
+  size_t looks_to_show = 0;
+  FakeFabric::Polling polling;
   FakeFabric::Fate fate;
   int registration_error = 0;
   bool delay_writes = false;
@@ -161,6 +166,11 @@ ibv_wc_status Execute(FakeQp* pair, const ibv_send_wr& request, ibv_wc_status fa
 }
 
 void Complete(FakeCq* cq, const ibv_wc& completion) {
+  if (fabric().looks_to_show > 0) {
+    cq->hidden.push_back(completion);
+    cq->looks_left = fabric().looks_to_show;
+    return;
+  }
   cq->completions.push_back(completion);
   if (!std::exchange(cq->armed, false) || cq->cq.channel == nullptr) return;
   const uint64_t one = 1;
@@ -345,6 +355,8 @@ ibv_cq* CreateCq(ibv_context* context, int, void*, ibv_comp_channel* channel, in
   auto* const cq = new FakeCq();
   cq->cq.context = context;
   cq->cq.channel = channel;
+  const std::lock_guard lock(fabric().mu);
+  fabric().queues.insert(cq);
   return &cq->cq;
 }
 
@@ -352,6 +364,12 @@ int PollCq(ibv_cq* cq, int entries, ibv_wc* completions) {
   const std::lock_guard lock(fabric().mu);
   auto& later = Of<FakeCq>(cq)->later;
   auto& waiting = Of<FakeCq>(cq)->completions;
+  auto& hidden = Of<FakeCq>(cq)->hidden;
+  ++fabric().polling.looks;
+  if (!hidden.empty() && --Of<FakeCq>(cq)->looks_left == 0) {
+    waiting.insert(waiting.end(), hidden.begin(), hidden.end());
+    hidden.clear();
+  }
   while (!later.empty() && later.front().first <= BootClock::now()) {
     waiting.push_back(later.front().second);
     later.pop_front();
@@ -366,6 +384,7 @@ int PollCq(ibv_cq* cq, int entries, ibv_wc* completions) {
 
 int RequestNotify(ibv_cq* cq, int) {
   const std::lock_guard lock(fabric().mu);
+  ++fabric().polling.asked;
   Of<FakeCq>(cq)->armed = true;
   return 0;
 }
@@ -373,7 +392,10 @@ int RequestNotify(ibv_cq* cq, int) {
 int GetCqEvent(ibv_comp_channel* channel, ibv_cq** cq, void**) {
   uint64_t count = 0;
   *cq = nullptr;
-  return read(channel->fd, &count, sizeof(count)) == sizeof(count) ? 0 : -1;
+  if (read(channel->fd, &count, sizeof(count)) != sizeof(count)) return -1;
+  const std::lock_guard lock(fabric().mu);
+  ++fabric().polling.woken;
+  return 0;
 }
 
 ibv_qp* CreateQp(ibv_pd* pd, ibv_qp_init_attr* attributes) {
@@ -452,6 +474,8 @@ Verbs MakeVerbs() {
   };
   verbs.create_cq = CreateCq;
   verbs.destroy_cq = [](ibv_cq* cq) {
+    const std::lock_guard lock(fabric().mu);
+    fabric().queues.erase(Of<FakeCq>(cq));
     delete Of<FakeCq>(cq);
     return 0;
   };
@@ -480,6 +504,7 @@ void FakeFabric::SetUp(std::vector<Device> devices) {
   all.fate = nullptr;
   all.registration_error = 0;
   all.delay_writes = false;
+  all.looks_to_show = 0;
   all.swallowing.clear();
   all.swallowed = 0;
   all.give_up_after = Duration::max();
@@ -519,6 +544,20 @@ void FakeFabric::FailRegistrations(int error) {
 void FakeFabric::DelayWrites(bool delay) {
   const std::lock_guard lock(fabric().mu);
   fabric().delay_writes = delay;
+}
+
+void FakeFabric::HideCompletions(size_t looks) {
+  const std::lock_guard lock(fabric().mu);
+  fabric().looks_to_show = looks;
+  if (looks > 0) return;
+  for (FakeCq* const cq : fabric().queues) {
+    for (const ibv_wc& completion : std::exchange(cq->hidden, {})) Complete(cq, completion);
+  }
+}
+
+FakeFabric::Polling FakeFabric::polling() {
+  const std::lock_guard lock(fabric().mu);
+  return fabric().polling;
 }
 
 void FakeFabric::Swallow(const std::string& device, bool swallow, Duration give_up_after) {

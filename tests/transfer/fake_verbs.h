@@ -53,6 +53,14 @@ class FakeFabric {
   // test says so.
   static void DelayWrites(bool delay);
   static void LandDelayedWrites();
+  // From now on completions show only when they have been looked for so often; SIZE_MAX: never. 0:
+  // at once again, and those that were hidden come now.
+  static void HideCompletions(size_t looks);
+  // How often completions were looked for, somebody asked to be woken by the next one, and was.
+  struct Polling {
+    size_t looks = 0, asked = 0, woken = 0;
+  };
+  static Polling polling();
   // `tell`: the device says so to those who have opened it.
   static void SetPort(const std::string& device, ibv_port_state state, bool tell = true);
 
