@@ -30,7 +30,7 @@ TEST(HostsTest, ObjectsGoFromHostToHostOverRdma) {
   const Finished client = cluster::RunProgram(
       OnHost(1, {KVSTORE_TEST_FAR_CLIENT_PATH, master.address(), AddressOf(1) + ":0",
                  std::to_string(kCount), std::to_string(kBytes)}),
-      "", kLong);
+      "", 2 * kLong);
   EXPECT_EQ(client.code, 0) << client.out << client.err;
   EXPECT_EQ(client.out, std::to_string(kCount) + " right, " + std::to_string(2 * kCount * kBytes) +
                             " bytes by RDMA, 0 bytes by other ways\n");
