@@ -164,7 +164,8 @@ Duration ShmStallTimeout(const EngineOptions& options) {
 // One engine's parts. The threads of its transports and its servers use it until it is destroyed.
 class EngineParts {
  public:
-  EngineParts(const EngineOptions& options, const TransferGuards& guards, const Verbs* verbs);
+  EngineParts(const EngineOptions& options, const TransferGuards& guards, const Verbs* verbs,
+              const MachineMap* map);
 
   Status Listen();
 
@@ -204,8 +205,8 @@ class EngineParts {
   Result<Transport*> FindWay(const Target& target, RegionId region, Access access,
                              TimePoint deadline, bool in_place);
   bool Allows(Way way) const;
-  // Opens the devices, if that is allowed and there are any. `verbs` null: the machine's.
-  void FindDevices(const Verbs* verbs, const RdmaClientOptions& options);
+  // Opens the devices, if that is allowed and there are any. `verbs`, `map` null: the machine's.
+  void FindDevices(const Verbs* verbs, const MachineMap* map, const RdmaClientOptions& options);
   // What serves RDMA peers; empty: nothing does.
   std::function<std::unique_ptr<SideService>()> NewSession();
 
@@ -237,7 +238,7 @@ class EngineParts {
 };
 
 EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards,
-                         const Verbs* verbs)
+                         const Verbs* verbs, const MachineMap* map)
     : options_(options),
       guards_(guards),
       host_(options.host.empty() ? BootId() : options.host),
@@ -256,7 +257,7 @@ EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& gua
                           .guards = guards};
   const ConnectionTimeouts timeouts{.hello = options.tcp_hello_timeout,
                                     .stall = options.tcp_stall_timeout};
-  FindDevices(verbs, {.lanes = lanes, .timeouts = timeouts, .tcp_allowed = Allows(Way::kTcp)});
+  FindDevices(verbs, map, {.lanes = lanes, .timeouts = timeouts, .tcp_allowed = Allows(Way::kTcp)});
   transports_.push_back(
       std::make_unique<TcpTransport>(TcpClientOptions{.lanes = lanes, .timeouts = timeouts}));
 }
@@ -267,14 +268,15 @@ bool EngineParts::Allows(Way way) const {
   return std::find(ways.begin(), ways.end(), way) != ways.end();
 }
 
-void EngineParts::FindDevices(const Verbs* verbs, const RdmaClientOptions& options) {
+void EngineParts::FindDevices(const Verbs* verbs, const MachineMap* map,
+                              const RdmaClientOptions& options) {
   MutexLock lock(mu_);
   if (!Allows(Way::kRdma)) {
     rdma_problem_ =
         FailedPreconditionError("rdma is not named, by EngineOptions::ways or rdma_devices");
     return;
   }
-  Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options_, verbs);
+  Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options_, verbs, map);
   if (!rdma.ok()) {
     rdma_problem_ = rdma.status();
     return;
@@ -611,9 +613,10 @@ class HostEngine final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> CreateEngine(const EngineOptions& options,
-                                             const TransferGuards& guards, const Verbs* verbs) {
+                                             const TransferGuards& guards, const Verbs* verbs,
+                                             const MachineMap* map) {
   KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto parts = std::make_unique<EngineParts>(options, guards, verbs);
+  auto parts = std::make_unique<EngineParts>(options, guards, verbs, map);
   KVSTORE_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<Engine>(std::make_unique<HostEngine>(std::move(parts)));
 }

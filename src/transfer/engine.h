@@ -9,13 +9,15 @@
 
 namespace kvstore::transfer {
 
+struct MachineMap;
 struct Verbs;
 
-// As Engine::Create, for tests that switch a check off, or bring RDMA devices of their own; null:
-// those of the machine.
+// As Engine::Create, for tests that switch a check off, or bring RDMA devices of their own, and
+// where these are; null: those of the machine.
 Result<std::unique_ptr<Engine>> CreateEngine(const EngineOptions& options,
                                              const TransferGuards& guards,
-                                             const Verbs* verbs = nullptr);
+                                             const Verbs* verbs = nullptr,
+                                             const MachineMap* map = nullptr);
 
 }  // namespace kvstore::transfer
 

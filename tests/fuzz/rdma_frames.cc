@@ -98,7 +98,7 @@ std::vector<std::string> Seeds() {
                            {.region = 9, .offset = 8192, .length = 1, .guard = {}}}})),
       as(0, Encode(EndQuestion{})),
       as(1, Encode(std::vector<HolderDevice>{{.name = "mlx5_0", .ethernet = true},
-                                             {.name = "mlx5_1", .ethernet = false}})),
+                                             {.name = "mlx5_1", .ethernet = false, .near = true}})),
       as(2, Encode(OpenAnswer{.holder = end, .probe_origin = 4096, .probe_key = 3})),
       as(3,
          Encode(RegionAnswer{.memory = memory, .guarded = true, .granule = 4096, .words = words})),

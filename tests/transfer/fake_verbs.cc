@@ -135,6 +135,7 @@ ibv_wc_status Execute(FakeQp* pair, const ibv_send_wr& request, ibv_wc_status fa
   if (fate != IBV_WC_SUCCESS) return fate;
   const auto peer = fabric().pairs.find(pair->peer);
   if (peer == fabric().pairs.end() || peer->second->peer != pair->qp.qp_num ||
+      pair->device->options.network != peer->second->device->options.network ||
       pair->device->options.state != IBV_PORT_ACTIVE ||
       peer->second->device->options.state != IBV_PORT_ACTIVE) {
     return IBV_WC_RETRY_EXC_ERR;

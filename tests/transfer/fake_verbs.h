@@ -25,6 +25,7 @@ class FakeFabric {
     int max_sge = 16;
     int max_qp_wr = 4096;
     std::string path{};  // its folder under /sys
+    int network = 0;     // none leads to another
   };
   // What becomes of a request, decided before it moves a byte; IBV_WC_SUCCESS: it goes on.
   using Fate = std::function<ibv_wc_status(const std::string& device, const ibv_send_wr& request)>;

@@ -108,10 +108,13 @@ TEST(RdmaFrameTest, VerdictsKeepTheirCodesAndTheFirstRefusalItsReason) {
 
 TEST(RdmaFrameTest, DevicesAreNamed) {
   const auto devices = DecodeDevices(Encode(std::vector<HolderDevice>{
-      {.name = "mlx5_0", .ethernet = true}, {.name = "mlx5_1", .ethernet = false}}));
+      {.name = "mlx5_0", .ethernet = true}, {.name = "mlx5_1", .ethernet = false, .near = true}}));
   ASSERT_TRUE(devices);
   EXPECT_EQ(devices->at(1).name, "mlx5_1");
   EXPECT_FALSE(devices->at(1).ethernet);
+  EXPECT_TRUE(devices->at(1).near);
+  EXPECT_TRUE(devices->at(0).ethernet);
+  EXPECT_FALSE(devices->at(0).near);
   EXPECT_FALSE(DecodeDevices(Encode(std::vector<HolderDevice>{})));
 }
 

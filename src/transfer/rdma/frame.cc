@@ -10,6 +10,9 @@ namespace kvstore::transfer {
 namespace {
 
 constexpr size_t kMaxNameBytes = 64;
+// Of a device.
+constexpr unsigned kIsEthernet = 1;
+constexpr unsigned kIsNear = 2;
 // Of a refusal; the rest of the verdicts have none.
 constexpr size_t kMaxVerdictBytes = 200;
 
@@ -135,7 +138,9 @@ std::string Encode(const std::vector<HolderDevice>& devices) {
   std::string out;
   AppendNumber(static_cast<uint8_t>(devices.size()), &out);
   for (const HolderDevice& device : devices) {
-    AppendNumber(static_cast<uint8_t>(device.ethernet ? 1 : 0), &out);
+    AppendNumber(
+        static_cast<uint8_t>((device.ethernet ? kIsEthernet : 0) | (device.near ? kIsNear : 0)),
+        &out);
     AppendNumber(static_cast<uint8_t>(device.name.size()), &out);
     out += device.name;
   }
@@ -209,7 +214,9 @@ std::optional<std::vector<HolderDevice>> DecodeDevices(std::string_view bytes) {
   std::vector<HolderDevice> devices(in.Number<uint8_t>());
   if (devices.empty() || devices.size() > kMaxDevices) return std::nullopt;
   for (HolderDevice& device : devices) {
-    device.ethernet = in.Number<uint8_t>() == 1;
+    const auto flags = in.Number<uint8_t>();
+    device.ethernet = (flags & kIsEthernet) != 0;
+    device.near = (flags & kIsNear) != 0;
     const size_t size = in.Number<uint8_t>();
     if (size > kMaxNameBytes) return std::nullopt;
     device.name = std::string(in.Take(size));

@@ -84,6 +84,7 @@ struct OpenAnswer {
 struct HolderDevice {
   std::string name;
   bool ethernet = true;
+  bool near = false;  // among the nearest to the holder's memory of those that are up
 };
 
 // Remote memory in parts, as RegisteredMemory has it.

@@ -4,7 +4,7 @@
 
 namespace kvstore::transfer {
 
-Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions&, const Verbs*) {
+Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions&, const Verbs*, const MachineMap*) {
   return FailedPreconditionError("this build has no RDMA (KVSTORE_WITH_RDMA is off)");
 }
 

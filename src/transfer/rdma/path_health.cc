@@ -120,9 +120,22 @@ PathHealth::Path& PathHealth::PathTo(const Incarnation& peer, size_t device, Tim
 void PathHealth::NoteReached(const Incarnation& peer, size_t device, TimePoint now) {
   MutexLock lock(mu_);
   Path& path = PathTo(peer, device, now);
+  const bool may_cross = path.may_cross;
   path = Path();
   path.reached = true;
   path.noted_at = now;
+  path.may_cross = may_cross;
+}
+
+bool PathHealth::MayCross(const Incarnation& peer, size_t device) {
+  MutexLock lock(mu_);
+  const Path* const path = Find(peer, device);
+  return path == nullptr || path->may_cross;
+}
+
+void PathHealth::NoteCrossing(const Incarnation& peer, size_t device, bool may, TimePoint now) {
+  MutexLock lock(mu_);
+  PathTo(peer, device, now).may_cross = may;
 }
 
 void PathHealth::Leave(size_t device) {

@@ -62,6 +62,10 @@ class PathHealth {
   // fewer, or is nearer, and was away a while.
   bool IsCrowded(const Incarnation& peer, size_t device);
 
+  // Whether a lane from that device may lead to another of the peer's than that of the same number.
+  bool MayCross(const Incarnation& peer, size_t device);
+  void NoteCrossing(const Incarnation& peer, size_t device, bool may, TimePoint now);
+
   void NoteReached(const Incarnation& peer, size_t device, TimePoint now);
   // Each failure in a row doubles the time for which the device isn't tried; lanes that fail
   // together are one.
@@ -78,6 +82,7 @@ class PathHealth {
     Duration silence{};
     Status why;
     TimePoint noted_at{};
+    bool may_cross = true;
   };
 
   // That is noted of; forgets what was last heard of long ago, when it is a new one.

@@ -9,6 +9,7 @@
 #include "transfer/rdma/rdma_transport.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/session.h"
+#include "transfer/rdma/topology.h"
 #include "transfer/rdma/verbs.h"
 
 namespace kvstore::transfer {
@@ -21,10 +22,10 @@ Status NoThreads(const std::system_error& error) {
 
 class VerbsRdma final : public Rdma {
  public:
-  explicit VerbsRdma(RdmaDevices devices)
+  VerbsRdma(RdmaDevices devices, const MachineMap& map)
       : unused_(std::move(devices.problems)),
         watcher_(devices.usable),
-        regions_(std::move(devices.usable)) {}
+        regions_(std::move(devices.usable), 0, Topology(map.sysfs), map.node_of) {}
 
   std::vector<RdmaDeviceState> devices() const override {
     std::vector<RdmaDeviceState> states;
@@ -56,7 +57,8 @@ class VerbsRdma final : public Rdma {
 
 }  // namespace
 
-Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const Verbs* verbs) {
+Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const Verbs* verbs,
+                                           const MachineMap* map) {
   KVSTORE_RETURN_IF_ERROR(CheckThatErrorsAreTold());
   if (verbs == nullptr) {
     KVSTORE_ASSIGN_OR_RETURN(verbs, SystemVerbs());
@@ -65,7 +67,8 @@ Result<std::unique_ptr<Rdma>> Rdma::Create(const EngineOptions& options, const V
   KVSTORE_ASSIGN_OR_RETURN(RdmaDevices devices,
                            OpenDevices(*verbs, options.rdma_devices, options.rdma_gid_index));
   try {
-    return std::unique_ptr<Rdma>(std::make_unique<VerbsRdma>(std::move(devices)));
+    return std::unique_ptr<Rdma>(
+        std::make_unique<VerbsRdma>(std::move(devices), map == nullptr ? MachineMap() : *map));
   } catch (const std::system_error& error) {
     return NoThreads(error);
   }

@@ -16,6 +16,7 @@
 
 namespace kvstore::transfer {
 
+struct MachineMap;
 struct Verbs;
 
 struct RdmaClientOptions {
@@ -27,9 +28,10 @@ struct RdmaClientOptions {
 // An engine's RDMA devices: all that the engine knows of this way. Thread-safe.
 class Rdma {
  public:
-  // The devices of EngineOptions. `verbs` null: those of the machine. failed_precondition: there
-  // are none that can be used, and why, or this build has no RDMA.
-  static Result<std::unique_ptr<Rdma>> Create(const EngineOptions& options, const Verbs* verbs);
+  // The devices of EngineOptions. `verbs` and `map` null: those of the machine.
+  // failed_precondition: there are none that can be used, and why, or this build has no RDMA.
+  static Result<std::unique_ptr<Rdma>> Create(const EngineOptions& options, const Verbs* verbs,
+                                              const MachineMap* map);
   virtual ~Rdma() = default;
 
   virtual std::vector<RdmaDeviceState> devices() const = 0;

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "transfer/rdma/rails.h"
+
 namespace kvstore::transfer {
 namespace {
 
@@ -53,20 +55,23 @@ RdmaLane::~RdmaLane() { (void)Shut(nullptr); }
 
 Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t device,
                                                  std::unique_ptr<Connection> connection,
-                                                 Patience& patience, Duration* silence) {
+                                                 Patience& patience, Attempt* attempt) {
   std::unique_ptr<RdmaLane> lane(new RdmaLane(ends, device, std::move(connection)));
   KVSTORE_ASSIGN_OR_RETURN(const std::string answer, lane->Ask(DevicesQuestion{}, patience));
   const std::optional<std::vector<HolderDevice>> devices = DecodeDevices(answer);
   if (!devices) return Nonsense("no list of devices");
-  // Devices of the same number are taken to be on the same rail.
-  lane->holder_device_ = device % devices->size();
+  const size_t same = OfSameNumber(device, *devices);
+  lane->holder_device_ =
+      attempt->nearest ? NearestToMemory(device, lane->rdma_device_->port().ethernet, *devices)
+                       : same;
+  attempt->crosses = lane->holder_device_ != same;
   KVSTORE_ASSIGN_OR_RETURN(
       lane->completions_,
       CompletionQueue::Create(lane->rdma_device_,
                               static_cast<int>(lane->rdma_device_->max_requests()) + 1));
   const Status connected = lane->Connect(Access::kRead, patience);
   if (connected.ok()) return lane;
-  *silence = lane->silence_;
+  attempt->silence = lane->silence_;
   return Status(connected.code(), "from " + lane->rdma_device_->name() + " to the peer's " +
                                       (*devices)[lane->holder_device_].name + ": " +
                                       connected.message());

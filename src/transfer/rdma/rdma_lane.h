@@ -37,11 +37,17 @@ struct RdmaEnds {
 // Confined to the thread that uses it.
 class RdmaLane final : public Lane {
  public:
+  // An attempt to open one.
+  struct Attempt {
+    bool nearest = true;   // to the holder's device that is nearest to its memory; see rails.h
+    bool crosses = false;  // out: that is not the one of the same number
+    Duration silence{};    // out: as below
+  };
   // Makes the queue pair for reads, and reads something over it. The status says whether the
-  // holder can't be reached over these devices (unavailable). `*silence`: as below.
+  // holder can't be reached over these devices (unavailable).
   static Result<std::unique_ptr<RdmaLane>> Open(const RdmaEnds& ends, size_t device,
                                                 std::unique_ptr<Connection> connection,
-                                                Patience& patience, Duration* silence);
+                                                Patience& patience, Attempt* attempt);
   ~RdmaLane() override;
 
   Way way() const override { return Way::kRdma; }

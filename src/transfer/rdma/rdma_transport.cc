@@ -226,9 +226,10 @@ void RdmaTransport::Close(PeerId peer) {
   LaneTransport::Close(peer);
 }
 
-Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenOver(
-    std::unique_ptr<PathHealth::Place> place, const PeerDescriptor& holder, Patience& patience) {
-  const size_t device = place->device();
+Result<std::unique_ptr<RdmaLane>> RdmaTransport::OpenLane(size_t device,
+                                                          const PeerDescriptor& holder,
+                                                          Patience& patience,
+                                                          RdmaLane::Attempt* attempt) {
   KVSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                            Connection::OpenAny(holder, options_.timeouts, patience));
   const RdmaEnds ends{.regions = regions_,
@@ -238,18 +239,33 @@ Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenOver(
                       .stall = options_.timeouts.stall,
                       .lanes = options_.lanes.lanes,
                       .others = options_.tcp_allowed || regions_.devices().size() > 1};
-  Duration silence = Duration::zero();
-  Result<std::unique_ptr<RdmaLane>> lane =
-      RdmaLane::Open(ends, device, std::move(connection), patience, &silence);
-  if (lane.ok()) {
-    return std::make_unique<CountedLane>(*std::move(lane), std::move(place), holder.incarnation,
-                                         health_);
+  return RdmaLane::Open(ends, device, std::move(connection), patience, attempt);
+}
+
+Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenOver(
+    std::unique_ptr<PathHealth::Place> place, const PeerDescriptor& holder, Patience& patience) {
+  const size_t device = place->device();
+  const Incarnation& peer = holder.incarnation;
+  RdmaLane::Attempt attempt{.nearest = health_.MayCross(peer, device)};
+  Result<std::unique_ptr<RdmaLane>> lane = OpenLane(device, holder, patience, &attempt);
+  if (!lane.ok() && attempt.crosses) {
+    // Perhaps no way leads from rail to rail.
+    health_.NoteCrossing(peer, device, false, BootClock::now());
+    if (patience.Ended().ok()) {
+      attempt = {.nearest = false};
+      lane = OpenLane(device, holder, patience, &attempt);
+    }
   }
+  if (lane.ok()) {
+    return std::make_unique<CountedLane>(*std::move(lane), std::move(place), peer, health_);
+  }
+  // The next attempt may find another way than this one.
+  if (!attempt.nearest) health_.NoteCrossing(peer, device, true, BootClock::now());
   if (patience.Ended().ok()) {
     regions_.devices()[device]->NoteFailure();
-    health_.NoteFailed(holder.incarnation, device, lane.status(), BootClock::now());
-  } else if (silence > Duration::zero()) {
-    health_.NoteSilence(holder.incarnation, device, silence, BootClock::now());
+    health_.NoteFailed(peer, device, lane.status(), BootClock::now());
+  } else if (attempt.silence > Duration::zero()) {
+    health_.NoteSilence(peer, device, attempt.silence, BootClock::now());
   }
   return lane.status();
 }

@@ -50,7 +50,10 @@ class RdmaTransport final : public LaneTransport {
   Status AskForRegion(const Target& target, RegionId region, TimePoint deadline);
   // Tries the devices over which the peer may be reached, for all that is known.
   Status LookAt(const Target& target);
-  // Over that device; its health hears of it.
+  // Over that device.
+  Result<std::unique_ptr<RdmaLane>> OpenLane(size_t device, const PeerDescriptor& holder,
+                                             Patience& patience, RdmaLane::Attempt* attempt);
+  // Likewise; its health hears of it.
   Result<std::unique_ptr<CountedLane>> OpenOver(std::unique_ptr<PathHealth::Place> place,
                                                 const PeerDescriptor& holder, Patience& patience);
   // Over the first device that leads there. unavailable: none does.

@@ -58,8 +58,11 @@ bool RdmaSession::MayGoOn() {
 
 Result<std::string> RdmaSession::AnswerTo(const DevicesQuestion&) {
   std::vector<HolderDevice> devices;
-  for (const std::shared_ptr<RdmaDevice>& device : regions_.devices()) {
-    devices.push_back({.name = device->name(), .ethernet = device->port().ethernet});
+  for (size_t i = 0; i < regions_.devices().size(); ++i) {
+    const RdmaDevice& device = *regions_.devices()[i];
+    devices.push_back({.name = device.name(),
+                       .ethernet = device.port().ethernet,
+                       .near = device.is_up() && regions_.IsNear(i)});
   }
   return Encode(devices);
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,6 +25,12 @@ class Topology {
 // The NUMA node on which that memory lies, as far as its pages have been touched; -1: on several,
 // or the kernel doesn't say.
 int NodeOfMemory(const std::byte* base, uint64_t size);
+
+// Where a test brings other answers than the kernel's.
+struct MachineMap {
+  std::string sysfs = "/sys";
+  std::function<int(const std::byte* base, uint64_t size)> node_of = NodeOfMemory;
+};
 
 // For each of the nodes (of devices, -1: unknown): whether it is among the nearest to that node.
 // All are, where it isn't known.
