@@ -3,13 +3,20 @@
 #include "rdma/devices.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -18,6 +25,8 @@
 
 #include "kvstore/transfer.h"
 #include "transfer/lent_memory.h"
+#include "transfer/rdma/device.h"
+#include "transfer/rdma/memory.h"
 #include "transfer/test_guard.h"
 
 namespace kvstore::rdma_tests {
@@ -123,6 +132,36 @@ TEST_F(DevicesTest, AForkLeavesRegisteredMemoryToItsProcess) {
   close(fds[0]);
   close(fds[1]);
   EXPECT_EQ(waitpid(child, nullptr, 0), child);
+}
+
+// How long it takes in parts, beside each other, and in one is printed, and nothing more asked of
+// it: an emulated machine says little about it.
+TEST_F(DevicesTest, ALargeRegionIsRegisteredInPartsBesideEachOther) {
+  constexpr uint64_t kPart = 32 << 20;
+  constexpr size_t kParts = 4;
+  const std::shared_ptr<RdmaDevice> device =
+      OpenDevices(*SystemVerbs().value(), {"rxe0"}, -1).value().usable.at(0);
+  constexpr size_t kBytes = kParts * kPart;
+  // Of small pages, which take long.
+  void* const mapped =
+      mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  madvise(mapped, kBytes, MADV_NOHUGEPAGE);
+  std::memset(mapped, 1, kBytes);
+  for (const size_t parts : {size_t{1}, kParts, size_t{1}, kParts}) {
+    const TimePoint began = BootClock::now();
+    const auto memory = RegisteredMemory::Create(device, static_cast<std::byte*>(mapped), kBytes,
+                                                 MemoryUse::kRemoteWrite, kBytes / parts);
+    const Duration took = BootClock::now() - began;
+    ASSERT_TRUE(memory.ok()) << memory.status();
+    std::set<uint32_t> keys;
+    for (const uint32_t key : (*memory)->remote_keys()) keys.insert(key);
+    EXPECT_EQ(keys.size(), parts);
+    std::printf("128 MiB in %zu parts: %.1f ms\n", parts,
+                std::chrono::duration<double, std::milli>(took).count());
+    EXPECT_TRUE((*memory)->Close().ok());
+  }
+  munmap(mapped, kBytes);
 }
 
 // Threads that write and read parts of their own for as long as it lasts.
