@@ -1,8 +1,9 @@
 #include "client/locate.h"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 namespace kvstore::client {
@@ -16,11 +17,13 @@ std::shared_ptr<const Location> LocationFrom(LocateAnswer answer, TimePoint aske
   location->size = answer.size;
   location->checksum = answer.checksum;
   location->replicas = std::move(answer.replicas);
-  // Among equals the master's order stays.
-  std::stable_sort(location->replicas.begin(), location->replicas.end(),
-                   [&](const Replica& a, const Replica& b) {
-                     return DistanceTo(a, parts) < DistanceTo(b, parts);
-                   });
+  // Among equals the master's order stays. Most have one, of which nothing is to be asked.
+  if (location->replicas.size() > 1) {
+    std::stable_sort(location->replicas.begin(), location->replicas.end(),
+                     [&](const Replica& a, const Replica& b) {
+                       return DistanceTo(a, parts) < DistanceTo(b, parts);
+                     });
+  }
   location->learned_as = parts.self.incarnation;
   if (answer.lease > Duration::zero()) {
     location->until = After(After(asked_at, answer.parked), answer.lease);
@@ -36,14 +39,16 @@ class DistinctKeys {
       Add(keys[0], 0);
       return;
     }
-    std::unordered_map<std::string_view, uint32_t> known;
-    known.reserve(keys.size());
+    places_.reserve(keys.size());
+    table_.resize(std::bit_ceil(2 * keys.size()));
     for (const std::string_view key : keys) {
-      const auto [at, is_new] = known.emplace(key, static_cast<uint32_t>(batch_.size()));
-      if (is_new) {
-        Add(key, at->second);
+      size_t at = std::hash<std::string_view>()(key) & (table_.size() - 1);
+      while (table_[at] != 0 && batch_[table_[at] - 1] != key) at = (at + 1) & (table_.size() - 1);
+      if (table_[at] == 0) {
+        table_[at] = static_cast<uint32_t>(batch_.size()) + 1;
+        Add(key, table_[at] - 1);
       } else {
-        places_.push_back(at->second);
+        places_.push_back(table_[at] - 1);
       }
     }
   }
@@ -59,6 +64,7 @@ class DistinctKeys {
 
   KeyBatch batch_;
   std::vector<uint32_t> places_;
+  std::vector<uint32_t> table_;  // by hash, the place of a key and one; 0: none
 };
 
 }  // namespace
@@ -89,6 +95,9 @@ std::vector<Located> LocateObjects(const Parts& parts, std::span<const std::stri
   }
   all.reserve(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) {
+    if (parts.locations != nullptr && i % Locations::kFetched == 0) {
+      parts.locations->Fetch(keys.subspan(i));
+    }
     all.push_back(found[distinct.places()[i]]);
     if (parts.locations == nullptr) continue;
     if (all[i].ok()) {

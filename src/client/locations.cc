@@ -1,69 +1,167 @@
 #include "client/locations.h"
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <utility>
 
 namespace kvstore::client {
+namespace {
+
+constexpr size_t kFirstBuckets = 64;
+
+uint32_t HashOf(std::string_view key) {
+  return static_cast<uint32_t>(std::hash<std::string_view>()(key));
+}
+
+}  // namespace
 
 std::shared_ptr<const Location> Locations::Find(std::string_view key, const Incarnation& self,
                                                 TimePoint now) {
   if (capacity_ == 0) return nullptr;
+  const uint32_t hash = HashOf(key);
   MutexLock lock(mu_);
-  const auto found = places_.find(key);
-  if (found == places_.end()) return nullptr;
-  const Location& location = *found->second->location;
+  const Index index = Lookup(key, hash);
+  if (index == kNone) return nullptr;
+  const Location& location = *places_[index].location;
   if (location.until <= now || location.learned_as != self) {
-    Erase(found);
+    Erase(index);
     return nullptr;
   }
-  used_last_first_.splice(used_last_first_.begin(), used_last_first_, found->second);
-  return found->second->location;
+  if (index != newest_) {
+    LeaveOrder(index);
+    BecomeNewest(index);
+  }
+  return places_[index].location;
 }
 
 void Locations::Remember(std::string_view key, std::shared_ptr<const Location> location) {
   if (location->until == TimePoint::min()) return Forget(key);
   if (capacity_ == 0) return;
+  const uint32_t hash = HashOf(key);
+  std::shared_ptr<const Location> old;  // goes without the lock
   MutexLock lock(mu_);
-  if (const auto found = places_.find(key); found != places_.end()) {
-    found->second->location = std::move(location);
-    used_last_first_.splice(used_last_first_.begin(), used_last_first_, found->second);
-    return;
+  Index index = Lookup(key, hash);
+  if (index != kNone) {
+    LeaveOrder(index);
+  } else {
+    index = TakePlace();
+    Place& place = places_[index];
+    place.key = key;
+    place.hash = hash;
+    EnterBucket(index);
+    ++size_;
   }
-  if (places_.size() == capacity_) Erase(places_.find(used_last_first_.back().key));
-  used_last_first_.push_front({std::string(key), std::move(location)});
-  places_[used_last_first_.front().key] = used_last_first_.begin();
+  BecomeNewest(index);
+  old = std::exchange(places_[index].location, std::move(location));
+}
+
+void Locations::Fetch(std::span<const std::string_view> keys) {
+  std::array<uint32_t, kFetched> hashes{};
+  MutexLock lock(mu_);
+  if (buckets_.empty()) return;
+  keys = keys.first(std::min(keys.size(), kFetched));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    hashes[i] = HashOf(keys[i]);
+    __builtin_prefetch(&BucketOf(hashes[i]));
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const Index index = BucketOf(hashes[i]);
+    if (index != kNone) __builtin_prefetch(&places_[index]);
+  }
+  if (places_.size() < capacity_) return;
+  Index leaves = oldest_;
+  for (size_t i = 0; i < keys.size() && leaves != kNone; ++i, leaves = places_[leaves].newer) {
+    __builtin_prefetch(&BucketOf(places_[leaves].hash));
+  }
 }
 
 void Locations::Forget(std::string_view key) {
   if (capacity_ == 0) return;
+  const uint32_t hash = HashOf(key);
   MutexLock lock(mu_);
-  if (const auto found = places_.find(key); found != places_.end()) Erase(found);
+  if (const Index index = Lookup(key, hash); index != kNone) Erase(index);
 }
 
 void Locations::Forget(std::string_view key, const PutId& put) {
   if (capacity_ == 0) return;
+  const uint32_t hash = HashOf(key);
   MutexLock lock(mu_);
-  const auto found = places_.find(key);
-  if (found != places_.end() && found->second->location->put == put) Erase(found);
+  const Index index = Lookup(key, hash);
+  if (index != kNone && places_[index].location->put == put) Erase(index);
 }
 
 void Locations::ForgetMatching(std::string_view prefix) {
-  if (capacity_ == 0) return;
   MutexLock lock(mu_);
-  for (auto it = places_.begin(); it != places_.end();) {
-    const auto place = it++;
-    if (place->first.starts_with(prefix)) Erase(place);
+  for (Index index = 0; index < places_.size(); ++index) {
+    const Place& place = places_[index];
+    if (place.location != nullptr && std::string_view(place.key).starts_with(prefix)) Erase(index);
   }
 }
 
 size_t Locations::size() const {
   MutexLock lock(mu_);
-  return places_.size();
+  return size_;
 }
 
-void Locations::Erase(std::unordered_map<std::string_view, Place>::iterator found) {
-  const Place place = found->second;
-  places_.erase(found);  // its key is the entry's
-  used_last_first_.erase(place);
+Locations::Index Locations::Lookup(std::string_view key, uint32_t hash) {
+  if (buckets_.empty()) return kNone;
+  for (Index index = BucketOf(hash); index != kNone; index = places_[index].next) {
+    if (places_[index].hash == hash && places_[index].key == key) return index;
+  }
+  return kNone;
+}
+
+Locations::Index Locations::TakePlace() {
+  if (free_ != kNone) return std::exchange(free_, places_[free_].next);
+  if (places_.size() == capacity_) {
+    const Index index = oldest_;
+    Clear(index);
+    return index;
+  }
+  if (places_.size() >= buckets_.size()) {
+    buckets_.assign(buckets_.empty() ? kFirstBuckets : 2 * buckets_.size(), kNone);
+    for (Index index = newest_; index != kNone; index = places_[index].older) EnterBucket(index);
+  }
+  places_.emplace_back();
+  return static_cast<Index>(places_.size() - 1);
+}
+
+void Locations::EnterBucket(Index index) {
+  Index& bucket = BucketOf(places_[index].hash);
+  places_[index].next = std::exchange(bucket, index);
+}
+
+void Locations::LeaveBucket(Index index) {
+  Index* link = &BucketOf(places_[index].hash);
+  while (*link != index) link = &places_[*link].next;
+  *link = places_[index].next;
+}
+
+void Locations::BecomeNewest(Index index) {
+  Place& place = places_[index];
+  place.newer = kNone;
+  place.older = newest_;
+  (newest_ == kNone ? oldest_ : places_[newest_].newer) = index;
+  newest_ = index;
+}
+
+void Locations::LeaveOrder(Index index) {
+  const Place& place = places_[index];
+  (place.newer == kNone ? newest_ : places_[place.newer].older) = place.older;
+  (place.older == kNone ? oldest_ : places_[place.older].newer) = place.newer;
+}
+
+void Locations::Clear(Index index) {
+  LeaveBucket(index);
+  LeaveOrder(index);
+  places_[index].location.reset();
+  --size_;
+}
+
+void Locations::Erase(Index index) {
+  Clear(index);
+  places_[index].next = std::exchange(free_, index);
 }
 
 }  // namespace kvstore::client

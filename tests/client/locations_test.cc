@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <list>
 #include <memory>
+#include <random>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace kvstore::client {
@@ -67,6 +72,47 @@ TEST(LocationsTest, ThoseUsedLastAreKept) {
   EXPECT_EQ(locations.Find("c", kSelf, kNow), nullptr);
   for (const char* key : {"a", "b", "d"}) {
     EXPECT_NE(locations.Find(key, kSelf, kNow), nullptr) << key;
+  }
+}
+
+// Against a list, the last used first.
+TEST(LocationsTest, AnyOrderOfCallsIsAsTheSimplestTableHasIt) {
+  constexpr size_t kCapacity = 100;
+  Locations locations(kCapacity);
+  std::list<std::pair<std::string, uint64_t>> model;
+  std::mt19937_64 random(7);
+  const auto at = [&](const std::string& key) {
+    return std::find_if(model.begin(), model.end(), [&](const auto& e) { return e.first == key; });
+  };
+  for (uint64_t step = 1; step <= 50'000; ++step) {
+    const std::string key = std::to_string(random() % 300) + std::string(random() % 2 * 40, 'k');
+    const uint64_t what = random() % 100;
+    const auto known = at(key);
+    if (what < 50) {
+      const std::string_view view = key;
+      if (what < 25) locations.Fetch({&view, 1});
+      locations.Remember(key, LocationOf(step));
+      if (known != model.end()) {
+        model.erase(known);
+      } else if (model.size() == kCapacity) {
+        model.pop_back();
+      }
+      model.emplace_front(key, step);
+    } else if (what < 80) {
+      const auto found = locations.Find(key, kSelf, kNow);
+      ASSERT_EQ(found != nullptr, known != model.end()) << step;
+      if (found == nullptr) continue;
+      ASSERT_EQ(found->put, Put(known->second)) << step;
+      model.splice(model.begin(), model, known);
+    } else if (what < 99) {
+      locations.Forget(key);
+      if (known != model.end()) model.erase(known);
+    } else {
+      const std::string prefix = key.substr(0, 2);
+      locations.ForgetMatching(prefix);
+      model.remove_if([&](const auto& e) { return e.first.starts_with(prefix); });
+    }
+    ASSERT_EQ(locations.size(), model.size()) << step;
   }
 }
 
