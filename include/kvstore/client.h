@@ -201,6 +201,12 @@ struct ClientOptions {
   std::vector<std::string> rdma_devices{};
   int rdma_gid_index = -1;
   Duration connect_timeout = std::chrono::seconds(10);
+  // Calls wait so long for a master that can't be reached, counted from when it was lost, and no
+  // longer than their timeouts: then they are unavailable, or deadline_exceeded where they may have
+  // taken effect. A process that ends is missed at once, a machine that vanishes or a process that
+  // hangs within 15 s. Default: as long as the timeouts, so that a master that is started again
+  // within them is waited for. 0: not at all.
+  Duration master_patience = Duration::max();
   // Whether Get recomputes the checksum of whole objects that it read. Without it, and for parts,
   // the holder's verdict after the last byte is the guard.
   bool verify_checksums = true;

@@ -186,6 +186,11 @@ kvclient_code kvclient_options_set_rdma_gid_index(kvclient_options* options, int
 // Default 10 000.
 kvclient_code kvclient_options_set_connect_timeout_ms(kvclient_options* options,
                                                       int64_t timeout_ms);
+// So long calls wait for a master that can't be reached, counted from when it was lost, and no
+// longer than their timeouts: then they are KVCLIENT_UNAVAILABLE, or KVCLIENT_DEADLINE_EXCEEDED
+// where they may have taken effect. Default INT64_MAX: as long as the timeouts. 0: not at all.
+kvclient_code kvclient_options_set_master_patience_ms(kvclient_options* options,
+                                                      int64_t patience_ms);
 // Whether a get recomputes the checksum of whole objects. Default 1: yes.
 kvclient_code kvclient_options_set_verify_checksums(kvclient_options* options, int verify);
 // So many locations are remembered, so that the next get asks the master nothing. Default 65 536.

@@ -66,6 +66,7 @@ class Client:
         rdma_devices: Sequence[str],
         ways: Sequence[str],
         connect_timeout: float,
+        master_patience: float,
         verify_checksums: bool,
         remember_locations: int,
         /,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -57,6 +58,11 @@ class Client(Closing):
         ways: of "local", "shm", "tcp", "rdma"; empty: all, but "rdma" only if devices are named.
         rdma_devices: names, such as "mlx5_0"; empty: all that are up, where RDMA is a way.
         connect_timeout: in seconds.
+        master_patience: so many seconds calls wait for a master that can't be reached, counted from
+            when it was lost, and no longer than their timeouts: then they are Unavailable, or
+            DeadlineExceeded where they may have taken effect. inf: as long as their timeouts, so
+            that one that is started again within them is waited for. A process that ends is missed
+            at once, a machine that vanishes or a process that hangs within 15 s.
         verify_checksums: whether gets of whole objects recompute their checksums.
         remember_locations: so many, each for as long as its lease, so that the next get of the key
             asks the master nothing.
@@ -81,6 +87,7 @@ class Client(Closing):
         ways: Sequence[str] = (),
         rdma_devices: Sequence[str] = (),
         connect_timeout: float = 10.0,
+        master_patience: float = math.inf,
         verify_checksums: bool = True,
         remember_locations: int = 65536,
     ) -> None:
@@ -94,6 +101,7 @@ class Client(Closing):
             list(rdma_devices),
             list(ways),
             connect_timeout,
+            master_patience,
             verify_checksums,
             remember_locations,
         )

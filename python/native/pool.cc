@@ -45,7 +45,8 @@ std::unique_ptr<Handle> Connect(std::string master, std::string name, uint64_t l
                                 std::string listen, std::string advertise, bool allow_remote,
                                 std::vector<std::string> rdma_devices,
                                 const std::vector<std::string>& ways, double connect_timeout,
-                                bool verify_checksums, uint32_t remember_locations) {
+                                double master_patience, bool verify_checksums,
+                                uint32_t remember_locations) {
   ClientOptions options;
   options.master = std::move(master);
   options.name = std::move(name);
@@ -56,6 +57,7 @@ std::unique_ptr<Handle> Connect(std::string master, std::string name, uint64_t l
   for (const std::string& way : ways) options.ways.push_back(WayOf(way));
   options.rdma_devices = std::move(rdma_devices);
   options.connect_timeout = DurationOf(connect_timeout);
+  options.master_patience = DurationOf(master_patience);
   options.verify_checksums = verify_checksums;
   options.remember_locations = remember_locations;
   return std::make_unique<Handle>(

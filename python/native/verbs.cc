@@ -85,13 +85,18 @@ std::vector<Status> WaitExists(const Handle& handle, std::span<const std::string
   for (Duration within = timeout;; within = timeout - (BootClock::now() - began)) {
     if (within <= Duration::zero() && within != timeout) return statuses;
     const Duration now = std::min(within, kShort);
+    const TimePoint asked_at = BootClock::now();
     const auto answers = WithoutGil([&] { return client->WaitExists(asked, now); });
+    // A master that can't be reached is waited for by the call itself; before its time is over it
+    // is given up.
+    const bool given_up = BootClock::now() - asked_at < now;
     std::vector<size_t> still;
     asked.clear();
     for (size_t i = 0; i < left.size(); ++i) {
       statuses[left[i]] = answers[i];
       const StatusCode code = answers[i].code();
-      if (code == StatusCode::kDeadlineExceeded || code == StatusCode::kUnavailable) {
+      if (code == StatusCode::kDeadlineExceeded ||
+          (code == StatusCode::kUnavailable && !given_up)) {
         still.push_back(left[i]);
         asked.push_back(keys[left[i]]);
       }

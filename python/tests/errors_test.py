@@ -115,6 +115,59 @@ def test_a_dead_master_is_told_of_in_time() -> None:
         assert time.monotonic() - began < PATIENCE
 
 
+def test_calls_that_are_under_way_when_the_master_dies() -> None:
+    """It hangs first, so that they are under way for sure."""
+    replace = kvstore.PutOptions(replace=True)
+    calls: dict[str, tuple[Callable[[kvstore.Client], object], Any]] = {
+        "exists": (lambda c: c.exists("other", timeout=600), kvstore.Unavailable),
+        "get": (lambda c: c.get("other", timeout=600), kvstore.Unavailable),
+        "stat": (lambda c: c.stat("other", timeout=600), kvstore.Unavailable),
+        "wait": (lambda c: c.wait_exists("other", 600), kvstore.Unavailable),
+        # The master may have done these; a put only where memory is held ahead for it.
+        "remove": (lambda c: c.remove("other", timeout=600), kvstore.DeadlineExceeded),
+        "put": (
+            lambda c: c.put("known", b"new", replace, timeout=600),
+            (kvstore.Unavailable, kvstore.DeadlineExceeded),
+        ),
+    }
+    with Pool() as pool, kvstore.Client(pool.address, master_patience=2.0) as client:
+        client.put("known", b"bytes")
+        assert client.get("known") == b"bytes"
+        ends: dict[str, BaseException | object] = {}
+
+        def run(name: str) -> None:
+            try:
+                ends[name] = calls[name][0](client)
+            except kvstore.Error as error:
+                ends[name] = error
+
+        pool.master.hang()
+        asked = client.counters.master_requests
+        threads = [threading.Thread(target=run, args=(name,), daemon=True) for name in calls]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + PATIENCE
+        while client.counters.master_requests < asked + len(calls):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        pool.master.kill()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert set(ends) == set(calls)
+        for name, end in ends.items():
+            assert isinstance(end, calls[name][1]), (name, end)
+        # Those that follow don't wait at all.
+        began = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(kvstore.Unavailable):
+                client.exists("other", timeout=600)
+        with pytest.raises(kvstore.Unavailable):
+            client.put("other", b"new", timeout=600)
+        with pytest.raises(kvstore.Unavailable):
+            client.wait_exists("other", 600)
+        assert time.monotonic() - began < PATIENCE
+
+
 def test_a_full_pool_is_resource_exhausted() -> None:
     with Pool(lend="64MiB") as pool, kvstore.Client(pool.address) as client:
         with pytest.raises(kvstore.ResourceExhausted):

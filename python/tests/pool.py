@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -30,6 +31,11 @@ class Program:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def hang(self) -> None:
+        """From now on it does nothing, until it is sent SIGCONT or killed."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
     def wait_line(self, pattern: str) -> re.Match[str]:
         """The first line that matches."""

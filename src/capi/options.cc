@@ -75,6 +75,11 @@ kvclient_code kvclient_options_set_connect_timeout_ms(kvclient_options* options,
   return Set(options, &ClientOptions::connect_timeout, FromMilliseconds(timeout_ms));
 }
 
+kvclient_code kvclient_options_set_master_patience_ms(kvclient_options* options,
+                                                      int64_t patience_ms) {
+  return Set(options, &ClientOptions::master_patience, FromMilliseconds(patience_ms));
+}
+
 kvclient_code kvclient_options_set_verify_checksums(kvclient_options* options, int verify) {
   return Set(options, &ClientOptions::verify_checksums, verify != 0);
 }

@@ -26,9 +26,10 @@ struct AdminStub::Service {
   std::unique_ptr<v1::Admin::Stub> stub;
 };
 
-AdminStub::AdminStub(std::shared_ptr<grpc::Channel> channel, std::string master)
+AdminStub::AdminStub(std::shared_ptr<grpc::Channel> channel, std::string master, Duration patience)
     : channel_(std::move(channel)),
       master_(std::move(master)),
+      patience_(patience),
       service_(new Service{v1::Admin::NewStub(channel_)}) {}
 
 AdminStub::~AdminStub() = default;
@@ -38,6 +39,11 @@ Status AdminStub::Ask(Method method, const Request& request, Reply* reply, Durat
   grpc::ClientContext context;
   context.set_wait_for_ready(true);
   context.set_deadline(DeadlineIn(timeout));
+  if (patience_ < timeout && !channel_->WaitForConnected(DeadlineIn(patience_))) {
+    return UnavailableError("no master at " + master_ +
+                            " in the time that calls wait for it; "
+                            "nothing happened");
+  }
   const grpc::Status status = ((*service_->stub).*method)(&context, request, reply);
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
       channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) {

@@ -16,11 +16,11 @@ class Channel;
 namespace kvstore::client {
 
 // The part of the master's admin service that clients offer. Every call waits for a master until
-// its deadline: unavailable, or deadline_exceeded, then. Thread-safe.
+// its deadline, and no longer than `patience`: unavailable, or deadline_exceeded, then. Thread-safe.
 class AdminStub {
  public:
   // `master` is named in messages.
-  AdminStub(std::shared_ptr<grpc::Channel> channel, std::string master);
+  AdminStub(std::shared_ptr<grpc::Channel> channel, std::string master, Duration patience);
   ~AdminStub();
 
   Result<ObjectPage> List(std::string_view prefix, std::string_view after, uint32_t limit,
@@ -35,6 +35,7 @@ class AdminStub {
   struct Service;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::string master_;
+  const Duration patience_;
   const std::unique_ptr<Service> service_;
 };
 

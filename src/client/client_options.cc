@@ -177,6 +177,9 @@ Status CheckOptions(const ClientOptions& options) {
   if (options.connect_timeout <= Duration::zero()) {
     return InvalidArgumentError("connect_timeout must be greater than 0");
   }
+  if (options.master_patience < Duration::zero()) {
+    return InvalidArgumentError("master_patience must not be less than 0");
+  }
   KVSTORE_RETURN_IF_ERROR(client::CheckRdma(options));
   return client::CheckListen(options);
 }

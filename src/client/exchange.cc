@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kFirstResend = std::chrono::seconds(1);
 constexpr uint32_t kMostDoublings = 4;  // then every 16 s
 constexpr Duration kLeastHeadStart = std::chrono::milliseconds(20);
+constexpr std::string_view kNothing = "; nothing happened";
 
 // Which alternative of VerbReply::answers answers which alternative of VerbRequest::verb. NoteReads
 // and ReportFailures have no answer, and no exchange.
@@ -77,8 +78,13 @@ std::vector<VerbReply> Exchange::Receive() {
       end_ = End::kDeadline;
       return {};
     }
+    if (IsGivenUp()) {
+      end_ = End::kGivenUp;
+      return {};
+    }
     SendDue();
-    inbox_->WaitUntil(std::min(deadline_, NextSending()));
+    const TimePoint gives_up_at = channel_.gives_up_at().value_or(TimePoint::max());
+    inbox_->WaitUntil(std::min({deadline_, NextSending(), gives_up_at}));
   }
 }
 
@@ -152,6 +158,11 @@ void Exchange::Send(Sending* sending) {
   ++sending->times;
 }
 
+bool Exchange::IsGivenUp() const {
+  const std::optional<TimePoint> at = channel_.gives_up_at();
+  return at && channel_.clock().Now() >= *at;
+}
+
 TimePoint Exchange::NextSending() const {
   TimePoint next = TimePoint::max();
   for (const Sending& sending : sendings_) {
@@ -181,18 +192,21 @@ std::vector<ItemAnswer> Exchange::Unanswered() const {
 
 Status Exchange::WhyUnanswered(const Sending& sending) const {
   const std::string effect = rules_.effect.empty() || !sending.reached
-                                 ? "; nothing happened"
+                                 ? std::string(kNothing)
                                  : "; " + std::string(rules_.effect);
   if (end_ == End::kRejoined) {
     const std::string cause = "this node lost its place in the pool and joined it anew";
     if (sending.reached && !rules_.effect.empty()) return DeadlineExceededError(cause + effect);
     return AbortedError(cause + "; begin again with a new put");
   }
-  const std::string waited = " within " + Milliseconds(deadline_ - started_at_);
+  const std::string waited = end_ == End::kGivenUp
+                                 ? ", which is away for longer than calls wait for it"
+                                 : " within " + Milliseconds(deadline_ - started_at_);
   const Status health = channel_.health();
   const std::string why = health.ok() ? "" : " (" + health.message() + ")";
   // Of what changes something it is worth knowing that nothing has changed.
-  if (!sending.reached && (!health.ok() || !rules_.effect.empty())) {
+  const bool unreached = !sending.reached && (!health.ok() || !rules_.effect.empty());
+  if (unreached || (end_ == End::kGivenUp && effect == kNothing)) {
     return UnavailableError("master not reached" + waited + why + effect);
   }
   return DeadlineExceededError("no answer from the master" + waited + why + effect);

@@ -78,13 +78,15 @@ class Exchange {
     TimePoint again_at{};
     uint64_t epoch = 0;  // of the channel at the last sending
   };
-  enum class End : uint8_t { kNone, kDeadline, kRejoined };
+  enum class End : uint8_t { kNone, kDeadline, kGivenUp, kRejoined };
 
   std::vector<VerbReply> TakeNew();
   // Keeps what is new in `reply`; false when nothing is.
   bool KeepNew(VerbReply* reply);
   void SendDue();
   void Send(Sending* sending);
+  // Whether nobody is to wait any longer for a master that can't be reached.
+  bool IsGivenUp() const;
   // When the next message is due again.
   TimePoint NextSending() const;
   Duration Patience(TimePoint now) const;

@@ -63,9 +63,11 @@ Status LostGrant() {
 
 Status NotCommitted(const Status& failure, bool grant_ended_first, bool in_doubt) {
   if (failure.code() == StatusCode::kDeadlineExceeded && grant_ended_first) return LostGrant();
+  StatusCode code = failure.code();
   // The holder knows no such memory: it has left the pool since the grant, or joined it anew.
-  const StatusCode code =
-      failure.code() == StatusCode::kNotFound ? StatusCode::kAborted : failure.code();
+  if (code == StatusCode::kNotFound) code = StatusCode::kAborted;
+  // A limit of the way there, such as that of open files. Of a put it says that there is no room.
+  if (code == StatusCode::kResourceExhausted) code = StatusCode::kUnavailable;
   return Status(code, "not committed: " + failure.message() +
                           (in_doubt ? "; its memory comes back when the grant has run out" : ""));
 }

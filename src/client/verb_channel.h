@@ -47,6 +47,10 @@ class VerbChannel {
   // Why the master can't be reached just now; OK when it can, as far as is known.
   virtual Status health() const = 0;
 
+  // When calls stop waiting for a master that can't be reached; who waits is notified when that
+  // changes. None: it can be, or they wait for as long as they may.
+  virtual std::optional<TimePoint> gives_up_at() const { return std::nullopt; }
+
   virtual std::unique_ptr<Wakeup> NewWakeup() = 0;
   virtual const Clock& clock() const = 0;
   // Of this node now; replies to an earlier incarnation's requests are not delivered.

@@ -6,6 +6,7 @@
 #include <deque>
 #include <utility>
 
+#include "client/parts.h"
 #include "kvstore/v1/kvstore.grpc.pb.h"
 #include "proto/codec.h"
 
@@ -192,11 +193,14 @@ class VerbStream::Sleeper final : public Wakeup {
   Poller::Waiter waiter_{stream_.poller_};
 };
 
-VerbStream::VerbStream(std::shared_ptr<grpc::Channel> channel, Poller& poller, std::string master)
+VerbStream::VerbStream(std::shared_ptr<grpc::Channel> channel, Poller& poller, std::string master,
+                       Duration patience)
     : channel_(std::move(channel)),
       poller_(poller),
       master_(std::move(master)),
+      patience_(patience),
       health_(UnavailableError("not yet welcomed by the master at " + master_)),
+      away_since_(BootClock::now()),
       opener_([this] { KeepOpen(); }) {}
 
 VerbStream::~VerbStream() {
@@ -223,17 +227,20 @@ void VerbStream::Attach(Incarnation self, uint64_t term) {
     member_ = member;
     attached_ = true;
     ++attachments_;
-    health_ = Status::Ok();
+    SetHealth(Status::Ok());
     changed_.NotifyAll();
   }
   if (old != nullptr) old->Cancel();
 }
 
 void VerbStream::Detach(Status why) {
-  MutexLock lock(mu_);
-  attached_ = false;
-  health_ = std::move(why);
-  changed_.NotifyAll();
+  {
+    MutexLock lock(mu_);
+    attached_ = false;
+    SetHealth(std::move(why));
+    changed_.NotifyAll();
+  }
+  WakeSleepers();
 }
 
 void VerbStream::OnReply(std::function<void(VerbReply)> receiver) {
@@ -273,6 +280,18 @@ Status VerbStream::health() const {
   return health_;
 }
 
+std::optional<TimePoint> VerbStream::gives_up_at() const {
+  MutexLock lock(mu_);
+  if (health_.ok() || patience_ == Duration::max()) return std::nullopt;
+  return After(away_since_, patience_);
+}
+
+// What is away stays so for one reason or another, from the first on.
+void VerbStream::SetHealth(Status health) {
+  if (health_.ok() && !health.ok()) away_since_ = BootClock::now();
+  health_ = std::move(health);
+}
+
 Incarnation VerbStream::incarnation() const {
   MutexLock lock(mu_);
   return member_.self;
@@ -307,7 +326,7 @@ void VerbStream::OpenOne(const std::shared_ptr<Call>& call, const Member& member
       call_ = call;
       call_answered_ = false;
       ++epoch_;
-      if (attached_) health_ = Status::Ok();
+      if (attached_) SetHealth(Status::Ok());
     }
   }
   if (!wanted) call->Cancel();
@@ -351,8 +370,8 @@ void VerbStream::Ended(const std::shared_ptr<Call>& call, const grpc::Status& st
   if (call_ == call) {
     call_ = nullptr;
     if (attached_) {
-      health_ = UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
-                                 status.error_message() + "); it is being opened anew");
+      SetHealth(UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
+                                 status.error_message() + "); it is being opened anew"));
     }
   }
   changed_.NotifyAll();

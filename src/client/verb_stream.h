@@ -26,8 +26,10 @@ namespace kvstore::client {
 // some: see Poller. Thread-safe. Its wakeups must be gone before it is.
 class VerbStream final : public VerbChannel {
  public:
-  // `master` is named in messages. The poller outlives it.
-  VerbStream(std::shared_ptr<grpc::Channel> channel, Poller& poller, std::string master);
+  // `master` is named in messages. Calls wait for `patience` for a master that is away. The poller
+  // outlives it.
+  VerbStream(std::shared_ptr<grpc::Channel> channel, Poller& poller, std::string master,
+             Duration patience = Duration::max());
   ~VerbStream() override;
 
   // The session has been welcomed as `self` in `term`. A stream of another incarnation or term is
@@ -42,6 +44,7 @@ class VerbStream final : public VerbChannel {
   uint64_t epoch() const override EXCLUDES(mu_);
   uint64_t term() const override EXCLUDES(mu_);
   Status health() const override EXCLUDES(mu_);
+  std::optional<TimePoint> gives_up_at() const override EXCLUDES(mu_);
   std::unique_ptr<Wakeup> NewWakeup() override;
   const Clock& clock() const override { return Clock::Boot(); }
   Incarnation incarnation() const override EXCLUDES(mu_);
@@ -69,6 +72,7 @@ class VerbStream final : public VerbChannel {
   bool AwaitEndOfCall() EXCLUDES(mu_);
   // Ends early when the session has been welcomed since `attachments`.
   void Pause(Duration pause, uint64_t attachments) EXCLUDES(mu_);
+  void SetHealth(Status health) REQUIRES(mu_);
   void WakeSleepers() EXCLUDES(sleepers_mu_);
 
   // From the thread that polls.
@@ -78,6 +82,7 @@ class VerbStream final : public VerbChannel {
   const std::shared_ptr<grpc::Channel> channel_;
   Poller& poller_;
   const std::string master_;
+  const Duration patience_;
 
   mutable Mutex mu_;
   CondVar changed_;
@@ -90,6 +95,7 @@ class VerbStream final : public VerbChannel {
   bool call_answered_ GUARDED_BY(mu_) = false;  // the stream in use has brought a reply
   uint64_t epoch_ GUARDED_BY(mu_) = 0;
   Status health_ GUARDED_BY(mu_);
+  TimePoint away_since_ GUARDED_BY(mu_);  // while `health_` isn't OK
   std::function<void(VerbReply)> receiver_ GUARDED_BY(mu_);  // set once
 
   Mutex sleepers_mu_;

@@ -47,6 +47,7 @@ TEST(CapiOptionsTest, EachOptionIsCheckedUnderItsOwnName) {
       {"rdma_gid_index is 256",
        [](auto* o) { return kvclient_options_set_rdma_gid_index(o, 256); }},
       {"connect_timeout", [](auto* o) { return kvclient_options_set_connect_timeout_ms(o, 0); }},
+      {"master_patience", [](auto* o) { return kvclient_options_set_master_patience_ms(o, -1); }},
   };
   for (const auto& [message, set] : bad) {
     Owned<kvclient_options> options;

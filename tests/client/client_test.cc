@@ -396,6 +396,8 @@ TEST(ClientOptionsTest, AreRefusedWithTheirNameAndRemedy) {
             std::string::npos);
   EXPECT_NE(refusal([](auto& o) { o.connect_timeout = {}; }).find("connect_timeout"),
             std::string::npos);
+  EXPECT_NE(refusal([](auto& o) { o.master_patience = -seconds(1); }).find("master_patience"),
+            std::string::npos);
   EXPECT_NE(refusal([](auto& o) { o.lend_bytes = UINT64_MAX; }).find("lend_bytes"),
             std::string::npos);
 }

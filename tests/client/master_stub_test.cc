@@ -581,6 +581,51 @@ TEST_F(MasterStubTest, AnAnswerOfTheSameMasterCountsFromWhenItWasFirstAsked) {
   EXPECT_EQ(started->NextWave().at(0).parked, Duration::zero());
 }
 
+// ---- a master that is lost ----------------------------------------------------------------------
+
+TEST_F(MasterStubTest, ALostMasterIsWaitedForNoLongerThanThatIsWorth) {
+  channel_.At(seconds(2), [&] { channel_.LoseMaster(seconds(5)); });
+  const TimePoint began = channel_.clock().Now();
+  const Status read = stub_.Ask({Keys(1)}, In(seconds(30)))[0].status;
+  EXPECT_EQ(Since(began), seconds(7));
+  EXPECT_EQ(read.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(read.message(), HasSubstr("(the master is lost); nothing happened"));
+  // Whoever comes later does not wait anew.
+  EXPECT_EQ(stub_.Ask({Keys(1)}, In(seconds(30)))[0].status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(stub_.Start(Puts(1), In(seconds(30)))->NextWave().at(0).status.code(),
+            StatusCode::kUnavailable);
+  EXPECT_EQ(Since(began), seconds(7));
+}
+
+TEST_F(MasterStubTest, WhatALostMasterMayHaveDoneIsSaid) {
+  channel_.At(seconds(2), [&] { channel_.LoseMaster(seconds(5)); });
+  const TimePoint began = channel_.clock().Now();
+  const Status removed = stub_.Drop({Keys(1)}, In(seconds(30)))[0].status;
+  EXPECT_EQ(Since(began), seconds(7));
+  EXPECT_EQ(removed.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(removed.message(), HasSubstr("it may have been removed"));
+}
+
+TEST_F(MasterStubTest, AMasterThatComesBackInTimeAnswersWhoWaitedForIt) {
+  channel_.At(seconds(2), [&] { channel_.LoseMaster(seconds(5)); });
+  channel_.At(seconds(6), [&] {
+    channel_.health_now = Status::Ok();
+    channel_.gives_up_now.reset();
+    channel_.drops = false;
+    AnswerEverything();
+    channel_.Reconnect();
+  });
+  EXPECT_EQ(stub_.Ask({Keys(1)}, In(seconds(30)))[0].status, Status::Ok());
+}
+
+TEST_F(MasterStubTest, PatienceIsNotLongerThanTheDeadline) {
+  channel_.At(seconds(2), [&] { channel_.LoseMaster(seconds(5)); });
+  const TimePoint began = channel_.clock().Now();
+  const Status read = stub_.Ask({Keys(1)}, In(seconds(3)))[0].status;
+  EXPECT_EQ(Since(began), seconds(3));
+  EXPECT_EQ(read.code(), StatusCode::kDeadlineExceeded);
+}
+
 TEST_F(MasterStubTest, APauseLastsUntilItsEndWhateverHappens) {
   channel_.At(milliseconds(10), [&] { channel_.Reconnect(); });
   const TimePoint began = channel_.clock().Now();

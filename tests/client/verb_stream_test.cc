@@ -6,6 +6,8 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <optional>
+#include <thread>
 
 #include "client/scripted_master.h"
 #include "client/session.h"
@@ -99,6 +101,34 @@ TEST_F(VerbStreamTest, AttachingAgainKeepsTheStream) {
   stream_.Send(Request(1), In(seconds(1)));
   master_.WaitForRequests(1);
   EXPECT_EQ(stream_.epoch(), epoch);
+}
+
+TEST_F(VerbStreamTest, AMasterIsGivenUpSoLongAfterItWasLost) {
+  VerbStream impatient(OpenMasterChannel(master_.address()), poller_, master_.address(),
+                       seconds(5));
+  EXPECT_TRUE(impatient.gives_up_at());  // never welcomed
+  impatient.Attach(kFirst, 1);
+  EXPECT_FALSE(impatient.gives_up_at());
+  const std::unique_ptr<Wakeup> wakeup = impatient.NewWakeup();
+  ASSERT_TRUE(Await(*wakeup, [&] { return impatient.epoch() > 0; }));
+  const TimePoint before = BootClock::now();
+  std::thread losing([&] { impatient.Detach(UnavailableError("the session broke")); });
+  EXPECT_TRUE(Await(*wakeup, [&] { return impatient.gives_up_at().has_value(); }));
+  EXPECT_LT(BootClock::now() - before, seconds(9));  // was woken
+  losing.join();
+  const std::optional<TimePoint> gives_up = impatient.gives_up_at();
+  ASSERT_TRUE(gives_up);
+  EXPECT_GE(*gives_up, before + seconds(5));
+  EXPECT_LE(*gives_up, BootClock::now() + seconds(5));
+  impatient.Detach(UnavailableError("no answer"));  // for another reason, and no less lost
+  EXPECT_EQ(impatient.gives_up_at(), gives_up);
+  impatient.Attach(kFirst, 1);
+  EXPECT_FALSE(impatient.gives_up_at());
+}
+
+TEST_F(VerbStreamTest, ByDefaultNoMasterIsGivenUp) {
+  EXPECT_FALSE(stream_.health().ok());
+  EXPECT_FALSE(stream_.gives_up_at());
 }
 
 TEST_F(VerbStreamTest, SendingToAMasterThatDoesNotReadEndsByItsDeadline) {

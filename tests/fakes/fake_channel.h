@@ -29,6 +29,7 @@ class FakeChannel final : public client::VerbChannel {
   // All that was sent, in order.
   std::vector<Sent> sent;
   Status health_now;
+  std::optional<TimePoint> gives_up_now;
   bool drops = false;  // what it is given to send, after keeping it
   Incarnation incarnation_now{1, 1};
   uint64_t term_now = 1;
@@ -36,6 +37,13 @@ class FakeChannel final : public client::VerbChannel {
   void Reply(VerbReply reply) { receiver_(std::move(reply)); }
   void At(Duration from_now, std::function<void()> event) {
     events_.emplace(clock_.Now() + from_now, std::move(event));
+  }
+  // The master is lost, and waited for so long: who waits is told.
+  void LoseMaster(Duration patience) {
+    health_now = UnavailableError("the master is lost");
+    gives_up_now = clock_.Now() + patience;
+    drops = true;
+    woken_ = true;
   }
   // The stream broke and was opened anew: who waits is told.
   void Reconnect() {
@@ -58,6 +66,7 @@ class FakeChannel final : public client::VerbChannel {
   uint64_t epoch() const override { return epoch_; }
   uint64_t term() const override { return term_now; }
   Status health() const override { return health_now; }
+  std::optional<TimePoint> gives_up_at() const override { return gives_up_now; }
   std::unique_ptr<client::Wakeup> NewWakeup() override { return std::make_unique<Sleep>(*this); }
   const Clock& clock() const override { return clock_; }
   Incarnation incarnation() const override { return incarnation_now; }

@@ -117,7 +117,7 @@ TEST(CxxAbiTest, StructsKeepTheirSizes) {
   EXPECT_EQ(sizeof(ObjectStat), 128u);
   EXPECT_EQ(sizeof(PinOptions), 16u);
   EXPECT_EQ(sizeof(Retention), 64u);
-  EXPECT_EQ(sizeof(ClientOptions), 216u);
+  EXPECT_EQ(sizeof(ClientOptions), 224u);
   EXPECT_EQ(sizeof(ClientCounters), 128u);
   EXPECT_EQ(sizeof(Status), 40u);
   EXPECT_EQ(sizeof(transfer::RegionOptions), 32u);

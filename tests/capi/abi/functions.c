@@ -20,6 +20,8 @@ kvclient_code kvclient_options_add_rdma_device(kvclient_options* options, const 
 kvclient_code kvclient_options_set_rdma_gid_index(kvclient_options* options, int index);
 kvclient_code kvclient_options_set_connect_timeout_ms(kvclient_options* options,
                                                       int64_t timeout_ms);
+kvclient_code kvclient_options_set_master_patience_ms(kvclient_options* options,
+                                                      int64_t patience_ms);
 kvclient_code kvclient_options_set_verify_checksums(kvclient_options* options, int verify);
 kvclient_code kvclient_options_set_remember_locations(kvclient_options* options, uint32_t count);
 kvclient_code kvclient_connect(const kvclient_options* options, kvclient** client);
