@@ -11,6 +11,7 @@ more.
 """
 
 from . import _native, errors
+from .buffers import Buffer, BufferPool
 from .client import Client
 from .errors import (
     Aborted,
@@ -40,6 +41,8 @@ __version__ = _native.version
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Buffer",
+    "BufferPool",
     "Cancelled",
     "Client",
     "Code",

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvstore/client.h"
+#include "native/buffer_pool.h"
 #include "native/calls.h"
 #include "native/gil.h"
 #include "native/log.h"
@@ -17,6 +18,7 @@ PYBIND11_MODULE(_native, module) {
   module.attr("version") = std::string(kvstore::Version());
   module.def("ending_here", &kvstore::python::EndingHere);
   kvstore::python::BindSpan(module);
+  kvstore::python::BindBufferPool(module);
   kvstore::python::BindPutOptions(module);
   kvstore::python::ClientClass client(module, "Client");
   kvstore::python::BindPool(client);

@@ -13,6 +13,7 @@ import pytest
 import kvstore
 
 VALUE = bytes(range(256)) * 16
+MIB = 1 << 20
 
 
 def mapped(value: bytes) -> mmap.mmap:
@@ -165,3 +166,40 @@ def test_addresses(client: kvstore.Client, key: str) -> None:
             client.put_addresses([key, key], *wrong)
     with pytest.raises(ValueError, match="address is 0"):
         client.put_addresses([key], [0], [10])
+
+
+def test_buffers_of_a_pool_are_used_again() -> None:
+    pool = kvstore.BufferPool(2 * MIB)
+    size = MIB - 5  # of a block of a MiB
+    first = kvstore.Buffer(pool, size)
+    assert len(first) == size
+    view = memoryview(first)
+    assert (view.format, view.ndim, view.itemsize, view.readonly) == ("B", 1, 1, False)
+    view[:] = b"x" * size
+    assert bytes(view[-3:]) == b"xxx"
+    address = first.address()
+    del first
+    assert pool.kept_bytes == 0  # the memoryview holds it
+    del view
+    assert pool.kept_bytes == MIB
+    second = kvstore.Buffer(pool, MIB // 2 + 1)
+    assert second.address() == address
+    assert pool.kept_bytes == 0
+    others = [kvstore.Buffer(pool, MIB) for _ in range(3)]
+    del second, others
+    assert pool.kept_bytes == 2 * MIB  # its limit
+    small = [kvstore.Buffer(pool, size) for size in (0, 1, 100)]
+    assert [len(memoryview(one)) for one in small] == [0, 1, 100]
+    with pytest.raises(MemoryError):
+        kvstore.Buffer(pool, 1 << 62)
+    with pytest.raises(TypeError):
+        kvstore.Buffer(None, 1)  # type: ignore[arg-type]
+    outlives = kvstore.Buffer(kvstore.BufferPool(MIB), MIB)
+    memoryview(outlives)[:] = b"y" * MIB
+
+
+def test_objects_are_read_into_buffers_of_a_pool(client: kvstore.Client) -> None:
+    client.put("pooled", b"v" * MIB)
+    buffer = kvstore.Buffer(kvstore.BufferPool(MIB), MIB)
+    assert client.get_into("pooled", buffer) == MIB
+    assert bytes(buffer) == b"v" * MIB  # type: ignore[call-overload]
