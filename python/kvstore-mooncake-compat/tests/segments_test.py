@@ -48,7 +48,6 @@ def test_what_is_not_offered_says_so(empty: Pool) -> None:
     assert store.unmount_local_disk_segment() == 0
     assert store.get_offload_rpc_read_count() == 0
     assert store.alloc_from_mem_pool(100) == 0
-    assert store.create_copy_task("key", ["a:1", "b:2"]) == ((0, 0), -1012)
     assert store.init_all("tcp", "", 1) == -1012
     store.close()
 

@@ -26,9 +26,11 @@ def pool() -> Iterator[Pool]:
         yield started
 
 
-def joined(pool: Pool) -> MooncakeDistributedStore:
+def joined(pool: Pool, timeout: float = 30.0) -> MooncakeDistributedStore:
     store = MooncakeDistributedStore()
-    assert store.setup("localhost", "none", 0, MB, "tcp", "", pool.address) == 0
+    texts = {"local_hostname": "localhost", "metadata_server": "none", "global_segment_size": "0"}
+    timing = {"master_server_addr": pool.address, "transfer_timeout": str(timeout)}
+    assert store.setup({**texts, **timing}) == 0
     return store
 
 
@@ -55,7 +57,7 @@ def check_that_calls_are_short(store: MooncakeDistributedStore) -> None:
 def test_a_master_that_hangs(pool: Pool) -> None:
     store = joined(pool)
     assert store.put("key", b"value") == 0
-    os.kill(pool.master.pid, signal.SIGSTOP)
+    pool.master.hang()
     try:
         check_that_calls_are_short(store)
     finally:
@@ -93,7 +95,7 @@ def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(
 
     monkeypatch.setattr(patience, "_LATELY", PATIENCE)
     assert store.is_exist("answered just now") == 0
-    os.kill(pool.master.pid, signal.SIGSTOP)
+    pool.master.hang()
     try:
         putting = put("waits")
         putting.join(1.0)
@@ -118,6 +120,50 @@ def test_a_master_that_is_dead(pool: Pool) -> None:
     assert store.is_exist("key") == 0
     pool.master.kill()
     check_that_calls_are_short(store)
+    assert took(store.close, 0) < 30
+
+
+def test_calls_that_are_under_way_when_the_master_dies(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not told of it by a look before; it hangs first, so that they are under way."""
+    store = joined(pool, 600.0)
+    assert store.put("key", b"value") == 0
+    client = store._client
+    assert client is not None
+    memory = ctypes.create_string_buffer(8)
+    at = ctypes.addressof(memory)
+    calls: dict[str, tuple[Callable[[], Any], Any]] = {
+        "get": (lambda: store.get("none"), [b""]),
+        "into": (lambda: store.batch_get_into(["none"], [at], [8]), [[-900]]),
+        "size": (lambda: store.get_size("none"), [-900]),
+        "session": (lambda: store.batch_get_session_start(["none"]), [[-900]]),
+        "replicas": (lambda: store.get_replica_desc("none"), [[]]),
+        "remove": (lambda: store.remove("none", True), [-901]),
+        # Where memory was held ahead its commit is what gets no answer.
+        "put": (lambda: store.batch_put_from(["new"], [at], [8]), [[-900], [-901]]),
+    }
+    ends: dict[str, Any] = {}
+    monkeypatch.setattr(patience, "_LATELY", float("inf"))
+    assert store.is_exist("answered just now") == 0
+    pool.master.hang()
+    asked = client.counters.master_requests
+    threads = [
+        threading.Thread(target=lambda n=name: ends.update({n: calls[n][0]()}), daemon=True)
+        for name in calls
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + PATIENCE
+    while client.counters.master_requests < asked + len(calls):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    pool.master.kill()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert set(ends) == set(calls)
+    for name, end in ends.items():
+        assert end in calls[name][1], name
     assert took(store.close, 0) < 30
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
+import kvstore
 
 
-class BufferHandle(bytearray):
-    """An object's bytes, in memory of their own that is freed with its last user."""
+class BufferHandle(kvstore.Buffer):
+    """An object's bytes, in memory that goes back to its store with its last user."""
+
+    __slots__ = ()
 
     def ptr(self) -> int:
-        """Its address, as long as it is not resized."""
-        return ctypes.addressof(ctypes.c_char.from_buffer(self)) if self else 0
+        """Its address."""
+        return self.address()
 
     def size(self) -> int:
         """In bytes."""

@@ -8,6 +8,7 @@ import kvstore
 
 from . import codes
 from .life import Life
+from .patience import Deadline
 from .shapes import Lists
 
 
@@ -28,7 +29,7 @@ class GetSessions(Life):
         try:
             session = client.read_session(keys, timeout=self._within())
         except kvstore.Error as error:
-            return [codes.read_code_of(error)] * len(keys)
+            return self._codes_of_reads([error]) * len(keys)
         results = self._codes_of_reads(session.sizes)
         begun = {key: (session, i) for i, key in enumerate(keys) if results[i] >= 0}
         with self._mutex:
@@ -52,8 +53,10 @@ class GetSessions(Life):
             shape = (len(all_buffer_ptrs[i]), len(all_sizes[i]), len(all_src_offsets[i]))
             if session is not None and len(set(shape)) == 1 and all(all_buffer_ptrs[i]):
                 parts.setdefault(session, []).append((i, place))
+        deadline = self._deadline()
+        columns = (all_buffer_ptrs, all_sizes, all_src_offsets)
         for session, some in parts.items():
-            self._read_parts(session, some, all_buffer_ptrs, all_sizes, all_src_offsets, results)
+            self._read_parts(session, some, columns, deadline, results)
         return results
 
     def batch_get_session_end(self, keys: Sequence[str]) -> int:
@@ -71,12 +74,13 @@ class GetSessions(Life):
         self,
         session: kvstore.ReadSession,
         some: Sequence[tuple[int, int]],
-        pointers: Lists,
-        sizes: Lists,
-        offsets: Lists,
+        columns: tuple[Lists, Lists, Lists],
+        deadline: Deadline,
         results: list[int],
     ) -> None:
-        """All ranges of the keys with these indices and places in the session."""
+        """All ranges of the keys with these indices and places in the session. The columns:
+        addresses, sizes, offsets in the object."""
+        pointers, sizes, offsets = columns
         ranges = [
             (i, place, *one)
             for i, place in some
@@ -90,14 +94,15 @@ class GetSessions(Life):
         owners, places, addresses, lengths, starts = zip(*ranges, strict=True)
         try:
             read = session.read_addresses(
-                places, addresses, lengths, offsets=starts, lengths=lengths, timeout=self._within()
+                places, addresses, lengths, offsets=starts, lengths=lengths, timeout=deadline.left
             )
         except kvstore.Error as error:
             read = [error] * len(ranges)
+        unreached = self._code_of_unreached(r for r in read if isinstance(r, kvstore.Error))
         for i, result in zip(owners, read, strict=True):
             if isinstance(result, kvstore.Aborted):
                 results[i] = codes.OBJECT_NOT_FOUND
             elif isinstance(result, kvstore.Error):
-                results[i] = codes.read_code_of(result)
+                results[i] = codes.read_code_of(result, unreached)
             elif results[i] >= 0:
                 results[i] += result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import kvstore
@@ -11,10 +11,12 @@ import kvstore
 from .. import _log
 from . import codes, options
 from .address import Address, candidates, is_loopback
-from .patience import Patience
+from .patience import Deadline, Patience
 from .regions import Regions
 
 _HEALTH_TIMEOUT = 5.0
+# For a master that is lost while a call is under way: longer than one takes that is started again.
+_MASTER_PATIENCE = 5.0
 # What callers must expect, and is not worth a word.
 _MISSES = (kvstore.NotFound, kvstore.InvalidArgument)
 
@@ -27,6 +29,7 @@ class Life:
         self._client: kvstore.Client | None = None
         self._patience = Patience(30.0)
         self._stages = True  # puts of bytes have a buffer to be copied to
+        self._buffers = kvstore.BufferPool(0)
         self._hostname = ""
         self._failed = False  # setup was called, and failed
         self._regions = Regions()
@@ -54,6 +57,7 @@ class Life:
             client, self._client = self._client, None
             self._failed = False
             self._regions = Regions()
+            self._buffers = kvstore.BufferPool(0)
             self._forget()
         self._let_go()
         if client is not None:
@@ -90,6 +94,10 @@ class Life:
             return self._patience.longest
         return self._patience.of_calls(client)
 
+    def _deadline(self) -> Deadline:
+        """So of one that asks several questions."""
+        return Deadline(self._within())
+
     def _forget(self) -> None:
         """What topics hold of the pool that is being left. Under the mutex."""
 
@@ -110,8 +118,20 @@ class Life:
 
     def _codes_of_reads(self, results: Sequence[int | kvstore.Error]) -> list[int]:
         """How many bytes were read, or a code."""
-        self._complain_of_reads(results)
-        return [r if isinstance(r, int) else codes.read_code_of(r) for r in results]
+        errors = [r for r in results if isinstance(r, kvstore.Error)]
+        if not errors:
+            return [r for r in results if isinstance(r, int)]
+        self._complain_of_reads(errors)
+        unreached = self._code_of_unreached(errors)
+        return [r if isinstance(r, int) else codes.read_code_of(r, unreached) for r in results]
+
+    def _code_of_unreached(self, errors: Iterable[kvstore.Error]) -> int:
+        """What Unavailable means of these, which are of objects' bytes: RPC_FAIL where the master
+        is silent, else TRANSFER_FAIL, since it was a holder."""
+        client = self._client
+        if client is None or not any(isinstance(one, kvstore.Unavailable) for one in errors):
+            return codes.TRANSFER_FAIL
+        return codes.RPC_FAIL if self._patience.finds_silent(client) else codes.TRANSFER_FAIL
 
     def _set_up_saying(self, wanted: Callable[[], options.Options]) -> int:
         """Sets up with these options; logs what is wrong with them, or fails."""
@@ -134,6 +154,7 @@ class Life:
             self._client = client
             self._patience = Patience(wanted.timeout)
             self._stages = wanted.local_buffer_size > 0
+            self._buffers = kvstore.BufferPool(wanted.local_buffer_size)
             self._hostname = address.name
         return codes.OK
 
@@ -186,4 +207,5 @@ def _connect(wanted: options.Options, address: Address) -> kvstore.Client:
         allow_remote=address.allow_remote,
         ways=("local", "shm", "tcp", "rdma") if wanted.protocol == "rdma" else (),
         rdma_devices=wanted.rdma_devices if wanted.protocol == "rdma" else (),
+        master_patience=_MASTER_PATIENCE,
     )

@@ -17,6 +17,22 @@ _LATELY = 0.1
 _SILENT = {kvstore.Unavailable, kvstore.DeadlineExceeded}
 
 
+class Deadline:
+    """The end of one call, however many questions it asks one after the other."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """In seconds; a moment when it has passed, in which a question is answered with that."""
+        return max(self._until - time.monotonic(), 0.001)
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._until
+
+
 class Patience:
     """Looks wait 1 s at most, other calls for as long as they may. Once a look was not answered the
     master is silent: then looks wait 50 ms and other calls 1 s, until one of the looks is answered.
@@ -41,6 +57,10 @@ class Patience:
         doesn't end, which is a second: what they fill it with then must not be taken for what it
         held at the call."""
         return not self._ask(client, min(self.of_looks, _LOOK_BEFORE_PUT))
+
+    def finds_silent(self, client: kvstore.Client) -> bool:
+        """Whether the master does not answer now, however lately it did."""
+        return self.note(client.exists_batch(["health"], timeout=self.of_looks))
 
     def note(self, answers: Iterable[object]) -> bool:
         """What looks have brought. Whether the master is silent."""

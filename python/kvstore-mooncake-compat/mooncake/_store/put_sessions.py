@@ -13,6 +13,7 @@ import kvstore
 from .._types.replicate import ReplicateConfig
 from . import codes
 from .filling import Filling
+from .patience import Deadline
 from .placing import Placing, Refused, grouped, placing_of
 from .putting import Putting, put_addresses
 from .shapes import Lists, no_number
@@ -94,13 +95,12 @@ class PutSessions(Putting):
     def batch_put_session_end(self, keys: Sequence[str]) -> list[int]:
         """Waits for writes under way and commits: 0, or a code; INVALID_PARAMS: no session."""
         results = []
-        until = time.monotonic() + self._patience.longest
+        deadline = Deadline(self._patience.longest)
         for key, session in self._taken(keys):
             if session is None:
                 results.append(codes.INVALID_PARAMS)
             else:
-                left = max(until - time.monotonic(), 0.001)
-                results.append(self._commit(key, session, left))
+                results.append(self._commit(key, session, deadline))
         return results
 
     def batch_put_session_revoke(self, keys: Sequence[str]) -> list[int]:
@@ -158,11 +158,12 @@ class PutSessions(Putting):
                 for i, one in zip(there, staged, strict=True):
                     made[i] = one
         except kvstore.Error as error:
-            return [codes.code_of(error)] * len(items)
+            return [codes.put_code_of(error, self._code_of_unreached([error]))] * len(items)
         except ValueError as error:
             raise no_number(error) from None
+        unreached = self._code_of_unreached(one for one in made if isinstance(one, kvstore.Error))
         return [
-            codes.code_of(one)
+            codes.put_code_of(one, unreached)
             if isinstance(one, kvstore.Error)
             else _Session(Filling(size, one), placing)
             for (_, size), one in zip(items, made, strict=True)
@@ -186,9 +187,9 @@ class PutSessions(Putting):
             del self._writing[key]
         return session
 
-    def _commit(self, key: str, session: _Session, within: float) -> int:
+    def _commit(self, key: str, session: _Session, deadline: Deadline) -> int:
         filling = session.filling
-        if not filling.finish(within):
+        if not filling.finish(deadline.left):
             self._give_up([session], 0.0)
             return codes.RPC_TIMEOUT
         client = self._client
@@ -197,12 +198,12 @@ class PutSessions(Putting):
         if filling.new is None:
             address, size = filling.staged()
             columns = ([key], [address], [size])
-            return self._put_alike(client, put_addresses, columns, session.placing)[0]
+            return self._put_alike(client, put_addresses, columns, session.placing, deadline)[0]
         try:
-            filling.new.seal(min(self._within(), within))
+            filling.new.seal(min(self._within(), deadline.left))
         except kvstore.Error as error:
             self._complain_of_puts(1, f"session: {error}")
-            return codes.code_of(error)
+            return codes.put_code_of(error, self._code_of_unreached([error]))
         return codes.OK
 
     def _give_up(self, sessions: list[_Session], within: float) -> None:

@@ -10,6 +10,7 @@ import kvstore
 from .._types.replicate import ReplicateConfig
 from . import codes
 from .life import Life
+from .patience import Deadline
 from .placing import Placing, Refused, grouped, placing_of
 from .shapes import Lists, at, no_number
 
@@ -44,23 +45,30 @@ class Putting(Life):
         except Refused as refused:
             self._complain_of_puts(count, f"the configuration is refused ({refused.code})")
             return [refused.code] * count
+        deadline = Deadline(self._patience.longest)
         left_out = set(bad)
         if isinstance(placing, Placing) and not left_out:
-            return self._put_alike(client, put, columns, placing)
+            return self._put_alike(client, put, columns, placing, deadline)
         good = [i for i in range(count) if i not in left_out]
         for placed, some in grouped(placing, good).items():
-            answers = self._put_alike(client, put, [at(column, some) for column in columns], placed)
+            chosen = [at(column, some) for column in columns]
+            answers = self._put_alike(client, put, chosen, placed, deadline)
             for i, code in zip(some, answers, strict=True):
                 results[i] = code
         return results
 
     def _put_alike(
-        self, client: kvstore.Client, put: Put, columns: Columns, placing: Placing
+        self,
+        client: kvstore.Client,
+        put: Put,
+        columns: Columns,
+        placing: Placing,
+        deadline: Deadline,
     ) -> list[int]:
         try:
             if not self._patience.allows_puts(client):
                 raise kvstore.Unavailable("the master does not answer; nothing was put")
-            errors = put(client, *columns, placing.options, timeout=self._patience.longest)
+            errors = put(client, *columns, placing.options, timeout=deadline.left)
         except kvstore.Error as error:
             errors = [error] * len(columns[0])
         except ValueError as error:
@@ -68,7 +76,7 @@ class Putting(Life):
         if not any(errors):
             return [codes.OK] * len(errors)
         if placing.replicas > 1:
-            return self._put_with_fewer(client, put, columns, placing, errors)
+            return self._put_with_fewer(client, put, columns, placing, errors, deadline)
         return self._codes_of_puts(columns[0], errors, placing)
 
     def _put_with_fewer(
@@ -78,15 +86,15 @@ class Putting(Life):
         columns: Columns,
         placing: Placing,
         errors: Sequence[kvstore.Error | None],
+        deadline: Deadline,
     ) -> list[int]:
         """Replicas are as many as there are nodes, at most: those that found too few are put again
         with one less."""
         results = self._codes_of_puts(columns[0], errors, placing)
         again = [i for i, e in enumerate(errors) if isinstance(e, kvstore.ResourceExhausted)]
         if again:
-            answers = self._put_alike(
-                client, put, [at(column, again) for column in columns], placing.fewer()
-            )
+            chosen = [at(column, again) for column in columns]
+            answers = self._put_alike(client, put, chosen, placing.fewer(), deadline)
             for i, code in zip(again, answers, strict=True):
                 results[i] = code
         return results
@@ -97,6 +105,7 @@ class Putting(Life):
         results = []
         put: set[str] = set()
         failed: list[kvstore.Error] = []
+        unreached = self._code_of_unreached(one for one in errors if one is not None)
         for key, error in zip(keys, errors, strict=True):
             if error is None:
                 put.add(key)
@@ -106,7 +115,7 @@ class Putting(Life):
             else:
                 if placing.replicas == 1 or not isinstance(error, kvstore.ResourceExhausted):
                     failed.append(error)
-                results.append(codes.code_of(error))
+                results.append(codes.put_code_of(error, unreached))
         if failed:
             self._complain_of_puts(len(failed), str(failed[0]))
         return results

@@ -69,16 +69,17 @@ class Ranges(Life):
     def _read(self, client: kvstore.Client, ranges: Sequence[_Range]) -> None:
         if not ranges:
             return
+        deadline = self._deadline()
         objects = {key: i for i, key in enumerate(dict.fromkeys(r.key for r in ranges))}
         try:
-            with client.read_session(list(objects), timeout=self._within()) as session:
+            with client.read_session(list(objects), timeout=deadline.left) as session:
                 read = session.read_addresses(
                     [objects[r.key] for r in ranges],
                     [r.address for r in ranges],
                     [r.size for r in ranges],
                     offsets=[r.offset for r in ranges],
                     lengths=[r.size for r in ranges],
-                    timeout=self._within(),
+                    timeout=deadline.left,
                 )
         except kvstore.Error as error:
             read = [error] * len(ranges)

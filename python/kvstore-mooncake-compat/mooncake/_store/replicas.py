@@ -16,15 +16,19 @@ from .._types.replicas import (
     Uuid,
 )
 from . import codes
+from .copies import NO_TASK, Copies, SeveralCopies, start_task
 from .life import Life
 
-NO_TASK: Uuid = (0, 0)
 # Task ids are numbers that the master counts up; as UUIDs they have this for a first half.
 _TASKS = 0x6B7673746F7265
 
 
 class Replicas(Life):
     """Segments are named as get_hostname() has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._several = SeveralCopies()
 
     def get_replica_desc(self, key: str) -> list[ReplicaDescriptor]:
         """One per replica; none: no such object, or the master does not answer."""
@@ -35,10 +39,11 @@ class Replicas(Life):
         client = self._client
         if client is None:
             return {}
+        deadline = self._deadline()
         try:
             # Whoever asks is about to read: a lease, as for every other look.
-            client.exists_batch(keys, timeout=self._within())
-            stats = client.stat_batch(keys, timeout=self._within())
+            client.exists_batch(keys, timeout=deadline.left)
+            stats = client.stat_batch(keys, timeout=deadline.left)
         except kvstore.Error as error:
             self._complain_of_reads([error])
             return {}
@@ -55,8 +60,9 @@ class Replicas(Life):
         client = self._client
         if client is None:
             return []
+        deadline = self._deadline()
         try:
-            stats = client.stat_batch(keys, timeout=self._within())
+            stats = client.stat_batch(keys, timeout=deadline.left)
             clear = [
                 key
                 for key, stat in zip(keys, stats, strict=True)
@@ -64,26 +70,24 @@ class Replicas(Life):
                 and stat.lease_left == 0
                 and (not segment_name or {r.node for r in stat.replicas} == {segment_name})
             ]
-            removed = client.remove_batch(clear, timeout=self._within())
+            removed = client.remove_batch(clear, timeout=deadline.left)
         except kvstore.Error as error:
             self._complain_of_reads([error])
             return []
         return [key for key, error in zip(clear, removed, strict=True) if error is None]
 
     def create_copy_task(self, key: str, targets: Sequence[str]) -> tuple[Uuid, int]:
-        """Has a replica made on the target: the task and 0, or no task and a code. NOT_SUPPORTED:
-        several targets in one task."""
+        """Has a replica made on each target: the task and 0, or no task and a code. One of several
+        targets is known to this store alone, and goes on as long as it is set up."""
         if not targets:
             return NO_TASK, codes.INVALID_PARAMS
-        if len(targets) > 1:
-            return NO_TASK, codes.NOT_SUPPORTED
-        return self._start(key, "", targets[0], move=False)
+        return self._start(key, "", targets, move=False)
 
     def create_move_task(self, key: str, source: str, target: str) -> tuple[Uuid, int]:
         """Has the replica on the source moved to the target."""
         if not source or source == target:
             return NO_TASK, codes.INVALID_PARAMS
-        return self._start(key, source, target, move=True)
+        return self._start(key, source, [target], move=True)
 
     def query_task(self, task_id: Uuid) -> tuple[QueryTaskResponse | None, int]:
         """How far the task is and 0, or None and a code."""
@@ -93,6 +97,9 @@ class Replicas(Life):
         if client is None:
             return None, codes.INVALID_PARAMS
         first, number = task_id
+        copies = self._several.find((first, number))
+        if copies is not None:
+            return _answer_of_several((first, number), copies), codes.OK
         try:
             tasks = client.tasks(timeout=self._within())
         except kvstore.Error as error:
@@ -102,24 +109,26 @@ class Replicas(Life):
             return None, codes.TASK_NOT_FOUND
         return _answer(found), codes.OK
 
-    def _start(self, key: str, source: str, target: str, *, move: bool) -> tuple[Uuid, int]:
+    def _forget(self) -> None:
+        super()._forget()
+        self._several = SeveralCopies()
+
+    def _start(
+        self, key: str, source: str, targets: Sequence[str], *, move: bool
+    ) -> tuple[Uuid, int]:
         client = self._client
         if client is None:
             return NO_TASK, codes.INVALID_PARAMS
+        deadline = self._deadline()
         try:
-            if not client.exists(key, timeout=self._within()):
+            if not client.exists(key, timeout=deadline.left):
                 return NO_TASK, codes.OBJECT_NOT_FOUND
-            number = client.start_task(
-                key, target, source=source, move=move, timeout=self._within()
-            )
-        except (kvstore.NotFound, kvstore.FailedPrecondition):  # of the segments
-            return NO_TASK, codes.INVALID_PARAMS
-        except kvstore.AlreadyExists as error:
-            busy = "task " in str(error)
-            return NO_TASK, codes.OBJECT_HAS_TASK if busy else codes.REPLICA_ALREADY_EXISTS
         except kvstore.Error as error:
             return NO_TASK, codes.code_of(error)
-        return (_TASKS, number), codes.OK
+        if len(targets) > 1:
+            return self._several.begin(client, key, targets, deadline)
+        number, code = start_task(client, key, source, targets[0], move=move, timeout=deadline.left)
+        return ((_TASKS, number), code) if code == codes.OK else (NO_TASK, code)
 
 
 def _described(size: int, replica: kvstore.Replica) -> ReplicaDescriptor:
@@ -144,4 +153,17 @@ def _answer(task: kvstore.Task) -> QueryTaskResponse:
         last_updated_at_ms_epoch=int(now * 1000),
         assigned_client=NO_TASK,
         message=message,
+    )
+
+
+def _answer_of_several(task: Uuid, copies: Copies) -> QueryTaskResponse:
+    status = copies.status
+    return QueryTaskResponse(
+        id=task,
+        type=TaskType.REPLICA_COPY,
+        status=status,
+        created_at_ms_epoch=int(copies.since * 1000),
+        last_updated_at_ms_epoch=int(copies.changed * 1000),
+        assigned_client=NO_TASK,
+        message=copies.message,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import kvstore
 from .._types.replicate import ReplicateConfig
 from . import codes
 from .buffer import BufferHandle
+from .patience import Deadline
 from .putting import Putting
 
 # Of more keys in one call kvstore leases nothing, and callers read what they were told of.
@@ -81,12 +81,13 @@ class Values(Putting):
         client = self._client
         if client is None or not buffers:
             return buffers
+        deadline = self._deadline()
         try:
-            with client.read_session(keys, timeout=self._within()) as session:
+            with client.read_session(keys, timeout=deadline.left) as session:
                 sizes = [(i, s) for i, s in enumerate(session.sizes) if isinstance(s, int)]
                 found = [i for i, _ in sizes]
-                made = [BufferHandle(size) for _, size in sizes]
-                read = session.read_batch(found, made, timeout=self._within())
+                made = [BufferHandle(self._buffers, size) for _, size in sizes]
+                read = session.read_batch(found, made, timeout=deadline.left)
                 self._complain_of_reads([*session.sizes, *read])
         except kvstore.Error as error:
             self._complain_of_reads([error])
@@ -118,12 +119,12 @@ class Values(Putting):
         if client is None:
             return [self._absent()] * len(keys)
         found: list[bool | kvstore.Error] = []
-        until = time.monotonic() + self._patience.longest
+        deadline = Deadline(self._patience.longest)
         try:
             for begin in range(0, len(keys), _LEASED_AT_ONCE):
                 some = keys[begin : begin + _LEASED_AT_ONCE]
-                left = max(until - time.monotonic(), 0.001)
-                answers = client.exists_batch(some, timeout=min(left, self._patience.of_looks))
+                within = min(deadline.left, self._patience.of_looks)
+                answers = client.exists_batch(some, timeout=within)
                 found += answers
                 if self._patience.note(answers):
                     raise next(one for one in answers if isinstance(one, kvstore.Error))
@@ -143,12 +144,10 @@ class Values(Putting):
                 size = session.sizes[0]
         except kvstore.Error as error:
             size = error
-        if isinstance(size, int):
-            return size
         # What can't be a key has no object.
         if isinstance(size, kvstore.InvalidArgument):
             return codes.OBJECT_NOT_FOUND
-        return codes.read_code_of(size)
+        return self._codes_of_reads([size])[0]
 
     # ---- how -------------------------------------------------------------------------------------
 

@@ -162,7 +162,7 @@ def read_at(address: int, size: int) -> Form:
 
 def tensor_in(buffer: Any) -> Any:
     """The tensor of an object, over the same memory. Raises NoTensor."""
-    form = read(buffer[:HEADER_SIZE])
+    form = read(memoryview(buffer)[:HEADER_SIZE])
     if form.size != len(buffer):
         raise NoTensor(f"the header says {form.size} bytes, and there are {len(buffer)}")
     return _over(form, buffer, HEADER_SIZE)

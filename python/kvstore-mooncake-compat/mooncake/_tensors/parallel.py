@@ -310,7 +310,7 @@ class ParallelTensors(TpTensors):
         if not axes:
             raise NoTensor("a shard needs a parallelism")
         (buffer,) = self.batch_get_buffer([part_key(key, axes)])
-        if buffer is not None and set(read(buffer[:HEADER_SIZE]).axes) == set(axes):
+        if buffer is not None and set(read(memoryview(buffer)[:HEADER_SIZE]).axes) == set(axes):
             return self._tensor(buffer)
         wanted = axis_of(axes, TP)
         if wanted is None:

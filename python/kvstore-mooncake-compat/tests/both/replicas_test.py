@@ -9,28 +9,29 @@ import pytest
 from deployment import LEASE, PATIENCE, Master, new_store
 from mooncake.store import MooncakeDistributedStore, ReplicaStatus, ReplicateConfig, TaskStatus
 
-Stores = tuple[MooncakeDistributedStore, MooncakeDistributedStore]
+Stores = tuple[MooncakeDistributedStore, ...]
 
 
 @pytest.fixture(scope="module")
 def stores() -> Iterator[Stores]:
-    """Two that lend memory, and nobody else does."""
+    """Three that lend memory, and nobody else does."""
     with Master() as master:
-        pair = tuple(new_store(master.address, 32 << 20, 16 << 20) for _ in range(2))
-        await_memory(pair[0])
-        yield pair[0], pair[1]
-        for store in pair:
+        all_of_them = tuple(new_store(master.address, 32 << 20, 16 << 20) for _ in range(3))
+        await_memory(all_of_them)
+        yield all_of_them
+        for store in all_of_them:
             store.close()
 
 
-def await_memory(store: MooncakeDistributedStore) -> None:
-    """Until both nodes take objects."""
-    both = ReplicateConfig()
-    both.replica_num = 2
+def await_memory(stores: Stores) -> None:
+    """Until all nodes take objects."""
+    store = stores[0]
+    everywhere = ReplicateConfig()
+    everywhere.replica_num = len(stores)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        store.upsert("memory", b"value", both)
-        if len(store.get_replica_desc("memory")) == 2:
+        store.upsert("memory", b"value", everywhere)
+        if len(store.get_replica_desc("memory")) == len(stores):
             return
     raise AssertionError("a node takes no objects")
 
@@ -79,7 +80,7 @@ def test_replicas_are_described(stores: Stores, key: str) -> None:
 
 
 def test_objects_move(stores: Stores, key: str) -> None:
-    here, there = stores
+    here, there, _ = stores
     assert here.put(key, b"value", on(here)) == 0
     task, code = here.create_move_task(key, here.get_hostname(), there.get_hostname())
     assert code == 0 and task != (0, 0)
@@ -89,7 +90,7 @@ def test_objects_move(stores: Stores, key: str) -> None:
 
 
 def test_objects_are_copied(stores: Stores, key: str) -> None:
-    here, there = stores
+    here, there, _ = stores
     assert there.put(key, b"value", on(there)) == 0
     task, code = here.create_copy_task(key, [here.get_hostname()])
     assert code == 0 and task != (0, 0)
@@ -98,8 +99,27 @@ def test_objects_are_copied(stores: Stores, key: str) -> None:
     assert there.get(key) == b"value"
 
 
+def test_objects_are_copied_to_several(stores: Stores, key: str) -> None:
+    names = [store.get_hostname() for store in stores]
+    here = stores[0]
+    assert here.put(key, b"value", on(here)) == 0
+    task, code = here.create_copy_task(key, names[1:])
+    assert code == 0 and task != (0, 0)
+    assert outcome(here, task) == TaskStatus.SUCCESS
+    assert len(here.get_replica_desc(key)) == 3
+    assert [store.get(key) for store in stores] == [b"value"] * 3
+    other = key + "b"
+    assert here.put(other, b"value", on(here)) == 0
+    assert here.create_copy_task(other, ["nowhere:1", names[1]]) == ((0, 0), -600)
+    task, code = here.create_copy_task(other, [names[0], names[2]])  # there is one already
+    assert code == 0
+    assert outcome(here, task) == TaskStatus.SUCCESS
+    assert len(here.get_replica_desc(other)) == 2
+    assert here.create_copy_task(other, [names[1], "nowhere:1"]) == ((0, 0), -600)
+
+
 def test_tasks_that_can_not_be(stores: Stores, key: str) -> None:
-    here, there = (store.get_hostname() for store in stores)
+    here, there, _ = (store.get_hostname() for store in stores)
     store = stores[0]
     store.put(key, b"value", on(store))
     none = (0, 0)
