@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,53 +14,10 @@
 #include "client/locate.h"
 #include "client/open_peers.h"
 #include "client/read_notes.h"
+#include "client/reading.h"
 
 namespace kvstore::client {
 namespace {
-
-// One item on its way to an answer.
-struct Reading {
-  const GetItem* item = nullptr;
-  const PutId* of_put = nullptr;  // null: whatever the key's object is
-  GetResult result;
-  bool answered = false;
-
-  std::shared_ptr<const Location> location;  // null: not known yet
-  bool remembered = false;                   // the master was not asked for it by this call
-  // What can't be read of an object of that size. A remembered size is told only once the word has
-  // said that the location still stands.
-  Status misfit;
-  transfer::Stretch part;       // of the object: what is read; of a misfit nothing
-  std::vector<size_t> order;    // of the location's replicas; empty: as they are
-  size_t next = 0;              // of these: the one to read
-  transfer::PeerId holder = 0;  // of that one, once it has been opened
-  bool read_again = false;      // it gave bytes that don't match the checksum, once
-  bool located_anew = false;
-  Status first_error;
-  CopyPlan::Span copies;
-  std::unique_ptr<RunningChecksum> checksum;  // of these; null: none is wanted, or afterwards
-  bool under_way = false;                     // in a wave
-
-  bool Exhausted() const { return !location || next == location->replicas.size(); }
-  // Whether another source is left: a further replica, or the master, who may know of new ones.
-  bool IsLast() const { return next + 1 == location->replicas.size(); }
-  bool MayDoBetter() const { return !IsLast() || remembered || !located_anew; }
-  const Replica& Next() const { return location->replicas[order.empty() ? next : order[next]]; }
-  bool IsWhole() const { return part.offset == 0 && part.length == location->size; }
-
-  void Answer(Status status, uint64_t bytes = 0) {
-    result = {std::move(status), bytes};
-    answered = true;
-  }
-
-  void NextReplica(Status error) {
-    if (first_error.ok()) first_error = std::move(error);
-    ++next;
-    read_again = false;
-  }
-};
-
-using Readings = std::vector<Reading*>;
 
 // A holder that gives no sign of life for so long, or for half of the time that is left, is given
 // up where another source may do better.
@@ -83,32 +39,6 @@ struct Wave {
   TimePoint half = TimePoint::max();  // when it is to have come so far; max: it may be slow
   bool too_slow = false;              // and was given up
 };
-
-uint64_t CapacityOf(const GetItem& item) {
-  uint64_t capacity = 0;
-  for (const Piece& piece : item.pieces) {
-    const uint64_t sum = capacity + piece.size;
-    if (sum < capacity) return std::numeric_limits<uint64_t>::max();
-    capacity = sum;
-  }
-  return capacity;
-}
-
-// What the item asks for of an object of `size` bytes.
-Result<transfer::Stretch> PartOf(const GetItem& item, uint64_t size) {
-  const bool to_the_end = item.length == kToTheEnd;
-  if (item.offset > size || (!to_the_end && item.length > size - item.offset)) {
-    return InvalidArgumentError((to_the_end ? "bytes" : std::to_string(item.length) + " bytes") +
-                                " from " + std::to_string(item.offset) +
-                                " on were asked for; the object has " + std::to_string(size));
-  }
-  const transfer::Stretch part{item.offset, to_the_end ? size - item.offset : item.length};
-  const uint64_t capacity = CapacityOf(item);
-  if (part.length <= capacity) return part;
-  return InvalidArgumentError("the object has " + std::to_string(size) + " bytes, of which " +
-                              std::to_string(part.length) + " were asked for; the pieces hold " +
-                              std::to_string(capacity));
-}
 
 // One call of GetObjects. Confined to the thread that makes it.
 class GetCall {
@@ -157,15 +87,6 @@ class GetCall {
   std::vector<Wave> waves_;  // under way
 };
 
-// Those of `readings` that have no answer yet and fulfil the condition.
-template <typename Condition>
-Readings Open(const Readings& readings, Condition condition) {
-  Readings open;
-  std::copy_if(readings.begin(), readings.end(), std::back_inserter(open),
-               [&](const Reading* r) { return !r->answered && condition(*r); });
-  return open;
-}
-
 // Of each object that has no answer yet one replica is being read; when that has failed, the next;
 // an object whose replicas have all failed is located anew, once.
 std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
@@ -179,12 +100,12 @@ std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
     Recall(&readings[i]);
     open.push_back(&readings[i]);
   }
-  Locate(Open(open, [](const Reading& r) { return !r.location; }));
+  Locate(Unanswered(open, [](const Reading& r) { return !r.location; }));
   while (!open.empty()) {
-    LocateAnew(Open(open, [](const Reading& r) { return !r.under_way && r.Exhausted(); }));
-    Read(Open(open, [](const Reading& r) { return !r.under_way && !r.Exhausted(); }));
+    LocateAnew(Unanswered(open, [](const Reading& r) { return !r.under_way && r.Exhausted(); }));
+    Read(Unanswered(open, [](const Reading& r) { return !r.under_way && !r.Exhausted(); }));
     AwaitSome();
-    open = Open(open, [](const Reading&) { return true; });
+    open = Unanswered(open, [](const Reading&) { return true; });
   }
   std::vector<GetResult> results;
   results.reserve(items.size());

@@ -9,9 +9,8 @@
 #include "client/ahead.h"
 #include "client/checksum.h"
 #include "client/copy_plan.h"
-#include "client/failures.h"
 #include "client/grant.h"
-#include "client/open_peers.h"
+#include "client/put_copies.h"
 
 namespace kvstore::client {
 namespace {
@@ -19,35 +18,9 @@ namespace {
 // Between one beginning and the next; there is none before the second.
 constexpr Duration kFirstPause = std::chrono::milliseconds(10);
 constexpr Duration kLongestPause = std::chrono::seconds(1);
-// A holder that gives no sign of life for so long, or for a third of the time that is left, is
-// given up, so that there is time to write elsewhere.
-constexpr Duration kPatience = std::chrono::seconds(2);
-
 constexpr uint64_t kMostAhead = 32u << 20;  // put by one call into memory that is held ahead
 // So many items are committed while the next are copied.
 constexpr size_t kCommittedAtOnce = 128;
-
-// One item's way through a wave.
-struct Write {
-  // What the master is to hear of it.
-  enum class Fate : uint8_t {
-    kCommit,  // all bytes are in place, as far as is known
-    kAbort,   // none of its copies can land any more, and it may hold memory, now or soon
-    kLeave,   // it holds no memory, or bytes may still land: its grant ends, or it is given up
-              // by the put that takes its place
-  };
-
-  uint32_t place = 0;                  // of the item in its beginning
-  Fate fate = Fate::kLeave;            // kCommit iff `status` is OK
-  Status status;                       // of the item, as far as the wave has come
-  bool again = false;                  // under another put id it may succeed
-  bool in_doubt = false;               // bytes may still land
-  bool in_question = false;            // it was to be committed, and perhaps an earlier master did
-  TimePoint grant_end{};               // by which it is to be written
-  std::vector<CopyPlan::Span> copies;  // one per replica; none for an empty object
-  std::vector<SegmentId> segments;     // of the replicas
-  std::unique_ptr<RunningChecksum> checksum;  // of the bytes as they are copied; null: afterwards
-};
 
 // Items of which the master is being told that they are to be committed.
 struct Committing {
@@ -63,6 +36,7 @@ class PutCall {
         items_(items),
         options_(options),
         deadline_(After(parts.clock.Now(), options.timeout)),
+        copies_(parts, deadline_),
         statuses_(items.size()),
         in_question_(items.size()),
         instead_of_(items.size()) {
@@ -81,8 +55,7 @@ class PutCall {
   // Nothing more is written or committed under the grant of these, which are to be begun again.
   static void GiveUp(const Status& why, std::span<Write> writes);
   // Copies some of these items to their pieces, and has them committed.
-  Committing PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* peers,
-                       std::span<Write> writes);
+  Committing PutPieces(std::span<const Ahead::Piece> pieces, std::span<Write> writes);
   void EndWave(std::span<const uint32_t> indices, std::span<const Write> writes,
                std::vector<uint32_t>* again);
   // Puts the items of these indices once, in waves; those that are to be begun again.
@@ -90,12 +63,6 @@ class PutCall {
   StartPut Request(std::span<const uint32_t> indices) const;
   std::vector<Write> Plan(std::span<const uint32_t> indices,
                           const std::vector<StartPutAnswer>& wave, CopyPlan* plan);
-  Status CheckReachable(const Status& before, Write* write) const;
-  Status PlanItem(std::span<const Replica> replicas, OpenPeers* peers, CopyPlan* plan,
-                  Write* write);
-  void Copy(const CopyPlan& plan, std::span<Write> writes);
-  void Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
-             Write* write);
   // `held`: pieces of the items, by place, where they have had no StartPut.
   Committing BeginCommit(std::span<Write> writes, std::span<const Ahead::Piece> held = {});
   // OK unless `checksum`, of what was copied, shows that its memory has changed.
@@ -109,6 +76,7 @@ class PutCall {
   const std::span<const PutItem> items_;
   const PutOptions& options_;
   const TimePoint deadline_;
+  PutCopies copies_;
   std::vector<Status> statuses_;
   // Once it was to be committed and the master knew nothing of it, another master may have
   // committed it before: others may have seen it.
@@ -117,10 +85,6 @@ class PutCall {
   std::vector<uint64_t> instead_of_;
   std::vector<uint64_t>
       at_entry_;  // checksums of the items as the call began, if they are to count
-  // Where copies met nobody: what is granted there again need not be tried. The first are those of
-  // which the master knows.
-  std::vector<SegmentId> unreachable_;
-  size_t complained_ = 0;
 
   // Of the beginning under way.
   std::vector<PutItem> begun_;     // its items
@@ -142,11 +106,7 @@ std::vector<Status> PutCall::Run() {
   while (true) {
     const TimePoint next = After(parts_.clock.Now(), pause);
     if (open.empty() || next >= deadline_) return std::move(statuses_);
-    if (complained_ < unreachable_.size()) {
-      parts_.master.Complain(
-          {{unreachable_.begin() + static_cast<ptrdiff_t>(complained_), unreachable_.end()}});
-      complained_ = unreachable_.size();
-    }
+    copies_.Complain();
     parts_.master.Pause(next);
     pause = pause == Duration::zero() ? kFirstPause : std::min(2 * pause, kLongestPause);
     open = PutOnce(open);
@@ -168,7 +128,7 @@ std::vector<uint32_t> PutCall::PutOnce(std::span<const uint32_t> indices) {
     if (wave.empty()) return again;
     CopyPlan plan;
     std::vector<Write> writes = Plan(indices, wave, &plan);
-    Copy(plan, writes);
+    copies_.Carry(plan, writes);
     Committing committing = BeginCommit(writes);
     EndCommit(&committing);
     Abort(writes);
@@ -196,8 +156,6 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   begun_.assign(items_.begin(), items_.end());
   indices_.assign(all.begin(), all.end());
   first_sequence_ = parts_.master.NewSequences(begun_.size());
-  OpenPeers own_peers(parts_);
-  OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
   std::vector<Write> writes(begun_.size());
   for (uint32_t i = 0; i < writes.size(); ++i) writes[i].place = i;
   std::vector<Committing> under_way;
@@ -205,7 +163,7 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   for (std::span<Write> rest(writes); lost == nullptr && !rest.empty();) {
     const std::span<Write> some = rest.first(std::min(rest.size(), kCommittedAtOnce));
     rest = rest.subspan(some.size());
-    under_way.push_back(PutPieces(pieces, &peers, some));
+    under_way.push_back(PutPieces(pieces, some));
     for (const Write& write : some) lost = write.again ? &write : lost;
     for (Committing& committing : under_way) {
       if (committing.answers == nullptr || !committing.answers->HaveCome()) continue;
@@ -235,18 +193,17 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   return again;
 }
 
-Committing PutCall::PutPieces(std::span<const Ahead::Piece> pieces, OpenPeers* peers,
-                              std::span<Write> writes) {
+Committing PutCall::PutPieces(std::span<const Ahead::Piece> pieces, std::span<Write> writes) {
   CopyPlan plan;
   for (Write& write : writes) {
     const Ahead::Piece& piece = pieces[write.place];
     write.grant_end = piece.end;
     write.segments = {piece.replica.segment};
-    write.status = PlanItem({&piece.replica, 1}, peers, &plan, &write);
+    write.status = copies_.Plan(begun_[write.place], {&piece.replica, 1}, &plan, &write);
     write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kLeave;
     write.again = !write.status.ok();
   }
-  Copy(plan, writes);
+  copies_.Carry(plan, writes);
   for (Write& write : writes) {
     // What was left of the grant when it was taken was too short; another's time is not.
     write.again = write.again || HasEnded(write.status);
@@ -297,8 +254,6 @@ StartPut PutCall::Request(std::span<const uint32_t> indices) const {
 
 std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
                                  const std::vector<StartPutAnswer>& wave, CopyPlan* plan) {
-  OpenPeers own_peers(parts_);
-  OpenPeers& peers = parts_.peers != nullptr ? *parts_.peers : own_peers;
   std::vector<Write> writes;
   for (const StartPutAnswer& answer : wave) {
     Write write;
@@ -308,10 +263,10 @@ std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
       write.grant_end = GrantEnd(answer, asked_at_);
       for (const Replica& replica : answer.replicas) write.segments.push_back(replica.segment);
       if (SizeOf(begun_[answer.index]) > 0) {
-        write.status = CheckReachable(statuses_[indices[answer.index]], &write);
+        write.status = copies_.CheckReachable(statuses_[indices[answer.index]], &write);
       }
       if (write.status.ok()) {
-        write.status = PlanItem(answer.replicas, &peers, plan, &write);
+        write.status = copies_.Plan(begun_[answer.index], answer.replicas, plan, &write);
       }
       write.fate = write.status.ok() ? Write::Fate::kCommit : Write::Fate::kAbort;
     } else if (MayYetBeGranted(answer.status)) {
@@ -321,78 +276,6 @@ std::vector<Write> PutCall::Plan(std::span<const uint32_t> indices,
     writes.push_back(std::move(write));
   }
   return writes;
-}
-
-// What is granted where copies have met nobody is not tried. If the master knew that, there is
-// nowhere else, and what went wrong there is the answer.
-Status PutCall::CheckReachable(const Status& before, Write* write) const {
-  for (size_t i = 0; i < unreachable_.size(); ++i) {
-    const auto& segments = write->segments;
-    if (std::find(segments.begin(), segments.end(), unreachable_[i]) == segments.end()) continue;
-    write->again = i >= complained_;
-    return !before.ok() ? before : UnavailableError("not committed: a holder can't be reached");
-  }
-  return Status::Ok();
-}
-
-Status PutCall::PlanItem(std::span<const Replica> replicas, OpenPeers* peers, CopyPlan* plan,
-                         Write* write) {
-  KVSTORE_RETURN_IF_ERROR(CheckGrant(parts_.clock.Now(), write->grant_end, deadline_));
-  const PutItem& item = begun_[write->place];
-  const uint64_t size = SizeOf(item);
-  if (size == 0) return Status::Ok();
-  if (size >= RunningChecksum::kWorthwhile) write->checksum = std::make_unique<RunningChecksum>();
-  transfer::Tap* tap = write->checksum.get();  // of the first replica's copies
-  for (const Replica& replica : replicas) {
-    KVSTORE_ASSIGN_OR_RETURN(const transfer::PeerId holder, peers->Open(replica.segment.holder));
-    KVSTORE_ASSIGN_OR_RETURN(
-        const CopyPlan::Span span,
-        plan->AddWrite(item.pieces, size, replica, holder, std::exchange(tap, nullptr)));
-    write->copies.push_back(span);
-  }
-  return Status::Ok();
-}
-
-void PutCall::Copy(const CopyPlan& plan, std::span<Write> writes) {
-  if (plan.copies().empty()) return;
-  TimePoint until = deadline_;
-  for (const Write& write : writes) {
-    if (write.fate == Write::Fate::kCommit) until = std::min(until, write.grant_end);
-  }
-  const Duration time = until - parts_.clock.Now();
-  const Duration patience = std::min<Duration>(kPatience, time / 3);
-  const std::vector<transfer::Completion> all = parts_.engine.Run(plan.copies(), {until, patience});
-  for (Write& write : writes) Judge(all, WasFair(patience), until < deadline_, &write);
-}
-
-// What became of one item's copies. A holder that was silent for long enough can't be reached.
-void PutCall::Judge(std::span<const transfer::Completion> all, bool fair, bool grant_ended_first,
-                    Write* write) {
-  const PutGuards guards;
-  for (size_t replica = 0; replica < write->copies.size(); ++replica) {
-    const CopyPlan::Span& span = write->copies[replica];
-    const auto completions = all.subspan(span.begin, span.end - span.begin);
-    const Status error = transfer::FirstError(completions);
-    if (error.ok()) continue;
-    const bool met_nobody = fair && std::any_of(completions.begin(), completions.end(), MetNobody);
-    if (met_nobody) {
-      const SegmentId& segment = write->segments[replica];
-      if (std::find(unreachable_.begin(), unreachable_.end(), segment) == unreachable_.end()) {
-        unreachable_.push_back(segment);
-      }
-      if (parts_.failures != nullptr) parts_.failures->Add(segment, parts_.clock.Now());
-    }
-    const bool in_doubt = std::any_of(completions.begin(), completions.end(), [](const auto& c) {
-      return c.outcome == transfer::Outcome::kInDoubt;
-    });
-    if (write->status.ok() && guards.commit_after_last_copy) {
-      write->status = NotCommitted(error, grant_ended_first, in_doubt);
-      write->fate = Write::Fate::kAbort;
-      write->again = met_nobody || WasTakenBack(error);
-    }
-    write->in_doubt = write->in_doubt || (in_doubt && guards.nothing_is_said_in_doubt);
-  }
-  if (write->in_doubt) write->fate = Write::Fate::kLeave;
 }
 
 Committing PutCall::BeginCommit(std::span<Write> writes, std::span<const Ahead::Piece> held) {
