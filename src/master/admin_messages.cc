@@ -23,6 +23,7 @@ void Fill(const Space& from, v1::Space* to) {
   to->set_retiring(from.retiring);
   to->set_leased(from.leased);
   to->set_pinned(from.pinned);
+  to->set_ahead(from.ahead);
 }
 
 void Fill(const Status& from, v1::Outcome* to) {

@@ -58,6 +58,7 @@ void AddSpace(const Space& space, text::JsonWriter* json) {
   json->Member("unprepared_bytes", space.unprepared);
   json->Member("free_bytes", space.free);
   json->Member("unfinished_bytes", space.unfinished);
+  json->Member("ahead_bytes", space.ahead);
   json->Member("committed_bytes", space.committed);
   json->Member("leased_bytes", space.leased);
   json->Member("pinned_bytes", space.pinned);

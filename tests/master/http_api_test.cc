@@ -97,6 +97,17 @@ TEST_F(HttpApiTest, StatusHasCensusSpaceAndCounters) {
   EXPECT_EQ(status["counters"]["kvstore_puts_committed_total"].number(), 1);
 }
 
+TEST_F(HttpApiTest, WhatWritersHoldAheadIsToldOfTheNodeThatLendsIt) {
+  Join(1, 0);
+  Join(2, 64 << 20);
+  board_.Handle({1, 1}, {++requests_, seconds(60), GrantAhead{++sequences_, 64 << 10, 4096, {}}});
+  const JsonValue nodes = Get("/api/v1/nodes")["nodes"];
+  EXPECT_EQ(nodes[0]["space"]["ahead_bytes"].number(), 0);
+  EXPECT_EQ(nodes[1]["space"]["ahead_bytes"].number(), 64 << 10);
+  EXPECT_EQ(nodes[1]["space"]["unfinished_bytes"].number(), 64 << 10);
+  EXPECT_EQ(Get("/api/v1/status")["space"]["ahead_bytes"].number(), 64 << 10);
+}
+
 TEST_F(HttpApiTest, NodesAndSegmentsComeInPagesThatAreTheWhole) {
   for (uint64_t number = 1; number <= 5; ++number) Join(number, 1 << 20);
   for (const std::string name : {"nodes", "segments"}) {

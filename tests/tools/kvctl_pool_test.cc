@@ -37,6 +37,32 @@ TEST_F(KvctlTest, StatusNodesAndSegmentsAgreeOnTheMemory) {
   EXPECT_THAT(Run({"segments"}).out, ContainsRegex("lender +[0-9]+ +64.0 MiB"));
 }
 
+TEST_F(KvctlTest, WhatAWriterHoldsAheadIsToldOfTheNodeThatLendsIt) {
+  const std::unique_ptr<Client> writer = Join(master_);
+  ASSERT_NE(writer, nullptr);
+  const TimePoint until = BootClock::now() + seconds(60);
+  double ahead = 0;
+  // Puts that follow one another hold memory, for some seconds.
+  for (int i = 0; ahead == 0 && BootClock::now() < until; ++i) {
+    for (const char* end : {"a", "b"}) {
+      ASSERT_EQ(writer->Put(std::to_string(i) + end, "value"), Status::Ok());
+    }
+    const JsonValue nodes = Json({"nodes"});
+    for (size_t n = 0; n < nodes["nodes"].size(); ++n) {
+      const JsonValue& node = nodes["nodes"][n];
+      const double of_node = node["space_bytes"]["ahead"].number();
+      EXPECT_LE(of_node, node["space_bytes"]["unfinished"].number());
+      ahead += of_node;
+      EXPECT_TRUE(of_node == 0 || node["name"].text() == "lender");
+    }
+  }
+  EXPECT_GT(ahead, 0);
+  EXPECT_LE(ahead, 64 << 10);
+  EXPECT_THAT(Run({"nodes"}).out, HasSubstr("AHEAD"));
+  EXPECT_THAT(Run({"segments"}).out, HasSubstr("AHEAD"));
+  EXPECT_THAT(Run({"status"}).out, ContainsRegex("unfinished +.*, of it held ahead "));
+}
+
 TEST_F(KvctlTest, NodesTellTheirVersionAndWhatTheyAskedFor) {
   ASSERT_EQ(Run({"put", "key", "-"}, "value").code, 0);
   const JsonValue nodes = Json({"nodes"});

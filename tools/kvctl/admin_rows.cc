@@ -19,7 +19,8 @@ Space Decode(const v1::Space& space) {
           .committed = space.committed(),
           .retiring = space.retiring(),
           .leased = space.leased(),
-          .pinned = space.pinned()};
+          .pinned = space.pinned(),
+          .ahead = space.ahead()};
 }
 
 NodeTally Decode(const v1::Tally& tally) {

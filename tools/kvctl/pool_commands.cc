@@ -36,6 +36,7 @@ void PrintNodes(const std::vector<NodeRow>& nodes) {
                {"OBJECTS", Align::kRight},
                {"COMMITTED", Align::kRight},
                {"PINNED", Align::kRight},
+               {"AHEAD", Align::kRight},
                {"FREE", Align::kRight},
                {"UNTOUCHED", Align::kRight},
                {"ORDERS", Align::kRight},
@@ -48,10 +49,11 @@ void PrintNodes(const std::vector<NodeRow>& nodes) {
     table.AddRow({text::Escape(node.name), StateOf(node), FormatDuration(node.silent),
                   FormatBytes(node.space.size), std::to_string(node.objects),
                   FormatBytes(node.space.committed), FormatBytes(node.space.pinned),
-                  FormatBytes(node.space.free), FormatBytes(node.space.unprepared),
-                  std::to_string(node.orders_open), std::to_string(node.notes_unconfirmed),
-                  std::to_string(node.hits), std::to_string(node.misses),
-                  FormatDuration(node.joined), node.incarnation.ToString()});
+                  FormatBytes(node.space.ahead), FormatBytes(node.space.free),
+                  FormatBytes(node.space.unprepared), std::to_string(node.orders_open),
+                  std::to_string(node.notes_unconfirmed), std::to_string(node.hits),
+                  std::to_string(node.misses), FormatDuration(node.joined),
+                  node.incarnation.ToString()});
   }
   table.Print(std::cout);
 }
@@ -120,6 +122,7 @@ void PrintSegments(const std::vector<SegmentRow>& segments) {
                {"COMMITTED", Align::kRight},
                {"LEASED", Align::kRight},
                {"PINNED", Align::kRight},
+               {"AHEAD", Align::kRight},
                {"RETIRING", Align::kRight},
                {"FREE", Align::kRight},
                {"PIECES", Align::kRight},
@@ -130,9 +133,9 @@ void PrintSegments(const std::vector<SegmentRow>& segments) {
     table.AddRow({text::Escape(segment.node), std::to_string(segment.index),
                   FormatBytes(space.size), std::to_string(segment.objects),
                   FormatBytes(space.committed), FormatBytes(space.leased),
-                  FormatBytes(space.pinned), FormatBytes(space.retiring), FormatBytes(space.free),
-                  std::to_string(segment.free_ranges), FormatBytes(segment.largest_free),
-                  FormatBytes(space.unprepared)});
+                  FormatBytes(space.pinned), FormatBytes(space.ahead), FormatBytes(space.retiring),
+                  FormatBytes(space.free), std::to_string(segment.free_ranges),
+                  FormatBytes(segment.largest_free), FormatBytes(space.unprepared)});
   }
   table.Print(std::cout);
 }
@@ -252,14 +255,16 @@ constexpr Command kCommands[] = {
          "  one has not reported since the master was started, a sick one can't be reached by\n"
          "  its peers. ORDERS are retirements that it has not confirmed as free, NOTES those\n"
          "  that it has not confirmed to keep; HITS and MISSES are of what it asked the\n"
-         "  master for; UNTOUCHED as for segments. The JSON also has the node's own counters.\n",
+         "  master for; AHEAD and UNTOUCHED as for segments. The JSON also has the node's own\n"
+         "  counters.\n",
      .run = ShowNodes},
     {.name = "segments",
      .synopsis = "[OPTIONS]",
      .summary = "the memory that nodes lend",
      .description =
-         "  One line a segment. PIECES is the number of stretches that its free memory lies\n"
-         "  in, LARGEST the largest of them; UNTOUCHED memory is made ready as the pool fills.\n",
+         "  One line a segment. AHEAD is memory that writers hold for puts to come and have\n"
+         "  not put into yet; PIECES the number of stretches that free memory lies in, LARGEST\n"
+         "  the largest of them; UNTOUCHED memory is made ready as the pool fills.\n",
      .run = ShowSegments},
     {.name = "ls",
      .synopsis = "[--prefix PREFIX] [--limit N] [OPTIONS]",

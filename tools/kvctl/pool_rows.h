@@ -17,7 +17,7 @@ namespace kvstore::kvctl {
 
 struct Space {
   uint64_t size = 0, unprepared = 0, free = 0, unfinished = 0, committed = 0, retiring = 0,
-           leased = 0, pinned = 0;
+           leased = 0, pinned = 0, ahead = 0;
 };
 
 struct PoolStatus {

@@ -13,6 +13,7 @@ void WriteSpace(text::JsonWriter* json, const Space& space) {
   json->Member("retiring", space.retiring);
   json->Member("leased", space.leased);
   json->Member("pinned", space.pinned);
+  json->Member("ahead", space.ahead);
   json->EndObject();
 }
 

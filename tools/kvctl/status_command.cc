@@ -38,7 +38,8 @@ void PrintStatus(const PoolStatus& status) {
   table.AddRow({"  committed", FormatBytes(status.space.committed) + ", of it leased " +
                                    FormatBytes(status.space.leased) + ", pinned " +
                                    FormatBytes(status.space.pinned)});
-  table.AddRow({"  unfinished", FormatBytes(status.space.unfinished)});
+  table.AddRow({"  unfinished", FormatBytes(status.space.unfinished) + ", of it held ahead " +
+                                    FormatBytes(status.space.ahead)});
   table.AddRow({"  retiring", FormatBytes(status.space.retiring)});
   table.AddRow({"  free", FormatBytes(status.space.free)});
   table.AddRow({"  untouched", FormatBytes(status.space.unprepared)});
@@ -93,8 +94,9 @@ constexpr Command kCommands[] = {
      .summary = "the pool as a whole: nodes, objects, memory, counters",
      .description =
          "  Shows what the master knows of its pool. The kinds of memory add up to what is\n"
-         "  lent: committed (objects), unfinished (granted to puts), retiring (ordered back\n"
-         "  and not yet free), free, and memory whose pages have not been touched yet.\n"
+         "  lent: committed (objects), unfinished (granted to puts, or to writers ahead of their\n"
+         "  puts), retiring (ordered back and not yet free), free, and memory whose pages have\n"
+         "  not been touched yet.\n"
          "  Missing are members of the last reign that have not reported since the master\n"
          "  was started; until they have, or are given up, only hits are answered. Notes are\n"
          "  what holders keep of objects for the next master.\n"
