@@ -13,8 +13,12 @@ namespace kvstore::transfer {
 // Copies in memory ask this often whether they should go on: about every 100 microseconds.
 inline constexpr uint64_t kMoveBytes = 1 << 20;
 // What is carried at once and is at least so much is streamed: it would push as much out of the
-// caches as it brings.
-inline constexpr uint64_t kStreamBytes = 4 << 20;
+// caches as it brings. Of writes less: who reads them does so later, and from another processor.
+inline constexpr uint64_t kStreamedRead = 4 << 20;
+inline constexpr uint64_t kStreamedWrite = 1 << 20;
+inline bool IsStreamed(Access access, uint64_t bytes) {
+  return bytes >= (access == Access::kRead ? kStreamedRead : kStreamedWrite);
+}
 
 // Moves the bytes of one copy between its pieces and memory in order, and tells its tap. Bytes that
 // are told are those that were moved, whoever else writes there. Confined to one thread.

@@ -36,7 +36,8 @@ Status LocalTransport::Reaches(const Target& target, RegionId, Access, TimePoint
 }
 
 void LocalTransport::Carry(Parcel parcel) {
-  const bool streamed = parcel.bytes() >= kStreamBytes;
+  const Access all = parcel.batch->copy(parcel.copies.front()).access;
+  const bool streamed = IsStreamed(all, parcel.bytes());
   for (const size_t index : parcel.copies) {
     Status status = CopyOne(*parcel.batch, index, streamed);
     const Outcome outcome = status.ok() ? Outcome::kDone : Outcome::kFailed;

@@ -72,7 +72,8 @@ Status ShmTransport::Reaches(const Target& target, RegionId region, Access acces
 void ShmTransport::Carry(Parcel parcel) {
   std::shared_ptr<ShmRegion> region;
   Access access = Access::kRead;  // of `region`
-  const bool streamed = parcel.bytes() >= kStreamBytes;
+  const Access all = parcel.batch->copy(parcel.copies.front()).access;
+  const bool streamed = IsStreamed(all, parcel.bytes());
   for (const size_t index : parcel.copies) {
     const transfer::Copy& copy = parcel.batch->copy(index);
     Status status;
