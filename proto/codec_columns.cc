@@ -97,10 +97,17 @@ bool IsPlainNote(const Order& order) {
 }
 
 size_t EncodeNotes(const std::vector<Order>& from, size_t begin, v1::Notes* to) {
-  KeyBatch keys;
   size_t end = begin;
-  while (end < from.size() && end - begin < kMaxBatchItems && IsPlainNote(from[end])) {
-    const NoteOrder& note = std::get<NoteOrder>(from[end++]);
+  while (end < from.size() && end - begin < kMaxBatchItems && IsPlainNote(from[end])) ++end;
+  const auto count = static_cast<int>(end - begin);
+  for (auto* const column :
+       {to->mutable_grants()->mutable_sequences(), to->mutable_sizes(), to->mutable_checksums(),
+        to->mutable_offsets(), to->mutable_lengths(), to->mutable_versions()}) {
+    column->Reserve(count);
+  }
+  KeyBatch keys;
+  for (size_t i = begin; i < end; ++i) {
+    const NoteOrder& note = std::get<NoteOrder>(from[i]);
     AddGrant(note.put, note.segment, note.birth, to->mutable_grants());
     keys.Add(note.key);
     to->add_sizes(note.size);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -154,6 +155,7 @@ std::vector<Orders> CutToMessages(Orders orders) {
   for (Order& order : orders.orders) {
     if (parts.empty() || bytes > kCutBytes || parts.back().orders.size() == kMaxPeers) {
       parts.push_back({orders.term, {}, {}});
+      parts.back().orders.reserve(std::min(orders.orders.size(), kMaxPeers));
       named.clear();
       bytes = 0;
     }

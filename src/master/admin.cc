@@ -36,7 +36,7 @@ class Question final : public Stream<Request, Reply> {
       : Stream<Request, Reply>(std::move(call), nullptr), admin_(admin), answer_(answer) {}
 
  private:
-  void Received(Request request) override {
+  void Received(Request& request) override {
     this->StepAside();
     Reply reply;
     const Status status = answer_(admin_, &request, &reply);

@@ -11,7 +11,7 @@ class Refused final : public Stream<grpc::ByteBuffer, grpc::ByteBuffer> {
   using Stream::Stream;
 
  private:
-  void Received(grpc::ByteBuffer) override {}
+  void Received(grpc::ByteBuffer&) override {}
   void Ended() override {}
 };
 

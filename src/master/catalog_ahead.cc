@@ -196,10 +196,8 @@ Result<Object*> Catalog::State::BeginInPiece(Event& event, const Asking& asking,
     return status;
   }
   Object& object = AddObject(event, asking, verb.put, index);
-  parked.erase(object.rest().arrival);
   object.more().preferred_nodes = {};
   object.more().deadline = grant->object().deadline();
-  grants_by_end.emplace(object.deadline(), id);
   Become(object, ObjectState::kPending);
   TakePiece(event, *grant, range, object);
   writer.outcomes.Begin(id.sequence, limits.outcomes_kept_per_writer);

@@ -73,6 +73,7 @@ void Catalog::State::StartOne(Event& event, const Asking& asking, const StartPut
     return AnswerStatus(event, asking.request, index, WaitingVerb::kStartPut, std::move(status));
   }
   Object& object = AddObject(event, asking, verb, index);
+  parked.emplace(object.rest().arrival, &object);
   Room room = FindRoom(event, object);
   if (room.segments.size() < object.replicas_wanted && FitsOnceWell(object)) {
     room.segments.clear();
@@ -170,7 +171,6 @@ Object& Catalog::State::AddObject(Event& event, const Asking& asking, const Star
   object.key = &FindOrAddKey(verb.keys[index]);
   object.key->set_unfinished(&object);
   asking.caller.unfinished.emplace(id.sequence, &object);
-  parked.emplace(object.rest().arrival, &object);
   return object;
 }
 
@@ -270,6 +270,7 @@ void Catalog::State::CommitOne(Event& event, const Asking& asking, const CommitP
     const bool waits = IsHeldUp(key) || AwaitsNotes(*object, event.now) ||
                        (guards.commit_waits_for_withdrawal && key.current());
     if (waits && waiting.IsFull()) {
+      grants_by_end.emplace(object->deadline(), object->id());  // also if it has only just begun
       return answer(TooManyWait());
     }
     grants_by_end.erase({object->deadline(), object->id()});
@@ -337,8 +338,8 @@ void Catalog::State::Complete(Event& event, Object& object) {
   // What was reported with so much time left has it from then on.
   const TimePoint kept_from = object.adopted ? object.committed : event.now;
   object.committed = event.now;
+  key.set_unfinished(nullptr);  // first: the entry says one of the two without more memory
   key.set_current(&object);
-  key.set_unfinished(nullptr);
   const bool replaced = replacing.erase(object.id()) > 0;
   if (Node* const writer = nodes.Find(object.id().writer)) {
     writer->unfinished.erase(object.id().sequence);

@@ -135,6 +135,7 @@ struct Catalog::State {
   // Ends a put for another of the same writer, who says nothing of its copies.
   void GiveUp(Event& event, const Asking& asking, uint64_t sequence);
   Status CheckStart(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
+  // A new one of the item, kParked, but not in the order of those that wait for room yet.
   Object& AddObject(Event& event, const Asking& asking, const StartPut& verb, uint32_t index);
   // Gives the put its memory; false: not all segments have it free, and nothing has happened.
   bool Grant(Event& event, Object& object, const std::vector<Segment*>& segments);
@@ -173,8 +174,8 @@ struct Catalog::State {
   void CallBackUnlessPlaced(Event& event, Segment& segment);
   // Whether it names a piece that may be one: none of another master.
   bool NamesPiece(const CommitPut& verb, uint32_t index);
-  // The put of that commit, granted the piece that it names. Not OK: it has not begun, and never
-  // will.
+  // The put of that commit, granted the piece that it names; kPending, but in no order of grants
+  // yet, since it is to commit at once. Not OK: it has not begun, and never will.
   Result<Object*> BeginInPiece(Event& event, const Asking& asking, const CommitPut& verb,
                                uint32_t index);
   // What is left of the grant that has the piece; null: there is none, or it is not a piece for

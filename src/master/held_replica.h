@@ -36,6 +36,27 @@ class RangeList {
     }
   }
 
+  // Takes `cut` out of the range in which it lies.
+  void Cut(const Range& cut) {
+    if (length_ > cut.length && offset_ == cut.offset) {
+      offset_ += cut.length;
+      length_ -= cut.length;
+      return;
+    }
+    std::vector<Range> left;
+    for (const Range& range : All()) {
+      const uint64_t before = cut.offset - range.offset;
+      if (cut.offset < range.offset || before >= range.length) {
+        left.push_back(range);
+        continue;
+      }
+      if (before > 0) left.push_back({range.offset, before});
+      const uint64_t after = range.length - before - cut.length;
+      if (after > 0) left.push_back({cut.offset + cut.length, after});
+    }
+    Set(left);
+  }
+
   size_t size() const { return length_ > 0 ? 1 : several_ ? several_->size() : 0; }
   bool empty() const { return size() == 0; }
   Range operator[](size_t i) const {

@@ -45,17 +45,8 @@ bool Segment::Adopt(HeldReplica* replica, const std::vector<Range>& ranges, uint
 }
 
 void Segment::Cut(HeldReplica* from, const Range& range, HeldReplica* to) {
-  std::vector<Range> left = from->ranges.All();
-  const auto held = std::find_if(left.begin(), left.end(), [&](const Range& r) {
-    return r.offset <= range.offset && range.offset - r.offset < r.length;
-  });
-  const uint64_t before = range.offset - held->offset;
-  const uint64_t after = held->length - before - range.length;
-  const auto next = left.erase(held);
-  const auto rest = after > 0 ? left.insert(next, {range.offset + range.length, after}) : next;
-  if (before > 0) left.insert(rest, {range.offset - before, before});
   Discount(*from);
-  from->ranges.Set(left);
+  from->ranges.Cut(range);
   Count(*from);
   to->segment = this;
   to->birth = from->birth;

@@ -40,7 +40,7 @@ class VerbStream final : public Stream<v1::VerbMessage, v1::VerbReplyMessage>, p
   void EndVerbs(const Status& why) override { End(why); }
 
  private:
-  void Received(v1::VerbMessage message) override {
+  void Received(v1::VerbMessage& message) override {
     if (!greeted()) return Greet(message);
     if (!message.has_request()) {
       return End(InvalidArgumentError("a message that is no request; a hello comes only once"));

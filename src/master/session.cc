@@ -8,6 +8,7 @@
 
 #include "kvstore/v1/kvstore.pb.h"
 #include "master/bytes_text.h"
+#include "master/message_in_arena.h"
 #include "master/stream.h"
 #include "proto/codec.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 // Acks that are no longer are dealt with in less time than another thread takes to wake up.
 constexpr size_t kShort = 8u << 10;
+constexpr size_t kOrderBytes = 200;               // in memory, about
 constexpr size_t kOrdersWaitingBytes = 4u << 20;  // more are dropped: they are sent again anyway
 
 class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, public SessionPort {
@@ -31,16 +33,16 @@ class SessionStream final : public Stream<v1::NodeMessage, v1::MasterMessage>, p
 
   void Send(Orders orders) override {
     for (const Orders& part : CutToMessages(std::move(orders))) {
-      v1::MasterMessage message;
-      Encode(part, message.mutable_orders());
-      if (!Post(message, kOrdersWaitingBytes)) metrics_.OrdersDropped(part.orders.size());
+      MessageInArena<v1::MasterMessage> message(kOrderBytes * part.orders.size());
+      Encode(part, (*message).mutable_orders());
+      if (!Post(*message, kOrdersWaitingBytes)) metrics_.OrdersDropped(part.orders.size());
     }
   }
 
   void EndSession(const Status& why) override { End(why); }
 
  private:
-  void Received(v1::NodeMessage message) override {
+  void Received(v1::NodeMessage& message) override {
     if (!message.has_acks() || message.ByteSizeLong() > kShort || switchboard_.IsBusy()) {
       StepAside();
     }
@@ -171,7 +173,7 @@ class HeartbeatStream final : public Stream<v1::Beat, v1::BeatReply> {
   }
 
  private:
-  void Received(v1::Beat beat) override {
+  void Received(v1::Beat& beat) override {
     SetGreeted();
     const bool known = switchboard_.Heard(Decode(beat).self);
     v1::BeatReply reply;

@@ -55,7 +55,7 @@ class Health final : public Bytes {
   static constexpr int kServing = 1;
   static constexpr int kServiceUnknown = 3;
 
-  void Received(grpc::ByteBuffer request) override {
+  void Received(grpc::ByteBuffer& request) override {
     SetGreeted();
     ReadNoMore();
     UnknownFieldSet asked;
@@ -91,7 +91,7 @@ class Reflection final : public Bytes {
       : Stream(std::move(call), &streams) {}
 
  private:
-  void Received(grpc::ByteBuffer request) override {
+  void Received(grpc::ByteBuffer& request) override {
     SetGreeted();
     const std::string text = TextOf(request);
     UnknownFieldSet asked;

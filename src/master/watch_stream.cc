@@ -22,7 +22,7 @@ class WatchStream final : public Stream<v1::WatchRequest, v1::WatchReply> {
       : Stream(std::move(call), &streams), switchboard_(switchboard), began_(began) {}
 
  private:
-  void Received(v1::WatchRequest request) override {
+  void Received(v1::WatchRequest& request) override {
     SetGreeted();
     ReadNoMore();
     StepAside();

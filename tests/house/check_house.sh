@@ -42,7 +42,7 @@ done
 
 room tools/kvbench '(tools|text|proto|kvstore)/|master/range_allocator\.h"'
 
-master_grpc='src/master/(service|session|admin|admin_messages|calls|poller|tool_services|watch_stream|server|main|stream|stream_table|switchboard)\.(h|cc)'
+master_grpc='src/master/(service|session|admin|admin_messages|calls|message_in_arena|poller|tool_services|watch_stream|server|main|stream|stream_table|switchboard)\.(h|cc)'
 admin_client='tools/kvctl/(admin_stub\.cc|admin_rows\.(h|cc))'
 client_grpc='src/client/(admin_stub|poller|polled_stream|verb_stream|session|client)\.(h|cc)'
 kvbench_grpc='tools/kvbench/(grpc_limit|paper_node)\.cc'

@@ -217,6 +217,24 @@ TEST(ObjectTest, ReplicasKeepTheirOrderAndPlaces) {
   EXPECT_FALSE(object.AddReplica().noted);
 }
 
+TEST(RangeListTest, WhatIsCutOutLeavesTheRest) {
+  RangeList list;
+  const std::vector<Range> one = {{4096, 16384}};
+  list.Set(one);
+  list.Cut({4096, 4096});  // its beginning, as writers cut
+  EXPECT_EQ(list.All(), (std::vector<Range>{{8192, 12288}}));
+  list.Cut({12288, 4096});
+  EXPECT_EQ(list.All(), (std::vector<Range>{{8192, 4096}, {16384, 4096}}));
+  list.Cut({8192, 4096});
+  EXPECT_EQ(list.All(), (std::vector<Range>{{16384, 4096}}));
+  list.Cut({16384, 4096});
+  EXPECT_TRUE(list.empty());
+  const std::vector<Range> some = {{0, 8192}, {16384, 8192}, {32768, 8192}};
+  list.Set(some);
+  list.Cut({20480, 4096});
+  EXPECT_EQ(list.All(), (std::vector<Range>{{0, 8192}, {16384, 4096}, {32768, 8192}}));
+}
+
 TEST(RangeListTest, IsWhatItWasSetTo) {
   RangeList list;
   EXPECT_TRUE(list.empty());
