@@ -132,6 +132,26 @@ Status DescribeObject(const Admin& admin, const v1::DescribeObjectRequest* reque
   return Status::Ok();
 }
 
+Status TraceKeys(const Admin& admin, const v1::TraceKeysRequest* request,
+                 v1::TraceKeysReply* reply) {
+  if (request->limit() > kMostLines || request->prefix().size() > kMaxPrefixBytes) {
+    return InvalidArgumentError("at most 4096 keys, and 1024 bytes of prefix");
+  }
+  const size_t limit = request->limit() == 0 ? kDefaultLines : request->limit();
+  std::vector<TraceLine> lines = admin.switchboard.ListTraces(request->prefix());
+  if (request->exact()) {
+    std::erase_if(lines, [&](const TraceLine& line) { return line.key != request->prefix(); });
+  }
+  size_t bytes = 0, taken = 0;
+  for (; taken < std::min(limit, lines.size()) && bytes <= kReplyBytes; ++taken) {
+    v1::KeyTrace* const key = reply->add_keys();
+    Fill(lines[taken], key);
+    bytes += key->ByteSizeLong();
+  }
+  reply->set_left_out(lines.size() - taken);
+  return Status::Ok();
+}
+
 Status Evict(const Admin& admin, const v1::EvictRequest* request, v1::EvictReply* reply) {
   const Result<EvictRequest> evict = Decode(*request);
   if (!evict.ok()) return evict.status();
@@ -181,6 +201,7 @@ void ServeAdmin(Switchboard& switchboard, StreamTable& streams, Calls* calls) {
   calls->Serve(service + "ListSegments", Answering(admin, ListSegments));
   calls->Serve(service + "ListObjects", Answering(admin, ListObjects));
   calls->Serve(service + "DescribeObject", Answering(admin, DescribeObject));
+  calls->Serve(service + "TraceKeys", Answering(admin, TraceKeys));
   calls->Serve(service + "Evict", Answering(admin, Evict));
   calls->Serve(service + "Drain", Answering(admin, Drain));
   calls->Serve(service + "StartTask", Answering(admin, StartTask));

@@ -129,6 +129,16 @@ void Fill(const ObjectDetail& from, v1::DescribeObjectReply* to) {
   }
 }
 
+void Fill(const TraceLine& from, v1::KeyTrace* to) {
+  to->set_key(from.key);
+  to->set_misses(from.misses);
+  to->set_missed_us(Microseconds(from.missed));
+  to->set_asker(from.asker);
+  if (!from.how) return;
+  to->set_ended(std::string(EventName(*from.how)));
+  to->set_ended_us(Microseconds(from.ended));
+}
+
 void Fill(const EvictOutcome& from, v1::EvictReply* to) {
   to->set_objects(from.objects);
   to->set_bytes(from.bytes);

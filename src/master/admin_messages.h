@@ -20,6 +20,7 @@ void Fill(const NodeLine& from, v1::Node* to);
 void Fill(const SegmentLine& from, v1::Segment* to);
 void Fill(const ObjectLine& from, v1::ObjectLine* to);
 void Fill(const ObjectDetail& from, v1::DescribeObjectReply* to);
+void Fill(const TraceLine& from, v1::KeyTrace* to);
 void Fill(const EvictOutcome& from, v1::EvictReply* to);
 void Fill(const TaskLine& from, v1::Task* to);
 void Fill(const NodeEvent& from, v1::Event* to);

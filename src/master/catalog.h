@@ -112,6 +112,16 @@ struct ObjectEvent {
   std::string node;  // empty: no one node is meant
 };
 
+// What is remembered of a key that is not there, or was not when it was asked for.
+struct TraceLine {
+  std::string key;
+  uint64_t misses = 0;                   // times that it was asked for in vain
+  Duration missed{};                     // the last of them: so long ago
+  std::string asker;                     // name of the node that asked then; empty: it has left
+  std::optional<ObjectEvent::What> how;  // an object under it, or its put, has ended so
+  Duration ended{};                      // so long ago
+};
+
 // What follows from one event, in order: answers to callers, orders to holders.
 struct Effects {
   struct Reply {
@@ -398,6 +408,11 @@ class Catalog {
   std::vector<SegmentLine> ListSegments(TimePoint now) const;
   // Goes through one slice of all objects; again until listing->ended().
   void ListSome(TimePoint now, ObjectListing* listing) const;
+  // Adds what is remembered of keys that begin so, in no order: of one of kTraceParts parts. What
+  // is remembered ends with the master.
+  static constexpr size_t kTraceParts = 64;
+  void ListTraces(TimePoint now, std::string_view prefix, size_t part,
+                  std::vector<TraceLine>* lines) const;
   // All of it at once: O(all objects).
   std::vector<ObjectLine> ListObjects(TimePoint now, std::string_view prefix,
                                       std::string_view after, size_t limit) const;

@@ -123,6 +123,18 @@ std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
   return lines;
 }
 
+void Catalog::ListTraces(TimePoint now, std::string_view prefix, size_t part,
+                         std::vector<TraceLine>* lines) const {
+  state_->trail.ForEachOf(part, [&](const KeyTrace& trace) {
+    if (!trace.key.starts_with(prefix)) return;
+    const Node* const asker = trace.misses > 0 ? state_->nodes.Find(trace.asker) : nullptr;
+    lines->push_back({trace.key, trace.misses,
+                      trace.misses > 0 ? now - trace.missed : Duration::zero(),
+                      asker ? asker->peer.name : std::string(), trace.how,
+                      trace.how ? now - trace.ended : Duration::zero()});
+  });
+}
+
 void Catalog::ListSome(TimePoint now, ObjectListing* listing) const {
   const KeyTable& keys = state_->keys;
   const ObjectListing::Slice slice = listing->Next(keys.buckets());

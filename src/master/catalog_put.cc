@@ -406,6 +406,7 @@ void Catalog::State::AbortOne(Event& event, const Asking& asking, uint32_t index
   if (!ended && object->state == ObjectState::kParked) {
     ++counters.puts_aborted;
     Tell(event, ObjectEvent::What::kPutAborted, *object);
+    trail.Ended(object->key->name(), event.now, ObjectEvent::What::kPutAborted);
     EndParked(event, *object, AbortedError("aborted by its writer"));
     return answer(Status::Ok());
   }

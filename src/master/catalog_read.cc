@@ -9,6 +9,8 @@
 namespace kvstore::master {
 namespace {
 
+constexpr size_t kMissesKept = 8;  // of one event
+
 Status NoObject() { return NotFoundError("no such object"); }
 
 WaitingItem Reader(uint32_t index, WaitingVerb verb) {
@@ -34,6 +36,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
     } else {
       ++counters.locate_misses;
       ++asking.caller.misses;
+      KeepMiss(event, asking.caller.peer.incarnation, verb.keys[i]);
       AnswerStatus(event, asking.request, i, WaitingVerb::kLocate, NoObject());
     }
   }
@@ -57,7 +60,14 @@ void Catalog::State::ExistsOne(Event& event, const Asking& asking, uint32_t inde
   const bool found = key && key->current();
   ++(found ? counters.exists_hits : counters.exists_misses);
   ++(found ? asking.caller.hits : asking.caller.misses);
+  if (!found) KeepMiss(event, asking.caller.peer.incarnation, name);
   event.out.Add(asking.request, ItemAnswer{index, found ? Status::Ok() : NoObject()});
+}
+
+void Catalog::State::KeepMiss(Event& event, Incarnation asker, std::string_view key) {
+  if (event.misses_kept == kMissesKept) return;
+  ++event.misses_kept;
+  trail.Missed(key, event.now, asker);
 }
 
 void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {

@@ -58,6 +58,7 @@ void Catalog::State::Retire(Event& event, Object& object, Cause cause) {
   Node* const writer = nodes.Find(object.id().writer);
   CountRetired(object, cause);
   Tell(event, EventOf(object, cause), object);
+  if (cause != Cause::kReplaced) trail.Ended(key.name(), event.now, EventOf(object, cause));
   EndKeeping(object);
   if (object.state == ObjectState::kComplete) {
     ForgetCopies(object);

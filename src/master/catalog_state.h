@@ -39,6 +39,7 @@
 #include "master/group.h"
 #include "master/key_entry.h"
 #include "master/key_table.h"
+#include "master/key_trail.h"
 #include "master/node_table.h"
 #include "master/object.h"
 #include "master/object_table.h"
@@ -56,6 +57,7 @@ struct Event {
   std::vector<PutId> used{};      // objects that were touched or became visible, in order
   bool in_chain = false;          // some of them have a position
   size_t segments_looked_at = 0;  // for copies, beyond the usual
+  size_t misses_kept = 0;         // in the trail of keys
 };
 
 // Whose request is being handled.
@@ -539,6 +541,10 @@ struct Catalog::State {
 
   // Tells who watches what has become of the object, which still has its key. `where`: the node
   // that is meant, or null.
+  // Something was asked for and is not there. Of one event the first few are kept in the trail: who
+  // asks for a prefix asks for its keys in order, and what comes after the first miss tells no
+  // more.
+  void KeepMiss(Event& event, Incarnation asker, std::string_view key);
   void Tell(Event& event, ObjectEvent::What what, const Object& object,
             const Segment* where = nullptr) const;
 
@@ -552,6 +558,7 @@ struct Catalog::State {
   Counters counters;
   NodeTable nodes;
   KeyTable keys;                                        // no entry is empty between events
+  KeyTrail trail;                                       // of keys that are not there
   ObjectTable objects;                                  // all but those that are gone
   uint64_t complete = 0;                                // objects that are kComplete
   std::set<std::pair<TimePoint, PutId>> grants_by_end;  // all that are kPending

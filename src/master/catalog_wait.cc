@@ -208,6 +208,7 @@ void Catalog::State::AnswerReader(Event& event, WaitingItem* reader) {
   Node* const caller = nodes.Find(item.request.caller);
   if (caller && (item.verb == WaitingVerb::kLocate || item.verb == WaitingVerb::kExists)) {
     ++(object ? caller->hits : caller->misses);
+    if (!object) KeepMiss(event, item.request.caller, item.key->name());
   }
   switch (item.verb) {
     case WaitingVerb::kLocate:

@@ -98,6 +98,9 @@ class Switchboard {
   Result<std::vector<ObjectLine>> ListObjects(std::string_view prefix, std::string_view after,
                                               size_t limit) const EXCLUDES(mu_);
   Result<ObjectDetail> Describe(std::string_view key) const EXCLUDES(mu_);
+  // What is remembered of keys that begin so and are not there, or were not when they were asked
+  // for; what changed last comes first.
+  std::vector<TraceLine> ListTraces(std::string_view prefix) const EXCLUDES(mu_);
   std::vector<TaskLine> ListTasks() const EXCLUDES(mu_);
 
   Status Drain(std::string_view node, bool drain) EXCLUDES(mu_);

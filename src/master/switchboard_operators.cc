@@ -1,5 +1,7 @@
 // What operators ask of the switchboard.
 
+#include <algorithm>
+
 #include "master/object_listing.h"
 #include "master/switchboard.h"
 
@@ -58,6 +60,21 @@ Result<std::vector<ObjectLine>> Switchboard::ListObjects(std::string_view prefix
 Result<ObjectDetail> Switchboard::Describe(std::string_view key) const {
   MutexLock lock(mu_);
   return catalog_.Describe(clock_.Now(), key);
+}
+
+std::vector<TraceLine> Switchboard::ListTraces(std::string_view prefix) const {
+  std::vector<TraceLine> lines;
+  for (size_t part = 0; part < Catalog::kTraceParts; ++part) {
+    MutexLock lock(mu_);
+    catalog_.ListTraces(clock_.Now(), prefix, part, &lines);
+  }
+  const auto changed = [](const TraceLine& line) {
+    if (!line.how) return line.missed;
+    return line.misses == 0 ? line.ended : std::min(line.missed, line.ended);
+  };
+  std::sort(lines.begin(), lines.end(),
+            [&](const TraceLine& a, const TraceLine& b) { return changed(a) < changed(b); });
+  return lines;
 }
 
 std::vector<TaskLine> Switchboard::ListTasks() const {

@@ -120,6 +120,52 @@ TEST_F(ServiceAdmin, ObjectsAreListedInPages) {
   EXPECT_FALSE(page.more());
 }
 
+TEST_F(ServiceAdmin, KeysThatWereMissedOrHaveEndedAreRemembered) {
+  ScriptedNode node(*stub_, 1, 1 << 20);
+  ASSERT_NO_FATAL_FAILURE(node.Join());
+  (void)node.Ask(Exists{Keys({"k1"})});
+  (void)node.Ask(Locate{Keys({"k1"}), false});
+  (void)node.Ask(Exists{Keys({"k2"})});
+  v1::TraceKeysRequest request;
+  request.set_prefix("k");
+  v1::TraceKeysReply traces;
+  ASSERT_TRUE(admin_->TraceKeys(NewContext().get(), request, &traces).ok());
+  ASSERT_EQ(traces.keys_size(), 2);
+  EXPECT_EQ(traces.keys(0).key(), "k2");
+  EXPECT_EQ(traces.keys(1).key(), "k1");
+  EXPECT_EQ(traces.keys(1).misses(), 2U);
+  EXPECT_EQ(traces.keys(1).asker(), "node-1");
+  EXPECT_EQ(traces.keys(1).ended(), "");
+
+  request.set_limit(1);
+  traces.Clear();
+  ASSERT_TRUE(admin_->TraceKeys(NewContext().get(), request, &traces).ok());
+  EXPECT_EQ(traces.keys_size(), 1);
+  EXPECT_EQ(traces.left_out(), 1U);
+
+  request.set_exact(true);
+  traces.Clear();
+  ASSERT_TRUE(admin_->TraceKeys(NewContext().get(), request, &traces).ok());
+  EXPECT_EQ(traces.keys_size(), 0);
+  request.set_limit(4097);
+  ExpectStatus(admin_->TraceKeys(NewContext().get(), request, &traces),
+               grpc::StatusCode::INVALID_ARGUMENT, "4096");
+}
+
+// Who asks for many keys asks for a prefix: what follows the first ones tells no more.
+TEST_F(ServiceAdmin, OfOneQuestionTheFirstMissesAreRemembered) {
+  ScriptedNode node(*stub_, 1, 1 << 20);
+  ASSERT_NO_FATAL_FAILURE(node.Join());
+  KeyBatch keys;
+  for (int i = 0; i < 100; ++i) keys.Add("many-" + std::to_string(i));
+  (void)node.Ask(Exists{keys});
+  v1::TraceKeysRequest request;
+  request.set_prefix("many-");
+  v1::TraceKeysReply traces;
+  ASSERT_TRUE(admin_->TraceKeys(NewContext().get(), request, &traces).ok());
+  EXPECT_EQ(traces.keys_size(), 8);
+}
+
 TEST_F(ServiceAdmin, TooLongAPageIsRefused) {
   v1::ListObjectsRequest request;
   request.set_limit(4097);

@@ -122,6 +122,15 @@ ObjectRow Decode(const v1::ObjectLine& object) {
           .nodes = {object.nodes().begin(), object.nodes().end()}};
 }
 
+TraceRow Decode(const v1::KeyTrace& key) {
+  return {.key = key.key(),
+          .asker = key.asker(),
+          .ended = key.ended(),
+          .misses = key.misses(),
+          .missed = Microseconds(key.missed_us()),
+          .ended_ago = Microseconds(key.ended_us())};
+}
+
 ObjectDetail Decode(const v1::DescribeObjectReply& reply) {
   const v1::Retention& retention = reply.retention();
   ObjectDetail detail{.line = Decode(reply.line()),

@@ -11,6 +11,7 @@ PoolStatus Decode(const v1::GetStatusReply& reply);
 NodeRow Decode(const v1::Node& node);
 SegmentRow Decode(const v1::Segment& segment);
 ObjectRow Decode(const v1::ObjectLine& object);
+TraceRow Decode(const v1::KeyTrace& key);
 ObjectDetail Decode(const v1::DescribeObjectReply& reply);
 Evicted Decode(const v1::EvictReply& reply);
 TaskRow Decode(const v1::Task& task);

@@ -149,6 +149,19 @@ Result<ObjectDetail> AdminStub::Describe(std::string_view key) {
   return Decode(reply);
 }
 
+Result<TracePage> AdminStub::TraceKeys(std::string_view prefix, bool exact, uint32_t limit) {
+  v1::TraceKeysRequest request;
+  request.set_prefix(std::string(prefix));
+  request.set_exact(exact);
+  request.set_limit(limit);
+  v1::TraceKeysReply reply;
+  KVSTORE_RETURN_IF_ERROR(Ask(&v1::Admin::Stub::TraceKeys, request, &reply));
+  TracePage page;
+  for (const v1::KeyTrace& key : reply.keys()) page.traces.push_back(Decode(key));
+  page.left_out = reply.left_out();
+  return page;
+}
+
 Result<Evicted> AdminStub::Evict(std::span<const std::string> keys) {
   v1::EvictRequest request;
   for (const std::string& key : keys) request.add_keys(key);

@@ -47,6 +47,8 @@ class AdminStub {
   // Up to `limit` (1 to 4096) objects in key order, behind `after`.
   Result<ObjectPage> ListObjects(std::string_view prefix, std::string_view after, uint32_t limit);
   Result<ObjectDetail> Describe(std::string_view key);
+  // What changed last comes first; `exact`: only the key that is the prefix.
+  Result<TracePage> TraceKeys(std::string_view prefix, bool exact, uint32_t limit);
   Result<Evicted> Evict(std::span<const std::string> keys);
   // So many bytes of the nodes of that name; empty: of all.
   Result<Evicted> EvictBytes(uint64_t bytes, std::string_view node);

@@ -20,11 +20,17 @@ std::span<const text::Option> GlobalOptions() { return kGlobalOptions; }
 
 std::span<const CommandGroup> CommandGroups() {
   static const CommandGroup groups[] = {
-      {"POOL", StatusCommands()},  {"POOL", PoolCommands()},
-      {"POOL", TopCommands()},     {"POOL", WatchCommands()},
-      {"POOL", DoctorCommands()},  {"OBJECTS", ObjectCommands()},
-      {"OBJECTS", KeepCommands()}, {"OBJECTS", RemoveCommands()},
-      {"MEMORY", MoveCommands()},  {"THIS PROGRAM", ManualCommands()},
+      {"POOL", StatusCommands()},
+      {"POOL", PoolCommands()},
+      {"POOL", TopCommands()},
+      {"POOL", WatchCommands()},
+      {"POOL", DoctorCommands()},
+      {"OBJECTS", ObjectCommands()},
+      {"OBJECTS", KeepCommands()},
+      {"OBJECTS", RemoveCommands()},
+      {"OBJECTS", ExplainCommands()},
+      {"MEMORY", MoveCommands()},
+      {"THIS PROGRAM", ManualCommands()},
   };
   return groups;
 }

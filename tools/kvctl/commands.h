@@ -15,6 +15,7 @@
 //   remove_command     rm
 //   keep_commands      locate, pin, unpin, evict
 //   move_commands      drain, copy, move, tasks
+//   explain/           explain: what keys are made of, what is alike, and the command
 //   doctor/            doctor: what it looks at, and its checks
 //   manual_commands    completion, man; completion is its pure part
 //   help               the texts of --help
@@ -78,6 +79,7 @@ std::span<const Command> WatchCommands();
 std::span<const Command> ObjectCommands();
 std::span<const Command> RemoveCommands();
 std::span<const Command> KeepCommands();
+std::span<const Command> ExplainCommands();
 std::span<const Command> MoveCommands();
 std::span<const Command> DoctorCommands();
 std::span<const Command> ManualCommands();

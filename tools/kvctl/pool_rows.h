@@ -77,6 +77,18 @@ struct ObjectPage {
   bool more = false;
 };
 
+// What is remembered of a key that is not there, or was not when it was asked for.
+struct TraceRow {
+  std::string key, asker, ended;
+  uint64_t misses = 0;
+  Duration missed{}, ended_ago{};
+};
+
+struct TracePage {
+  std::vector<TraceRow> traces;
+  uint64_t left_out = 0;
+};
+
 struct ReplicaRow {
   Incarnation holder;
   std::string node, standing;

@@ -1,0 +1,65 @@
+#ifndef KVSTORE_SRC_MASTER_KEY_TRAIL_H_
+#define KVSTORE_SRC_MASTER_KEY_TRAIL_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kvstore/clock.h"
+#include "kvstore/incarnation.h"
+#include "master/catalog.h"
+
+namespace kvstore::master {
+
+// What has lately become of one key that is not there, or was not when it was asked for.
+struct KeyTrace {
+  std::string key;
+  uint64_t misses = 0;                   // so often it was asked for in vain
+  TimePoint missed{};                    // the last time, where there are any
+  Incarnation asker;                     // whose question that was
+  std::optional<ObjectEvent::What> how;  // the last object under it, or its put, has ended so
+  TimePoint ended{};                     // and then
+
+  TimePoint changed() const { return std::max(missed, ended); }
+};
+
+// The traces of the last keys that were missed or have ended, for the person who asks why there are
+// no hits. Not a complete record: a hash chooses the place of a key, and of the few there the one
+// that changed last stays. At most 65'536 keys; memory for them is taken when they come, some 10
+// MiB for keys as engines have them. Thread-compatible.
+class KeyTrail {
+ public:
+  static constexpr size_t kMostKeys = 1u << 16;
+  static constexpr size_t kParts = Catalog::kTraceParts;
+
+  void Missed(std::string_view key, TimePoint now, Incarnation asker);
+  void Ended(std::string_view key, TimePoint now, ObjectEvent::What how);
+
+  // Null: nothing is remembered.
+  const KeyTrace* Find(std::string_view key) const;
+  // All of one of kParts parts, in no particular order.
+  template <typename Visit>
+  void ForEachOf(size_t part, const Visit& visit) const {
+    if (parts_[part] == nullptr) return;
+    for (const KeyTrace& trace : *parts_[part]) {
+      if (!trace.key.empty()) visit(trace);
+    }
+  }
+
+ private:
+  static constexpr size_t kWays = 4;  // places that a key may have
+  using Part = std::array<KeyTrace, kMostKeys / kParts>;
+
+  KeyTrace& FindOrReplace(std::string_view key);
+
+  std::array<std::unique_ptr<Part>, kParts> parts_;
+};
+
+}  // namespace kvstore::master
+
+#endif  // KVSTORE_SRC_MASTER_KEY_TRAIL_H_

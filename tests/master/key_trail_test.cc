@@ -1,0 +1,66 @@
+#include "master/key_trail.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace kvstore::master {
+namespace {
+
+using What = ObjectEvent::What;
+
+TimePoint At(int second) { return TimePoint(std::chrono::seconds(second)); }
+
+std::set<std::string> All(const KeyTrail& trail) {
+  std::set<std::string> keys;
+  for (size_t part = 0; part < KeyTrail::kParts; ++part) {
+    trail.ForEachOf(part, [&](const KeyTrace& trace) { keys.insert(trace.key); });
+  }
+  return keys;
+}
+
+TEST(KeyTrail, CountsMissesAndKeepsTheLastOne) {
+  KeyTrail trail;
+  EXPECT_EQ(trail.Find("k"), nullptr);
+  trail.Missed("k", At(1), {1, 1});
+  trail.Missed("k", At(2), {2, 2});
+  const KeyTrace* const trace = trail.Find("k");
+  ASSERT_NE(trace, nullptr);
+  EXPECT_EQ(trace->misses, 2u);
+  EXPECT_EQ(trace->missed, At(2));
+  EXPECT_EQ(trace->asker, (Incarnation{2, 2}));
+  EXPECT_FALSE(trace->how.has_value());
+}
+
+TEST(KeyTrail, KeepsHowTheLastObjectEndedBesideTheMisses) {
+  KeyTrail trail;
+  trail.Ended("k", At(1), What::kEvictedForRoom);
+  trail.Missed("k", At(2), {1, 1});
+  trail.Ended("k", At(3), What::kRemoved);
+  const KeyTrace* const trace = trail.Find("k");
+  ASSERT_NE(trace, nullptr);
+  EXPECT_EQ(trace->misses, 1u);
+  EXPECT_EQ(trace->how, What::kRemoved);
+  EXPECT_EQ(trace->ended, At(3));
+}
+
+TEST(KeyTrail, ForgetsWhatHasNotChangedForLongAndIsBounded) {
+  KeyTrail trail;
+  constexpr int kKeys = 3 * static_cast<int>(KeyTrail::kMostKeys);
+  for (int i = 0; i < kKeys; ++i) trail.Missed("key-" + std::to_string(i), At(i), {1, 1});
+  const std::set<std::string> keys = All(trail);
+  EXPECT_LE(keys.size(), KeyTrail::kMostKeys);
+  EXPECT_GT(keys.size(), KeyTrail::kMostKeys / 2);
+  // Four places each: of the last eighth nearly all are there, of the first third nearly none.
+  int late = 0, early = 0;
+  for (int i = 0; i < 1000; ++i) {
+    late += trail.Find("key-" + std::to_string(kKeys - 1 - i)) != nullptr;
+    early += trail.Find("key-" + std::to_string(i)) != nullptr;
+  }
+  EXPECT_GT(late, 950);
+  EXPECT_LT(early, 300);
+}
+
+}  // namespace
+}  // namespace kvstore::master
