@@ -1,10 +1,8 @@
-"""What a call costs from Python over the same call from C++, by turns on this machine:
+"""What a call costs from Python over the same call from C++, by turns on this machine.
 
-    python python/bench/overhead.py build/python/python/kvstore_python_reference [--rounds N]
-
-with the package installed and the reference built (target kvstore_python_reference). Prints for
-each row the quickest quarter's slowest round, and what Python adds per call and per key, or the
-ratio.
+python/bench/overhead is how to run it. Prints the table of docs/python.md: for each row the
+quickest quarter's slowest round, what Python adds per call or, of a batch, per key, and C++'s time
+by Python's.
 """
 
 from __future__ import annotations
@@ -78,7 +76,8 @@ def main() -> None:
             text=True,
         )
         assert reference.stdin and reference.stdout
-        print("row              C++ us  Python us   added us/key   C++/Python")
+        print("| call | C++, us | Python, us | added, us a key | C++ / Python |")
+        print("|---|---:|---:|---:|---:|")
         for row, (count, keys) in ROWS.items():
             native, python = [], []
             for _ in range(given.rounds):
@@ -87,7 +86,10 @@ def main() -> None:
                 python.append(timed(calls[row], count))
             # Of those that nothing else on the machine got in the way of.
             a, b = (statistics.quantiles(times, n=4)[0] / 1e3 for times in (native, python))
-            print(f"{row:15} {a:8.2f}   {b:8.2f}       {(b - a) / keys:8.3f}   {a / b:10.3f}")
+            named = f"{row}, {keys} keys" if keys > 1 else row
+            print(
+                f"| {named} | {a:.2f} | {b:.2f} | {(b - a) / keys:.3f} | {a / b:.2f} |", flush=True
+            )
         reference.stdin.close()
         reference.wait()
 

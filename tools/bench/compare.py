@@ -174,6 +174,8 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     stores = Stores(options)
     lines, drawn, rows_json, failed = [], [], [], False
+    peers = "Mooncake" if options.drop_in else "peer"
+    markdown = [f"| row | here | {peers} | ratio (spread) |", "|---|---:|---:|---:|"]
 
     def say(line):
         print(line, flush=True)
@@ -203,6 +205,10 @@ def main():
                 say(f"{row.name:26} {shown(row, statistics.median(figures['kvstore'])):>14} "
                     f"{peer:9} {shown(row, statistics.median(figures[peer])):>14}  "
                     f"{spread(values):22} {verdict}")
+                who = "" if options.drop_in else f"{peer}: "
+                markdown.append(f"| {row.name} | {shown(row, statistics.median(figures['kvstore']))} "
+                                f"| {who}{shown(row, statistics.median(figures[peer]))} "
+                                f"| {spread(values)} |")
                 drawn.append((f"{row.name} / {peer}", values))
                 rows_json.append({"row": row.name, "peer": peer, "ratio": statistics.median(values),
                                   "least": min(values), "most": max(values), "target": target})
@@ -212,6 +218,8 @@ def main():
         stores.end()
     with open(f"{options.out}/table.txt", "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
+    with open(f"{options.out}/table.md", "w", encoding="utf-8") as file:
+        file.write("\n".join(markdown) + "\n")
     with open(f"{options.out}/compare.json", "w", encoding="utf-8") as file:
         json.dump(rows_json, file, indent=1)
     if drawn:

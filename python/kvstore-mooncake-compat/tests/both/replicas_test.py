@@ -118,6 +118,21 @@ def test_objects_are_copied_to_several(stores: Stores, key: str) -> None:
     assert here.create_copy_task(other, [names[1], "nowhere:1"]) == ((0, 0), -600)
 
 
+def test_a_replica_outlives_its_writer(key: str) -> None:
+    with Master() as master:
+        writer, reader = (new_store(master.address, 32 << 20, 16 << 20) for _ in range(2))
+        await_memory((writer, reader))
+        both = ReplicateConfig()
+        both.replica_num = 2
+        assert writer.put(key, b"value", both) == 0
+        assert writer.close() == 0
+        assert reader.get(key) == b"value"
+        assert writer.setup("127.0.0.1", "P2PHANDSHAKE", 0, 1 << 20, "tcp", "", master.address) == 0
+        assert writer.get(key) == b"value"
+        for store in (writer, reader):
+            store.close()
+
+
 def test_tasks_that_can_not_be(stores: Stores, key: str) -> None:
     here, there, _ = (store.get_hostname() for store in stores)
     store = stores[0]
