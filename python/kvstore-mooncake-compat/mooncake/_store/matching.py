@@ -24,7 +24,7 @@ class Matcher:
         """Raises OSError: no process can be started."""
         self._deadline = deadline
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_PROGRAM)],
+            [sys.executable or "python3", "-I", "-S", str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
