@@ -19,12 +19,8 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(10);
 constexpr Duration kLongestPause = std::chrono::seconds(1);
 constexpr uint64_t kMostAhead = 32u << 20;  // put by one call into memory that is held ahead
-// So many items are committed while the next are copied. Towards the end of a batch they are fewer
-// each time, since the last are waited for; but not so few that copying them takes less time than
-// telling of them.
+// So many items are committed while the next are copied.
 constexpr size_t kCommittedAtOnce = 128;
-constexpr size_t kFewest = 32;
-constexpr uint64_t kFewestBytes = 2u << 20;
 
 // Items of which the master is being told that they are to be committed.
 struct Committing {
@@ -58,8 +54,6 @@ class PutCall {
   std::vector<Ahead::Piece> TakePieces() const;
   // Nothing more is written or committed under the grant of these, which are to be begun again.
   static void GiveUp(const Status& why, std::span<Write> writes);
-  // How many of these are copied and committed next.
-  static size_t CommittedNext(std::span<const Ahead::Piece> pieces);
   // Copies some of these items to their pieces, and has them committed.
   Committing PutPieces(std::span<const Ahead::Piece> pieces, std::span<Write> writes);
   void EndWave(std::span<const uint32_t> indices, std::span<const Write> writes,
@@ -167,7 +161,7 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   std::vector<Committing> under_way;
   const Write* lost = nullptr;
   for (std::span<Write> rest(writes); lost == nullptr && !rest.empty();) {
-    const std::span<Write> some = rest.first(CommittedNext(std::span(pieces).last(rest.size())));
+    const std::span<Write> some = rest.first(std::min(rest.size(), kCommittedAtOnce));
     rest = rest.subspan(some.size());
     under_way.push_back(PutPieces(pieces, some));
     for (const Write& write : some) lost = write.again ? &write : lost;
@@ -197,15 +191,6 @@ std::optional<std::vector<uint32_t>> PutCall::PutAhead(std::span<const uint32_t>
   std::vector<uint32_t> again;
   EndWave(all, writes, &again);
   return again;
-}
-
-size_t PutCall::CommittedNext(std::span<const Ahead::Piece> pieces) {
-  uint64_t bytes = 0;
-  for (const Ahead::Piece& piece : pieces) bytes += piece.name.length;
-  const size_t fewest = std::max<size_t>(kFewest, kFewestBytes * pieces.size() / bytes);
-  const size_t next =
-      pieces.size() < 2 * fewest ? pieces.size() : std::max(pieces.size() / 2, fewest);
-  return std::min(next, kCommittedAtOnce);
 }
 
 Committing PutCall::PutPieces(std::span<const Ahead::Piece> pieces, std::span<Write> writes) {

@@ -298,27 +298,6 @@ TEST_F(PutAheadTest, ALargeBatchIsCommittedInPartsWhileItIsCopied) {
   EXPECT_EQ(Read("value-127") + Read("value-128"), "value-127value-128");
 }
 
-TEST_F(PutAheadTest, ABatchOfFewerThatAreLargerIsCommittedInPartsToo) {
-  pool_.master.ahead_bytes = 32u << 20;
-  const std::string much(64u << 10, 'x');
-  const ConstPiece piece{much.data(), much.size()};
-  std::vector<std::string> keys;
-  for (size_t i = 0; i < 90; ++i) keys.push_back(std::to_string(i));
-  std::vector<PutItem> items;
-  for (const std::string& key : keys) items.push_back({key, {&piece, 1}, 0});
-  EXPECT_THAT(PutObjects(pool_.parts, items, {}), Each(Status::Ok()));
-  std::vector<size_t> parts;
-  std::vector<std::string> committed;
-  for (const CommitPut& commit : pool_.master.commits) {
-    parts.push_back(commit.sequences.size());
-    for (size_t i = 0; i < commit.put.keys.size(); ++i) {
-      committed.emplace_back(commit.put.keys[i]);
-    }
-  }
-  EXPECT_THAT(parts, ElementsAre(45, 45));  // 32 are the least, or 2 MiB
-  EXPECT_EQ(committed, keys);
-}
-
 TEST_F(PutAheadTest, AHolderThatIsSilentIsGivenUpOnceHoweverLongTheBatch) {
   pool_.master.ahead_bytes = 2u << 20;
   size_t runs = 0;
