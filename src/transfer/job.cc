@@ -17,7 +17,6 @@ Job::Job(Parcel parcel, Way way, uint64_t slice_bytes)
     total_bytes_ += batch_->size_of(copies_[i]);
     has_writes_ = has_writes_ || batch_->copy(copies_[i]).access == Access::kWrite;
   }
-  left_ = total_bytes_;
 }
 
 bool Job::AllHandedOut(size_t index) const {
@@ -81,7 +80,6 @@ std::optional<Slice> Job::TakeFresh(std::vector<size_t>* ended) {
                       .cursor = progress.cursor};
     progress.cursor.Advance(slice.length);
     progress.handed_out += slice.length;
-    left_.fetch_sub(slice.length, std::memory_order_relaxed);
     progress.started = true;
     ++progress.outstanding;
     return slice;

@@ -42,8 +42,6 @@ class Job {
 
   const Copy& copy(const Slice& slice) const { return batch_->copy(copies_[slice.copy]); }
   uint64_t total_bytes() const { return total_bytes_; }
-  // So many have not been handed out for the first time yet.
-  uint64_t left() const { return left_.load(std::memory_order_relaxed); }
   size_t copy_count() const { return copies_.size(); }
   // Whether something of it may land at the holder.
   bool HasWrites() const { return has_writes_; }
@@ -102,8 +100,7 @@ class Job {
   std::atomic<Way> way_;
   const uint64_t slice_bytes_;
   uint64_t total_bytes_ = 0;  // unchanging after construction
-  std::atomic<uint64_t> left_ = 0;
-  bool has_writes_ = false;  // so is this
+  bool has_writes_ = false;   // so is this
   std::atomic<int> broken_ = 0;
 
   Mutex mu_;

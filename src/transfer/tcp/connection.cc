@@ -11,11 +11,8 @@
 namespace kvstore::transfer {
 namespace {
 
-// Requests sent ahead: enough to keep a long, fast path busy. Towards a job's end fewer, so that
-// its connections end at about the same time: while one still carried what it had taken the others
-// had nothing to do.
+// Requests sent ahead: enough to keep a long, fast path busy.
 constexpr uint64_t kMaxFlyingBytes = 4 * kSliceBytes;
-constexpr uint64_t kLeastFlyingBytes = 2 * kSliceBytes;
 constexpr size_t kMaxFlights = 128;
 // What may be read ahead of a frame: longer ones had better go to their place at once.
 constexpr uint64_t kReadAheadBytes = 4 << 10;
@@ -225,15 +222,8 @@ Result<std::string> Connection::Ask(std::string_view question, Patience& patienc
   return body;
 }
 
-// Of writes no more than go out next: what waits here another connection could send.
-bool Connection::MayTakeMore(const Job& job) const {
-  const uint64_t most = std::clamp(job.left() / 2, kLeastFlyingBytes, kMaxFlyingBytes);
-  return !drained_ && flights_.size() < kMaxFlights && flying_bytes_ < most &&
-         unsent_bytes_ < kSendBytes;
-}
-
 void Connection::TakeSlices(Job& job) {
-  while (MayTakeMore(job)) {
+  while (!drained_ && flights_.size() < kMaxFlights && flying_bytes_ < kMaxFlyingBytes) {
     if (taken_bytes_ >= kFairBytes || taken_slices_ >= kFairSlices) return;
     const std::optional<Slice> slice = job.Next();
     if (!slice) {
@@ -255,7 +245,6 @@ void Connection::TakeSlices(Job& job) {
     flight.send_cursor = flight.receive_cursor = slice->cursor;
     flight.frame_bytes = kRequestBytes + (copy.access == Access::kWrite ? slice->length : 0);
     flying_bytes_ += slice->length;
-    unsent_bytes_ += flight.frame_bytes;
     taken_bytes_ += slice->length;
     ++taken_slices_;
   }
@@ -285,7 +274,7 @@ Status Connection::Carry(Job& job, Patience& patience, std::vector<Stranded>* st
 
 Status Connection::Step(Job& job, Patience& patience) {
   KVSTORE_RETURN_IF_ERROR(patience.Ended());
-  KVSTORE_RETURN_IF_ERROR(SendFlights(job));
+  if (unsent_ < flights_.size()) KVSTORE_RETURN_IF_ERROR(SendFlights(job));
   const bool more_to_send = unsent_ < flights_.size();
   if (more_to_send) KVSTORE_RETURN_IF_ERROR(WaitStep(POLLIN | POLLOUT, patience));
   const uint64_t before = received_;
@@ -295,12 +284,10 @@ Status Connection::Step(Job& job, Patience& patience) {
 }
 
 Status Connection::SendFlights(Job& job) {
-  while (unsent_ < flights_.size()) {
-    KVSTORE_ASSIGN_OR_RETURN(const bool went, SendSome(job));
-    if (!went) return Status::Ok();
-    TakeSlices(job);
+  for (;;) {
+    KVSTORE_ASSIGN_OR_RETURN(const bool more, SendSome(job));
+    if (!more) return Status::Ok();
   }
-  return Status::Ok();
 }
 
 Result<bool> Connection::SendSome(Job& job) {
@@ -334,13 +321,12 @@ Result<bool> Connection::SendSome(Job& job) {
     const uint64_t of_header =
         flight.sent < kRequestBytes ? std::min(moved, kRequestBytes - flight.sent) : 0;
     flight.sent += moved;
-    unsent_bytes_ -= moved;
     flight.send_cursor.Advance(moved - of_header);
     left -= moved;
     if (moved > of_header) job.NotePassed(flight.slice, flight.sent - kRequestBytes);
     if (flight.sent == flight.frame_bytes) ++unsent_;
   }
-  return step.bytes == size;
+  return step.bytes == size && unsent_ < flights_.size();
 }
 
 Status Connection::ReceiveSome(Job& job, bool at_once, Patience& patience) {

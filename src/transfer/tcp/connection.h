@@ -83,11 +83,10 @@ class Connection final : public Lane {
   // Whether the peer's machine has taken bytes since the last look.
   bool SomeTaken();
 
-  bool MayTakeMore(const Job& job) const;
   void TakeSlices(Job& job);
   Status Step(Job& job, Patience& patience);
   Status SendFlights(Job& job);
-  // Once, up to 1 MiB, of which the taps are told. False: the socket has no room for all of it.
+  // Once, up to 1 MiB, of which the taps are told. True: all of it went, and there is more.
   Result<bool> SendSome(Job& job);
   // `at_once`: whether or not there is something; else waits a step for it.
   Status ReceiveSome(Job& job, bool at_once, Patience& patience);
@@ -115,8 +114,7 @@ class Connection final : public Lane {
   std::deque<Flight> flights_;  // in the order of their requests
   size_t unsent_ = 0;           // index of the first flight that isn't sent whole
   uint64_t flying_bytes_ = 0;
-  uint64_t unsent_bytes_ = 0;  // of their frames
-  uint64_t taken_bytes_ = 0;   // by this Carry, as taken_slices_
+  uint64_t taken_bytes_ = 0;  // by this Carry, as taken_slices_
   size_t taken_slices_ = 0;
   bool drained_ = false;    // the job had no more
   uint64_t data_left_ = 0;  // of the first flight's kData
