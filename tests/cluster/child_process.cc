@@ -14,10 +14,30 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 #include <utility>
 
 namespace kvstore::cluster {
-ChildProcess::ChildProcess(const std::vector<std::string>& arguments, Input input) {
+namespace {
+
+// tests/run_tests fails for it, whatever the test made of it.
+void NoteCrash(const std::string& program, pid_t pid, int status) {
+  const char* const folder = std::getenv("KVSTORE_CRASHES");
+  if (folder == nullptr || !WIFSIGNALED(status)) return;
+  const int signal = WTERMSIG(status);
+  if (signal != SIGSEGV && signal != SIGABRT && signal != SIGBUS && signal != SIGILL &&
+      signal != SIGFPE) {
+    return;
+  }
+  std::ofstream(std::string(folder) + "/crash." + std::to_string(pid))
+      << program << " ended with signal " << signal << '\n';
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, Input input)
+    : program_(arguments.at(0)) {
   std::array<int, 2> pipe_ends{};
   // A socket, since writing to a pipe whose reader was killed raises a signal.
   std::array<int, 2> input_ends{-1, -1};
@@ -52,7 +72,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, Input inpu
 ChildProcess::~ChildProcess() {
   if (!exit_) {
     kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
+    int status = 0;
+    if (waitpid(pid_, &status, 0) == pid_) NoteCrash(program_, pid_, status);
   }
   eventfd_write(stop_fd_, 1);
   collector_.join();
@@ -117,6 +138,7 @@ std::optional<std::string> ChildProcess::WaitForLine(const std::string& text, Du
 std::optional<int> ChildProcess::TakeExit() {
   int status = 0;
   if (!exit_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+    NoteCrash(program_, pid_, status);
     exit_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   return exit_;

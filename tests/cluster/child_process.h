@@ -53,6 +53,7 @@ class ChildProcess {
   void Collect() EXCLUDES(mu_);
   std::optional<int> TakeExit();
 
+  const std::string program_;
   pid_t pid_ = -1;
   int input_fd_ = -1;  // our end of its standard input; -1: it has none, or was told the end
   int output_fd_ = -1;
