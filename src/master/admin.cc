@@ -138,10 +138,12 @@ Status TraceKeys(const Admin& admin, const v1::TraceKeysRequest* request,
     return InvalidArgumentError("at most 4096 keys, and 1024 bytes of prefix");
   }
   const size_t limit = request->limit() == 0 ? kDefaultLines : request->limit();
-  std::vector<TraceLine> lines = admin.switchboard.ListTraces(request->prefix());
   if (request->exact()) {
-    std::erase_if(lines, [&](const TraceLine& line) { return line.key != request->prefix(); });
+    const std::optional<TraceLine> line = admin.switchboard.FindTrace(request->prefix());
+    if (line) Fill(*line, reply->add_keys());
+    return Status::Ok();
   }
+  const std::vector<TraceLine> lines = admin.switchboard.ListTraces(request->prefix());
   size_t bytes = 0, taken = 0;
   for (; taken < std::min(limit, lines.size()) && bytes <= kReplyBytes; ++taken) {
     v1::KeyTrace* const key = reply->add_keys();

@@ -131,6 +131,7 @@ void Fill(const ObjectDetail& from, v1::DescribeObjectReply* to) {
 
 void Fill(const TraceLine& from, v1::KeyTrace* to) {
   to->set_key(from.key);
+  to->set_is_there(from.is_there);
   to->set_misses(from.misses);
   to->set_missed_us(Microseconds(from.missed));
   to->set_asker(from.asker);

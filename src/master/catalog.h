@@ -115,6 +115,7 @@ struct ObjectEvent {
 // What is remembered of a key that is not there, or was not when it was asked for.
 struct TraceLine {
   std::string key;
+  bool is_there = false;                 // by now
   uint64_t misses = 0;                   // times that it was asked for in vain
   Duration missed{};                     // the last of them: so long ago
   std::string asker;                     // name of the node that asked then; empty: it has left
@@ -413,6 +414,8 @@ class Catalog {
   static constexpr size_t kTraceParts = 64;
   void ListTraces(TimePoint now, std::string_view prefix, size_t part,
                   std::vector<TraceLine>* lines) const;
+  // The same of one key.
+  std::optional<TraceLine> FindTrace(TimePoint now, std::string_view key) const;
   // All of it at once: O(all objects).
   std::vector<ObjectLine> ListObjects(TimePoint now, std::string_view prefix,
                                       std::string_view after, size_t limit) const;

@@ -126,13 +126,30 @@ std::vector<SegmentLine> Catalog::ListSegments(TimePoint /*now*/) const {
 void Catalog::ListTraces(TimePoint now, std::string_view prefix, size_t part,
                          std::vector<TraceLine>* lines) const {
   state_->trail.ForEachOf(part, [&](const KeyTrace& trace) {
-    if (!trace.key.starts_with(prefix)) return;
-    const Node* const asker = trace.misses > 0 ? state_->nodes.Find(trace.asker) : nullptr;
-    lines->push_back({trace.key, trace.misses,
-                      trace.misses > 0 ? now - trace.missed : Duration::zero(),
-                      asker ? asker->peer.name : std::string(), trace.how,
-                      trace.how ? now - trace.ended : Duration::zero()});
+    if (trace.key.starts_with(prefix)) lines->push_back(state_->AsLine(now, trace));
   });
+}
+
+std::optional<TraceLine> Catalog::FindTrace(TimePoint now, std::string_view key) const {
+  const KeyTrace* const trace = state_->trail.Find(key);
+  if (!trace) return std::nullopt;
+  return state_->AsLine(now, *trace);
+}
+
+TraceLine Catalog::State::AsLine(TimePoint now, const KeyTrace& trace) const {
+  TraceLine line;
+  line.key = trace.key;
+  const KeyEntry* const key = keys.Find(trace.key);
+  line.is_there = key && key->current() && key->current()->expires() > now;
+  line.misses = trace.misses;
+  if (trace.misses > 0) {
+    const Node* const asker = nodes.Find(trace.asker);
+    if (asker) line.asker = asker->peer.name;
+    line.missed = now - trace.missed;
+  }
+  line.how = trace.how;
+  if (trace.how) line.ended = now - trace.ended;
+  return line;
 }
 
 void Catalog::ListSome(TimePoint now, ObjectListing* listing) const {

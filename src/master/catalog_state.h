@@ -541,12 +541,13 @@ struct Catalog::State {
 
   // Tells who watches what has become of the object, which still has its key. `where`: the node
   // that is meant, or null.
+  void Tell(Event& event, ObjectEvent::What what, const Object& object,
+            const Segment* where = nullptr) const;
   // Something was asked for and is not there. Of one event the first few are kept in the trail: who
   // asks for a prefix asks for its keys in order, and what comes after the first miss tells no
   // more.
   void KeepMiss(Event& event, Incarnation asker, std::string_view key);
-  void Tell(Event& event, ObjectEvent::What what, const Object& object,
-            const Segment* where = nullptr) const;
+  TraceLine AsLine(TimePoint now, const KeyTrace& trace) const;
 
   // ---- fields
 

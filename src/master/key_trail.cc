@@ -2,58 +2,60 @@
 
 #include <algorithm>
 #include <functional>
-#include <span>
+#include <utility>
 
 namespace kvstore::master {
-namespace {
-
-struct Place {
-  size_t part;
-  size_t first;  // of the ways
-};
-
-Place PlaceOf(std::string_view key, size_t parts, size_t per_part, size_t ways) {
-  const size_t hash = std::hash<std::string_view>()(key);
-  return {hash % parts, hash / parts % (per_part / ways) * ways};
-}
-
-}  // namespace
 
 void KeyTrail::Missed(std::string_view key, TimePoint now, Incarnation asker) {
-  KeyTrace& trace = FindOrReplace(key);
-  ++trace.misses;
-  trace.missed = now;
-  trace.asker = asker;
+  const std::span<KeyTrace> ways = WaysOf(key);
+  const std::span<KeyTrace> own = ways.first(kWays / 2);
+  KeyTrace& found = FindOrReplace(key, ways, own);
+  KeyTrace* trace = &found;
+  if (&found >= own.data() + own.size()) {  // it had only ended so far
+    trace = &FindOrReplace(key, own, own);
+    *trace = std::exchange(found, {});
+  }
+  ++trace->misses;
+  trace->missed = now;
+  trace->asker = asker;
 }
 
 void KeyTrail::Ended(std::string_view key, TimePoint now, ObjectEvent::What how) {
-  KeyTrace& trace = FindOrReplace(key);
+  const std::span<KeyTrace> ways = WaysOf(key);
+  KeyTrace& trace = FindOrReplace(key, ways, ways.last(kWays / 2));
   trace.ended = now;
   trace.how = how;
 }
 
 const KeyTrace* KeyTrail::Find(std::string_view key) const {
-  const Place place = PlaceOf(key, kParts, kMostKeys / kParts, kWays);
-  if (parts_[place.part] == nullptr) return nullptr;
-  const std::span<const KeyTrace> ways(parts_[place.part]->data() + place.first, kWays);
+  const size_t hash = std::hash<std::string_view>()(key);
+  const Part* const part = parts_[hash % kParts].get();
+  if (part == nullptr) return nullptr;
+  const auto ways = std::span(*part).subspan(hash / kParts % (part->size() / kWays) * kWays, kWays);
   const auto found = std::find_if(ways.begin(), ways.end(),
                                   [key](const KeyTrace& trace) { return trace.key == key; });
   return found == ways.end() ? nullptr : &*found;
 }
 
-KeyTrace& KeyTrail::FindOrReplace(std::string_view key) {
-  const Place place = PlaceOf(key, kParts, kMostKeys / kParts, kWays);
-  std::unique_ptr<Part>& part = parts_[place.part];
+std::span<KeyTrace> KeyTrail::WaysOf(std::string_view key) {
+  const size_t hash = std::hash<std::string_view>()(key);
+  std::unique_ptr<Part>& part = parts_[hash % kParts];
   if (part == nullptr) part = std::make_unique<Part>();
-  const std::span<KeyTrace> ways(part->data() + place.first, kWays);
-  KeyTrace* oldest = &ways.front();
-  for (KeyTrace& trace : ways) {
-    if (trace.key == key) return trace;
-    if (trace.changed() < oldest->changed()) oldest = &trace;
-  }
-  *oldest = {};
-  oldest->key = key;
-  return *oldest;
+  return std::span(*part).subspan(hash / kParts % (part->size() / kWays) * kWays, kWays);
+}
+
+// The key among `all`; else a new one in the place of the oldest of `own`.
+KeyTrace& KeyTrail::FindOrReplace(std::string_view key, std::span<KeyTrace> all,
+                                  std::span<KeyTrace> own) {
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [key](const KeyTrace& trace) { return trace.key == key; });
+  if (found != all.end()) return *found;
+  KeyTrace& oldest = *std::min_element(
+      own.begin(), own.end(),
+      [](const KeyTrace& a, const KeyTrace& b) { return a.changed() < b.changed(); });
+  oldest = {};
+  oldest.key = key;
+  return oldest;
 }
 
 }  // namespace kvstore::master

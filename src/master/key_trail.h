@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,9 +30,11 @@ struct KeyTrace {
 };
 
 // The traces of the last keys that were missed or have ended, for the person who asks why there are
-// no hits. Not a complete record: a hash chooses the place of a key, and of the few there the one
-// that changed last stays. At most 65'536 keys; memory for them is taken when they come, some 10
-// MiB for keys as engines have them. Thread-compatible.
+// no hits. Not a complete record: a hash chooses the places that a key may have, and of the keys
+// there those that changed last stay. What has only ended takes no place of what was missed: a pool
+// that evicts much forgets nothing that was asked for. At most 65,536 keys; memory for them is
+// taken when they come, some 10 MiB for keys as engines have them, 70 MiB for the longest.
+// Thread-compatible.
 class KeyTrail {
  public:
   static constexpr size_t kMostKeys = 1u << 16;
@@ -52,10 +55,12 @@ class KeyTrail {
   }
 
  private:
-  static constexpr size_t kWays = 4;  // places that a key may have
+  static constexpr size_t kWays = 8;  // places that a key may have: a half for what was missed
   using Part = std::array<KeyTrace, kMostKeys / kParts>;
 
-  KeyTrace& FindOrReplace(std::string_view key);
+  std::span<KeyTrace> WaysOf(std::string_view key);
+  static KeyTrace& FindOrReplace(std::string_view key, std::span<KeyTrace> all,
+                                 std::span<KeyTrace> own);
 
   std::array<std::unique_ptr<Part>, kParts> parts_;
 };

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -101,6 +102,8 @@ class Switchboard {
   // What is remembered of keys that begin so and are not there, or were not when they were asked
   // for; what changed last comes first.
   std::vector<TraceLine> ListTraces(std::string_view prefix) const EXCLUDES(mu_);
+  // The same of one key.
+  std::optional<TraceLine> FindTrace(std::string_view key) const EXCLUDES(mu_);
   std::vector<TaskLine> ListTasks() const EXCLUDES(mu_);
 
   Status Drain(std::string_view node, bool drain) EXCLUDES(mu_);

@@ -77,6 +77,11 @@ std::vector<TraceLine> Switchboard::ListTraces(std::string_view prefix) const {
   return lines;
 }
 
+std::optional<TraceLine> Switchboard::FindTrace(std::string_view key) const {
+  MutexLock lock(mu_);
+  return catalog_.FindTrace(clock_.Now(), key);
+}
+
 std::vector<TaskLine> Switchboard::ListTasks() const {
   MutexLock lock(mu_);
   return catalog_.ListTasks(clock_.Now());

@@ -50,16 +50,43 @@ TEST(KeyTrail, ForgetsWhatHasNotChangedForLongAndIsBounded) {
   constexpr int kKeys = 3 * static_cast<int>(KeyTrail::kMostKeys);
   for (int i = 0; i < kKeys; ++i) trail.Missed("key-" + std::to_string(i), At(i), {1, 1});
   const std::set<std::string> keys = All(trail);
-  EXPECT_LE(keys.size(), KeyTrail::kMostKeys);
-  EXPECT_GT(keys.size(), KeyTrail::kMostKeys / 2);
-  // Four places each: of the last eighth nearly all are there, of the first third nearly none.
+  EXPECT_LE(keys.size(), KeyTrail::kMostKeys / 2);
+  EXPECT_GT(keys.size(), KeyTrail::kMostKeys / 3);
   int late = 0, early = 0;
   for (int i = 0; i < 1000; ++i) {
     late += trail.Find("key-" + std::to_string(kKeys - 1 - i)) != nullptr;
     early += trail.Find("key-" + std::to_string(i)) != nullptr;
   }
   EXPECT_GT(late, 950);
-  EXPECT_LT(early, 300);
+  EXPECT_LT(early, 100);
+}
+
+TEST(KeyTrail, WhatEndsPushesOutNothingThatWasMissed) {
+  KeyTrail trail;
+  for (int i = 0; i < 100; ++i) trail.Missed("missed-" + std::to_string(i), At(i), {1, 1});
+  constexpr int kKeys = 3 * static_cast<int>(KeyTrail::kMostKeys);
+  for (int i = 0; i < kKeys; ++i) {
+    trail.Ended("key-" + std::to_string(i), At(1000 + i), What::kEvictedForRoom);
+  }
+  for (int i = 0; i < 100; ++i) {
+    const KeyTrace* const trace = trail.Find("missed-" + std::to_string(i));
+    ASSERT_NE(trace, nullptr) << i;
+    EXPECT_EQ(trace->misses, 1u);
+  }
+  EXPECT_GT(All(trail).size(), KeyTrail::kMostKeys / 3);
+}
+
+TEST(KeyTrail, WhatHasEndedAndIsMissedThenStaysWithWhatWasMissed) {
+  KeyTrail trail;
+  trail.Ended("k", At(1), What::kEvictedForRoom);
+  trail.Missed("k", At(2), {1, 1});
+  for (int i = 0; i < 100'000; ++i) {
+    trail.Ended("key-" + std::to_string(i), At(1000 + i), What::kRemoved);
+  }
+  const KeyTrace* const trace = trail.Find("k");
+  ASSERT_NE(trace, nullptr);
+  EXPECT_EQ(trace->how, What::kEvictedForRoom);
+  EXPECT_EQ(trace->misses, 1u);
 }
 
 }  // namespace

@@ -106,8 +106,8 @@ TEST(Likeness, NeitherTheHashNorTheModelIsThere) {
   EXPECT_EQ(findings[0].there, "n, o");
 }
 
-TEST(Likeness, WhatHasComeMeanwhileOrIsUnknownIsNoFinding) {
-  EXPECT_THAT(Compare({"m@1@0@1f0c9a77@half"}, {}), IsEmpty());
+TEST(Likeness, WhatHasNoKnownFormIsNoFinding) {
+  EXPECT_THAT(Compare({"m@1@0@1f0c9a77@half"}, {"key"}), IsEmpty());
   EXPECT_THAT(Compare({"key"}, {"m@1@0@1f0c9a77@half"}), IsEmpty());
   EXPECT_EQ(Likeness(std::vector<std::string>{"key"}).missing(), 0u);
 }

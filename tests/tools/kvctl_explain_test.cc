@@ -68,6 +68,23 @@ TEST_F(KvctlTest, ExplainsThatKeysDifferInOnePartAlone) {
               ::testing::Not(HasSubstr("alike")));
 }
 
+// As engines do: they look up, find nothing, and put.
+TEST_F(KvctlTest, ExplainFindsNothingWrongWhereAllThatWasMissedHasBeenPut) {
+  for (const char* const key :
+       {"m@2@0@1f0c9a77@half", "m@2@1@1f0c9a77@half", "m@2@0@2f0c9a77@half", "of/no/form"}) {
+    EXPECT_EQ(Run({"get", key}).code, 3);
+    ASSERT_EQ(Run({"put", key, "-"}, "value").code, 0);
+  }
+  const JsonValue json = Json({"explain"});
+  EXPECT_EQ(json["alike"].size(), 0u);
+  EXPECT_EQ(json["remembered_with_prefix"].number(), 0);
+  EXPECT_EQ(json["there_with_prefix"].number(), 4);
+  EXPECT_EQ(json["missed_before_put"].number(), 4);
+  const Finished told = Run({"explain", "of/", "--compare=0"});
+  EXPECT_THAT(told.out, HasSubstr("1 are there, 0 others"));
+  EXPECT_THAT(told.out, HasSubstr("1 of what is there was asked for in vain before it was put"));
+}
+
 TEST_F(KvctlTest, ExplainRefusesWhatItCannotRead) {
   EXPECT_EQ(Run({"explain", "a", "b"}).code, 2);
   EXPECT_EQ(Run({"explain", "--limit=many", "a"}).code, 2);

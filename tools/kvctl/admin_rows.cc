@@ -126,6 +126,7 @@ TraceRow Decode(const v1::KeyTrace& key) {
   return {.key = key.key(),
           .asker = key.asker(),
           .ended = key.ended(),
+          .is_there = key.is_there(),
           .misses = key.misses(),
           .missed = Microseconds(key.missed_us()),
           .ended_ago = Microseconds(key.ended_us())};

@@ -80,6 +80,7 @@ struct ObjectPage {
 // What is remembered of a key that is not there, or was not when it was asked for.
 struct TraceRow {
   std::string key, asker, ended;
+  bool is_there = false;  // by now
   uint64_t misses = 0;
   Duration missed{}, ended_ago{};
 };

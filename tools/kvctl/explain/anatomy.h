@@ -43,9 +43,9 @@ struct Anatomy {
 // The parts of a key that an engine has made:
 //
 //   LMCache   [vllm@]MODEL@WORLD@RANK@HASH@DTYPE[@TAG%VALUE...][@LAYER]
-//   LMCache   MODEL@RANKS@GROUP@HASH[@SALT]                         (its server; RANKS: 8 hex
-//   digits) vLLM      [PREFIX@]MODEL@tp_rank:N@pcpN@dcpN@pp_rank:N@group:N@HASH SGLang
-//   [TAG_][MODEL_]HASH_RANK[_RANK][_k|_v...]              (HASH: 64 hex digits)
+//   its server  MODEL@RANKS@GROUP@HASH[@SALT], where RANKS are 8 hex digits
+//   vLLM      [PREFIX@]MODEL@tp_rank:N@pcpN@dcpN@pp_rank:N@group:N@HASH
+//   SGLang    [TAG_][MODEL_]HASH_RANK[_RANK][_k|_v...], where HASH is 64 hex digits
 //
 // Nothing: it looks like none of these.
 std::optional<Anatomy> Dissect(std::string_view key);

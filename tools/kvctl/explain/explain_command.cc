@@ -34,10 +34,12 @@ struct Account {
   std::string typed;
   std::optional<ObjectDetail> object;  // it is the key of one
   std::optional<TraceRow> trace;       // of just this key
-  std::vector<TraceRow> traces;        // of keys that begin so and are not there now
+  std::vector<TraceRow> traces;        // of keys that begin so and are not there
   uint64_t traces_left_out = 0;
-  uint64_t there = 0;    // keys that begin so
-  uint64_t objects = 0;  // in the pool
+  uint64_t there = 0;       // keys that begin so
+  bool more_there = false;  // and more
+  uint64_t early = 0;       // of these, asked for in vain before they were put
+  uint64_t objects = 0;     // in the pool
   uint64_t compared = 0;
   bool all_compared = true;
   std::vector<NodeRow> askers;
@@ -53,12 +55,7 @@ Status Compare(AdminStub& admin, uint64_t most, Likeness* likeness, Account* acc
   std::string after;
   for (bool more = true; more;) {
     KVSTORE_ASSIGN_OR_RETURN(const ObjectPage page, admin.ListObjects("", after, kPage));
-    for (const ObjectRow& object : page.objects) {
-      likeness->Add(object.key);
-      // Some of what was missed has been put since.
-      std::erase_if(account->traces,
-                    [&](const TraceRow& trace) { return trace.key == object.key; });
-    }
+    for (const ObjectRow& object : page.objects) likeness->Add(object.key);
     account->compared += page.objects.size();
     more = page.more && !page.objects.empty();
     if (more) after = page.objects.back().key;
@@ -90,11 +87,18 @@ Result<Account> Investigate(const Invocation& invocation, const std::string& typ
     if (account.object) return account;
   }
   KVSTORE_ASSIGN_OR_RETURN(TracePage page, admin.TraceKeys(typed, account.IsKey(), kPage));
-  account.traces = std::move(page.traces);
   account.traces_left_out = page.left_out;
+  for (TraceRow& trace : page.traces) {
+    if (!trace.is_there) {
+      account.traces.push_back(std::move(trace));
+    } else if (trace.misses > 0) {
+      ++account.early;
+    }
+  }
   if (!account.IsKey()) {
     KVSTORE_ASSIGN_OR_RETURN(const ObjectPage there, admin.ListObjects(typed, "", kPage));
     account.there = there.objects.size();
+    account.more_there = there.more;
   }
   std::vector<std::string> missing;
   for (const TraceRow& trace : account.traces) missing.push_back(trace.key);
@@ -200,9 +204,13 @@ void PrintKey(const Account& account) {
 }
 
 void PrintPrefix(const Account& account, uint64_t most) {
-  std::cout << "keys that begin so: " << account.there << (account.there == kPage ? " or more" : "")
+  std::cout << "keys that begin so: " << account.there << (account.more_there ? " or more" : "")
             << " are there, " << account.traces.size() + account.traces_left_out
             << " others are remembered\n";
+  if (account.early > 0) {
+    std::cout << "  " << account.early
+              << " of what is there was asked for in vain before it was put\n";
+  }
   if (account.traces.empty()) return;
   std::map<std::string, uint64_t> ended;
   for (const TraceRow& trace : account.traces) {
@@ -246,6 +254,8 @@ void Write(const Account& account, uint64_t most) {
     json.Member("age_ms", Milliseconds(account.object->line.age));
   }
   json.Member("there_with_prefix", account.there);
+  json.Member("more_there_with_prefix", account.more_there);
+  json.Member("missed_before_put", account.early);
   json.Member("remembered_with_prefix", account.traces.size() + account.traces_left_out);
   json.Member("compared", account.compared);
   json.Member("compared_all", account.all_compared);
@@ -315,8 +325,8 @@ constexpr Command kCommands[] = {
          "  put and are evicted, removed, expired or lost. Keys that were missed are compared\n"
          "  with those that are there: where they are as LMCache, vLLM or SGLang make them, and\n"
          "  differ in the model, the ranks, the dtype or the hash alone, it says so, and what\n"
-         "  to do. The master remembers some 65,000 keys of the time since its start; of one\n"
-         "  question the first few misses. Exit 3: nothing is known.\n",
+         "  to do. The master remembers some 32,000 keys of the time since its start, and of\n"
+         "  one question the first few misses. Exit 3: nothing is known.\n",
      .options = kOptions,
      .most_arguments = 1,
      .run = Explain},

@@ -81,16 +81,18 @@ void Likeness::Add(std::string_view existing) {
   }
   const auto same_frame = by_frame_.find(FrameOf(*anatomy));
   if (same_frame == by_frame_.end()) return;
+  if (other_hash_.keys.empty()) {
+    const Missing& missing = missing_[same_frame->second.front()];
+    other_hash_.example = {Finding::What::kOtherHash,
+                           Part::kHash,
+                           missing.anatomy.parts[missing.anatomy.hash()].text,
+                           anatomy->parts[anatomy->hash()].text,
+                           missing.key,
+                           std::string(existing),
+                           0};
+  }
   other_hash_.keys.insert(same_frame->second.begin(), same_frame->second.end());
-  if (!other_hash_.example.there_key.empty()) return;
-  const Missing& missing = missing_[same_frame->second.front()];
-  other_hash_.example = {Finding::What::kOtherHash,
-                         Part::kHash,
-                         missing.anatomy.parts[missing.anatomy.hash()].text,
-                         anatomy->parts[anatomy->hash()].text,
-                         missing.key,
-                         std::string(existing),
-                         0};
+  by_frame_.erase(same_frame);
 }
 
 void Likeness::Compare(size_t missing, std::string_view existing, const Anatomy& anatomy) {
@@ -101,7 +103,7 @@ void Likeness::Compare(size_t missing, std::string_view existing, const Anatomy&
   for (size_t i = 0; i < anatomy.parts.size(); ++i) {
     if (!(asked.anatomy.parts[i] == anatomy.parts[i])) differ.push_back(i);
   }
-  if (differ.empty()) return;  // it has come meanwhile
+  if (differ.empty()) return;
   const Part part = asked.anatomy.parts[differ[0]].part;
   Pair& pair = other_parts_[{part, differ.size() > 1}];
   if (pair.keys.empty()) {

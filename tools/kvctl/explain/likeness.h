@@ -32,8 +32,8 @@ struct Finding {
 // A line for a person that says what to do about it.
 std::string_view RemedyFor(const Finding& finding);
 
-// Compares keys that are not there with those that are, one of these at a time. Keys whose form
-// Dissect does not know are passed over. Thread-compatible.
+// Compares keys that are not there with those that are, one of these at a time: a key is no more
+// than one of both. Keys whose form Dissect does not know are passed over. Thread-compatible.
 class Likeness {
  public:
   explicit Likeness(std::span<const std::string> missing);
@@ -55,14 +55,13 @@ class Likeness {
     std::set<size_t> keys;  // in missing_
     Finding example;
   };
-  using Places = std::vector<size_t>;  // where parts differ
-
   void Compare(size_t missing, std::string_view existing, const Anatomy& anatomy);
 
   std::vector<Missing> missing_;
-  std::unordered_map<std::string, std::vector<size_t>> by_hash_;   // its text
-  std::unordered_map<std::string, std::vector<size_t>> by_frame_;  // all but the hash
-  std::map<std::pair<Part, bool>, Pair> other_parts_;              // second: more than that one
+  std::unordered_map<std::string, std::vector<size_t>> by_hash_;  // its text
+  // All but the hash. Emptied when it has been found among existing keys.
+  std::unordered_map<std::string, std::vector<size_t>> by_frame_;
+  std::map<std::pair<Part, bool>, Pair> other_parts_;  // second: more than that one
   Pair other_hash_;
   uint64_t compared_ = 0;
   // By maker and place among the parts: what they are in existing keys, some of them.
