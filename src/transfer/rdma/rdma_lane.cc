@@ -15,11 +15,8 @@ namespace {
 constexpr uint64_t kFairBytes = 8 * Window::kBytes;
 // Of a job, for a lane at once: as much as pays another worker.
 constexpr uint64_t kLeastShare = 2 << 20;
-// How long completions are polled for before the thread sleeps, and where so little is under way
-// that it is there before a thread could be woken: longer than a round trip by any device.
+// How long completions are polled for before the thread sleeps: longer than a small round trip.
 constexpr Duration kSpin = std::chrono::microseconds(50);
-constexpr Duration kSpinForLittle = std::chrono::microseconds(300);
-constexpr uint64_t kLittle = 64 << 10;
 // However little time there is, a path that brings nothing for less is not called broken.
 constexpr Duration kLeastSilence = std::chrono::milliseconds(100);
 // A holder closes connections over which nothing was asked for twice the idle timeout; one-sided
@@ -349,7 +346,7 @@ Status RdmaLane::Exchange(QueuePair& pair, Patience& patience, uint64_t bytes) {
   if (chain.empty()) return Status::Ok();
   const uint64_t number = next_number_++;
   KVSTORE_RETURN_IF_ERROR(pair.Post(chain.Link(number)));
-  KVSTORE_RETURN_IF_ERROR(AwaitCompletion(number, bytes <= kLittle ? kSpinForLittle : kSpin, patience));
+  KVSTORE_RETURN_IF_ERROR(AwaitCompletion(number, patience));
   chain.Clear();
   answered_ = true;
   patience.Heard(bytes);
@@ -371,7 +368,7 @@ Duration RdmaLane::SilenceLimit(const Patience& patience) const {
   return std::min(ends_.stall, std::max(patience.Silence(), kLeastSilence));
 }
 
-Status RdmaLane::AwaitCompletion(uint64_t number, Duration spin, Patience& patience) {
+Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
   TimePoint since = BootClock::now();
   Duration limit = SilenceLimit(patience);
   for (;;) {
@@ -390,7 +387,7 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Duration spin, Patience& patie
       limit = SilenceLimit(patience);
     }
     const Duration waited = BootClock::now() - since;
-    if (waited < spin) continue;
+    if (waited < kSpin) continue;
     if (const Status ended = patience.Ended(); !ended.ok()) {
       silence_ = waited;
       return ended;

@@ -87,8 +87,7 @@ class RdmaLane final : public Lane {
   Status Exchange(QueuePair& pair, Patience& patience, uint64_t bytes);
   // For how long the path may complete nothing.
   Duration SilenceLimit(const Patience& patience) const;
-  // Polls for it so long, and then sleeps.
-  Status AwaitCompletion(uint64_t number, Duration spin, Patience& patience);
+  Status AwaitCompletion(uint64_t number, Patience& patience);
   Status Broken(ibv_wc_status status);
   // Closes the path at this end. True: nothing of anybody else's is touched over it any more.
   // False: it can't be proved in time that what is being read won't be written any more.
