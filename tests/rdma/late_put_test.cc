@@ -55,16 +55,20 @@ class LatePutTest : public testing::Test {
     writer_->Signal(SIGSTOP);
   }
 
-  // In that memory, once its last owner's grant is over. Never evicted.
-  void PutByAnother() {
-    const Status put = client_->Put("next", Next(), {.timeout = kLong, .hard_pin = true});
-    ASSERT_TRUE(put.ok()) << put;
-    ASSERT_EQ(Get(), "right");
+  // In that memory, once its last owner's grant is over. Never evicted. What a Get of it comes to.
+  // On a busy machine the client may not meet the node within its patience; then it begins again.
+  std::string PutByAnother() {
+    Status put;
+    const TimePoint until = In(kLong);
+    do {
+      put = client_->Put("next", Next(), {.timeout = kLong, .hard_pin = true});
+    } while (!put.ok() && BootClock::now() < until);
+    return put.ok() ? Get() : put.ToString();
   }
 
   std::string WakeWriter() {
-    writer_->Signal(SIGCONT);
     EXPECT_TRUE(writer_->Tell("\n"));
+    writer_->Signal(SIGCONT);
     const auto ended = writer_->WaitForLine("ended: ", 2 * kLong);
     EXPECT_TRUE(ended) << writer_->output();
     return ended.value_or("");
@@ -93,7 +97,7 @@ class LatePutTest : public testing::Test {
 TEST_F(LatePutTest, APutThatIsStoppedUntilItsGrantIsOverHarmsNoByteOfTheNextOwner) {
   Start("", "");
   StartWriter();
-  PutByAnother();
+  ASSERT_EQ(PutByAnother(), "right");
   EXPECT_THAT(WakeWriter(), testing::Not(StartsWith("ended: ok"))) << writer_->output();
   EXPECT_EQ(Get(), "right");
 }
@@ -102,7 +106,7 @@ TEST_F(LatePutTest, APutThatIsStoppedUntilItsGrantIsOverHarmsNoByteOfTheNextOwne
 TEST_F(LatePutTest, WithoutTheCutItWritesOverTheNextOwner) {
   Start("reuse_after_free_ack", "rdma_cut_withdrawn_writes");
   StartWriter();
-  PutByAnother();
+  ASSERT_EQ(PutByAnother(), "right");
   WakeWriter();
   EXPECT_THAT(Get(), StartsWith("data_loss"));
 }

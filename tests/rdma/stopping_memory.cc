@@ -16,6 +16,7 @@ constexpr size_t kPage = 4096;
 constexpr long kSecond = 1'000'000'000;
 std::byte* last_page = nullptr;
 std::atomic<long> stopped_for = 0;
+std::atomic<long> stopped_since = 0;  // 0: it isn't
 
 // The kernel's, whatever clock the program makes of it.
 long Now() {
@@ -27,11 +28,13 @@ long Now() {
 void StopHere(int) {
   constexpr char kWords[] = "stopping\n";
   const long since = Now();
+  stopped_since = since;
   (void)!write(STDOUT_FILENO, kWords, sizeof(kWords) - 1);
   char told = 0;
   (void)!read(STDIN_FILENO, &told, 1);
   mprotect(last_page, kPage, PROT_READ | PROT_WRITE);
   stopped_for += Now() - since;
+  stopped_since = 0;
 }
 
 }  // namespace
@@ -47,6 +50,9 @@ std::byte* StoppingMemory(size_t size) {
   return static_cast<std::byte*>(memory);
 }
 
-long StoppedFor() { return stopped_for; }
+long StoppedFor() {
+  const long since = stopped_since;
+  return stopped_for + (since == 0 ? 0 : Now() - since);
+}
 
 }  // namespace kvstore::rdma_tests

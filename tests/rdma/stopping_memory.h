@@ -13,7 +13,7 @@ namespace kvstore::rdma_tests {
 // has come on the standard input. Null: there is none. Once in a process.
 std::byte* StoppingMemory(size_t size);
 
-// For how long somebody has waited for that line, in nanoseconds; 0 until it has come.
+// For how long somebody has waited for that line by now, in nanoseconds.
 long StoppedFor();
 
 }  // namespace kvstore::rdma_tests
