@@ -205,7 +205,8 @@ struct ClientOptions {
   // longer than their timeouts: then they are unavailable, or deadline_exceeded where they may have
   // taken effect. A process that ends is missed at once, a machine that vanishes or a process that
   // hangs within 15 s. Default: as long as the timeouts, so that a master that is started again
-  // within them is waited for. 0: not at all.
+  // within them is waited for. 0: not at all. Lists of objects and tasks wait so long when they
+  // begin, each anew, and then for its answer.
   Duration master_patience = Duration::max();
   // Whether Get recomputes the checksum of whole objects that it read. Without it, and for parts,
   // the holder's verdict after the last byte is the guard.

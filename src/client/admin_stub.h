@@ -16,7 +16,8 @@ class Channel;
 namespace kvstore::client {
 
 // The part of the master's admin service that clients offer. Every call waits for a master until
-// its deadline, and no longer than `patience`: unavailable, or deadline_exceeded, then. Thread-safe.
+// its deadline, and to be connected no longer than `patience`: unavailable, or deadline_exceeded,
+// then. Thread-safe.
 class AdminStub {
  public:
   // `master` is named in messages.

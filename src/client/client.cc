@@ -195,7 +195,8 @@ Result<std::unique_ptr<Client>> Member::Join(const ClientOptions& options) {
 
   const std::shared_ptr<grpc::Channel> channel = OpenMasterChannel(options.master);
   works->poller = std::make_unique<Poller>();
-  works->verbs = std::make_unique<VerbStream>(channel, *works->poller, options.master, options.master_patience);
+  works->verbs = std::make_unique<VerbStream>(channel, *works->poller, options.master,
+                                              options.master_patience);
   works->master = std::make_unique<MasterStub>(*works->verbs);
   works->admin = std::make_unique<AdminStub>(channel, options.master, options.master_patience);
   works->peers = std::make_unique<OpenPeers>(*works->master, *works->engine);

@@ -15,6 +15,7 @@ namespace {
 
 // Of requests that gRPC has not taken yet. A master that doesn't read makes senders wait for their
 // own deadlines, not fill the memory.
+constexpr Duration kStays = std::chrono::seconds(10);
 constexpr size_t kMaxQueuedBytes = 8 * kMaxMessageBytes;
 
 }  // namespace
@@ -227,6 +228,7 @@ void VerbStream::Attach(Incarnation self, uint64_t term) {
     member_ = member;
     attached_ = true;
     ++attachments_;
+    away_since_.reset();
     SetHealth(Status::Ok());
     changed_.NotifyAll();
   }
@@ -283,12 +285,11 @@ Status VerbStream::health() const {
 std::optional<TimePoint> VerbStream::gives_up_at() const {
   MutexLock lock(mu_);
   if (health_.ok() || patience_ == Duration::max()) return std::nullopt;
-  return After(away_since_, patience_);
+  return After(*away_since_, patience_);
 }
 
-// What is away stays so for one reason or another, from the first on.
 void VerbStream::SetHealth(Status health) {
-  if (health_.ok() && !health.ok()) away_since_ = BootClock::now();
+  if (!health.ok() && !away_since_) away_since_ = BootClock::now();
   health_ = std::move(health);
 }
 
@@ -325,6 +326,7 @@ void VerbStream::OpenOne(const std::shared_ptr<Call>& call, const Member& member
     if (wanted) {
       call_ = call;
       call_answered_ = false;
+      opened_at_ = BootClock::now();
       ++epoch_;
       if (attached_) SetHealth(Status::Ok());
     }
@@ -359,21 +361,29 @@ void VerbStream::Deliver(const Call* from, VerbReply reply) {
     MutexLock lock(mu_);
     if (call_.get() != from) return;  // the answer to an incarnation or a term that is over
     call_answered_ = true;
+    away_since_.reset();
     receiver = receiver_;
   }
   if (receiver) receiver(std::move(reply));
 }
 
 void VerbStream::Ended(const std::shared_ptr<Call>& call, const grpc::Status& status) {
-  MutexLock lock(mu_);
-  --calls_alive_;
-  if (call_ == call) {
-    call_ = nullptr;
-    if (attached_) {
-      SetHealth(UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
-                                 status.error_message() + "); it is being opened anew"));
+  {
+    MutexLock lock(mu_);
+    if (call_ == call) {
+      call_ = nullptr;
+      // One on which nothing was asked was good, too, if it stayed.
+      if (BootClock::now() - opened_at_ > kStays) away_since_.reset();
+      if (attached_) {
+        SetHealth(UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
+                                   status.error_message() + "); it is being opened anew"));
+      }
     }
+    changed_.NotifyAll();
   }
+  WakeSleepers();  // when they give up may have changed
+  MutexLock lock(mu_);
+  --calls_alive_;  // now this may be destroyed
   changed_.NotifyAll();
 }
 

@@ -95,7 +95,10 @@ class VerbStream final : public VerbChannel {
   bool call_answered_ GUARDED_BY(mu_) = false;  // the stream in use has brought a reply
   uint64_t epoch_ GUARDED_BY(mu_) = 0;
   Status health_ GUARDED_BY(mu_);
-  TimePoint away_since_ GUARDED_BY(mu_);  // while `health_` isn't OK
+  TimePoint opened_at_ GUARDED_BY(mu_){};  // the stream in use, or the last one
+  // Since when nothing was known to reach the master; set while `health_` isn't OK, and until
+  // something has come by a stream that was opened since.
+  std::optional<TimePoint> away_since_ GUARDED_BY(mu_);
   std::function<void(VerbReply)> receiver_ GUARDED_BY(mu_);  // set once
 
   Mutex sleepers_mu_;

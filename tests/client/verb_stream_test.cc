@@ -126,6 +126,26 @@ TEST_F(VerbStreamTest, AMasterIsGivenUpSoLongAfterItWasLost) {
   EXPECT_FALSE(impatient.gives_up_at());
 }
 
+// The session stands, and one stream after the other ends before anything has come by it.
+TEST_F(VerbStreamTest, StreamsThatEndAtOnceDoNotLetPatienceBeginAnew) {
+  VerbStream impatient(OpenMasterChannel(master_.address()), poller_, master_.address(),
+                       seconds(60));
+  const std::unique_ptr<Wakeup> wakeup = impatient.NewWakeup();
+  impatient.Attach(kFirst, 1);
+  master_.WaitForVerbHellos(1);
+  master_.EndVerbs();
+  // Who waits is woken: within the ten seconds that it would sleep.
+  ASSERT_TRUE(Await(*wakeup, [&] { return impatient.gives_up_at() || impatient.epoch() > 1; }));
+  ASSERT_TRUE(Await(*wakeup, [&] { return impatient.epoch() > 1; }));
+  const TimePoint second = BootClock::now();
+  master_.WaitForVerbHellos(2);
+  master_.EndVerbs();
+  ASSERT_TRUE(Await(*wakeup, [&] { return impatient.gives_up_at() || impatient.epoch() > 2; }));
+  if (const std::optional<TimePoint> gives_up = impatient.gives_up_at()) {
+    EXPECT_LT(*gives_up, second + seconds(60));
+  }
+}
+
 TEST_F(VerbStreamTest, ByDefaultNoMasterIsGivenUp) {
   EXPECT_FALSE(stream_.health().ok());
   EXPECT_FALSE(stream_.gives_up_at());
