@@ -133,5 +133,18 @@ TEST(PathHealthTest, ADeviceThatComesBackTakesItsShareOfLanes) {
   EXPECT_FALSE(health.IsCrowded(kPeer, 0));
 }
 
+TEST(PathHealthTest, CrossingIsTriedAgainLater) {
+  PathHealth health(2, Up);
+  EXPECT_TRUE(health.MayCross(kPeer, 0, kStart));
+  health.NoteCrossing(kPeer, 0, false, kStart);
+  EXPECT_FALSE(health.MayCross(kPeer, 0, kStart));
+  health.NoteReached(kPeer, 0, kStart + seconds(1));  // by the device of the same number
+  EXPECT_FALSE(health.MayCross(kPeer, 0, kStart + seconds(599)));
+  EXPECT_TRUE(health.MayCross(kPeer, 0, kStart + seconds(600)));
+  health.NoteCrossing(kPeer, 0, false, kStart);
+  health.NoteCrossing(kPeer, 0, true, kStart + seconds(1));  // nor did that one lead there
+  EXPECT_TRUE(health.MayCross(kPeer, 0, kStart + seconds(1)));
+}
+
 }  // namespace
 }  // namespace kvstore::transfer

@@ -27,25 +27,33 @@ std::vector<HolderDevice> DevicesThatAreNear(const std::vector<bool>& near) {
 TEST(RailsTest, TheDeviceOfTheSameNumberIsTakenWhereNoneIsNearer) {
   for (const auto& near : {std::vector<bool>{false, false}, std::vector<bool>{true, true}}) {
     for (const size_t device : {0, 1, 2}) {
-      EXPECT_EQ(NearestToMemory(device, kEthernet, DevicesThatAreNear(near)), device % 2);
+      EXPECT_EQ(NearestToMemory(device, device, kEthernet, DevicesThatAreNear(near)), device % 2);
     }
   }
-  EXPECT_EQ(NearestToMemory(1, kEthernet, DevicesThatAreNear({false, true, true})), 1u);
+  EXPECT_EQ(NearestToMemory(1, 1, kEthernet, DevicesThatAreNear({false, true, true})), 1u);
 }
 
 TEST(RailsTest, OursAreSpreadOverThoseThatAreNearer) {
   const auto devices = DevicesThatAreNear({false, false, true, true});
   const std::vector<size_t> expected = {2, 3, 2, 3};
   for (size_t device = 0; device < expected.size(); ++device) {
-    EXPECT_EQ(NearestToMemory(device, kEthernet, devices), expected[device]) << device;
+    EXPECT_EQ(NearestToMemory(device, device, kEthernet, devices), expected[device]) << device;
+  }
+}
+
+// Of our eight devices the even ones are near our memory, of the holder's the odd ones.
+TEST(RailsTest, OursThatAreUsedAreSpreadOverThoseThatAreNearer) {
+  const auto devices = DevicesThatAreNear({false, true, false, true, false, true, false, true});
+  for (size_t rank = 0; rank < 4; ++rank) {
+    EXPECT_EQ(NearestToMemory(2 * rank, rank, kEthernet, devices), 2 * rank + 1) << rank;
   }
 }
 
 TEST(RailsTest, AnotherKindOfNetworkIsNotNearer) {
   auto devices = DevicesThatAreNear({false, true});
   devices[1].ethernet = false;
-  EXPECT_EQ(NearestToMemory(0, kEthernet, devices), 0u);
-  EXPECT_EQ(NearestToMemory(0, !kEthernet, devices), 1u);
+  EXPECT_EQ(NearestToMemory(0, 0, kEthernet, devices), 0u);
+  EXPECT_EQ(NearestToMemory(0, 0, !kEthernet, devices), 1u);
 }
 
 // A client of one device, "mine", and a holder whose memory lies on node 4, and so nearest to its

@@ -10,6 +10,7 @@ constexpr Duration kFirstBackOff = std::chrono::seconds(1);
 constexpr int kMaxDoublings = 5;
 // Peers come and go; what failed that long ago says nothing any more.
 constexpr Duration kForgetAfter = std::chrono::minutes(10);
+constexpr Duration kCrossAgainAfter = std::chrono::minutes(10);
 constexpr Duration kFairSilence = std::chrono::milliseconds(200);
 
 }  // namespace
@@ -120,22 +121,22 @@ PathHealth::Path& PathHealth::PathTo(const Incarnation& peer, size_t device, Tim
 void PathHealth::NoteReached(const Incarnation& peer, size_t device, TimePoint now) {
   MutexLock lock(mu_);
   Path& path = PathTo(peer, device, now);
-  const bool may_cross = path.may_cross;
+  const TimePoint may_cross_at = path.may_cross_at;
   path = Path();
   path.reached = true;
   path.noted_at = now;
-  path.may_cross = may_cross;
+  path.may_cross_at = may_cross_at;
 }
 
-bool PathHealth::MayCross(const Incarnation& peer, size_t device) {
+bool PathHealth::MayCross(const Incarnation& peer, size_t device, TimePoint now) {
   MutexLock lock(mu_);
   const Path* const path = Find(peer, device);
-  return path == nullptr || path->may_cross;
+  return path == nullptr || now >= path->may_cross_at;
 }
 
 void PathHealth::NoteCrossing(const Incarnation& peer, size_t device, bool may, TimePoint now) {
   MutexLock lock(mu_);
-  PathTo(peer, device, now).may_cross = may;
+  PathTo(peer, device, now).may_cross_at = may ? now : now + kCrossAgainAfter;
 }
 
 void PathHealth::Leave(size_t device) {

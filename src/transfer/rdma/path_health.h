@@ -62,8 +62,9 @@ class PathHealth {
   // fewer, or is nearer, and was away a while.
   bool IsCrowded(const Incarnation& peer, size_t device);
 
-  // Whether a lane from that device may lead to another of the peer's than that of the same number.
-  bool MayCross(const Incarnation& peer, size_t device);
+  // Whether a lane from that device may lead to another of the peer's than that of the same number;
+  // not for ten minutes after it was noted that it may not: there may be no way, or only none then.
+  bool MayCross(const Incarnation& peer, size_t device, TimePoint now);
   void NoteCrossing(const Incarnation& peer, size_t device, bool may, TimePoint now);
 
   void NoteReached(const Incarnation& peer, size_t device, TimePoint now);
@@ -82,7 +83,7 @@ class PathHealth {
     Duration silence{};
     Status why;
     TimePoint noted_at{};
-    bool may_cross = true;
+    TimePoint may_cross_at{};
   };
 
   // That is noted of; forgets what was last heard of long ago, when it is a new one.

@@ -13,8 +13,10 @@ namespace kvstore::transfer {
 size_t OfSameNumber(size_t device, const std::vector<HolderDevice>& devices);
 
 // The same, unless others are nearer to the holder's memory: then one of these, of the same kind of
-// network, so that ours are spread over all of them.
-size_t NearestToMemory(size_t device, bool ethernet, const std::vector<HolderDevice>& devices);
+// network. `rank`: the device's among those of ours that are used alike, so that these are spread
+// over all of the holder's.
+size_t NearestToMemory(size_t device, size_t rank, bool ethernet,
+                       const std::vector<HolderDevice>& devices);
 
 }  // namespace kvstore::transfer
 

@@ -61,9 +61,10 @@ Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t de
   const std::optional<std::vector<HolderDevice>> devices = DecodeDevices(answer);
   if (!devices) return Nonsense("no list of devices");
   const size_t same = OfSameNumber(device, *devices);
-  lane->holder_device_ =
-      attempt->nearest ? NearestToMemory(device, lane->rdma_device_->port().ethernet, *devices)
-                       : same;
+  lane->holder_device_ = attempt->nearest
+                             ? NearestToMemory(device, ends.regions.RankOf(device),
+                                               lane->rdma_device_->port().ethernet, *devices)
+                             : same;
   attempt->crosses = lane->holder_device_ != same;
   KVSTORE_ASSIGN_OR_RETURN(
       lane->completions_,

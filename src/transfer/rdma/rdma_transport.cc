@@ -246,7 +246,7 @@ Result<std::unique_ptr<RdmaTransport::CountedLane>> RdmaTransport::OpenOver(
     std::unique_ptr<PathHealth::Place> place, const PeerDescriptor& holder, Patience& patience) {
   const size_t device = place->device();
   const Incarnation& peer = holder.incarnation;
-  RdmaLane::Attempt attempt{.nearest = health_.MayCross(peer, device)};
+  RdmaLane::Attempt attempt{.nearest = health_.MayCross(peer, device, BootClock::now())};
   Result<std::unique_ptr<RdmaLane>> lane = OpenLane(device, holder, patience, &attempt);
   if (!lane.ok() && attempt.crosses) {
     // Perhaps no way leads from rail to rail.

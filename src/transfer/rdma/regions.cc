@@ -1,5 +1,6 @@
 #include "transfer/rdma/regions.h"
 
+#include <algorithm>
 #include <iterator>
 #include <set>
 #include <string>
@@ -41,6 +42,12 @@ void RdmaRegions::ChooseNearest() {
 bool RdmaRegions::IsNear(size_t device) const {
   MutexLock lock(mu_);
   return near_[device];
+}
+
+size_t RdmaRegions::RankOf(size_t device) const {
+  MutexLock lock(mu_);
+  return static_cast<size_t>(
+      std::count(near_.begin(), near_.begin() + static_cast<ptrdiff_t>(device), near_[device]));
 }
 
 Status RdmaRegions::Add(RegionId id, void* base, uint64_t size, const RegionOptions& options) {

@@ -57,6 +57,8 @@ class RdmaRegions {
   // Whether the device is among those that are nearest to the regions. All are, while these lie on
   // several NUMA nodes, or nobody knows.
   bool IsNear(size_t device) const EXCLUDES(mu_);
+  // Its place among the devices that are as near, or among those that aren't.
+  size_t RankOf(size_t device) const EXCLUDES(mu_);
 
   // For a peer that reaches us over that device. not_found; failed_precondition: it is guarded, and
   // has no words that a peer could read; unavailable: the device has failed.
