@@ -87,8 +87,15 @@ class Holder final : public SessionPort {
 
 class OrdersOfManyThreads : public testing::Test {
  protected:
+  // No note is confirmed here, however long it takes.
+  static Limits Unhurried() {
+    Limits limits;
+    limits.note_patience = std::chrono::hours(1);
+    return limits;
+  }
+
   explicit OrdersOfManyThreads(Duration gather = Duration::zero())
-      : board_(Limits(), Reign{{7, 7}, kTerm, {}, {}}, Clock::Boot(), members_, {}, gather) {
+      : board_(Unhurried(), Reign{{7, 7}, kTerm, {}, {}}, Clock::Boot(), members_, {}, gather) {
     Hello hello;
     hello.self = {{100, 100}, "holder", "host", "descriptor"};
     hello.counter = 1;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -223,8 +224,9 @@ TEST_F(RdmaClosingTest, CopiesInTheQueueEndInTimeThoughAReadBeforeThemWaitsForIt
   ExpectDone(Run(Access::kRead, &straight));
   FakeFabric::RefuseToClose(true);
   FakeFabric::Swallow("fake0", true);
+  std::deque<Piece> pieces;  // batches refer to them
   const auto submit = [&](Bytes* to, Duration timeout) {
-    const Piece piece{to->data(), to->size()};
+    const Piece& piece = pieces.emplace_back(Piece{to->data(), to->size()});
     const Copy copy{.access = Access::kRead,
                     .peer = peer_,
                     .region = region_,
