@@ -412,7 +412,11 @@ TEST(Session, AReportThatBrokeOffIsMadeAgain) {
   master.EndSessions();
   const Report first = master.WaitForReports(1)[0];
   master.EndSessions();
-  const Report second = master.WaitForReports(2)[1];
+  // The first one's last part may have come as well.
+  Report second = first;
+  for (size_t parts = 2; second.counter == first.counter && parts < 4; ++parts) {
+    second = master.WaitForReports(parts)[parts - 1];
+  }
   EXPECT_EQ(second.notes, first.notes);
   EXPECT_GT(second.counter, first.counter);
   EXPECT_TRUE(node.Joined().ok());

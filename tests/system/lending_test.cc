@@ -115,7 +115,11 @@ TEST_F(Lends, WhereNobodyElseHasRoomWhatLiesBeyondIsEvictedUnlessItIsPinned) {
     const std::string got = ReadTold(*client, key);
     EXPECT_TRUE(got == "version 1" || got == "not_found") << got;
   }
-  for (const std::string& key : pinned) EXPECT_EQ(client->Pin(key, {}), Status::Ok());
+  for (const std::string& key : pinned) {
+    // Not found: it was evicted as soon as that might be, before its holder had noted the unpinning.
+    const Status unpinned = client->Pin(key, {});
+    EXPECT_TRUE(unpinned.ok() || unpinned.code() == StatusCode::kNotFound) << unpinned;
+  }
   EXPECT_TRUE(AwaitLent(*client, 4 * kMiB)) << client->lending().bytes;
   EXPECT_EQ(NodeNamed("lender")["space_bytes"]["size"].number(), 4.0 * kMiB);
 }

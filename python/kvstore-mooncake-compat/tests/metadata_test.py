@@ -30,7 +30,11 @@ def test_requests_that_are_none() -> None:
                 answer = b"".join(iter(lambda: connection.recv(4096), b""))  # noqa: B023
             assert status in answer, (request, answer)
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
-            connection.sendall(put + b"Content-Length: 5\r\n\r\nva")  # and no more
+            connection.sendall(put + b"Content-Length: 5\r\n\r\nva")
+            connection.shutdown(socket.SHUT_WR)  # and no more
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert b" 413 " in answer, answer
+        assert http("GET", url)[0] == 404
         assert http("PUT", url, b"value") == (200, b"metadata updated")
         assert http("GET", url) == (200, b"value")
 
