@@ -135,7 +135,7 @@ TEST_F(DemoTest, BlocksOutliveTheMasterThatIsKilledAtWork) {
 // What tools/kill-master does, and what a service manager would do then.
 TEST_F(DemoTest, WhoIsKilledByHandIsStartedAgain) {
   WriteTrace(200);
-  ChildProcess demo(Demo(trace_, {"--for", "20s", "--replicas", "2"}));
+  ChildProcess demo(Demo(trace_, {"--for", "5m", "--replicas", "2"}));
   ASSERT_TRUE(demo.WaitForLine("replaying", seconds(60))) << demo.output();
   for (const std::string tool : {"kill-master", "kill-node"}) {
     const Finished killed =
