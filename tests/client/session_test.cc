@@ -149,6 +149,7 @@ TEST(Session, ABrokenStreamIsOpenedAgainByTheSameIncarnation) {
 // Joins, loses its stream, and is told `refusal` when it comes back.
 std::vector<Hello> HellosAround(const Status& refusal, ScriptedMaster& master, Node& node) {
   EXPECT_TRUE(node.Joined().ok());
+  master.WaitForVerbHellos(1);  // else that stream may end before it has said anything
   master.OnHello([refusal](const Hello& hello) -> Result<Welcome> {
     if (!hello.pool.IsNone()) return refusal;
     return ScriptedMaster::Greeting();
