@@ -86,24 +86,29 @@ std::pair<Segment*, uint64_t> Catalog::State::RoomAhead(const Node& writer,
     return none;
   }
   const Object as_put;
-  Candidates candidates(nodes, &writer, as_put);
-  while (Segment* const segment = candidates.Next()) {
-    const uint64_t least = segment->free().Footprint(std::max<uint64_t>(verb.least, 1));
-    if (!MayGrant(segment->node()) || least == 0 || least > segment->Available()) continue;
-    const auto share =
-        static_cast<uint64_t>(limits.ahead_share_allowed * static_cast<double>(segment->limit()));
-    const uint64_t taken = segment->Bytes(Standing::kAhead);
-    const uint64_t kept = LowWatermark(*segment) / 2;
-    const uint64_t room = segment->Available() + segment->Unprepared();
-    // What it held before is still being put when it asks for the next.
-    const uint64_t one =
-        std::min(std::max(share / 4, limits.ahead_bytes_small), limits.ahead_bytes);
-    const uint64_t own = HeldAhead(writer, *segment);
-    if (segment->claimed() > 0 || taken >= share || kept >= room || own >= 2 * one) return none;
-    uint64_t most = std::min({segment->Available(), room - kept, segment->free().largest()});
-    most = std::min({most, share - taken, one, 2 * one - own, std::max(verb.bytes, least)});
-    most = most / segment->granule() * segment->granule();
-    return most < least ? none : std::pair(segment, most);
+  // As puts: first where the low watermark stays free, else objects would be evicted for it that
+  // other segments have room for. Where it stays free nowhere half of it will do.
+  for (const bool above_watermark : {true, false}) {
+    Candidates candidates(nodes, &writer, as_put);
+    while (Segment* const segment = candidates.Next()) {
+      const uint64_t least = segment->free().Footprint(std::max<uint64_t>(verb.least, 1));
+      if (!MayGrant(segment->node()) || least == 0 || least > segment->Available()) continue;
+      const uint64_t room = segment->Available() + segment->Unprepared();
+      const uint64_t kept = LowWatermark(*segment) / (above_watermark ? 1 : 2);
+      if (above_watermark && kept + least > room) continue;
+      const auto share =
+          static_cast<uint64_t>(limits.ahead_share_allowed * static_cast<double>(segment->limit()));
+      const uint64_t taken = segment->Bytes(Standing::kAhead);
+      // What it held before is still being put when it asks for the next.
+      const uint64_t one =
+          std::min(std::max(share / 4, limits.ahead_bytes_small), limits.ahead_bytes);
+      const uint64_t own = HeldAhead(writer, *segment);
+      if (segment->claimed() > 0 || taken >= share || kept >= room || own >= 2 * one) return none;
+      uint64_t most = std::min({segment->Available(), room - kept, segment->free().largest()});
+      most = std::min({most, share - taken, one, 2 * one - own, std::max(verb.bytes, least)});
+      most = most / segment->granule() * segment->granule();
+      return most < least ? none : std::pair(segment, most);
+    }
   }
   return none;
 }
@@ -155,8 +160,8 @@ void Catalog::State::CallBackUnlessPlaced(Event& event, Segment& segment) {
   if (guards.pieces_are_placed && !segment.TakesNew()) CallBack(event, segment, UINT64_MAX);
 }
 
-// Of a piece that another master gave that one may have committed the put, and a report may yet name
-// it: then nothing here says that it wasn't, such as that its key is taken.
+// Of a piece that another master gave that one may have committed the put, and a report may yet
+// name it: then nothing here says that it wasn't, such as that its key is taken.
 bool Catalog::State::NamesPiece(const CommitPut& verb, uint32_t index) {
   if (verb.pieces.empty()) return false;
   if (verb.pieces[index].term == term || !guards.pieces_name_their_term) return true;
