@@ -13,9 +13,10 @@
 namespace kvstore::client {
 namespace {
 
+// A stream that was open for longer had reached the master.
+constexpr Duration kStays = std::chrono::seconds(10);
 // Of requests that gRPC has not taken yet. A master that doesn't read makes senders wait for their
 // own deadlines, not fill the memory.
-constexpr Duration kStays = std::chrono::seconds(10);
 constexpr size_t kMaxQueuedBytes = 8 * kMaxMessageBytes;
 
 }  // namespace
@@ -361,7 +362,7 @@ void VerbStream::Deliver(const Call* from, VerbReply reply) {
     MutexLock lock(mu_);
     if (call_.get() != from) return;  // the answer to an incarnation or a term that is over
     call_answered_ = true;
-    away_since_.reset();
+    if (health_.ok()) away_since_.reset();  // else the session is lost, whatever still comes
     receiver = receiver_;
   }
   if (receiver) receiver(std::move(reply));
@@ -372,9 +373,9 @@ void VerbStream::Ended(const std::shared_ptr<Call>& call, const grpc::Status& st
     MutexLock lock(mu_);
     if (call_ == call) {
       call_ = nullptr;
-      // One on which nothing was asked was good, too, if it stayed.
-      if (BootClock::now() - opened_at_ > kStays) away_since_.reset();
       if (attached_) {
+        // One on which nothing was asked was good, too, if it stayed.
+        if (BootClock::now() - opened_at_ > kStays) away_since_.reset();
         SetHealth(UnavailableError("the verb stream to the master at " + master_ + " has ended (" +
                                    status.error_message() + "); it is being opened anew"));
       }

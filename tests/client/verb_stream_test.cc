@@ -146,6 +146,24 @@ TEST_F(VerbStreamTest, StreamsThatEndAtOnceDoNotLetPatienceBeginAnew) {
   }
 }
 
+TEST_F(VerbStreamTest, AnAnswerAfterTheSessionWasLostDoesNotFindItAgain) {
+  VerbStream impatient(OpenMasterChannel(master_.address()), poller_, master_.address(),
+                       seconds(60));
+  std::promise<VerbReply> answered;
+  impatient.OnReply([&](VerbReply reply) { answered.set_value(std::move(reply)); });
+  master_.OnRequest([](const VerbRequest& request) { return Reply(request.id); });
+  impatient.Attach(kFirst, 1);
+  master_.WaitForVerbHellos(1);
+  impatient.Detach(UnavailableError("the session broke"));
+  const std::optional<TimePoint> before = impatient.gives_up_at();
+  ASSERT_EQ(impatient.Send(Request(7), In(seconds(30))), 1u);
+  const std::unique_ptr<Wakeup> wakeup = impatient.NewWakeup();
+  std::future<VerbReply> reply = answered.get_future();
+  ASSERT_TRUE(Await(*wakeup,
+                    [&] { return reply.wait_for(milliseconds(10)) == std::future_status::ready; }));
+  EXPECT_EQ(impatient.gives_up_at(), before);
+}
+
 TEST_F(VerbStreamTest, ByDefaultNoMasterIsGivenUp) {
   EXPECT_FALSE(stream_.health().ok());
   EXPECT_FALSE(stream_.gives_up_at());
