@@ -28,20 +28,26 @@ void KeyTrail::Ended(std::string_view key, TimePoint now, ObjectEvent::What how)
 }
 
 const KeyTrace* KeyTrail::Find(std::string_view key) const {
-  const size_t hash = std::hash<std::string_view>()(key);
-  const Part* const part = parts_[hash % kParts].get();
+  const Place place = PlaceOf(key);
+  const Part* const part = parts_[place.part].get();
   if (part == nullptr) return nullptr;
-  const auto ways = std::span(*part).subspan(hash / kParts % (part->size() / kWays) * kWays, kWays);
+  const auto ways = std::span(*part).subspan(place.first, kWays);
   const auto found = std::find_if(ways.begin(), ways.end(),
                                   [key](const KeyTrace& trace) { return trace.key == key; });
   return found == ways.end() ? nullptr : &*found;
 }
 
 std::span<KeyTrace> KeyTrail::WaysOf(std::string_view key) {
-  const size_t hash = std::hash<std::string_view>()(key);
-  std::unique_ptr<Part>& part = parts_[hash % kParts];
+  const Place place = PlaceOf(key);
+  std::unique_ptr<Part>& part = parts_[place.part];
   if (part == nullptr) part = std::make_unique<Part>();
-  return std::span(*part).subspan(hash / kParts % (part->size() / kWays) * kWays, kWays);
+  return std::span(*part).subspan(place.first, kWays);
+}
+
+KeyTrail::Place KeyTrail::PlaceOf(std::string_view key) {
+  constexpr size_t kSets = kMostKeys / kParts / kWays;
+  const size_t hash = std::hash<std::string_view>()(key);
+  return {hash % kParts, hash / kParts % kSets * kWays};
 }
 
 // The key among `all`; else a new one in the place of the oldest of `own`.

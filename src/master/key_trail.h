@@ -58,6 +58,12 @@ class KeyTrail {
   static constexpr size_t kWays = 8;  // places that a key may have: a half for what was missed
   using Part = std::array<KeyTrace, kMostKeys / kParts>;
 
+  struct Place {
+    size_t part = 0;
+    size_t first = 0;  // of the ways
+  };
+
+  static Place PlaceOf(std::string_view key);
   std::span<KeyTrace> WaysOf(std::string_view key);
   static KeyTrace& FindOrReplace(std::string_view key, std::span<KeyTrace> all,
                                  std::span<KeyTrace> own);
