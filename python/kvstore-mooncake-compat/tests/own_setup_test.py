@@ -129,6 +129,31 @@ def test_both_spellings_count(pool: Pool, config: dict[str, str]) -> None:
     store.close()
 
 
+def test_keys_that_nobody_knows_are_named_once(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = MooncakeDistributedStore()
+    both = {"local_hostname": "localhost", "metadata_server": "none", "global_segment_size": "0"}
+    right = {"rdma_devices": "", "tenant_id": "default", "ipc_socket_path": "", "protocol": "tcp"}
+    assert store.setup({**both, **right, "master_server_address": pool.address}) == 0
+    assert caplog.records == []
+    slips = {"device_nam": "mlx5_0", "colour": "red"}
+    assert store.setup({**both, **slips, "master_server_addr": pool.address}) == 0
+    assert len(caplog.records) == 1
+    assert "'device_nam' (is 'device_name' meant?), 'colour'" in caplog.text
+    store.close()
+
+
+def test_a_master_that_is_not_named_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Where its key is misspelt, another would be asked without a word."""
+    store = MooncakeDistributedStore()
+    slip = {"local_hostname": "localhost", "metadata_server": "none", "master_server": "10.0.0.9:1"}
+    store.setup({**slip, "global_segment_size": "0"})
+    assert "'master_server' (is 'master_server_addr" in caplog.text
+    assert "no master_server_addr is given; 127.0.0.1:50051 is asked" in caplog.text
+    store.close()
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import os
 import re
@@ -21,6 +22,14 @@ _ALIASES = {
     "rdma_devices": ("rdma_devices", "device_name"),
 }
 _PROTOCOLS = ("tcp", "rdma")
+_DEFAULT_MASTER = "127.0.0.1:50051"
+# Of a dict; the last two have no effect.
+_KEYS = (
+    *("local_hostname", "metadata_server", "global_segment_size", "local_buffer_size", "protocol"),
+    *(alias for aliases in _ALIASES.values() for alias in aliases),
+    *("transfer_timeout", "tenant_id", "enable_ssd_offload", "enable_client_http_server"),
+    *("await_puts_ms", "client_http_port", "ssd_offload_path", "ipc_socket_path"),
+)
 
 
 class Refused(Exception):
@@ -87,9 +96,10 @@ def setup(
 
 
 def of_mapping(config: Mapping[Any, Any]) -> Options:
-    """Keys and values are taken by their text; keys that are not known are ignored. Raises Refused,
-    NotOffered."""
+    """Keys and values are taken by their text; keys that are not known are named in the log, and
+    have no effect. Raises Refused, NotOffered."""
     given = {str(key): str(value).strip() for key, value in config.items()}
+    _warn_of_unknown(given)
     for name in ("local_hostname", "metadata_server"):
         if not given.get(name):
             raise Refused(f"{name} is missing or empty")
@@ -111,9 +121,28 @@ def of_mapping(config: Mapping[Any, Any]) -> Options:
         local_buffer_size=_size(given, "local_buffer_size", _LARGEST_BUFFER),
         protocol=protocol,
         rdma_devices=tuple(device for device in devices if device),
-        master=_one_of(given, "master_server_addr", "127.0.0.1:50051"),
+        master=_master(given),
         timeout=_timeout(given.get("transfer_timeout", "")),
     )
+
+
+def _warn_of_unknown(given: Mapping[str, str]) -> None:
+    """A key that was misspelt is one that is missing, and nobody would say so."""
+    unknown = [key for key in given if key not in _KEYS]
+    if not unknown:
+        return
+    named = []
+    for key in unknown:
+        near = difflib.get_close_matches(key, _KEYS, 1)
+        named.append(f"{key!r} (is {near[0]!r} meant?)" if near else repr(key))
+    _log.error(f"setup: not known, and without effect: {', '.join(named)}")
+
+
+def _master(given: Mapping[str, str]) -> str:
+    master = _one_of(given, "master_server_addr", "")
+    if not master:
+        _log.warn(f"setup: no master_server_addr is given; {_DEFAULT_MASTER} is asked")
+    return master or _DEFAULT_MASTER
 
 
 def _one_of(given: Mapping[str, str], name: str, otherwise: str) -> str:
