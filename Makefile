@@ -8,12 +8,13 @@ JOBS   ?= $(shell nproc)
 TRACE  ?= tools/demo/data/mooncake_conversation_head.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test package clean
+.PHONY: help deps build demo test test-engines package clean
 
 help:
 	@echo 'make demo             build, start a cluster here, replay a trace, check every byte'
 	@echo '                        TRACE=FILE  another trace        DEMO_FLAGS="..."  see kvdemo --help'
 	@echo 'make test             build and run all tests: dev, simulation, mutants, asan, tsan, clang, fuzz, minimal, python, rdma'
+	@echo 'make test-engines     vLLM, LMCache and SGLang as released on kvstore, without a GPU (1 GB from PyPI, half an hour)'
 	@echo 'make build            build/$$PRESET/bin/*; PRESET=release (default), dev, asan, tsan, clang, minimal'
 	@echo 'make package          build/packages/*.deb: kvstore, libkvclient0, libkvclient-dev'
 	@echo 'make deps             install what the build needs (Debian 12)'
@@ -33,6 +34,11 @@ demo: deps
 
 test: deps
 	@tests/run_tests -j $(JOBS)
+
+# Not part of make test: it needs PyPI, 14 GiB of memory and 8 GB of disk.
+test-engines: deps
+	@tools/engines-on-cpu setup
+	@tools/engines-on-cpu run
 
 package: deps
 	@cmake --preset release >/dev/null

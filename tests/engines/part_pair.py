@@ -1,0 +1,279 @@
+"""The guide's pair with LMCache, on kvstore and on Mooncake, and by vLLM's own connector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import asking
+import deployment
+from deployment import Engine, Store
+from environment import Environment
+from plain import Plain
+from report import Section
+from running import say
+
+# Tokens and seed: around the bounds of chunks, and long ones that begin as shorter ones did.
+PROMPTS = (
+    *((40, 1), (255, 2), (256, 3), (257, 4), (300, 5), (511, 6), (512, 7), (600, 8), (777, 9)),
+    *((1024, 10), (1279, 11), (1500, 8), (1900, 9)),
+    # Again: the prefill worker finds these itself.
+    *((600, 8), (1500, 8), (300, 5), (1900, 9), (1024, 10)),
+)
+# LMCache's prefill answers before its put has ended; without await_puts that is waited for here.
+SETTLE = 0.5
+Worker = Callable[[Environment, str, Path, Sequence[Path], Mapping[str, str]], Engine]
+PREFILLER, DECODER = "mooncake-prefiller-config.yaml", "mooncake-decoder-config.yaml"
+# What Mooncake's wheel knows the guide's keys by.
+FOR_MOONCAKE = (
+    'mooncake_master_server_addr: "127.0.0.1:50052"',
+    'mooncake_rdma_devices: ""',
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One prompt that went through a pair."""
+
+    tokens: int
+    expected: int  # tokens that the store can hold of it
+    loaded: int  # as the log of the decoder says
+    counted: int  # as its counter does
+    milliseconds: float  # LMCache's own time for loading them
+    equal: bool  # its answer, to plain vLLM's
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair of workers that is ready."""
+
+    prefiller: Engine
+    decoder: Engine
+
+
+def start_pair(
+    stack: ExitStack,
+    environment: Environment,
+    worker: Worker,
+    configs: tuple[Path, Path],
+    packages: Sequence[Path],
+    of_decoder: Mapping[str, str] = {},
+    of_both: Mapping[str, str] = {},
+) -> Pair:
+    """Both at once; the stack stops them."""
+    began = time.monotonic()
+    first = stack.enter_context(worker(environment, "prefiller", configs[0], packages, of_both))
+    both = {**of_both, **of_decoder}
+    second = stack.enter_context(worker(environment, "decoder", configs[1], packages, both))
+    first.wait()
+    second.wait()
+    say(f"the pair is up after {time.monotonic() - began:.0f} s")
+    return Pair(first, second)
+
+
+def ask_pair(
+    pair: Pair, plain: Plain, prompts: Sequence[tuple[int, int]], unit: int = deployment.CHUNK
+) -> list[Asked]:
+    """One by one, as the guide's proxy does: prefill, then decode."""
+    done = []
+    for tokens, seed in prompts:
+        text = asking.prompt(tokens, seed)
+        expected = asking.full_chunks(tokens, unit)
+        if unit == deployment.BLOCK:  # vLLM's own connector computes the last token itself
+            expected = asking.full_chunks(tokens - 1, unit)
+        asking.ask(pair.prefiller.url, text, 1)
+        time.sleep(SETTLE)
+        before, start = asking.counted(pair.decoder), pair.decoder.program.size()
+        answer = asking.ask(pair.decoder.url, text)
+        counted = asking.counted(pair.decoder) - before
+        if unit == deployment.CHUNK:
+            load = asking.loaded(pair.decoder, answer, start, expected)
+        else:
+            load = asking.Load(counted, counted, 0.0)
+        equal = answer.tokens == plain.answer(text)
+        done.append(Asked(tokens, expected, load.loaded, counted, load.milliseconds, equal))
+    return done
+
+
+def warm(pair: Pair) -> None:
+    """The first requests of an engine take seconds more."""
+    for seed in range(900, 904):
+        text = asking.prompt(600, seed)
+        asking.ask(pair.prefiller.url, text, 1)
+        time.sleep(SETTLE)
+        asking.ask(pair.decoder.url, text)
+
+
+def learn(plain: Plain) -> None:
+    plain.learn([asking.prompt(tokens, seed) for tokens, seed in PROMPTS])
+
+
+def summary(section: Section, name: str, asked: Sequence[Asked]) -> None:
+    """A row and the checks for these."""
+    times = [one.milliseconds for one in asked if one.loaded]
+    median, p90 = asking.median_and_p90(times)
+    section.row(
+        name,
+        len(asked),
+        sum(one.expected for one in asked),
+        sum(one.loaded for one in asked),
+        sum(one.equal for one in asked),
+        f"{median:.1f}" if times and median else "-",
+        f"{p90:.1f}" if times and median else "-",
+    )
+    section.check(
+        f"{name}: decode loaded all that a store can hold of each prompt",
+        all(one.loaded == one.expected for one in asked),
+    )
+    section.check(f"{name}: its tokens equal plain vLLM's", all(one.equal for one in asked))
+
+
+COLUMNS = (
+    *("store, settings", "prompts", "tokens to load", "loaded", "answers equal"),
+    *("load, median ms", "p90 ms"),
+)
+
+
+def guide(environment: Environment, plain: Plain) -> Section:
+    """The guide's own files, word for word, and both forms of chunks; zeroed at the end."""
+    section = Section(
+        "guide",
+        "The guide's pair, with its own configuration, on kvstore",
+        "LMCache by `mooncakestore://`; examples/engines/mooncake-*-config.yaml, smaller.",
+        COLUMNS,
+    )
+    learn(plain)
+    packages = [environment.store("kvstore")]
+    for name, changes in (
+        ("word for word", {}),
+        ("save_chunk_meta: True", {"save_chunk_meta": "True"}),
+    ):
+        configs = configs_of(environment, changes)
+        with Store(environment, "kvstore"), ExitStack() as stack:
+            pair = start_pair(stack, environment, deployment.lmcache_worker, configs, packages)
+            warm(pair)
+            summary(section, name, ask_pair(pair, plain, PROMPTS))
+    return section
+
+
+def zeroed(environment: Environment, plain: Plain) -> Section:
+    """What is loaded is zeroed before decode uses it."""
+    section = Section(
+        "zeroed",
+        "Decode computes from what it loads",
+        "The same pair; what decode loaded is overwritten with zeros before it is used.",
+        ("prompt, tokens", "loaded", "answer"),
+    )
+    learn(plain)
+    prompts = [(tokens, seed) for tokens, seed in PROMPTS[:13] if tokens >= deployment.CHUNK]
+    with Store(environment, "kvstore"), ExitStack() as stack:
+        pair = start_pair(
+            stack,
+            environment,
+            deployment.lmcache_worker,
+            configs_of(environment),
+            [environment.store("kvstore")],
+            of_decoder={"ENGINES_ZERO_LOADED": "1"},
+        )
+        for one in ask_pair(pair, plain, prompts):
+            section.row(one.tokens, one.loaded, "equal" if one.equal else "differs")
+            section.check(
+                f"{one.tokens} tokens: loaded, and another answer than plain vLLM's",
+                one.loaded == one.expected and not one.equal,
+            )
+    return section
+
+
+def beside(environment: Environment, plain: Plain, rounds: int = 2) -> Section:
+    """Both stores by turns."""
+    section = Section(
+        "beside",
+        "kvstore beside Mooncake",
+        f"The same pair and prompts, the stores by turns, {rounds} rounds each; new engines for "
+        "each. The time is LMCache's own for loading what a request needs (`Retrieved ... cost`). "
+        "Mooncake gets the two keys more that it needs.",
+        COLUMNS,
+    )
+    learn(plain)
+    found: dict[str, list[Asked]] = {"kvstore": [], "mooncake": []}
+    for _ in range(rounds):
+        for kind, asked in found.items():
+            added = FOR_MOONCAKE if kind == "mooncake" else ()
+            configs = configs_of(environment, added=added)
+            with Store(environment, kind), ExitStack() as stack:
+                packages = [environment.store(kind)]
+                pair = start_pair(stack, environment, deployment.lmcache_worker, configs, packages)
+                warm(pair)
+                asked += ask_pair(pair, plain, PROMPTS)
+    for kind, asked in found.items():
+        summary(section, kind, asked)
+    return section
+
+
+def vllm_connector(environment: Environment, plain: Plain) -> Section:
+    """vLLM's own MooncakeStoreConnector, as it is."""
+    section = Section(
+        "vllm",
+        "vLLM's own MooncakeStoreConnector",
+        "examples/engines/vllm-mooncake-store.json; no LMCache, and no module of ours. What was "
+        "loaded is what vLLM counted.",
+        COLUMNS,
+    )
+    learn(plain)
+    config = deployment.example(environment, "vllm-mooncake-store.json")
+    for kind in ("kvstore", "mooncake"):
+        with Store(environment, kind), ExitStack() as stack:
+            pair = start_pair(
+                stack,
+                environment,
+                deployment.mooncake_store_worker,
+                (config, config),
+                [environment.store(kind)],
+            )
+            warm(pair)
+            summary(section, kind, ask_pair(pair, plain, PROMPTS, deployment.BLOCK))
+    return section
+
+
+def mistaken(environment: Environment, plain: Plain) -> Section:
+    """A wrong master and a key that nobody knows are named."""
+    section = Section(
+        "mistaken",
+        "What is wrong in a configuration is named",
+        "The line of the worker's log, for each mistake. The worker answers all the same.",
+        ("mistake", "line"),
+    )
+    packages = [environment.store("kvstore")]
+    text = asking.prompt(300, 5)
+    learn(plain)
+    for mistake, changes, added, wanted in (
+        ("no master there", {"master_server_address": '"127.0.0.1:50059"'}, (), "127.0.0.1:50059"),
+        ("a key with a slip", {}, ("mooncake_rdma_device: mlx5_0",), "rdma_device"),
+    ):
+        config = deployment.example(environment, PREFILLER, changes, added)
+        with Store(environment, "kvstore"):
+            engine = deployment.lmcache_worker(environment, "prefiller", config, packages)
+            with engine:
+                engine.wait()
+                answer = asking.ask(engine.url, text)
+                lines = [
+                    line
+                    for line in engine.program.text().splitlines()
+                    if "store" in line and wanted in line and "LMCache INFO" not in line
+                ]
+        section.row(mistake, lines[0][-300:] if lines else "none")
+        section.check(f"{mistake}: named in the log, once", len(lines) == 1)
+        section.check(f"{mistake}: the answer is right", answer.tokens == plain.answer(text))
+    return section
+
+
+def configs_of(
+    environment: Environment, changes: Mapping[str, str] = {}, added: Sequence[str] = ()
+) -> tuple[Path, Path]:
+    return (
+        deployment.example(environment, PREFILLER, changes, added),
+        deployment.example(environment, DECODER, changes, added),
+    )

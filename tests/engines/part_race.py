@@ -1,0 +1,117 @@
+"""Prefill answers before its put has ended: what decode finds that asks at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import asking
+import deployment
+import part_pair
+from deployment import Store
+from environment import Environment
+from part_pair import Pair
+from plain import Plain
+from report import Section
+from running import wait_for
+
+REQUESTS = 1000
+_TO_SHOW_IT = 300
+_AT_ONCE = 4
+_ANSWER = 4  # tokens
+AWAIT = {"KVSTORE_AWAIT_PUTS_MS": "1000"}
+
+
+def prompts(count: int) -> list[tuple[int, int]]:
+    """Tokens and seed: short ones, whose put is the whole of what takes long; none twice."""
+    chance = random.Random(7)
+    return [(chance.randrange(300, 600), 10_000 + at) for at in range(count)]
+
+
+def race(environment: Environment, plain: Plain) -> Section:
+    """Without any pause between prefill and decode."""
+    section = Section(
+        "race",
+        "The race of prefill and decode",
+        f"{_AT_ONCE} requests at a time, each one prefill and at once decode; prompts of 300 to "
+        "600 tokens, none twice. Recomputed are the requests of which decode did not load all full "
+        "chunks. LMCache's lookups wait for puts that are announced where KVSTORE_AWAIT_PUTS_MS "
+        "says so.",
+        (
+            *("store, settings", "requests", "tokens to load", "loaded", "recomputed", "wrong"),
+            *("decode, median ms", "p90 ms"),
+        ),
+    )
+    asked = prompts(REQUESTS)
+    plain.learn([asking.prompt(*one) for one in asked], _ANSWER, _AT_ONCE)
+    for kind, name, variables, count in (
+        ("mooncake", "mooncake", {}, _TO_SHOW_IT),
+        ("kvstore", "kvstore, not waiting", {"KVSTORE_AWAIT_PUTS_MS": "0"}, _TO_SHOW_IT),
+        ("kvstore", "kvstore, waiting", AWAIT, REQUESTS),
+    ):
+        recomputed, wrong = _run(environment, plain, section, kind, name, variables, asked[:count])
+        if kind == "kvstore":
+            section.check(f"{name}: no answer is wrong", wrong == 0)
+        if variables == AWAIT:
+            section.check(f"{name}: of {count} requests none was recomputed", recomputed == 0)
+    return section
+
+
+def _run(
+    environment: Environment,
+    plain: Plain,
+    section: Section,
+    kind: str,
+    name: str,
+    variables: Mapping[str, str],
+    asked: Sequence[tuple[int, int]],
+) -> tuple[int, int]:
+    """How many were recomputed, and answered otherwise than by a plain vLLM."""
+    added = part_pair.FOR_MOONCAKE if kind == "mooncake" else ()
+    configs = part_pair.configs_of(environment, added=added)
+    with Store(environment, kind), ExitStack() as stack:
+        packages = [environment.store(kind)]
+        worker = deployment.lmcache_worker
+        pair = part_pair.start_pair(stack, environment, worker, configs, packages, variables)
+        part_pair.warm(pair)
+        start = pair.decoder.program.size()
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            answers = list(threads.map(lambda one: _through(pair, asking.prompt(*one)), asked))
+        wait_for(
+            "a word on each request in the decoder's log",
+            lambda: len(asking.hits(pair.decoder, start)) >= len(asked),
+        )
+        expected = [asking.full_chunks(tokens, deployment.CHUNK) for tokens, _ in asked]
+        # A load is told after the lookup; those that found nothing load nothing.
+        found = asking.hits(pair.decoder, start)
+        ids = [answer.request for answer, _ in answers]
+        wait_for(
+            "a word on each load in the decoder's log",
+            lambda: all(
+                one in asking.loads(pair.decoder, start) for one in ids if found.get(one, 0)
+            ),
+        )
+        loads = asking.loads(pair.decoder, start)
+    loaded = [loads[one].loaded if one in loads else 0 for one in ids]
+    recomputed = sum(got < want for got, want in zip(loaded, expected, strict=True))
+    wrong = sum(
+        answer.tokens != plain.answer(asking.prompt(*one), _ANSWER)
+        for (answer, _), one in zip(answers, asked, strict=True)
+    )
+    median, p90 = asking.median_and_p90([seconds * 1000 for _, seconds in answers])
+    section.row(
+        *(name, len(asked), sum(expected), sum(loaded), recomputed, wrong),
+        *(f"{median:.0f}", f"{p90:.0f}"),
+    )
+    return recomputed, wrong
+
+
+def _through(pair: Pair, text: str) -> tuple[asking.Answer, float]:
+    """The answer, and how long decode took for it."""
+    asking.ask(pair.prefiller.url, text, 1)
+    began = time.monotonic()
+    answer = asking.ask(pair.decoder.url, text, _ANSWER)
+    return answer, time.monotonic() - began
