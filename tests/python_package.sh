@@ -31,14 +31,16 @@ PATH=$tools/bin:$PATH "$tools/bin/python" python/repair_wheel.py "$folder"/wheel
   "$folder/repaired" >>"$folder/build.log" 2>&1
 
 compat=python/kvstore-mooncake-compat
-PATH=$tools/bin:$PATH "$tools/bin/pip" --quiet wheel ./$compat --no-build-isolation --no-deps \
-  --wheel-dir "$folder/wheel" >>"$folder/build.log" 2>&1
+for each in ./$compat ./python/kvstore-pd; do
+  PATH=$tools/bin:$PATH "$tools/bin/pip" --quiet wheel $each --no-build-isolation --no-deps \
+    --wheel-dir "$folder/wheel" >>"$folder/build.log" 2>&1
+done
 
 # Debian's torch and numpy are seen in it.
 rm -rf "$folder/clean"
 /usr/bin/python3 -m venv --system-site-packages "$folder/clean"
 "$folder/clean/bin/pip" --quiet install --requirement python/tests/requirements.txt \
-  "$folder"/repaired/*.whl "$folder"/wheel/kvstore_mooncake_compat-*.whl
+  "$folder"/repaired/*.whl "$folder"/wheel/kvstore_{mooncake_compat,pd}-*.whl
 "$folder/clean/bin/ruff" check --quiet python
 "$folder/clean/bin/ruff" format --check --quiet python
 
@@ -71,6 +73,7 @@ else
 fi
 run kvstore "$folder/clean" python/tests
 run mooncake-compat "$folder/clean" $compat/tests
+run pd "$folder/clean" python/kvstore-pd/tests
 for ((i = 0; i < ${#runs[@]}; i += 2)); do
   log=$folder/${runs[i]}.log ok=0
   wait "${runs[i + 1]}" || ok=1
