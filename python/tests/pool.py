@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from types import TracebackType
@@ -36,6 +37,10 @@ class Program:
         """From now on it does nothing, until it is sent SIGCONT or killed."""
         self._process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Lets it go on after hang."""
+        self._process.send_signal(signal.SIGCONT)
 
     def wait_line(self, pattern: str) -> re.Match[str]:
         """The first line that matches."""
@@ -69,12 +74,21 @@ class Program:
             self._changed.notify_all()
 
 
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Pool:
     """A master, and nodes that lend memory."""
 
-    def __init__(self, lend: str = "64MiB", nodes: int = 1) -> None:
+    def __init__(
+        self, lend: str = "64MiB", nodes: int = 1, address: str = "127.0.0.1:0", *flags: str
+    ) -> None:
         self.programs: list[Program] = []
-        self.master = self._start("kvstore_master", "--port", "0", "--metrics_port", "0")
+        self.master = self.start_master(address, *flags)
         self.address = self.master.wait_line(r"ready on (\S+),").group(1)
         self.nodes = [self.add_node(f"shelf-{i}", lend) for i in range(nodes)]
 
@@ -84,6 +98,15 @@ class Pool:
         )
         node.wait_line("ready: lends")
         return node
+
+    def start_master(self, address: str, *flags: str) -> Program:
+        """One that remembers nothing of those before it."""
+        port = address.rpartition(":")[2]
+        master = self._start(
+            "kvstore_master", "--port", port, "--metrics_port", "0", "--state_file", "none", *flags
+        )
+        master.wait_line("ready on")
+        return master
 
     def _start(self, name: str, *flags: str) -> Program:
         program = Program(name, *flags)

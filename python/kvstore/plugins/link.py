@@ -1,0 +1,174 @@
+"""The pool, for an engine that must go on without one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import kvstore
+
+from .complaints import Complaints
+from .settings import Settings
+
+# So many keys are located in one call, and leased; of more the store only says whether they are
+# there.
+LOCATED_AT_ONCE = 1024
+
+_SECONDS_BETWEEN_TRIES = 2.0
+# So long calls that are under way wait for a master that is lost to be started again.
+_MASTER_PATIENCE = 5.0
+_LOOK_IN_SILENCE = 0.05
+_CALL_IN_SILENCE = 1.0
+_SILENT = (kvstore.Unavailable, kvstore.DeadlineExceeded)
+
+
+class Link:
+    """A client of the pool that comes when the master does, and how long calls wait.
+
+    Without a master at first there is no client, and a thread goes on trying: then `joined` is
+    called. A master that is lost later is found again by the client itself. Meanwhile the engine
+    must not wait: once a look was not answered looks wait 50 ms and other calls 1 s, until one is.
+
+    Used by many threads.
+
+    Raises what kvstore.Client does for settings that can never do, nothing where nobody answers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        logger: logging.Logger,
+        joined: Callable[[kvstore.Client], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.complaints = Complaints(logger)
+        self._logger = logger
+        self._joined = joined
+        self._closing = threading.Event()
+        self._client: kvstore.Client | None = None
+        self._trying: threading.Thread | None = None
+        self._silent = False
+        if not self._try():
+            self._silent = True
+            logger.error(
+                "kvstore: no master answers at %s; the engine computes what it would load, and it "
+                "is looked for on and on. Start it (kvstore_master), or correct `master`",
+                settings.master,
+            )
+            self._trying = threading.Thread(
+                target=self._try_on, name="kvstore-joining", daemon=True
+            )
+            self._trying.start()
+
+    @property
+    def client(self) -> kvstore.Client | None:
+        """None: no master has answered yet, or this is closed."""
+        return self._client
+
+    @property
+    def answers(self) -> bool:
+        """Whether the last look was answered."""
+        return self._client is not None and not self._silent
+
+    def key(self, name: str) -> str:
+        return self.settings.key_prefix + name
+
+    @property
+    def seconds_of_looks(self) -> float:
+        if self._silent:
+            return min(_LOOK_IN_SILENCE, self.settings.look_seconds)
+        return self.settings.look_seconds + self.settings.await_puts_ms / 1000
+
+    def seconds_of(self, longest: float) -> float:
+        """How long a call that moves bytes waits, which may take so long."""
+        return min(_CALL_IN_SILENCE, longest) if self._silent else longest
+
+    def look(self, keys: Sequence[str]) -> list[bool]:
+        """Whether they are there, each with the lease that an answer brings. No: also where nobody
+        says so in time."""
+        client = self._client
+        if client is None:
+            return [False] * len(keys)
+        found: list[bool] = []
+        for first in range(0, len(keys), LOCATED_AT_ONCE):
+            asked = keys[first : first + LOCATED_AT_ONCE]
+            answers = self._asked(client, asked)
+            found += [answer is True for answer in answers]
+        return found
+
+    def look_prefix(self, keys: Sequence[str]) -> int:
+        """How many of them are there, up to the first that is not."""
+        client = self._client
+        for first in range(0, len(keys) if client else 0, LOCATED_AT_ONCE):
+            asked = keys[first : first + LOCATED_AT_ONCE]
+            assert client
+            for i, answer in enumerate(self._asked(client, asked)):
+                if answer is not True:
+                    return first + i
+        return len(keys) if client else 0
+
+    def note(self, answers: Iterable[object]) -> None:
+        """What looks have brought: says aloud when the master falls silent, and when it is back."""
+        silent = next((answer for answer in answers if isinstance(answer, _SILENT)), None)
+        if silent is not None:
+            self._silent = True
+            self.complaints.add("looks were not answered, and count as misses", silent)
+        elif self._silent:
+            self._silent = False
+            self._logger.info("kvstore: the master at %s answers", self.settings.master)
+
+    def close(self) -> None:
+        """Leaves the pool. Nothing that is under way is waited for here: the caller has done so."""
+        self._closing.set()
+        if self._trying is not None:
+            self._trying.join()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _asked(self, client: kvstore.Client, keys: Sequence[str]) -> Sequence[bool | kvstore.Error]:
+        try:
+            answers = client.exists_batch(keys, timeout=self.seconds_of_looks)
+        except kvstore.Error as error:  # closed meanwhile
+            self.complaints.add("looks failed, and count as misses", error)
+            return [False] * len(keys)
+        self.note(answers)
+        return answers
+
+    def _try(self) -> bool:
+        settings = self.settings
+        more: dict[str, Any] = {}
+        if settings.await_puts_ms:
+            more["await_puts"] = settings.await_puts_ms / 1000
+        try:
+            client = kvstore.Client(
+                settings.master,
+                name=settings.name,
+                lend_bytes=settings.lend_bytes,
+                listen=settings.listen,
+                advertise=settings.advertise,
+                allow_remote=settings.allow_remote,
+                ways=settings.ways,
+                rdma_devices=settings.rdma_devices,
+                connect_timeout=settings.connect_seconds,
+                master_patience=_MASTER_PATIENCE,
+                **more,
+            )
+        except kvstore.Unavailable:
+            return False
+        if self._joined is not None:
+            self._joined(client)
+        self._client = client
+        self._silent = False
+        self._logger.info("kvstore: joined the pool of %s as %s", settings.master, client.name)
+        return True
+
+    def _try_on(self) -> None:
+        while not self._closing.wait(_SECONDS_BETWEEN_TRIES):
+            try:
+                if self._try():
+                    return
+            except kvstore.Error as error:
+                self.complaints.add("the pool can't be joined", error)
