@@ -78,6 +78,9 @@ void EncodeVerb(const AbortPut& from, v1::VerbRequest* request) {
 void EncodeVerb(const Locate& from, v1::VerbRequest* request) {
   EncodeKeys(from.keys, request->mutable_locate()->mutable_keys());
   request->mutable_locate()->set_no_lease(!from.want_lease);
+  if (from.await.at_most == Duration::zero()) return;
+  request->mutable_locate()->set_await_us(EncodeDuration(from.await.at_most));
+  request->mutable_locate()->set_await_after(from.await.after);
 }
 
 void EncodeVerb(const Exists& from, v1::VerbRequest* request) {
@@ -219,7 +222,14 @@ Status DecodeVerb(v1::ReportFailures* from, ReportFailures* to) {
 
 template <typename Verb>
 Status DecodeVerb(v1::Keyed* from, Verb* to) {
-  if constexpr (std::is_same_v<Verb, Locate>) to->want_lease = !from->no_lease();
+  if constexpr (std::is_same_v<Verb, Locate>) {
+    to->want_lease = !from->no_lease();
+    KVSTORE_RETURN_IF_ERROR(DecodeDuration("how long a put is awaited in microseconds",
+                                           from->await_us(), &to->await.at_most));
+    KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of the key before the first in bytes",
+                                        from->await_after().size(), kMaxKeyBytes));
+    to->await.after = std::move(*from->mutable_await_after());
+  }
   return DecodeKeys(from->mutable_keys(), &to->keys);
 }
 

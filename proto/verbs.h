@@ -126,9 +126,17 @@ struct AbortPut {
   std::vector<uint64_t> sequences;
 };
 
+// For who reads what others have only just computed: a key that is not there is waited for where a
+// put of it is announced (master/catalog_await.cc says when), and is not found when none came.
+struct AwaitPuts {
+  Duration at_most{};   // zero: nothing is waited for
+  std::string after{};  // the key before the first, in a chain of prefixes; empty: none is known
+};
+
 struct Locate {
   KeyBatch keys;
   bool want_lease = true;
+  AwaitPuts await{};
 };
 struct Exists {
   KeyBatch keys;

@@ -75,6 +75,15 @@ struct PinOptions {
   Duration soft{};    // counted from now; see PutOptions::soft_pin
 };
 
+// How AwaitPuts waits.
+struct AwaitOptions {
+  Duration at_most = std::chrono::seconds(1);  // for what does not come; 0: as Exists
+  // The key before the first one, where the keys of a prompt, in order, are asked for in several
+  // calls; empty: there is none.
+  std::string_view after;
+  Duration timeout = std::chrono::seconds(30);
+};
+
 struct PutItem {
   std::string_view key;
   std::span<const ConstPiece> pieces;  // in order; none, or sizes of 0, make an empty object
@@ -370,6 +379,16 @@ class Client {
                                      Duration timeout = std::chrono::seconds(30)) = 0;
   // Those that run or wait, and the last 1000 that ended since the master's start, oldest first.
   virtual Result<std::vector<TaskStat>> Tasks(Duration timeout = std::chrono::seconds(30)) = 0;
+
+  // Exists for who reads what others have only just computed, as a decode worker does: a prefill
+  // worker's request is answered before what it computed has been put. A key that is not there is
+  // waited for, no longer than options.at_most, where a put of it is announced: another client has
+  // started one; another one asked for the key in vain in the last 30 s (Exists or Get, as who is
+  // to compute it does); or the key before it in `keys` is waited for, or was committed by another
+  // client in the last 10 s. Once a key was waited for in vain, or its put failed, it has to be
+  // announced anew. What is not announced is answered at once. Unlike Exists it announces nothing.
+  virtual std::vector<Result<bool>> AwaitPuts(std::span<const std::string_view> keys,
+                                              const AwaitOptions& options = {}) = 0;
 
   // Forms for one object.
   Status Put(std::string_view key, std::string_view value, const PutOptions& options = {});

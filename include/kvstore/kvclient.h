@@ -340,6 +340,16 @@ kvclient_code kvclient_exists(kvclient* client, const kvclient_key* keys, uint64
 kvclient_code kvclient_wait_exists(kvclient* client, const kvclient_key* keys, uint64_t count,
                                    int64_t timeout_ms, kvclient_results** results);
 
+// kvclient_exists for who reads what others have only just computed: a key that is not there is
+// waited for, at most `at_most_ms`, where a put of it is announced: another client has started one;
+// another one asked for the key in vain in the last 30 s; or the key before it is waited for, or
+// was committed by another client in the last 10 s. What is not announced is answered at once.
+// `after`: the key before the first one, of a prompt's keys that are asked for in several calls;
+// null: none.
+kvclient_code kvclient_await_puts(kvclient* client, const kvclient_key* keys, uint64_t count,
+                                  int64_t at_most_ms, const kvclient_key* after, int64_t timeout_ms,
+                                  kvclient_results** results);
+
 // After OK no get that starts later returns the object. KVCLIENT_NOT_FOUND: there was none.
 // KVCLIENT_DEADLINE_EXCEEDED: no longer found, but a holder has not confirmed it.
 kvclient_code kvclient_remove(kvclient* client, const kvclient_key* keys, uint64_t count,

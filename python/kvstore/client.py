@@ -290,13 +290,41 @@ class Client(Closing):
 
     # ---- what is there ---------------------------------------------------------------------------
 
-    def exists(self, key: Key, *, timeout: float = 30.0) -> bool:
-        """Whether the object is there. A yes usually brings a lease: so long it is not evicted."""
-        return self._native.exists(key, timeout)
+    def exists(
+        self,
+        key: Key,
+        *,
+        await_puts: float = 0.0,
+        after: Key | None = None,
+        timeout: float = 30.0,
+    ) -> bool:
+        """Whether the object is there. A yes usually brings a lease: so long it is not evicted.
 
-    def exists_batch(self, keys: Iterable[Key], *, timeout: float = 30.0) -> list[bool | Error]:
-        """exists for many keys."""
-        return self._native.exists_batch(keys, timeout)
+        Args:
+            await_puts: for who reads what others have only just computed, as a decode worker does:
+                a key that is not there is waited for, so many seconds at most, where a put of it is
+                announced. That is: another client has started one; or another one asked for the key
+                in vain in the last 30 s, as a prefill worker does before it computes and puts; or
+                `after` was committed by another client in the last 10 s. A key that was waited for
+                in vain, or whose put failed, has to be announced anew. What is not announced is
+                answered at once. Leave it at 0 where the caller itself is to put what is missing:
+                only then does its question announce a put.
+            after: the key that comes before this one in the same prompt.
+            timeout: in seconds, for the call.
+        """
+        return self._native.exists(key, await_puts, after, timeout)
+
+    def exists_batch(
+        self,
+        keys: Iterable[Key],
+        *,
+        await_puts: float = 0.0,
+        after: Key | None = None,
+        timeout: float = 30.0,
+    ) -> list[bool | Error]:
+        """exists for many keys; with await_puts those of one prompt, in order: a key that is waited
+        for announces the next one, and one that was just committed does."""
+        return self._native.exists_batch(keys, await_puts, after, timeout)
 
     def wait_exists(self, key: Key, timeout: float) -> None:
         """Returns as soon as the object is there, told by its commit. Raises DeadlineExceeded if it

@@ -57,18 +57,30 @@ py::list PutAddresses(const Handle& handle, py::handle keys, py::handle addresse
   return ErrorsOf(PutAll(handle, read, values, positions, options, timeout));
 }
 
-bool ExistsOne(const Handle& handle, py::handle key, double timeout) {
+// Plain Exists where nothing is to be awaited.
+std::vector<Result<bool>> Exist(const Handle& handle, std::span<const std::string_view> keys,
+                                double await_puts, py::handle after, double timeout) {
   const auto client = handle.client();
-  const std::string_view view = KeyOf(key);
-  const Duration within = DurationOf(timeout);
-  return ValueOrRaise(WithoutGil([&] { return client->Exists({&view, 1}, within); }).front());
+  AwaitOptions options;
+  options.at_most = DurationOf(await_puts);
+  options.timeout = DurationOf(timeout);
+  if (!after.is_none()) options.after = KeyOf(after);
+  return WithoutGil([&] {
+    return options.at_most == Duration::zero() ? client->Exists(keys, options.timeout)
+                                               : client->AwaitPuts(keys, options);
+  });
 }
 
-py::list ExistsBatch(const Handle& handle, py::handle keys, double timeout) {
-  const auto client = handle.client();
+bool ExistsOne(const Handle& handle, py::handle key, double await_puts, py::handle after,
+               double timeout) {
+  const std::string_view view = KeyOf(key);
+  return ValueOrRaise(Exist(handle, {&view, 1}, await_puts, after, timeout).front());
+}
+
+py::list ExistsBatch(const Handle& handle, py::handle keys, double await_puts, py::handle after,
+                     double timeout) {
   const Keys read = Keys::Of(keys);
-  const Duration within = DurationOf(timeout);
-  auto results = WithoutGil([&] { return client->Exists(read.views(), within); });
+  auto results = Exist(handle, read.views(), await_puts, after, timeout);
   return ValuesOf(&results, [](bool exists) { return py::bool_(exists); });
 }
 

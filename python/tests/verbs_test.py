@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 
 import pytest
 from pool import PATIENCE, Pool
@@ -134,6 +135,34 @@ def test_wait_exists_is_told_by_the_commit(client: kvstore.Client, key: str) -> 
         client.wait_exists("never", 0.05)
     assert isinstance(caught.value, TimeoutError)
     assert isinstance(client.wait_exists_batch([key, "never"], 1.2)[1], kvstore.DeadlineExceeded)
+
+
+def test_what_another_is_to_put_is_awaited(
+    client: kvstore.Client, pool: Pool, key: str
+) -> None:
+    keys = [f"{key}/{i}" for i in range(3)]
+    with kvstore.Client(pool.address) as reader:
+        began = time.monotonic()  # nobody is to put it: at once
+        assert reader.exists_batch(keys, await_puts=25) == [False] * 3
+        assert time.monotonic() - began < 20
+        assert not client.exists(keys[0])
+        found: list[list[bool | kvstore.Error]] = []
+        wait = threading.Thread(
+            target=lambda: found.append(reader.exists_batch(keys, await_puts=PATIENCE))
+        )
+        wait.start()
+        for one in keys:
+            client.put(one, b"value")
+        wait.join(PATIENCE)
+        assert found == [[True] * 3]
+        client.put(key, b"value")
+        began = time.monotonic()
+        assert not reader.exists(f"{key}/next", await_puts=0.2, after=key)
+        assert time.monotonic() - began >= 0.2
+        assert not reader.exists(f"{key}/next", await_puts=25, after=key)
+        assert time.monotonic() - began < 20
+        with pytest.raises(kvstore.InvalidArgument):
+            reader.exists(key, await_puts=-1.0)
 
 
 def test_objects_are_read_in_place(client: kvstore.Client, key: str) -> None:

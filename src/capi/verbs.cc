@@ -79,6 +79,25 @@ kvclient_code kvclient_wait_exists(kvclient* client, const kvclient_key* keys, u
   });
 }
 
+kvclient_code kvclient_await_puts(kvclient* client, const kvclient_key* keys, uint64_t count,
+                                  int64_t at_most_ms, const kvclient_key* after, int64_t timeout_ms,
+                                  kvclient_results** results) {
+  return Guarded([&]() -> Status {
+    Results answers(results);
+    KVSTORE_RETURN_IF_ERROR(kvstore::capi::CheckClient(client));
+    KVSTORE_ASSIGN_OR_RETURN(const auto read, kvstore::capi::Read(keys, count));
+    KVSTORE_ASSIGN_OR_RETURN(const auto before,
+                             kvstore::capi::Read(after, after == nullptr ? 0 : 1));
+    kvstore::AwaitOptions options;
+    options.at_most = FromMilliseconds(at_most_ms);
+    options.timeout = FromMilliseconds(timeout_ms);
+    if (!before.empty()) options.after = before.front();
+    TakeEach(client->client->AwaitPuts(read, options), &answers,
+             [&](bool found) { answers->found.push_back(found); });
+    return answers.HandOver();
+  });
+}
+
 kvclient_code kvclient_remove(kvclient* client, const kvclient_key* keys, uint64_t count,
                               int64_t timeout_ms, kvclient_results** results) {
   return Run(client, keys, count, results, [&](Client& member, const Keys& read, Results* answers) {

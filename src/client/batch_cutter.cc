@@ -53,7 +53,9 @@ template <typename Any>
 Any HeadOf(const Any&) {
   return Any{};
 }
-Locate HeadOf(const Locate& batch) { return {.keys = {}, .want_lease = batch.want_lease}; }
+Locate HeadOf(const Locate& batch) {
+  return {.keys = {}, .want_lease = batch.want_lease, .await = batch.await};
+}
 Pin HeadOf(const Pin& batch) { return {.keys = {}, .hard = batch.hard, .soft = batch.soft}; }
 StartPut HeadOf(const StartPut& batch) {
   StartPut head;
@@ -99,6 +101,13 @@ void AddItem(const AbortPut& from, size_t i, AbortPut* to) {
   to->sequences.push_back(from.sequences[i]);
 }
 
+// What a later part says of the items before it.
+template <typename Any>
+void FollowOn(const Any&, size_t /*begin*/, Any* /*part*/) {}
+void FollowOn(const Locate& batch, size_t begin, Locate* part) {
+  if (begin > 0) part->await.after = batch.keys[begin - 1];
+}
+
 // How many items from `begin` on fit into one message; at least one.
 template <typename Any>
 size_t Fitting(const Any& batch, size_t begin) {
@@ -120,6 +129,7 @@ std::vector<Message> Cut(Any batch) {
       message.request.verb = std::move(batch);
     } else {
       Any part = HeadOf(batch);
+      FollowOn(batch, begin, &part);
       for (size_t i = begin; i < begin + count; ++i) AddItem(batch, i, &part);
       message.request.verb = std::move(part);
     }

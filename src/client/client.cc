@@ -99,6 +99,8 @@ class Member final : public Client {
   std::vector<Result<bool>> Exists(std::span<const std::string_view> keys,
                                    Duration timeout) override;
   std::vector<Status> WaitExists(std::span<const std::string_view> keys, Duration timeout) override;
+  std::vector<Result<bool>> AwaitPuts(std::span<const std::string_view> keys,
+                                      const AwaitOptions& options) override;
   std::vector<Status> Remove(std::span<const std::string_view> keys, Duration timeout) override;
   std::vector<Result<ObjectStat>> Stat(std::span<const std::string_view> keys,
                                        Duration timeout) override;
@@ -152,7 +154,7 @@ class Member final : public Client {
   ObjectStat Describe(const StatAnswer& answer) const;
   std::vector<Result<bool>> AskExists(std::span<const std::string_view> keys, TimePoint deadline);
   std::vector<Result<bool>> LocateExisting(std::span<const std::string_view> keys,
-                                           TimePoint deadline);
+                                           TimePoint deadline, kvstore::AwaitPuts await = {});
   std::vector<GetResult> ReadPuts(std::span<const GetItem> items, Duration timeout,
                                   Locations* locations, std::span<const PutId> of_puts);
 
@@ -308,10 +310,10 @@ std::vector<Result<bool>> Member::Exists(std::span<const std::string_view> keys,
 }
 
 std::vector<Result<bool>> Member::LocateExisting(std::span<const std::string_view> keys,
-                                                 TimePoint deadline) {
+                                                 TimePoint deadline, kvstore::AwaitPuts await) {
   std::vector<Result<bool>> exist;
   exist.reserve(keys.size());
-  for (const Located& found : LocateObjects(PartsNow(), keys, deadline)) {
+  for (const Located& found : LocateObjects(PartsNow(), keys, deadline, std::move(await))) {
     exist.push_back(FoundOrNot(found.status()));
   }
   return exist;
@@ -331,6 +333,22 @@ std::vector<Status> Member::WaitExists(std::span<const std::string_view> keys, D
   return AnswerEach<Status>(CheckCall(timeout), keys, [&](std::span<const std::string_view> good) {
     const TimePoint deadline = After(BootClock::now(), timeout);
     return StatusesOf(works_->master->Await(kvstore::WaitExists{Pack(good)}, deadline));
+  });
+}
+
+std::vector<Result<bool>> Member::AwaitPuts(std::span<const std::string_view> keys,
+                                            const AwaitOptions& options) {
+  Status valid = CheckCall(options.timeout);
+  if (valid.ok() && options.at_most < Duration::zero()) {
+    valid = InvalidArgumentError("at_most is negative");
+  }
+  if (valid.ok() && options.after.size() > kMaxKeyBytes) {
+    valid = InvalidArgumentError("the key before the first is longer than " +
+                                 std::to_string(kMaxKeyBytes) + " bytes");
+  }
+  return AnswerEach<Result<bool>>(valid, keys, [&](std::span<const std::string_view> good) {
+    return LocateExisting(good, After(BootClock::now(), options.timeout),
+                          {options.at_most, std::string(options.after)});
   });
 }
 

@@ -260,7 +260,9 @@ void CheckKey(const KeyEntry& key, bool gathering, Findings* findings) {
       gathering || (key.unfinished() && key.unfinished()->state == ObjectState::kCommitting);
   for (const WaitingItem* item = key.readers().front(); item; item = item->next) {
     findings->Expect(item->key == &key && item->list == &key.readers() &&
-                         (item->verb == WaitingVerb::kWaitExists ? !key.current() : settling),
+                         (item->verb == WaitingVerb::kWaitExists || item->awaits > Duration::zero()
+                              ? !key.current()
+                              : settling),
                      "a reader waits for nothing");
   }
   for (const WaitingItem* item = key.removers().front(); item; item = item->next) {

@@ -23,6 +23,7 @@ WaitingItem Reader(uint32_t index, WaitingVerb verb) {
 }  // namespace
 
 void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) {
+  if (verb.await.at_most > Duration::zero()) return LocateAwaiting(event, asking, verb);
   for (uint32_t i = 0; i < verb.keys.size(); ++i) {
     if (i % KeyTable::kFetched == 0) keys.Fetch(verb.keys, i);
     KeyEntry* const key = FindKey(event, verb.keys[i]);
@@ -34,10 +35,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
       ++asking.caller.hits;
       LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
     } else {
-      ++counters.locate_misses;
-      ++asking.caller.misses;
-      KeepMiss(event, asking.caller.peer.incarnation, verb.keys[i]);
-      AnswerStatus(event, asking.request, i, WaitingVerb::kLocate, NoObject());
+      MissOne(event, asking, i, verb.keys[i], true);
     }
   }
 }
@@ -60,14 +58,26 @@ void Catalog::State::ExistsOne(Event& event, const Asking& asking, uint32_t inde
   const bool found = key && key->current();
   ++(found ? counters.exists_hits : counters.exists_misses);
   ++(found ? asking.caller.hits : asking.caller.misses);
-  if (!found) KeepMiss(event, asking.caller.peer.incarnation, name);
+  if (!found) KeepMiss(event, asking.caller.peer.incarnation, name, true);
   event.out.Add(asking.request, ItemAnswer{index, found ? Status::Ok() : NoObject()});
 }
 
-void Catalog::State::KeepMiss(Event& event, Incarnation asker, std::string_view key) {
+void Catalog::State::MissOne(Event& event, const Asking& asking, uint32_t index,
+                             std::string_view name, bool announces) {
+  ++counters.locate_misses;
+  ++asking.caller.misses;
+  KeepMiss(event, asking.caller.peer.incarnation, name, announces);
+  AnswerStatus(event, asking.request, index, WaitingVerb::kLocate, NoObject());
+}
+
+void Catalog::State::KeepMiss(Event& event, Incarnation asker, std::string_view key,
+                              bool announces) {
   if (event.misses_kept == kMissesKept) return;
   ++event.misses_kept;
-  trail.Missed(key, event.now, asker);
+  KeyTrace& trace = trail.Missed(key, event.now, asker);
+  if (!announces) return;
+  trace.announced = event.now;
+  trace.announcer = asker;
 }
 
 void Catalog::State::Do(Event& event, const Asking& asking, const WaitExists& verb) {

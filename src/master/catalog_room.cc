@@ -198,6 +198,8 @@ void Catalog::State::EndParked(Event& event, Object& object, const Status& statu
   writer.outcomes.Refuse(object.id().sequence, limits.outcomes_kept_per_writer);
   KeyEntry& key = *object.key;
   key.set_unfinished(nullptr);
+  trail.GaveUp(key.name(), event.now);
+  if (!IsUnsettled(&key)) AnswerReaders(event, key);
   ForgetIfEmpty(key);
   objects.Erase(object);
 }

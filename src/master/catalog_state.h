@@ -543,10 +543,23 @@ struct Catalog::State {
   // that is meant, or null.
   void Tell(Event& event, ObjectEvent::What what, const Object& object,
             const Segment* where = nullptr) const;
+  // One item of Locate, not found.
+  void MissOne(Event& event, const Asking& asking, uint32_t index, std::string_view name,
+               bool announces);
   // Something was asked for and is not there. Of one event the first few are kept in the trail: who
   // asks for a prefix asks for its keys in order, and what comes after the first miss tells no
-  // more.
-  void KeepMiss(Event& event, Incarnation asker, std::string_view key);
+  // more. `announces`: who asked may put it, as a worker does that looks for what it has to
+  // compute.
+  void KeepMiss(Event& event, Incarnation asker, std::string_view key, bool announces);
+
+  // ---- awaiting puts (catalog_await.cc)
+
+  // Locates one item after the other whose puts may be awaited.
+  void LocateAwaiting(Event& event, const Asking& asking, const Locate& verb);
+  bool IsAnnounced(const Event& event, const Asking& asking, const KeyEntry* key,
+                   std::string_view name, std::string_view after);
+  // No put of it came.
+  void AnswerAwaitedInVain(Event& event, const WaitingItem& item);
   TraceLine AsLine(TimePoint now, const KeyTrace& trace) const;
 
   // ---- fields

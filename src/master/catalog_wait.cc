@@ -1,5 +1,6 @@
 // Items that are answered later: kept, woken, overdue.
 
+#include <algorithm>
 #include <string>
 
 #include "master/catalog_state.h"
@@ -45,14 +46,15 @@ std::string Catalog::State::SlowestHolder(const KeyEntry& key) {
 bool Catalog::State::Wait(Event& event, const Asking& asking, WaitingItem item) {
   item.request = asking.request;
   item.since = event.now;
-  item.deadline = event.now + asking.patience;
+  const bool awaits = item.awaits > Duration::zero();
+  item.deadline = event.now + (awaits ? std::min(item.awaits, asking.patience) : asking.patience);
   if (asking.patience == Duration::zero()) {
     AnswerOverdue(event, item);
     return false;
   }
   if (waiting.IsFull()) {
-    // What is committing already may yet become visible.
-    if (item.verb == WaitingVerb::kCommitPut) {
+    // What is committing already may yet become visible; what is awaited need not be.
+    if (item.verb == WaitingVerb::kCommitPut || awaits) {
       AnswerOverdue(event, item);
     } else {
       AnswerStatus(event, item.request, item.index, item.verb, TooManyWait());
@@ -137,6 +139,7 @@ void Catalog::State::AnswerOverdue(Event& event, const WaitingItem& item) {
         event, item.request, item.index, item.verb,
         DeadlineExceededError("not begun after " + waited + ": " + WhoIsMissing() + "; ask again"));
   }
+  if (item.awaits > Duration::zero()) return AnswerAwaitedInVain(event, item);
   Status status;
   switch (item.verb) {
     case WaitingVerb::kStartPut:
@@ -205,11 +208,13 @@ void Catalog::State::AnswerReader(Event& event, WaitingItem* reader) {
   Object* const object = item.key->current();
   if (item.verb == WaitingVerb::kPin && object) return PinReader(event, reader, *object);
   waiting.Remove(reader);
+  const bool awaited = item.awaits > Duration::zero();
   Node* const caller = nodes.Find(item.request.caller);
   if (caller && (item.verb == WaitingVerb::kLocate || item.verb == WaitingVerb::kExists)) {
     ++(object ? caller->hits : caller->misses);
-    if (!object) KeepMiss(event, item.request.caller, item.key->name());
+    if (!object) KeepMiss(event, item.request.caller, item.key->name(), !awaited);
   }
+  if (awaited) ++(object ? counters.awaited_puts : counters.awaited_in_vain);
   switch (item.verb) {
     case WaitingVerb::kLocate:
       if (object) {

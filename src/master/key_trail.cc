@@ -6,7 +6,7 @@
 
 namespace kvstore::master {
 
-void KeyTrail::Missed(std::string_view key, TimePoint now, Incarnation asker) {
+KeyTrace& KeyTrail::Missed(std::string_view key, TimePoint now, Incarnation asker) {
   const std::span<KeyTrace> ways = WaysOf(key);
   const std::span<KeyTrace> own = ways.first(kWays / 2);
   KeyTrace& found = FindOrReplace(key, ways, own);
@@ -18,6 +18,7 @@ void KeyTrail::Missed(std::string_view key, TimePoint now, Incarnation asker) {
   ++trace->misses;
   trace->missed = now;
   trace->asker = asker;
+  return *trace;
 }
 
 void KeyTrail::Ended(std::string_view key, TimePoint now, ObjectEvent::What how) {
@@ -25,6 +26,15 @@ void KeyTrail::Ended(std::string_view key, TimePoint now, ObjectEvent::What how)
   KeyTrace& trace = FindOrReplace(key, ways, ways.last(kWays / 2));
   trace.ended = now;
   trace.how = how;
+  trace.announced = {};
+}
+
+void KeyTrail::GaveUp(std::string_view key, TimePoint now) {
+  const Place place = PlaceOf(key);
+  if (parts_[place.part] == nullptr) return;
+  for (KeyTrace& trace : std::span(*parts_[place.part]).subspan(place.first, kWays)) {
+    if (trace.key == key) trace.given_up = now;
+  }
 }
 
 const KeyTrace* KeyTrail::Find(std::string_view key) const {

@@ -25,6 +25,9 @@ struct KeyTrace {
   Incarnation asker;                     // whose question that was
   std::optional<ObjectEvent::What> how;  // the last object under it, or its put, has ended so
   TimePoint ended{};                     // and then
+  TimePoint announced{};  // missed so that a put may follow, and none has ended since
+  Incarnation announcer;  // whose question that was
+  TimePoint given_up{};   // a put of it was waited for in vain, or refused
 
   TimePoint changed() const { return std::max(missed, ended); }
 };
@@ -33,15 +36,19 @@ struct KeyTrace {
 // no hits. Not a complete record: a hash chooses the places that a key may have, and of the keys
 // there those that changed last stay. What has only ended takes no place of what was missed: a pool
 // that evicts much forgets nothing that was asked for. At most 65,536 keys; memory for them is
-// taken when they come, some 10 MiB for keys as engines have them, 70 MiB for the longest.
+// taken when they come, some 13 MiB for keys as engines have them, 73 MiB for the longest.
 // Thread-compatible.
 class KeyTrail {
  public:
   static constexpr size_t kMostKeys = 1u << 16;
   static constexpr size_t kParts = Catalog::kTraceParts;
 
-  void Missed(std::string_view key, TimePoint now, Incarnation asker);
+  // Returns it for what else is to be kept of it; until the next call.
+  KeyTrace& Missed(std::string_view key, TimePoint now, Incarnation asker);
   void Ended(std::string_view key, TimePoint now, ObjectEvent::What how);
+
+  // A put of it failed before there was an object; nothing is kept of a key that nobody missed.
+  void GaveUp(std::string_view key, TimePoint now);
 
   // Null: nothing is remembered.
   const KeyTrace* Find(std::string_view key) const;

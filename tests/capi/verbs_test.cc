@@ -74,6 +74,17 @@ TEST_F(CapiVerbsTest, ExistsWaitsAndRemoves) {
   ASSERT_EQ(Put(client_.get(), "b", "2"), KVCLIENT_OK);
   EXPECT_EQ(waiting.get(), KVCLIENT_OK);
 
+  // Nobody else is to put what is missing.
+  const std::array<kvclient_key, 2> some{kvclient_text_key("b"), kvclient_text_key("c")};
+  EXPECT_EQ(kvclient_await_puts(client_.get(), some.data(), 2, kPatienceMs, keys.data(),
+                                kPatienceMs, Into(results)),
+            KVCLIENT_OK);
+  EXPECT_EQ(kvclient_results_found(results.get(), 0), 1);
+  EXPECT_EQ(kvclient_results_found(results.get(), 1), 0);
+  EXPECT_EQ(
+      kvclient_await_puts(client_.get(), some.data(), 2, -1, nullptr, kPatienceMs, Into(results)),
+      KVCLIENT_INVALID_ARGUMENT);
+
   EXPECT_EQ(kvclient_remove(client_.get(), keys.data(), 2, kPatienceMs, nullptr), KVCLIENT_OK);
   EXPECT_EQ(kvclient_remove(client_.get(), keys.data(), 2, kPatienceMs, nullptr),
             KVCLIENT_NOT_FOUND);

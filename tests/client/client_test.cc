@@ -259,6 +259,16 @@ TEST_F(ClientTest, OptionsOutOfTheirLimitsAreRefusedForEveryItem) {
   EXPECT_EQ(near_->Put("k", "x", options).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(near_->Get("k", -seconds(1)).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(near_->WaitExists("k", Duration::zero()).code(), StatusCode::kInvalidArgument);
+  const std::string too_long(kMaxKeyBytes + 1, 'k');
+  const std::string_view key = "k";
+  AwaitOptions awaited;
+  awaited.at_most = -seconds(1);
+  EXPECT_EQ(near_->AwaitPuts({&key, 1}, awaited).front().status().code(),
+            StatusCode::kInvalidArgument);
+  awaited = {};
+  awaited.after = too_long;
+  EXPECT_EQ(near_->AwaitPuts({&key, 1}, awaited).front().status().code(),
+            StatusCode::kInvalidArgument);
   EXPECT_FALSE(*near_->Exists("k", Duration::max()));
 }
 

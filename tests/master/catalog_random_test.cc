@@ -66,7 +66,10 @@ class World {
         return Abort();
       case 7:
       case 18:
-        return Ask(Locate{Keys(), Pick(3) > 0});
+        return Ask(
+            Locate{Keys(),
+                   Pick(3) > 0,
+                   {milliseconds(Pick(3) * 200), Pick(2) ? "k" + std::to_string(Pick(20)) : ""}});
       case 8:
         if (Pick(3) == 0) return NoteSome();
         return Pick(2) ? Ask(Exists{Keys()}) : Ask(StatObject{Keys()});

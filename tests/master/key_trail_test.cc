@@ -45,6 +45,18 @@ TEST(KeyTrail, KeepsHowTheLastObjectEndedBesideTheMisses) {
   EXPECT_EQ(trace->ended, At(3));
 }
 
+TEST(KeyTrail, WhatHasEndedIsNoLongerAnnounced) {
+  KeyTrail trail;
+  trail.GaveUp("k", At(1));  // nobody missed it
+  EXPECT_EQ(trail.Find("k"), nullptr);
+  trail.Missed("k", At(1), {1, 1}).announced = At(1);
+  trail.GaveUp("k", At(2));
+  EXPECT_EQ(trail.Find("k")->announced, At(1));
+  EXPECT_EQ(trail.Find("k")->given_up, At(2));
+  trail.Ended("k", At(3), What::kPutAborted);
+  EXPECT_EQ(trail.Find("k")->announced, TimePoint());
+}
+
 TEST(KeyTrail, ForgetsWhatHasNotChangedForLongAndIsBounded) {
   KeyTrail trail;
   constexpr int kKeys = 3 * static_cast<int>(KeyTrail::kMostKeys);

@@ -338,7 +338,9 @@ VerbRequest Transcript::Request(const Command& command) {
     for (const std::string& item : items) verb.sequences.push_back(std::stoull(item));
     request.verb = verb;
   } else if (command.verb() == "locate") {
-    request.verb = Locate{Keys(items), command.Option("lease", "yes") == "yes"};
+    request.verb = Locate{Keys(items),
+                          command.Option("lease", "yes") == "yes",
+                          {command.Time("await", Duration::zero()), command.Option("after", "")}};
   } else if (command.verb() == "exists") {
     request.verb = Exists{Keys(items)};
   } else if (command.verb() == "wait") {

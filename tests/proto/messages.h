@@ -50,6 +50,11 @@ inline KeyBatch AnyKeys() {
   return keys;
 }
 
+inline AwaitPuts AnyAwaitPuts() {
+  const Duration at_most = AnyDuration();
+  return {at_most, at_most == Duration::zero() ? "" : AnyBytes(0, 40)};
+}
+
 inline std::vector<Range> AnyRanges() {
   std::vector<Range> ranges = Several(5, [] {
     return Range{Below<uint64_t>(uint64_t{1} << 43), 1 + Below<uint64_t>(uint64_t{1} << 43)};
@@ -265,7 +270,7 @@ inline VerbRequest AnyRequest() {
       request.verb = AbortPut{Several(6, AnyNumber)};
       break;
     case 3:
-      request.verb = Locate{AnyKeys(), Below(2) == 0};
+      request.verb = Locate{AnyKeys(), Below(2) == 0, AnyAwaitPuts()};
       break;
     case 4:
       request.verb = Exists{AnyKeys()};

@@ -67,6 +67,9 @@ kvclient_code kvclient_exists(kvclient* client, const kvclient_key* keys, uint64
                               int64_t timeout_ms, kvclient_results** results);
 kvclient_code kvclient_wait_exists(kvclient* client, const kvclient_key* keys, uint64_t count,
                                    int64_t timeout_ms, kvclient_results** results);
+kvclient_code kvclient_await_puts(kvclient* client, const kvclient_key* keys, uint64_t count,
+                                  int64_t at_most_ms, const kvclient_key* after,
+                                  int64_t timeout_ms, kvclient_results** results);
 kvclient_code kvclient_remove(kvclient* client, const kvclient_key* keys, uint64_t count,
                               int64_t timeout_ms, kvclient_results** results);
 kvclient_code kvclient_stat(kvclient* client, const kvclient_key* keys, uint64_t count,

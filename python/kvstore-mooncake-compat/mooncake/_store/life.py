@@ -11,6 +11,7 @@ import kvstore
 from .. import _log
 from . import codes, options
 from .address import Address, candidates, is_loopback
+from .awaiting import Awaiting
 from .patience import Deadline, Patience
 from .regions import Regions
 
@@ -28,6 +29,7 @@ class Life:
     def __init__(self) -> None:
         self._client: kvstore.Client | None = None
         self._patience = Patience(30.0)
+        self._awaiting = Awaiting(0.0)
         self._stages = True  # puts of bytes have a buffer to be copied to
         self._buffers = kvstore.BufferPool(0)
         self._hostname = ""
@@ -153,6 +155,7 @@ class Life:
         with self._mutex:
             self._client = client
             self._patience = Patience(wanted.timeout)
+            self._awaiting = Awaiting(wanted.await_puts)
             self._stages = wanted.local_buffer_size > 0
             self._buffers = kvstore.BufferPool(wanted.local_buffer_size)
             self._hostname = address.name

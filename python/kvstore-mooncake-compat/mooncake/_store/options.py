@@ -51,6 +51,7 @@ class Options:
     rdma_devices: tuple[str, ...]
     master: str
     timeout: float
+    await_puts: float = 0.0  # see _store/awaiting.py
 
 
 def setup(
@@ -123,6 +124,7 @@ def of_mapping(config: Mapping[Any, Any]) -> Options:
         rdma_devices=tuple(device for device in devices if device),
         master=_master(given),
         timeout=_timeout(given.get("transfer_timeout", "")),
+        await_puts=_await_puts(given.get("await_puts_ms", "")),
     )
 
 
@@ -165,6 +167,18 @@ def _size(given: Mapping[str, str], name: str, largest: int | None = None) -> in
 
 def _flag(given: Mapping[str, str], name: str) -> bool:
     return given.get(name, "").lower() in ("1", "true", "yes", "on")
+
+
+def _await_puts(given: str) -> float:
+    """kvstore's own setting, in LMCache's extra_config `mooncake_await_puts_ms`."""
+    text = given or os.environ.get("KVSTORE_AWAIT_PUTS_MS", "") or "0"
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        raise Refused(f"await_puts_ms is {text!r}; it is in milliseconds") from None
+    if not 0 <= milliseconds <= 60_000:
+        raise Refused(f"await_puts_ms is {text!r}; it is 0 to 60000")
+    return milliseconds / 1000
 
 
 def _timeout(given: str) -> float:

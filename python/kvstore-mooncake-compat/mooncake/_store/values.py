@@ -106,8 +106,14 @@ class Values(Putting):
         if client is None:
             return self._absent()
         try:
-            found = client.exists(key, timeout=self._patience.of_looks)
+            found = client.exists(
+                key,
+                await_puts=self._awaiting.at_most,
+                after=self._awaiting.before(),
+                timeout=self._patience.of_looks + self._awaiting.at_most,
+            )
             self._patience.note([found])
+            self._awaiting.note(key, found)
             return int(found)
         except kvstore.Error as error:
             self._patience.note([error])
@@ -123,8 +129,13 @@ class Values(Putting):
         try:
             for begin in range(0, len(keys), _LEASED_AT_ONCE):
                 some = keys[begin : begin + _LEASED_AT_ONCE]
-                within = min(deadline.left, self._patience.of_looks)
-                answers = client.exists_batch(some, timeout=within)
+                within = min(deadline.left, self._patience.of_looks + self._awaiting.at_most)
+                answers = client.exists_batch(
+                    some,
+                    await_puts=self._awaiting.at_most,
+                    after=keys[begin - 1] if begin else None,
+                    timeout=within,
+                )
                 found += answers
                 if self._patience.note(answers):
                     raise next(one for one in answers if isinstance(one, kvstore.Error))

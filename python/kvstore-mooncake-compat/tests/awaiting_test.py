@@ -1,0 +1,81 @@
+"""A decode worker's looks wait for what a prefill worker is just putting."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from mooncake.store import MooncakeDistributedStore
+from pool import PATIENCE, Pool
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool() as started:
+        yield started
+
+
+def store(pool: Pool, **more: str) -> MooncakeDistributedStore:
+    made = MooncakeDistributedStore()
+    config = {"local_hostname": "localhost", "metadata_server": "P2PHANDSHAKE"}
+    assert made.setup({**config, "master_server_addr": pool.address, **more}) == 0
+    return made
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["one by one", "in a batch"])
+def test_what_prefill_is_to_put_is_awaited(pool: Pool, batch: bool) -> None:
+    keys = [f"{batch}-{i}" for i in range(3)]
+    prefill = store(pool)
+    decode = store(pool, await_puts_ms="30000")
+    assert prefill.is_exist(keys[0]) == 0
+    found: list[list[int]] = []
+
+    def look() -> None:
+        if batch:
+            found.append(decode.batch_is_exist(keys))
+        else:
+            found.append([decode.is_exist(key) for key in keys])
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for key in keys:
+        assert prefill.put(key, b"value") == 0
+    looking.join(PATIENCE)
+    assert found == [[1, 1, 1]]
+    prefill.close()
+    decode.close()
+
+
+def test_what_nobody_is_to_put_is_not(pool: Pool) -> None:
+    decode = store(pool, await_puts_ms="30000")
+    began = time.monotonic()
+    assert decode.is_exist("none") == 0
+    assert decode.batch_is_exist(["none", "of these"]) == [0, 0]
+    assert time.monotonic() - began < 20
+    decode.close()
+
+
+def test_the_environment_says_so_too(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefill = store(pool)
+    monkeypatch.setenv("KVSTORE_AWAIT_PUTS_MS", "300")
+    decode = store(pool)
+    monkeypatch.undo()
+    assert prefill.is_exist("never") == 0
+    began = time.monotonic()
+    assert decode.is_exist("never") == 0
+    assert time.monotonic() - began >= 0.3
+    prefill.close()
+    decode.close()
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "60001"])
+def test_a_time_that_is_none_is_refused(
+    pool: Pool, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {"local_hostname": "localhost", "metadata_server": "P2PHANDSHAKE"}
+    made = MooncakeDistributedStore()
+    with caplog.at_level("ERROR"):
+        assert made.setup({**config, "master_server_addr": pool.address, "await_puts_ms": text})
+    assert "await_puts_ms" in caplog.text
