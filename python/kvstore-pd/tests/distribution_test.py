@@ -36,7 +36,7 @@ def test_it_is_strictly_typed(what: list[str]) -> None:
 
 def test_it_runs_where_neither_store_nor_engine_is_installed() -> None:
     code = (
-        "import sys, kvstore_pd.proxy.main; "
+        "import sys, kvstore_pd.launcher.main, kvstore_pd.proxy.main; "
         "assert not {'kvstore', 'mooncake', 'vllm', 'lmcache'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd="/", timeout=60)

@@ -1,0 +1,68 @@
+"""up: what is to run is started, store first, and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from . import processes, showing
+from .processes import Places, Process
+from .programs import PROXY, Program
+from .settings import Settings
+
+_POLL = 0.2
+Say = Callable[[str], None]
+
+
+class Failed(Exception):
+    """Something did not start; why, and the end of its log."""
+
+
+def start_all(settings: Settings, places: Places, to_start: list[Program], say: Say) -> None:
+    """Store, then all workers at once, then the proxy. What fails takes down what was started here.
+    Raises Failed."""
+    store = [program for program in to_start if not program.is_worker and program.name != PROXY]
+    workers = [program for program in to_start if program.is_worker]
+    proxy = [program for program in to_start if program.name == PROXY]
+    until = time.monotonic() + settings.start_timeout
+    started: list[str] = []
+    try:
+        for each in store:  # The node needs the master.
+            _start(places, [each], started, until, say)
+        _start(places, workers, started, until, say)
+        _start(places, proxy, started, until, say)
+    except BaseException:
+        # A second interrupt ends this as well.
+        for name in reversed(started):
+            say(f"{name}: {processes.stop(places, name, settings.stop_timeout)}")
+        raise
+
+
+def _start(
+    places: Places, programs: list[Program], started: list[str], until: float, say: Say
+) -> None:
+    waiting: dict[str, tuple[Program, Process, float]] = {}
+    for program in programs:
+        try:
+            process = processes.start(places, program)
+        except OSError as error:
+            raise Failed(f"{program.name}: {program.command[0]}: {error.strerror}") from None
+        started.append(program.name)
+        waiting[program.name] = program, process, time.monotonic()
+        say(f"{program.name}: started, pid {process.pid}, log {places.log(program.name)}")
+    while waiting:
+        for name, (program, process, began) in list(waiting.items()):
+            if showing.is_ready(places, program) and process.is_alive():
+                say(f"{name}: ready after {time.monotonic() - began:.0f} s")
+                del waiting[name]
+            elif not process.is_alive():
+                raise Failed(_with_log(places, name, "ended before it was ready"))
+            elif time.monotonic() > until:
+                raise Failed(_with_log(places, name, "was not ready in time (start_timeout)"))
+        if waiting:
+            time.sleep(_POLL)
+
+
+def _with_log(places: Places, name: str, what: str) -> str:
+    lines = "\n".join(f"  {line}" for line in places.tail(name))
+    return f"{name} {what}; its log, {places.log(name)}, ends with\n{lines}"

@@ -1,0 +1,121 @@
+"""A pair of stand-ins in a folder of its own, and kvstore-pd at work on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PATIENCE = 60.0
+STAND_IN = str(Path(__file__).with_name("stand_in.py"))
+PROGRAM = str(Path(sys.executable).with_name("kvstore-pd"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+
+class Pair:
+    """One prefiller, one decoder, a proxy. `master` is a socket that listens: what workers, which
+    are stand-ins, would find there is no matter."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "kvstore-pd.yaml"
+        self.master = socket.create_server(("127.0.0.1", 0))
+        self.settings: dict[str, Any] = {
+            "model": "org/model",
+            "stop_timeout": PATIENCE,
+            "store": {"master": f"127.0.0.1:{self.master.getsockname()[1]}"},
+            "prefillers": [self.stand_in()],
+            "decoders": [self.stand_in()],
+            "proxy": {"port": free_port(), "args": ["--health-interval", "0.1"]},
+        }
+
+    def stand_in(self, *mode: str) -> dict[str, Any]:
+        return {"port": free_port(), "command": ["{python}", STAND_IN, "{port}", *mode]}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.begin(*arguments).done()
+
+    def begin(self, *arguments: str) -> Run:
+        self.file.write_text(yaml.safe_dump(self.settings))
+        return Run(self.folder, *arguments)
+
+    def states(self) -> dict[str, str]:
+        rows = json.loads(self.run("status", "--json").stdout)
+        return {row["name"]: row["state"] for row in rows}
+
+    def pid(self, name: str) -> int:
+        found = json.loads((self.folder / ".kvstore-pd" / f"{name}.pid.json").read_text())["pid"]
+        assert isinstance(found, int)
+        return found
+
+    def log(self, name: str) -> str:
+        return (self.folder / ".kvstore-pd" / f"{name}.log").read_text()
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What the stand-in was started with."""
+        line = self.log(name).splitlines()[0]
+        found = json.loads(line.removeprefix("environment "))
+        assert isinstance(found, dict)
+        return found
+
+
+class Run:
+    """kvstore-pd with these arguments, under way."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+        )
+
+    def wait_line(self, part: str) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if part in line:
+                return
+        raise AssertionError(f"no line has {part!r}")
+
+    def done(self) -> subprocess.CompletedProcess[str]:
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess([], self.process.returncode, out, err)
+
+
+@contextmanager
+def pair_in(folder: Path) -> Iterator[Pair]:
+    """What the test leaves running is killed."""
+    pair = Pair(folder)
+    try:
+        yield pair
+    finally:
+        pair.master.close()
+        for file in folder.glob(".kvstore-pd/*.pid.json"):
+            pid = json.loads(file.read_text())["pid"]
+            try:
+                os.killpg(pid, 9)
+            except ProcessLookupError:
+                pass
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return False
+    return state not in "ZX"
