@@ -65,6 +65,15 @@ def test_without_prefill_decode_computes(script: Script, why: str) -> None:
         proxy.wait_line(rf" request .*outcome=ok .*prefill=skipped_{why}")
 
 
+def test_the_only_prefill_worker_is_asked_again_where_just_its_connection_ended() -> None:
+    """As a server ends one that was idle while the next request is on its way."""
+    p = Engine("p", dies)
+    with serving([p], [Engine("d")]) as proxy:
+        assert proxy.post(ASKED).status == 200
+        assert proxy.metric("kvstore_pd_prefill_seconds_count") == 1
+    assert len(p.seen) == 2
+
+
 def test_a_prefill_worker_that_is_gone_is_not_asked_until_it_is_back() -> None:
     p, d = Engine("p"), Engine("d")
     with serving([p], [d]) as proxy:

@@ -105,6 +105,14 @@ def test_what_is_added_for_one_worker_is_added_to_what_all_have(tmp_path: Path) 
     assert "lmcache_rpc_port" in told["kv_connector_extra_config"]
 
 
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    found = read(tmp_path, {"python": "env/bin/python", "store": {"programs": "/usr/bin"}})
+    assert found.python == str(tmp_path / "env/bin/python")
+    assert found.state == tmp_path / ".kvstore-pd"
+    assert found.store.programs == "/usr/bin"
+    assert read(tmp_path, {"python": "python3.11"}).python == "python3.11"
+
+
 def test_somebody_lends(tmp_path: Path) -> None:
     """The node, or else the workers."""
     for store, node, workers in (

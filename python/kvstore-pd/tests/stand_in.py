@@ -34,6 +34,6 @@ if MODE == "dies":
 if MODE == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if MODE == "child":
-    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], env={})
     Path(sys.argv[3]).write_text(str(child.pid))
 HTTPServer(("127.0.0.1", PORT), Handler).serve_forever(0.05)

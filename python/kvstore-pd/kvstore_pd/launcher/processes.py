@@ -17,7 +17,6 @@ from pathlib import Path
 
 from .programs import Program
 
-_MARK = "KVSTORE_PD_STATE"
 _POLL = 0.05
 _KILL_SECONDS = 10.0
 
@@ -43,7 +42,7 @@ class Places:
     that only its owner reads it."""
 
     def __init__(self, state: Path) -> None:
-        self.state = state
+        self.state = state.resolve()
 
     def make(self) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ def start(places: Places, program: Program) -> Process:
     log = places.log(program.name)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    env = {**os.environ, **program.env, _MARK: str(places.state)}
+    env = {**os.environ, **program.env}
     with open(log, "wb") as output:
         child = subprocess.Popen(
             program.command,
@@ -115,8 +114,7 @@ def stop(places: Places, name: str, seconds: float) -> str:
         if word == "killed":
             _send(process.pid, signal.SIGKILL)
             _wait_end(process, _KILL_SECONDS)
-    left = list(_session(process, places))
-    for pid in left:
+    for pid in list(_left_behind(process, places)):
         _send(pid, signal.SIGKILL)
     places.pid_file(name).unlink(missing_ok=True)
     return word
@@ -131,22 +129,25 @@ def _wait_end(process: Process, seconds: float) -> bool:
     return True
 
 
-def _session(process: Process, places: Places) -> Iterator[int]:
-    """Who else is in its session, and carries our mark. A session's number is not given away as
-    long as one is in it; the mark tells of the same number's next owner, who may be anybody."""
+def _left_behind(process: Process, places: Places) -> Iterator[int]:
+    """Who else is in its session and writes into a log of ours. A session's number is not given
+    away as long as one is in it; but where nobody is left, its next owner may be anybody. (Engines'
+    processes write a title over their environment, so that a mark there would not do.)"""
     if process.boot != _boot():
         return
-    mark = f"{_MARK}={places.state}".encode()
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            fields = _fields(entry / "stat")
-            if int(fields[3]) == process.pid and fields[0] != "Z":
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                fields = _fields(entry / "stat")
+                if int(fields[3]) == process.pid and fields[0] != "Z" and _logs(entry, places):
                     yield int(entry.name)
-        except (OSError, IndexError, ValueError):
-            continue
+            except (OSError, IndexError, ValueError):
+                continue  # It has ended meanwhile.
+
+
+def _logs(entry: Path, places: Places) -> bool:
+    outputs = (os.readlink(entry / "fd" / number) for number in ("1", "2"))
+    return any(Path(output).parent == places.state for output in outputs)
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -108,8 +108,8 @@ def _node(settings: Settings) -> Program:
 
 def _common_env(settings: Settings) -> dict[str, str]:
     """What finds packages and libraries for workers finds them for the store's programs as well."""
-    common = settings.workers[0].env
-    return {k: v for k, v in common.items() if k in ("PYTHONPATH", "LD_LIBRARY_PATH", "PATH")}
+    names = ("PYTHONPATH", "LD_LIBRARY_PATH", "PATH")
+    return {name: value for name, value in settings.env.items() if name in names}
 
 
 def _worker(settings: Settings, worker: Worker) -> Program:

@@ -79,6 +79,7 @@ class Settings:
     start_timeout: float
     stop_timeout: float
     insecure_allow_remote: bool
+    env: dict[str, str]  # of all workers
     store: Store
     workers: list[Worker]
     proxy: Proxy
@@ -112,10 +113,10 @@ def read(path: Path) -> Settings:
     )
     settings = Settings(
         path=path,
-        state=path.parent / top.text("state", ".kvstore-pd"),
+        state=path.parent / Path(top.text("state", ".kvstore-pd")).expanduser(),
         model=top.required_text("model"),
         served_model_name=top.text("served_model_name", ""),
-        python=top.text("python", sys.executable),
+        python=_path(path.parent, top.text("python", sys.executable)),
         connector=top.choice("connector", LMCACHE, CONNECTORS),
         hash_seed=top.number("hash_seed", 123, 0, 4294967295),
         chunk_size=top.number("chunk_size", 256, 1, 1 << 20),
@@ -124,7 +125,8 @@ def read(path: Path) -> Settings:
         start_timeout=top.seconds("start_timeout", 600),
         stop_timeout=top.seconds("stop_timeout", 30),
         insecure_allow_remote=top.flag("insecure_allow_remote", False),
-        store=_store(top.section("store")),
+        env=common.env,
+        store=_store(top.section("store"), path.parent),
         workers=prefillers + decoders,
         proxy=_proxy(top.section("proxy")),
     )
@@ -161,7 +163,12 @@ def _worker(role: str, section: Section, i: int, number: int, common: _Common) -
     return worker
 
 
-def _store(section: Section) -> Store:
+def _path(folder: Path, text: str) -> str:
+    """A bare name is looked for in PATH; else a path is relative to the file's folder."""
+    return str(folder / Path(text).expanduser()) if "/" in text else text
+
+
+def _store(section: Section, folder: Path) -> Store:
     master = section.text("master", "127.0.0.1:50051")
     host, colon, port = master.rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
@@ -177,7 +184,7 @@ def _store(section: Section) -> Store:
         metrics_port=section.port("metrics_port", 9003),
         protocol=section.choice("protocol", "tcp", ("tcp", "rdma")),
         devices=section.text("devices", ""),
-        programs=section.text("programs", ""),
+        programs=_path(folder, section.text("programs", "")),
         master_args=section.texts("master_args"),
         node_args=section.texts("node_args"),
     )

@@ -90,10 +90,10 @@ class Front:
                 self._metrics.client_gone.inc()
                 # As aiohttp itself says it of a client that hangs up.
                 raise asyncio.CancelledError from None
-            except Exception as error:
+            except Exception:
                 code = "500"
                 call.outcome = "bug"
-                log.error("unexpected", id=call.id, error=f"{type(error).__name__}: {error}")
+                log.bug("unexpected", id=call.id)
                 return answers.error(500, "the proxy failed; its log says more", "server_error")
             finally:
                 del self._running[task]

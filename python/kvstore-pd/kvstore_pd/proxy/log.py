@@ -30,15 +30,15 @@ def warning(event: str, **fields: object) -> None:
     _say(logging.WARNING, event, fields)
 
 
-def error(event: str, **fields: object) -> None:
-    _say(logging.ERROR, event, fields)
+def bug(event: str, **fields: object) -> None:
+    """With the stack of the exception that is being handled."""
+    _say(logging.ERROR, event, fields, stack=True)
 
 
-def _say(level: int, event: str, fields: dict[str, object]) -> None:
+def _say(level: int, event: str, fields: dict[str, object], stack: bool = False) -> None:
     if _logger.isEnabledFor(level):
-        _logger.log(
-            level, "%s", " ".join([event, *(f"{k}={_shown(v)}" for k, v in fields.items())])
-        )
+        words = [event, *(f"{k}={_shown(v)}" for k, v in fields.items())]
+        _logger.log(level, "%s", " ".join(words), exc_info=stack)
 
 
 def _shown(value: object) -> str:

@@ -42,7 +42,8 @@ class Pair:
         why = "down"
         while len(tried) < call.options.prefill_attempts:
             worker = self.prefill_fleet.choose(tried)
-            if worker is None or worker in tried:
+            # The same once more only where it may just have closed a connection that was idle.
+            if worker is None or (worker in tried and why != "broken"):
                 break
             tried.append(worker)
             try:
