@@ -164,7 +164,7 @@ def test_engines_are_told_the_same_of_keys_and_their_own_of_the_rest(pair: Pair)
 
 def test_a_worker_of_another_machine_is_left_to_it(pair: Pair) -> None:
     # An address for documentation (RFC 5737): no machine has it.
-    pair.settings["decoders"].append({"port": 1, "host": "192.0.2.1"})
+    pair.settings["decoders"].append({**pair.stand_in(), "host": "192.0.2.1"})
     pair.settings["insecure_allow_remote"] = True
     up = pair.run("up")
     assert up.returncode == 0, up.stderr

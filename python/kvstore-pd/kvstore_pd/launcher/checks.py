@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import agreement
 from .programs import MASTER, NODE, Program, store_program
 from .settings import LMCACHE, MOONCAKE_STORE, PLUGIN, Settings, Worker
 
@@ -151,6 +152,9 @@ def _store(settings: Settings, to_start: list[Program]) -> Iterator[str]:
             f"the master {store.master} can't be reached ({error.strerror or error}): start "
             "kvstore_master (or mooncake_master) there, mend master under store, or set start: true"
         )
+        return
+    if agreement.can_be_asked(settings):
+        yield from agreement.differing(settings)
 
 
 def _packages(settings: Settings, to_start: list[Program]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import __version__
-from . import checks, processes, programs, settings, showing, starting
+from . import agreement, checks, processes, programs, settings, showing, starting
 from .processes import Places
 from .programs import CHOICES, MASTER, NODE, PROXY, Program
 from .reading import Wrong, nearest
@@ -163,6 +163,10 @@ def _down(chosen: Settings, what: str, wanted: list[Program]) -> int:
         _say("nothing of it was started here")
         return DONE
     with _alone(places):
+        workers = {worker.name for worker in chosen.workers}
+        stay = workers & set(noted) - set(names)
+        if workers & set(names) and not stay and agreement.can_be_asked(chosen):
+            agreement.take(chosen)
         for name in sorted(names, key=_end_order):
             _say(f"{name}: {processes.stop(places, name, chosen.stop_timeout)}")
     return DONE

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from . import processes, showing
+from . import agreement, processes, showing
 from .processes import Places, Process
 from .programs import PROXY, Program
 from .settings import Settings
 
 _POLL = 0.2
+NOTED = "what keys are made of stands in the pool, for other hosts to compare"
 Say = Callable[[str], None]
 
 
@@ -29,6 +30,9 @@ def start_all(settings: Settings, places: Places, to_start: list[Program], say: 
     try:
         for each in store:  # The node needs the master.
             _start(places, [each], started, until, say)
+        if workers and agreement.can_be_asked(settings):
+            why = agreement.leave(settings)
+            say(f"other hosts can't be told what keys are made of here: {why}" if why else NOTED)
         _start(places, workers, started, until, say)
         _start(places, proxy, started, until, say)
     except BaseException:

@@ -1,0 +1,106 @@
+"""That workers of several hosts make the same keys: what each host's keys are made of stands in the
+pool while its workers run, and is compared before the next ones start.
+
+Only where the package kvstore is installed for the workers, and the pool has memory by then. What
+can't be compared is no reason not to start."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .settings import MOONCAKE_STORE, Settings
+
+_SECONDS = 60.0
+
+
+def can_be_asked(settings: Settings) -> bool:
+    """Whether `python` is what workers run by: with commands of their own it may be any."""
+    return any(not worker.command for worker in settings.workers)
+
+
+def differing(settings: Settings) -> Iterator[str]:
+    """What other hosts' notes say otherwise, with the remedy."""
+    try:
+        notes = json.loads(_run(settings, "read", _prefix(settings)))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return
+    own = _own(settings)
+    for key, text in sorted(notes.items()):
+        host = key.rpartition("/")[2]
+        theirs = _fields(text)
+        different = [name for name in own if name in theirs and theirs[name] != own[name]]
+        if host == socket.gethostname() or not different:
+            continue
+        name = different[0]
+        yield (
+            f"{name} is {own[name]!r} here and {theirs[name]!r} for the workers of {host}, so that "
+            f"neither side would find the other's keys: use one file for both; or, if {host} runs "
+            f"none any more, `kvctl --master {settings.store.master} rm {key}`"
+        )
+
+
+def leave(settings: Settings) -> str:
+    """Why it could not be; empty: it is there."""
+    try:
+        _run(settings, "leave", _key(settings), json.dumps(_own(settings)))
+        return ""
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return str(error)
+
+
+def take(settings: Settings) -> None:
+    """Also where there is none, or no pool any more."""
+    try:
+        _run(settings, "take", _key(settings))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        pass
+
+
+def _own(settings: Settings) -> dict[str, Any]:
+    own: dict[str, Any] = {"model": settings.model, "hash_seed": settings.hash_seed}
+    if settings.connector != MOONCAKE_STORE:
+        own["chunk_size"] = settings.chunk_size
+    return own
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _prefix(settings: Settings) -> str:
+    """Pairs of other models, or by another kind of keys, may share the pool."""
+    kind = "vllm" if settings.connector == MOONCAKE_STORE else "lmcache"
+    return f"kvstore-pd/{kind}/{Path(settings.model).name}/"
+
+
+def _key(settings: Settings) -> str:
+    return _prefix(settings) + socket.gethostname()
+
+
+def _run(settings: Settings, verb: str, *words: str) -> str:
+    """Raises OSError, SubprocessError, ValueError."""
+    done = subprocess.run(
+        [
+            *(settings.python, str(Path(__file__).with_name("notes.py"))),
+            *(verb, settings.store.master, *words),
+        ],
+        env={**os.environ, **settings.env},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+        cwd="/",
+    )
+    if done.returncode != 0:
+        raise ValueError((done.stderr.strip().splitlines() or ["no package kvstore"])[-1])
+    return done.stdout
