@@ -137,9 +137,7 @@ def test_wait_exists_is_told_by_the_commit(client: kvstore.Client, key: str) -> 
     assert isinstance(client.wait_exists_batch([key, "never"], 1.2)[1], kvstore.DeadlineExceeded)
 
 
-def test_what_another_is_to_put_is_awaited(
-    client: kvstore.Client, pool: Pool, key: str
-) -> None:
+def test_what_another_is_to_put_is_awaited(client: kvstore.Client, pool: Pool, key: str) -> None:
     keys = [f"{key}/{i}" for i in range(3)]
     with kvstore.Client(pool.address) as reader:
         began = time.monotonic()  # nobody is to put it: at once

@@ -13,9 +13,9 @@ _SAME_PROMPT = 0.1
 
 
 class Awaiting:
-    """`at_most`: seconds that a look waits; 0: looks wait for nothing. Used by many threads at once:
-    where looks for several prompts mix, the key before may be another's, and a look waits in vain
-    or not at all."""
+    """`at_most`: seconds that a look waits; 0: looks wait for nothing. Used by many threads at
+    once: where looks for several prompts mix, the key before may be another's, and a look waits in
+    vain or not at all."""
 
     def __init__(self, at_most: float) -> None:
         self.at_most = at_most
