@@ -163,8 +163,11 @@ def lmcache_worker(
     config: Path,
     packages: Sequence[Path],
     variables: Mapping[str, str] = {},
+    name: str | None = None,
+    port: int | None = None,
 ) -> Engine:
-    """A worker of the guide's pair: role is prefiller or decoder; config is LMCache's."""
+    """A worker of the guide's pair: role is prefiller or decoder; config is LMCache's. Of several
+    with a role each has a name and a port of its own."""
     producer = role == "prefiller"
     transfer = {
         "kv_connector": "LMCacheConnectorV1",
@@ -174,11 +177,11 @@ def lmcache_worker(
         "kv_load_failure_policy": "recompute",
         "kv_connector_extra_config": {
             "discard_partial_chunks": False,
-            "lmcache_rpc_port": "producer1" if producer else "consumer1",
+            "lmcache_rpc_port": f"{'producer' if producer else 'consumer'}-{name or role}",
         },
     }
     variables = {"LMCACHE_CONFIG_FILE": str(config), **variables}
-    return Engine(environment, role, PORTS[role], packages, variables, transfer)
+    return Engine(environment, name or role, port or PORTS[role], packages, variables, transfer)
 
 
 def mooncake_store_worker(

@@ -5,7 +5,7 @@ ROOT/stubs             stand-ins for CUDA's libraries (stubs.py)
 ROOT/model             the model (model.py)
 ROOT/stores/kvstore    this repository's wheels: kvstore, and the drop-in `mooncake`
 ROOT/stores/mooncake   Mooncake's wheel
-ROOT/sglang/{code,needs}   SGLang's wheel, unpacked, and what its storage imports
+ROOT/sglang/{code,needs}   SGLang's wheel, unpacked, and what its storage imports (pins-sglang.txt)
 ROOT/{log,run,results} of what was run
 """
 
@@ -26,9 +26,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 MOONCAKE = "mooncake-transfer-engine-non-cuda==0.3.13.post1"
 SGLANG = "sglang==0.5.23"
-# What SGLang's storage imports and the engines don't bring; triton is imported, and not used.
-SGLANG_NEEDS = ("orjson", "torchvision", "gguf", "triton==3.7.1")
-SGLANG_NEEDS_WITH_THEIRS = ("ipython",)
+_PACKAGES = ("python", "python/kvstore-mooncake-compat", "python/kvstore-pd")
 _DISK_NEEDED = 6 << 30
 _MEMORY_NEEDED = 14 << 30
 
@@ -47,6 +45,9 @@ class Environment:
     def store(self, name: str) -> Path:
         """The folder of packages of a store: kvstore or mooncake."""
         return self.root / "stores" / name
+
+    def sglang_packages(self) -> list[Path]:
+        return [self.sglang / "code", self.sglang / "needs"]
 
     def missing(self) -> list[str]:
         """What `setup` has not made yet."""
@@ -88,7 +89,7 @@ class Environment:
             wheels = self.root / "wheels"
             say("building this repository's wheels (some minutes, the first time)")
             shutil.rmtree(wheels, ignore_errors=True)
-            for package in ("python", "python/kvstore-mooncake-compat"):
+            for package in _PACKAGES:
                 self._pip(
                     "wheel", "--no-deps", "--wheel-dir", str(wheels), str(REPOSITORY / package)
                 )
@@ -132,8 +133,8 @@ class Environment:
             zipfile.ZipFile(wheel).extractall(self.sglang / "code")
             wheel.unlink()
         partial = self.sglang / "needs.part"
-        self._pip("install", "--no-deps", "--target", str(partial), *SGLANG_NEEDS)
-        self._pip("install", "--target", str(partial), *SGLANG_NEEDS_WITH_THEIRS)
+        pins = str(HERE / "pins-sglang.txt")
+        self._pip("install", "--no-deps", "--target", str(partial), "--requirement", pins)
         partial.rename(self.sglang / "needs")
 
     def _install_anew(self, target: Path, what: Sequence[str]) -> None:

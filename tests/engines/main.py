@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import part_faults
 import part_pair
 import part_race
+import part_storage
 import report
 from environment import REPOSITORY, Environment
 from plain import Plain
@@ -21,8 +24,12 @@ PARTS: dict[str, tuple[Part, str]] = {
     "guide": (part_pair.guide, "the guide's pair with its own configuration; both forms of chunks"),
     "zeroed": (part_pair.zeroed, "decode does compute from what it loads"),
     "beside": (part_pair.beside, "the pair on kvstore and on Mooncake by turns, with times"),
+    "plugin": (part_pair.plugin, "the pair with kvstore's own plugin for LMCache"),
     "vllm": (part_pair.vllm_connector, "vLLM's own MooncakeStoreConnector"),
+    "sglang": (part_storage.sglang, "SGLang's HiCache storage, without its server"),
+    "plugins": (part_storage.plugins, "kvstore's own plugins for LMCache and SGLang"),
     "race": (part_race.race, "decode asks before prefill's put has ended; 1000 requests"),
+    "faults": (part_faults.faults, "master, node and workers killed under running requests"),
     "mistaken": (part_pair.mistaken, "what is wrong in a configuration is named"),
 }
 
@@ -75,6 +82,8 @@ def main() -> int:
     verbs.add_parser("down", help="stop what was left running")
     arguments = parser.parse_args()
     environment = Environment(arguments.root.resolve())
+    # What was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         if arguments.verb == "setup":
             if arguments.packages_only:

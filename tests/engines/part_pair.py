@@ -213,6 +213,32 @@ def beside(environment: Environment, plain: Plain, rounds: int = 2) -> Section:
     return section
 
 
+def plugin(environment: Environment, plain: Plain) -> Section:
+    """kvstore's own plugin in place of the drop-in."""
+    section = Section(
+        "plugin",
+        "The pair with kvstore's own plugin for LMCache",
+        "examples/engines/lmcache-plugin.yaml, smaller; both forms of chunks, and nothing that is "
+        "named mooncake.",
+        COLUMNS,
+    )
+    learn(plain)
+    for form in ("False", "True"):
+        changes = {
+            "kvstore.master": f'"127.0.0.1:{deployment.MASTER_PORT}"',
+            "kvstore.lend_bytes": str(256 << 20),
+            "save_chunk_meta": form,
+        }
+        config = deployment.example(environment, "lmcache-plugin.yaml", changes)
+        with Store(environment, "kvstore"), ExitStack() as stack:
+            packages = [environment.store("kvstore")]
+            worker = deployment.lmcache_worker
+            pair = start_pair(stack, environment, worker, (config, config), packages)
+            warm(pair)
+            summary(section, f"save_chunk_meta: {form}", ask_pair(pair, plain, PROMPTS))
+    return section
+
+
 def vllm_connector(environment: Environment, plain: Plain) -> Section:
     """vLLM's own MooncakeStoreConnector, as it is."""
     section = Section(

@@ -13,7 +13,7 @@ import deployment
 import part_pair
 from deployment import Store
 from environment import Environment
-from part_pair import Pair
+from front import Proxy
 from plain import Plain
 from report import Section
 from running import wait_for
@@ -36,13 +36,13 @@ def race(environment: Environment, plain: Plain) -> Section:
     section = Section(
         "race",
         "The race of prefill and decode",
-        f"{_AT_ONCE} requests at a time, each one prefill and at once decode; prompts of 300 to "
-        "600 tokens, none twice. Recomputed are the requests of which decode did not load all full "
-        "chunks. LMCache's lookups wait for puts that are announced where KVSTORE_AWAIT_PUTS_MS "
-        "says so.",
+        f"{_AT_ONCE} requests at a time through kvstore-pd-proxy: each one prefill and at once "
+        "decode; prompts of 300 to 600 tokens, none twice. Recomputed are the requests of which "
+        "decode did not load all full chunks. LMCache's lookups wait for puts that are announced "
+        "where KVSTORE_AWAIT_PUTS_MS says so.",
         (
             *("store, settings", "requests", "tokens to load", "loaded", "recomputed", "wrong"),
-            *("decode, median ms", "p90 ms"),
+            *("request, median ms", "p90 ms"),
         ),
     )
     asked = prompts(REQUESTS)
@@ -78,8 +78,10 @@ def _run(
         pair = part_pair.start_pair(stack, environment, worker, configs, packages, variables)
         part_pair.warm(pair)
         start = pair.decoder.program.size()
+        proxy = stack.enter_context(Proxy(environment, [8100], [8200]))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            answers = list(threads.map(lambda one: _through(pair, asking.prompt(*one)), asked))
+            texts = [asking.prompt(*one) for one in asked]
+            answers = list(threads.map(lambda text: _timed(proxy, text), texts))
         wait_for(
             "a word on each request in the decoder's log",
             lambda: len(asking.hits(pair.decoder, start)) >= len(asked),
@@ -109,9 +111,8 @@ def _run(
     return recomputed, wrong
 
 
-def _through(pair: Pair, text: str) -> tuple[asking.Answer, float]:
-    """The answer, and how long decode took for it."""
-    asking.ask(pair.prefiller.url, text, 1)
+def _timed(proxy: Proxy, text: str) -> tuple[asking.Answer, float]:
+    """The answer, and how long it took."""
     began = time.monotonic()
-    answer = asking.ask(pair.decoder.url, text, _ANSWER)
+    answer = asking.ask(proxy.url, text, _ANSWER)
     return answer, time.monotonic() - began

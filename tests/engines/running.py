@@ -51,7 +51,7 @@ class Program:
     ) -> None:
         self.name = name
         self.log = root / "log" / f"{name}.log"
-        self._note = root / "run" / f"{name}.json"
+        self._note = root / "run" / f"{name}.pid"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._note.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as out:
@@ -78,6 +78,11 @@ class Program:
 
     def wait_healthy(self, url: str) -> None:
         self.wait_until(lambda: answers(url))
+
+    def wait_end(self, seconds: float) -> int:
+        """Its exit status, once it ends by itself. Raises Failure where that takes longer."""
+        wait_for(f"{self.name} ends", lambda: self._process.poll() is not None, seconds)
+        return self._process.wait()
 
     def tail(self, lines: int = 30) -> str:
         return "\n".join(self.text().splitlines()[-lines:])
@@ -107,13 +112,13 @@ class Program:
 def stop_all(root: Path) -> list[str]:
     """Ends what earlier commands left running; their names."""
     ended = []
-    for note in sorted((root / "run").glob("*.json")):
+    for note in sorted((root / "run").glob("*.pid")):
         known = json.loads(note.read_text())
         # Another process may have got the number since.
         if _began(known["pid"]) == known["began"]:
             _end_group(known["pid"], lambda: True)
             ended.append(note.stem)
-        note.unlink()
+        note.unlink(missing_ok=True)
     return ended
 
 

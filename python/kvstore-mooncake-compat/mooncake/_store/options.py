@@ -137,20 +137,20 @@ def _warn_of_unknown(given: Mapping[str, str]) -> None:
     for key in unknown:
         near = difflib.get_close_matches(key, _KEYS, 1)
         named.append(f"{key!r} (is {near[0]!r} meant?)" if near else repr(key))
-    _log.error(f"setup: not known, and without effect: {', '.join(named)}")
+    _log.error(f"setup of the store: not known, and without effect: {', '.join(named)}")
 
 
 def _master(given: Mapping[str, str]) -> str:
     master = _one_of(given, "master_server_addr", "")
     if not master:
-        _log.warn(f"setup: no master_server_addr is given; {_DEFAULT_MASTER} is asked")
+        _log.warn(f"setup of the store: no master_server_addr is given; {_DEFAULT_MASTER} is asked")
     return master or _DEFAULT_MASTER
 
 
 def _one_of(given: Mapping[str, str], name: str, otherwise: str) -> str:
     values = [given[alias] for alias in _ALIASES[name] if given.get(alias)]
     if len(set(values)) > 1:
-        _log.warn(f"setup: {' and '.join(_ALIASES[name])} differ; {values[0]!r} counts")
+        _log.warn(f"setup of the store: {' and '.join(_ALIASES[name])} differ; {values[0]!r} counts")
     return values[0] if values else otherwise
 
 
