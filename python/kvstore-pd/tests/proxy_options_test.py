@@ -40,6 +40,8 @@ def test_several_workers(flags: str, prefillers: list[tuple[str, int]]) -> None:
         ("--decoder-port 1,1", "name 127.0.0.1:1 twice"),
         ("--decoder-port 1,2 --num-decoders 3", "--num-decoders is 3, but 2"),
         ("--decoder-port 0", "1 to 65535"),
+        ("--decoder-host http://a", "http://a is no host"),
+        ("--decoder-host a..b", "a..b is no host"),
         ("--port 65536", "0 to 65535"),
         ("--port x", "invalid port value: 'x'"),
         ("--idle-timeout 0", "more than 0"),

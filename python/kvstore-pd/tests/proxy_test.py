@@ -121,6 +121,24 @@ def test_ids_and_credentials_go_to_the_workers() -> None:
         assert "Authorization" not in seen[1].headers
 
 
+def test_what_a_worker_sets_for_one_client_is_not_sent_for_another() -> None:
+    d = Engine("d", then=lambda c: c.answer(200, {}, **{"Set-Cookie": "mine=1"}))
+    with serving([Engine("p")], [d]) as proxy:
+        assert proxy.post(ASKED).headers["Set-Cookie"] == "mine=1"
+        proxy.post(ASKED).read()
+    assert "Cookie" not in d.seen[1].headers
+
+
+def test_prefills_body_has_one_type() -> None:
+    p = Engine("p")
+    with serving([p], [Engine("d")]) as proxy:
+        connection = proxy.connect()
+        headers = {"content-type": "application/json; charset=utf-8"}
+        connection.request("POST", "/v1/completions", json.dumps(ASKED), headers)
+        connection.getresponse().read()
+    assert p.seen[0].headers.get_all("Content-Type") == ["application/json"]
+
+
 def test_a_key_of_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     p, d = Engine("p"), Engine("d")

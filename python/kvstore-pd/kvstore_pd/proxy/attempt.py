@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
@@ -39,11 +40,12 @@ async def within(seconds: float, worker: Worker, work: Awaitable[T], what: str) 
         worker.check_now.set()
         raise AttemptFailed("timeout", f"{what} took longer than {seconds:g} s")
     except aiohttp.ClientConnectorError as error:
-        worker.mark_down(f"can't connect: {error.os_error}")
+        if error.os_error.errno == errno.ECONNREFUSED:
+            # Nobody is there, so that nobody will answer other requests, either.
+            worker.mark_down(f"can't connect: {error.os_error}")
         worker.check_now.set()
         raise AttemptFailed("connect", f"can't connect: {error.os_error}") from None
     except asyncio.TimeoutError:  # aiohttp's, which is told of connections alone
-        worker.mark_down("can't connect: no answer")
         worker.check_now.set()
         raise AttemptFailed("connect", "can't connect: no answer") from None
     except (aiohttp.ClientError, OSError) as error:

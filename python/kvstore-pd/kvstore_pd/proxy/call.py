@@ -8,6 +8,7 @@ import time
 import uuid
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from .metrics import Metrics
 from .options import Options
@@ -39,10 +40,12 @@ class Call:
         if key and "Authorization" not in request.headers:
             self._headers["Authorization"] = f"Bearer {key}"
 
-    def headers(self, attempt: int) -> dict[str, str]:
+    def headers(self, attempt: int) -> CIMultiDict[str]:
         """For a worker. A second try has an id of its own: the first may still be under way."""
-        own = self.id if attempt == 1 else f"{self.id}-{attempt}"
-        return {**self._headers, "X-Request-Id": own, "Accept-Encoding": "identity"}
+        headers = CIMultiDict(self._headers)
+        headers["X-Request-Id"] = self.id if attempt == 1 else f"{self.id}-{attempt}"
+        headers["Accept-Encoding"] = "identity"
+        return headers
 
     def answering(self) -> None:
         """The client is sent its first byte."""

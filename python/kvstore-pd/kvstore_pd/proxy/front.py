@@ -35,8 +35,8 @@ class Front:
         add = application.router
         for path in ("/v1/completions", "/v1/chat/completions"):
             add.add_post(path, self._route(path, self._complete))
-        for path in ("/v1/models", "/v1/models/{name:.+}", "/version"):
-            add.add_get(path, self._route(path.split("{")[0], self._by_decode), allow_head=False)
+        for path in ("/v1/models", "/version"):
+            add.add_get(path, self._route(path, self._by_decode), allow_head=False)
         for path in ("/tokenize", "/detokenize"):
             add.add_post(path, self._route(path, self._by_decode))
         add.add_get("/health", self._health)

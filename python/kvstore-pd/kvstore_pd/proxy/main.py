@@ -40,6 +40,8 @@ async def _serve(chosen: Options) -> int:
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_CONNECTIONS),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=chosen.connect_timeout),
         auto_decompress=False,
+        # What a worker sets for one client is not another's.
+        cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=1 << 18,
     ) as session:
         front = Front(chosen, Pair(session, prefill, decode), metrics)

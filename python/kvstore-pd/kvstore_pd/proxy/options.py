@@ -7,6 +7,8 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from yarl import URL
+
 from .. import __version__
 from . import log
 
@@ -29,7 +31,7 @@ workers:
 
 what is served:
   POST /v1/completions, /v1/chat/completions   prefill, then decode; streamed or not
-  GET  /v1/models, /v1/models/NAME, /version   by a decode worker
+  GET  /v1/models, /version                    by a decode worker
   POST /tokenize, /detokenize                  by a decode worker
   GET  /health                                 200 while a decode worker is up, else 503; workers as
                                                JSON
@@ -158,6 +160,12 @@ def pairs(
         raise ValueError(f"--{what}-host and --{what}-port name {twice[0]}:{twice[1]} twice")
     if not all(0 < port < 65536 for port in all_ports):
         raise ValueError(f"--{what}-port must be 1 to 65535")
+    for host, port in found:
+        try:
+            URL.build(scheme="http", host=host, port=port)
+            host.encode("idna")
+        except ValueError as error:
+            raise ValueError(f"--{what}-host {host} is no host: {error}") from None
     return found
 
 

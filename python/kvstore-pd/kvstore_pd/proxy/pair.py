@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import aiohttp
 from aiohttp import web
@@ -64,7 +65,8 @@ class Pair:
     async def _prefill_once(
         self, call: Call, worker: Worker, body: bytes, attempt: int
     ) -> web.Response | None:
-        headers = {**call.headers(attempt), "Content-Type": answers.JSON}
+        headers = call.headers(attempt)
+        headers["Content-Type"] = answers.JSON
         async with self._exchange(call, worker, headers, body) as exchange:
 
             async def whole() -> tuple[aiohttp.ClientResponse, bytes]:
@@ -124,7 +126,7 @@ class Pair:
         )
 
     def _exchange(
-        self, call: Call, worker: Worker, headers: dict[str, str], body: bytes | None
+        self, call: Call, worker: Worker, headers: Mapping[str, str], body: bytes | None
     ) -> Exchange:
         request = call.request
         return Exchange(self._session, worker, request.method, request.path_qs, headers, body)
