@@ -88,6 +88,18 @@ def test_a_port_in_use(checked: Checked) -> None:
     assert "proxy: " in found and "Address already in use" in found and "ss -ltnp" in found
 
 
+def test_the_masters_other_port(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "store_program", lambda *_: "/usr/bin/true")
+    port = free_port()
+    checked.settings["store"] = {
+        "start": True,
+        "master": f"127.0.0.1:{free_port()}",
+        "metrics_port": port,
+    }
+    checked.settings["proxy"]["port"] = port
+    assert f"proxy and master both have 127.0.0.1:{port}" in checked.the_finding()
+
+
 def test_another_hash_seed_on_one_side(checked: Checked) -> None:
     checked.settings["decoders"][0]["env"] = {"PYTHONHASHSEED": "0"}
     found = checked.the_finding()

@@ -39,23 +39,26 @@ def findings(settings: Settings, to_start: list[Program]) -> list[str]:
 def _ports(to_start: list[Program]) -> Iterator[str]:
     users: dict[tuple[str, int], str] = {}
     for program in to_start:
-        where = (program.host, program.port)
-        if program.port == 0:
-            continue
-        if where in users:
-            yield (
-                f"{program.name} and {users[where]} both have {program.host}:{program.port}: give "
-                f"one of them another port"
-            )
-            continue
-        users[where] = program.name
-        taken = _taken(*where)
-        if taken:
-            yield (
-                f"{program.name}: {program.host}:{program.port} can't be had ({taken}): end what "
-                f"listens there (`ss -ltnp sport = :{program.port}`), or give {program.name} "
-                f"another port"
-            )
+        for port in (program.port, *program.other_ports):
+            if port:
+                yield from _port(program, port, users)
+
+
+def _port(program: Program, port: int, users: dict[tuple[str, int], str]) -> Iterator[str]:
+    where = (program.host, port)
+    if where in users:
+        yield (
+            f"{program.name} and {users[where]} both have {program.host}:{port}: give one of them "
+            "another port"
+        )
+        return
+    users[where] = program.name
+    taken = _taken(*where)
+    if taken:
+        yield (
+            f"{program.name}: {program.host}:{port} can't be had ({taken}): end what listens there "
+            f"(`ss -ltnp sport = :{port}`), or give {program.name} another port"
+        )
 
 
 def _taken(host: str, port: int) -> str:

@@ -140,7 +140,8 @@ def _up(chosen: Settings, wanted: list[Program]) -> int:
             return FAILED
         starting.start_all(chosen, places, to_start, _say)
     if any(program.name == PROXY for program in to_start):
-        _say(f"requests go to http://{chosen.proxy.host}:{chosen.proxy.port}/v1/completions")
+        where = programs.url(chosen.proxy.host, chosen.proxy.port, "/v1/completions")
+        _say(f"requests go to {where}")
     return DONE
 
 

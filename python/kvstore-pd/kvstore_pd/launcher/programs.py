@@ -26,6 +26,7 @@ class Program:
     env: dict[str, str]
     host: str  # where it listens
     port: int  # 0: nowhere that others must know
+    other_ports: tuple[int, ...] = ()
     health: str = ""  # a URL that answers 200 when it is ready
     ready_line: str = ""  # else: what its log says then
     files: dict[Path, str] = field(default_factory=dict)
@@ -60,6 +61,10 @@ def chosen(programs: list[Program], what: str) -> list[Program]:
     ]
 
 
+def url(host: str, port: int, path: str) -> str:
+    return f"http://[{host}]:{port}{path}" if ":" in host else f"http://{host}:{port}{path}"
+
+
 def is_here(host: str) -> bool:
     """Whether this machine has that address."""
     try:
@@ -89,8 +94,15 @@ def _master(settings: Settings) -> Program:
         *(["--insecure_allow_remote"] if settings.insecure_allow_remote else []),
         *store.master_args,
     ]
-    health = f"http://{store.host}:{store.metrics_port}/health"
-    return Program(MASTER, command, _common_env(settings), store.host, store.port, health)
+    return Program(
+        MASTER,
+        command,
+        _common_env(settings),
+        store.host,
+        store.port,
+        other_ports=(store.metrics_port,),
+        health=url(store.host, store.metrics_port, "/health"),
+    )
 
 
 def _node(settings: Settings) -> Program:
@@ -141,7 +153,7 @@ def _worker(settings: Settings, worker: Worker) -> Program:
         env,
         worker.host,
         worker.port,
-        f"http://{worker.host}:{worker.port}/health",
+        health=url(worker.host, worker.port, "/health"),
         files={file: text},
     )
 
@@ -196,5 +208,5 @@ def _proxy(settings: Settings) -> Program:
         {},
         proxy.host,
         proxy.port,
-        f"http://{proxy.host}:{proxy.port}/metrics",
+        health=url(proxy.host, proxy.port, "/metrics"),
     )

@@ -50,7 +50,7 @@ class Store:
 
     @property
     def host(self) -> str:
-        return self.master.rpartition(":")[0]
+        return self.master.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
