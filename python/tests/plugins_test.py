@@ -4,6 +4,7 @@ engines are (tests/engines/adapters)."""
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import pytest
@@ -68,6 +69,7 @@ def test_sizes_may_have_units(text: object, size: int) -> None:
         ("get_seconds", "inf", "may not be negative, nor endless"),
         ("look_seconds", 0, "no call can be done in no time"),
         ("threads", 0, "may be 1 to 64"),
+        ("await_puts_ms", 60001, "60000 is the most"),
         ("replicas", 9, "may be 1 to 8"),
     ],
 )
@@ -157,3 +159,39 @@ def test_a_silent_master_is_waited_for_once(caplog: pytest.LogCaptureFixture) ->
 def test_settings_that_can_never_do_are_raised(pool: Pool) -> None:
     with pytest.raises(kvstore.InvalidArgument):
         Link(Settings(master=pool.address, ways=("carrier-pigeon",)), LOGGER)
+
+
+def test_a_look_waits_for_a_put_that_is_announced(pool: Pool) -> None:
+    """As decode workers look: a prefill worker has asked for the keys in vain, and puts them."""
+    prefill = Link(Settings(master=pool.address), LOGGER)
+    decode = Link(Settings(master=pool.address, await_puts_ms=30_000), LOGGER)
+    try:
+        keys = [f"awaited-{i}" for i in range(3)]
+        assert prefill.look_prefix(keys) == 0
+        found: list[int] = []
+        looking = threading.Thread(target=lambda: found.append(decode.look_prefix(keys)))
+        looking.start()
+        assert prefill.client
+        assert prefill.client.put_batch([(key, b"x") for key in keys]) == [None] * 3
+        looking.join(PATIENCE)
+        assert found == [3]
+        # What nobody announced is not waited for, and a decode worker announces nothing.
+        began = time.monotonic()
+        assert decode.look(["nobody's"]) == [False]
+        assert decode.look_again(["nobody's", "awaited-0"]) == [False, True]
+        other = Link(Settings(master=pool.address, await_puts_ms=30_000), LOGGER)
+        assert other.look(["nobody's"]) == [False]
+        other.close()
+        assert time.monotonic() - began < 30
+    finally:
+        prefill.close()
+        decode.close()
+
+
+def test_the_environment_says_how_long_looks_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVSTORE_AWAIT_PUTS_MS", "1500")
+    assert settings_of({}, "").await_puts_ms == 1500
+    assert settings_of({"await_puts_ms": 0}, "").await_puts_ms == 0
+    monkeypatch.setenv("KVSTORE_AWAIT_PUTS_MS", "soon")
+    with pytest.raises(WrongSetting):
+        settings_of({}, "")

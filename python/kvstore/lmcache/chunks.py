@@ -206,12 +206,9 @@ class Chunks:
 
     def ping(self) -> int:
         """0, or the code of what keeps the master from answering."""
-        client = self._link.client
-        if client is None:
+        if self._link.client is None:
             return int(kvstore.Code.UNAVAILABLE)
-        answers = client.exists_batch([_PING], timeout=self.settings.look_seconds)
-        self._link.note(answers)
-        answer = answers[0]
+        (answer,) = self._link.look_again([_PING])
         return int(answer.code) if isinstance(answer, kvstore.Error) else 0
 
     def names(self) -> list[str]:

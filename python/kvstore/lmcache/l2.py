@@ -104,7 +104,9 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
             raise ValueError(f"kvstore: {error}") from error
         self._locks = Locks(self._link, config.lock_seconds)
         # Lookups never wait behind bytes.
-        self._lookups = ThreadPoolExecutor(2, thread_name_prefix="kvstore-lookup")
+        self._lookups = ThreadPoolExecutor(
+            self.settings.threads, thread_name_prefix="kvstore-lookup"
+        )
         self._loads = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore-load")
         self._stores = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore-store")
         self._stored_event = create_event_notifier()

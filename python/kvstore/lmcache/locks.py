@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import kvstore
 
-from ..plugins.link import LOCATED_AT_ONCE, Link
+from ..plugins.link import Link
 
 # A third of the lease is left for an answer that is late, or was lost once.
 _RENEWALS_PER_LEASE = 3
@@ -144,14 +144,9 @@ class Locks:
             )
 
     def _renew(self, keys: Sequence[str]) -> None:
-        client = self._link.client
-        for first in range(0, len(keys) if client else 0, LOCATED_AT_ONCE):
-            assert client
-            asked = keys[first : first + LOCATED_AT_ONCE]
-            answers = client.exists_batch(asked, timeout=self._link.seconds_of_looks)
-            self._link.note(answers)
-            gone = [key for key, there in zip(asked, answers, strict=True) if there is False]
-            with self._mutex:
-                for key in gone:
-                    if self._locks.pop(key, None) is not None:
-                        self.lost += 1
+        answers = self._link.look_again(keys)
+        with self._mutex:
+            for key, answer in zip(keys, answers, strict=True):
+                # Not for one that nobody has answered: a lease may last.
+                if answer is False and self._link.client is not None:
+                    self.lost += self._locks.pop(key, None) is not None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import kvstore
 
@@ -21,6 +20,8 @@ _SECONDS_BETWEEN_TRIES = 2.0
 _MASTER_PATIENCE = 5.0
 _LOOK_IN_SILENCE = 0.05
 _CALL_IN_SILENCE = 1.0
+# A look that is no sign of a put to come says that it would wait so long for one (Client.exists).
+_ANNOUNCES_NOTHING = 0.001
 _SILENT = (kvstore.Unavailable, kvstore.DeadlineExceeded)
 
 
@@ -79,35 +80,30 @@ class Link:
     def seconds_of_looks(self) -> float:
         if self._silent:
             return min(_LOOK_IN_SILENCE, self.settings.look_seconds)
-        return self.settings.look_seconds + self.settings.await_puts_ms / 1000
+        return self.settings.look_seconds
 
     def seconds_of(self, longest: float) -> float:
         """How long a call that moves bytes waits, which may take so long."""
         return min(_CALL_IN_SILENCE, longest) if self._silent else longest
 
     def look(self, keys: Sequence[str]) -> list[bool]:
-        """Whether they are there, each with the lease that an answer brings. No: also where nobody
-        says so in time."""
-        client = self._client
-        if client is None:
-            return [False] * len(keys)
-        found: list[bool] = []
-        for first in range(0, len(keys), LOCATED_AT_ONCE):
-            asked = keys[first : first + LOCATED_AT_ONCE]
-            answers = self._asked(client, asked)
-            found += [answer is True for answer in answers]
-        return found
+        """Whether they are there, each with the lease that an answer brings; those of one prompt in
+        order. No: also where nobody says so in time. Waits for announced puts as the settings say;
+        without that, what is not there is itself announced."""
+        return [answer is True for answer in self._answers(keys)]
 
     def look_prefix(self, keys: Sequence[str]) -> int:
-        """How many of them are there, up to the first that is not."""
-        client = self._client
-        for first in range(0, len(keys) if client else 0, LOCATED_AT_ONCE):
-            asked = keys[first : first + LOCATED_AT_ONCE]
-            assert client
-            for i, answer in enumerate(self._asked(client, asked)):
-                if answer is not True:
-                    return first + i
-        return len(keys) if client else 0
+        """How many of them are there, up to the first that is not. As look."""
+        length = 0
+        for answer in self._answers(keys):
+            if answer is not True:
+                break
+            length += 1
+        return length
+
+    def look_again(self, keys: Sequence[str]) -> list[bool | kvstore.Error]:
+        """Whether they still are there, with a lease anew. Waits for no put, and announces none."""
+        return list(self._answers(keys, _ANNOUNCES_NOTHING))
 
     def note(self, answers: Iterable[object]) -> None:
         """What looks have brought: says aloud when the master falls silent, and when it is back."""
@@ -128,20 +124,36 @@ class Link:
         if client is not None:
             client.close()
 
-    def _asked(self, client: kvstore.Client, keys: Sequence[str]) -> Sequence[bool | kvstore.Error]:
-        try:
-            answers = client.exists_batch(keys, timeout=self.seconds_of_looks)
-        except kvstore.Error as error:  # closed meanwhile
-            self.complaints.add("looks failed, and count as misses", error)
-            return [False] * len(keys)
-        self.note(answers)
-        return answers
+    def _answers(
+        self, keys: Sequence[str], await_puts: float | None = None
+    ) -> Iterator[bool | kvstore.Error]:
+        """For each key in turn; more are asked for as they are wanted."""
+        client = self._client
+        if await_puts is None:
+            await_puts = self.settings.await_puts_ms / 1000
+        for first in range(0, len(keys), LOCATED_AT_ONCE):
+            asked = keys[first : first + LOCATED_AT_ONCE]
+            if client is None:
+                yield from [False] * len(asked)
+                continue
+            # Of a master that is silent nothing can be awaited.
+            within = min(await_puts, _ANNOUNCES_NOTHING) if self._silent else await_puts
+            try:
+                answers = client.exists_batch(
+                    asked,
+                    await_puts=within,
+                    after=keys[first - 1] if first else None,
+                    timeout=self.seconds_of_looks + within,
+                )
+            except kvstore.Error as error:  # closed meanwhile
+                answers = [error] * len(asked)
+                self.complaints.add("looks failed, and count as misses", error)
+            else:
+                self.note(answers)
+            yield from answers
 
     def _try(self) -> bool:
         settings = self.settings
-        more: dict[str, Any] = {}
-        if settings.await_puts_ms:
-            more["await_puts"] = settings.await_puts_ms / 1000
         try:
             client = kvstore.Client(
                 settings.master,
@@ -154,7 +166,6 @@ class Link:
                 rdma_devices=settings.rdma_devices,
                 connect_timeout=settings.connect_seconds,
                 master_patience=_MASTER_PATIENCE,
-                **more,
             )
         except kvstore.Unavailable:
             return False

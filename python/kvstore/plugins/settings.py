@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ class Settings:
     look_seconds: float = 1.0
     get_seconds: float = 5.0
     put_seconds: float = 10.0
-    # A look for keys whose put is under way, or will be, waits so long for it. For decode workers.
+    # A look for keys whose put is announced waits so long for it (kvstore.Client.exists). For
+    # decode workers; not for those that put what they don't find. Where it is not given: the
+    # environment's KVSTORE_AWAIT_PUTS_MS.
     await_puts_ms: int = 0
     # How objects are put: see kvstore.PutOptions.
     replicas: int = 1
@@ -57,7 +60,9 @@ def settings_of(given: Mapping[str, object], where: str) -> Settings:
             + (f"; did you mean {where}{near[0]}?" if near else "")
             + f" Settings are {', '.join(fields)}"
         )
-    read = {}
+    read: dict[str, object] = {}
+    if given.get("await_puts_ms") is None:
+        given = {**given, "await_puts_ms": os.environ.get("KVSTORE_AWAIT_PUTS_MS") or None}
     for name, value in given.items():
         if value is None:
             continue
@@ -73,6 +78,8 @@ def settings_of(given: Mapping[str, object], where: str) -> Settings:
     for name in ("look_seconds", "get_seconds", "put_seconds", "connect_seconds"):
         if getattr(settings, name) == 0:
             raise WrongSetting(f"{where}{name} is 0; no call can be done in no time")
+    if settings.await_puts_ms > 60_000:
+        raise WrongSetting(f"{where}await_puts_ms is {settings.await_puts_ms}; 60000 is the most")
     if not 1 <= settings.threads <= 64:
         raise WrongSetting(f"{where}threads is {settings.threads}; it may be 1 to 64")
     if not 1 <= settings.replicas <= 8:

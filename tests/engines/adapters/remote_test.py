@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -382,6 +383,21 @@ def test_what_it_lends_is_part_of_the_pool(tmp_path: Path, number: int) -> None:
     ):
         plugged.put([key(number)], [plugged.chunk(5)])
         assert torch.equal(plugged.backend.get_blocking(key(number)).tensor, values(5))
+
+
+def test_a_decode_workers_look_waits_for_prefill(tmp_path: Path, pool: Pool, number: int) -> None:
+    (tmp_path / "b").mkdir()
+    with (
+        worker(tmp_path, pool.address) as prefill,
+        worker(tmp_path / "b", pool.address, kvstore__await_puts_ms=30_000) as decode,
+    ):
+        names = keys(number, 3)
+        assert prefill.backend.batched_contains(names) == 0
+        with ThreadPoolExecutor() as threads:
+            looking = threads.submit(decode.backend.batched_contains, names)
+            prefill.put(names, [prefill.chunk(i) for i in range(3)])
+            assert looking.result(PATIENCE) == 3
+        assert decode.backend.batched_contains(keys(number + 1, 3)) == 0
 
 
 def test_two_workers_share_chunks(tmp_path: Path, pool: Pool, number: int) -> None:
