@@ -143,6 +143,17 @@ def test_decode_is_asked_again(script: Script, workers: int) -> None:
     assert ds[-1].seen[-1].headers["X-Request-Id"].endswith("-2")
 
 
+def test_one_that_is_busy_is_asked_rather_than_the_one_that_failed() -> None:
+    busy, bad = Engine("busy", hangs), Engine("bad", fails)
+    with serving([Engine("p")], [busy, bad]) as proxy:
+        first = proxy.connect()
+        first.request("POST", "/v1/completions", json.dumps(ASKED))
+        busy.wait_asked(1)
+        assert json.loads(proxy.post(ASKED).read())["by"] == "busy"
+        first.close()
+    assert len(bad.seen) == 1
+
+
 @pytest.mark.parametrize("script", [fails, dies, hangs])
 def test_an_answer_that_is_no_stream_is_asked_for_again(script: Script) -> None:
     d = Engine("d", script)

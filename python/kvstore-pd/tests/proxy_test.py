@@ -123,7 +123,8 @@ def test_ids_and_credentials_go_to_the_workers() -> None:
 
 def test_what_a_worker_sets_for_one_client_is_not_sent_for_another() -> None:
     d = Engine("d", then=lambda c: c.answer(200, {}, **{"Set-Cookie": "mine=1"}))
-    with serving([Engine("p")], [d]) as proxy:
+    # By a name: cookies of addresses are not kept in any case.
+    with serving([Engine("p")], [d], "--decoder-host", "localhost") as proxy:
         assert proxy.post(ASKED).headers["Set-Cookie"] == "mine=1"
         proxy.post(ASKED).read()
     assert "Cookie" not in d.seen[1].headers
