@@ -82,9 +82,13 @@ def full_chunks(tokens: int, chunk: int) -> int:
 
 def loads(decoder: Engine, start: int = 0) -> dict[str, Load]:
     """By request, what LMCache loaded since its log was `start` long."""
+    return loads_in(decoder.program.text(start))
+
+
+def loads_in(log: str) -> dict[str, Load]:
     return {
         _bare(request): Load(int(loaded), int(wanted), float(cost))
-        for request, loaded, wanted, cost in _RETRIEVED.findall(decoder.program.text(start))
+        for request, loaded, wanted, cost in _RETRIEVED.findall(log)
     }
 
 

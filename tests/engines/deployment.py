@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from environment import HERE, REPOSITORY, Environment
-from running import Program
+from running import Program, wait_for
 
 EXAMPLES = REPOSITORY / "examples" / "engines"
 MASTER_PORT = 50052
@@ -231,6 +231,12 @@ def example(
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(text)
     return written
+
+
+def wait_for_ports() -> None:
+    """Until whoever used them last has let go. Raises Failure where somebody else does."""
+    for port in (METADATA_PORT, MASTER_PORT, METRICS_PORT, *PORTS.values(), 9000):
+        wait_for(f"port {port} is free", lambda port=port: not _listens(port))
 
 
 def _listens(port: int) -> bool:

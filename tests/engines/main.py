@@ -6,12 +6,16 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import deployment
 import part_faults
+import part_launcher
 import part_pair
 import part_race
+import part_server
 import part_storage
 import report
 from environment import REPOSITORY, Environment
@@ -25,10 +29,12 @@ PARTS: dict[str, tuple[Part, str]] = {
     "zeroed": (part_pair.zeroed, "decode does compute from what it loads"),
     "beside": (part_pair.beside, "the pair on kvstore and on Mooncake by turns, with times"),
     "plugin": (part_pair.plugin, "the pair with kvstore's own plugin for LMCache"),
+    "server": (part_server.server, "LMCache as a server, with kvstore as its L2"),
     "vllm": (part_pair.vllm_connector, "vLLM's own MooncakeStoreConnector"),
     "sglang": (part_storage.sglang, "SGLang's HiCache storage, without its server"),
     "plugins": (part_storage.plugins, "kvstore's own plugins for LMCache and SGLang"),
     "race": (part_race.race, "decode asks before prefill's put has ended; 1000 requests"),
+    "launcher": (part_launcher.launcher, "store, pair and proxy by kvstore-pd, from one file"),
     "faults": (part_faults.faults, "master, node and workers killed under running requests"),
     "mistaken": (part_pair.mistaken, "what is wrong in a configuration is named"),
 }
@@ -117,10 +123,15 @@ def _run(environment: Environment, parts: list[str]) -> int:
         say(f"== {name}: {what}")
         began = time.monotonic()
         try:
+            deployment.wait_for_ports()
             section = part(environment, plain)
-        except Failure as failure:
+        except Exception as error:  # the other parts are worth running
             section = Section(name, what, "")
-            section.check(f"it ran to its end: {failure}", False)
+            section.check(f"it ran to its end: {type(error).__name__}: {error}", False)
+            if not isinstance(error, Failure):
+                traceback.print_exc()
+        finally:
+            stop_all(environment.root)
         section.seconds = time.monotonic() - began
         report.keep(environment.root, section)
         print(report.as_text([section]), flush=True)

@@ -75,9 +75,14 @@ def start_pair(
 
 
 def ask_pair(
-    pair: Pair, plain: Plain, prompts: Sequence[tuple[int, int]], unit: int = deployment.CHUNK
+    pair: Pair,
+    plain: Plain,
+    prompts: Sequence[tuple[int, int]],
+    unit: int = deployment.CHUNK,
+    by_log: bool = True,
 ) -> list[Asked]:
-    """One by one, as the guide's proxy does: prefill, then decode."""
+    """One by one, as the guide's proxy does: prefill, then decode. What was loaded is told by
+    LMCache's log, or by vLLM's counter."""
     done = []
     for tokens, seed in prompts:
         text = asking.prompt(tokens, seed)
@@ -89,7 +94,7 @@ def ask_pair(
         before, start = asking.counted(pair.decoder), pair.decoder.program.size()
         answer = asking.ask(pair.decoder.url, text)
         counted = asking.counted(pair.decoder) - before
-        if unit == deployment.CHUNK:
+        if by_log:
             load = asking.loaded(pair.decoder, answer, start, expected)
         else:
             load = asking.Load(counted, counted, 0.0)
@@ -260,7 +265,7 @@ def vllm_connector(environment: Environment, plain: Plain) -> Section:
                 [environment.store(kind)],
             )
             warm(pair)
-            summary(section, kind, ask_pair(pair, plain, PROMPTS, deployment.BLOCK))
+            summary(section, kind, ask_pair(pair, plain, PROMPTS, deployment.BLOCK, False))
     return section
 
 

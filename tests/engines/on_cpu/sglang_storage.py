@@ -18,7 +18,7 @@ os.environ.update(
     MOONCAKE_DEVICE="",
     MOONCAKE_TE_META_DATA_SERVER="http://127.0.0.1:8080/metadata",
     MOONCAKE_LOCAL_HOSTNAME="127.0.0.1",
-    MOONCAKE_GLOBAL_SEGMENT_SIZE="128mb",
+    MOONCAKE_GLOBAL_SEGMENT_SIZE=str(128 << 20),
 )
 
 import torch  # noqa: E402
@@ -82,8 +82,11 @@ def main() -> None:
         assert not any(store.batch_get_v1(["none"], torch.arange(1)))
         # What was there already is stored once, and stays.
         assert all(store.batch_set_v1(keys[:3], torch.arange(3)))
+        # Only of what nobody has looked for: both stores keep what is leased.
+        others = [uuid.uuid4().hex for _ in range(3)]
+        assert all(store.batch_set_v1(others, torch.arange(3)))
         store.clear()
-        assert store.batch_exists(keys) == 0
+        assert store.batch_exists(others) == 0
         print(f"{'one object' if one_plane else 'two objects'} a page: {_PAGES} pages came back")
 
 
