@@ -85,13 +85,19 @@ class Chunks:
             lengths=[size] * len(names),
             timeout=self._link.seconds_of(self.settings.get_seconds),
         )
-        forms: list[Any] = []
+        forms: list[Any] = [None] * len(names)
         for i, result in enumerate(read):
             if isinstance(result, kvstore.Error):
                 self._missed(result)
-                headers[i] = None
-            described = RemoteMetadata.deserialize(headers[i]) if headers[i] is not None else None
-            forms.append(described and (described.shapes, described.dtypes, described.fmt))
+                continue
+            try:
+                described = RemoteMetadata.deserialize(headers[i])
+            except (KeyError, ValueError) as error:
+                self._link.complaints.add(
+                    "chunks have a header that is none, and count as misses", repr(error)
+                )
+                continue
+            forms[i] = (described.shapes, described.dtypes, described.fmt)
         self._allocate(forms, chunks)
         self._read(client, names, chunks, headers)
 

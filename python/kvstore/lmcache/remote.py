@@ -96,12 +96,14 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
             logger.error("kvstore: LMCache can't use the pool as it is configured: %s", error)
             raise IrrecoverableException(f"kvstore: {error}") from error
         self._threads = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore")
+        # Looks never wait behind bytes, nor bytes behind looks that await a put.
+        self._looks = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore-look")
         self._closed = False
 
     # ---- look ------------------------------------------------------------------------------------
 
     async def exists(self, key: Any) -> bool:
-        return await self._run(self.exists_sync, key)
+        return await self._look(self.exists_sync, key)
 
     def exists_sync(self, key: Any) -> bool:
         return self._chunks.look(key)
@@ -120,7 +122,7 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
         self, lookup_id: str, keys: list[Any], pin: bool = False, **_: Any
     ) -> int:
         """As batched_contains. What was found keeps its lease, which is the pin."""
-        return await self._run(self.batched_contains, keys)
+        return await self._look(self.batched_contains, keys)
 
     # ---- get -------------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
 
     async def ping(self) -> int:
         """0, or the code of what keeps the master from answering."""
-        return await self._run(self._chunks.ping)
+        return await self._look(self._chunks.ping)
 
     async def close(self) -> None:
         """Waits for calls that are under way; they end in their time."""
@@ -202,7 +204,11 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
                 future.add_done_callback(lambda done: _result_to(done, unwanted))
             raise
 
+    async def _look(self, call: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.wrap_future(self._looks.submit(call, *arguments))
+
     def _close(self) -> None:
+        self._looks.shutdown(wait=True)
         self._threads.shutdown(wait=True)
         self._chunks.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -93,6 +95,38 @@ def test_what_is_locked_outlives_a_pool_that_fills(plugged: Tier, pool: Pool, nu
     # What the store has evicted is used no more, once a lookup has told.
     assert plugged.lock([lost]) == [False]
     assert plugged.adapter.get_usage().total_bytes_used == SIZE
+
+
+def test_what_is_locked_is_there_when_it_is_loaded(pool: Pool, number: int) -> None:
+    """Three servers that fill one pool with more than it holds."""
+    count, rounds = 200, 100
+
+    def at_work(seed: int) -> int:
+        chance = random.Random(seed)
+        loaded = 0
+        with tier(pool.address) as plugged:
+            for _ in range(rounds):
+                some = chance.sample(range(count), 6)
+                chunks = [plugged.chunk(i) for i in some[:4]]
+                plugged.store([key(1000 * number + i) for i in some[:4]], chunks)
+                plugged.free(chunks)
+                names = [key(1000 * number + i) for i in some]
+                locked = [i for i, there in enumerate(plugged.lock(names)) if there]
+                held = [names[i] for i in locked]
+                chunks = [plugged.chunk() for _ in held]
+                assert plugged.load(held, chunks) == [True] * len(held)
+                for i, chunk in zip(locked, chunks, strict=True):
+                    assert torch.equal(chunk.tensor, values(some[i]))
+                plugged.free(chunks)
+                plugged.adapter.submit_unlock(held)
+                loaded += len(held)
+            status = plugged.adapter.report_status()
+            assert status["locks_lost"] == 0 and status["locked_keys"] == 0
+        return loaded
+
+    with ThreadPoolExecutor(3) as threads:
+        loaded = sum(threads.map(at_work, range(3)))
+    assert loaded > 3 * rounds
 
 
 def test_delete_spares_what_is_locked(plugged: Tier, number: int) -> None:

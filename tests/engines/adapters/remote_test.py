@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -120,14 +121,15 @@ def test_what_another_header_says_is_believed(tmp_path: Path, pool: Pool, number
         worker(tmp_path, pool.address, save_chunk_meta=True) as plugged,
         kvstore.Client(pool.address) as client,
     ):
-        good, cut, short = keys(number, 3)
+        good, cut, short, garbage = keys(number, 4)
         plugged.put([good], [plugged.chunk(1)])
         whole = client.get(good.to_string())
         client.put(cut.to_string(), whole[:-4])
         client.put(short.to_string(), whole[:3])
+        client.put(garbage.to_string(), bytes([255]) * 1000)
         free = plugged.free_bytes()
-        got = plugged.backend.batched_get_blocking([good, cut, short])
-        assert [chunk is not None for chunk in got] == [True, False, False]
+        got = plugged.backend.batched_get_blocking([good, cut, short, garbage])
+        assert [chunk is not None for chunk in got] == [True, False, False, False]
         assert plugged.free_bytes() == free - CHUNK
 
 
@@ -409,6 +411,91 @@ def test_two_workers_share_chunks(tmp_path: Path, pool: Pool, number: int) -> No
         prefill.put([key(number)], [prefill.chunk(8)])
         assert decode.backend.batched_contains([key(number)]) == 1
         assert torch.equal(decode.backend.get_blocking(key(number)).tensor, values(8))
+
+
+@pytest.mark.parametrize("save_chunk_meta", [False, True])
+def test_workers_that_use_the_drop_in_share_chunks(
+    tmp_path: Path, pool: Pool, number: int, save_chunk_meta: bool
+) -> None:
+    """LMCache's own Mooncake connector, on kvstore's drop-in."""
+    store = pytest.importorskip("mooncake.store")
+    if not store.MooncakeDistributedStore.__module__.startswith("mooncake._store"):
+        pytest.skip("the package mooncake here is Mooncake's own")
+    (tmp_path / "b").mkdir()
+    drop_in = config(
+        tmp_path / "b",
+        pool.address,
+        save_chunk_meta=save_chunk_meta,
+        local_hostname="localhost",
+        metadata_server="P2PHANDSHAKE",
+        protocol="tcp",
+        device_name="",
+        master_server_address=pool.address,
+        global_segment_size=0,
+        local_buffer_size=1 << 20,
+    )
+    drop_in.remote_storage_plugins = None
+    drop_in.remote_url = "mooncakestore://localhost:1/"
+    theirs = Worker(drop_in, plugin=None)
+    try:
+        with worker(tmp_path, pool.address, save_chunk_meta=save_chunk_meta) as ours:
+            assert type(theirs.connector).__name__ == "MooncakestoreConnector"
+            first, second, partial = keys(number, 3)
+            ours.put([first, partial], [ours.chunk(1), ours.chunk(3, tokens=40)])
+            theirs.put([second], [theirs.chunk(2)])
+            assert theirs.backend.batched_contains([first, second, partial]) == 3
+            for reader in (ours, theirs):
+                got = reader.backend.batched_get_blocking([first, second, partial])
+                assert torch.equal(got[0].tensor, values(1))
+                assert torch.equal(got[1].tensor, values(2))
+                assert torch.equal(got[2].tensor, values(3, tokens=40))
+    finally:
+        theirs.close()
+
+
+def test_no_chunk_is_ever_anothers(tmp_path: Path, pool: Pool, number: int) -> None:
+    """Threads put and get more than the pool holds, give calls up, and remove."""
+    count, rounds = 300, 300
+    wanted = {seed: values(seed) for seed in range(count)}
+    counted = {"right": 0, "missed": 0}
+    mutex = threading.Lock()
+
+    def at_work(plugged: Worker, seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(rounds):
+            some = chance.sample(range(count), 4)
+            names = [key(1000 * number + i) for i in some]
+            dice = chance.random()
+            if dice < 0.5:
+                chunks = [plugged.chunk(i) for i in some]
+                # LMCache goes on at once; the last reference is the store's.
+                plugged.backend.batched_submit_put_task(names, chunks)
+                for chunk in chunks:
+                    chunk.ref_count_down()
+            elif dice < 0.6:
+                plugged.backend.remove(names[0])
+            else:
+                call = asyncio.run_coroutine_threadsafe(
+                    plugged.connector.batched_get(names), plugged.loop
+                )
+                if dice > 0.9:
+                    call.cancel()
+                    continue
+                for i, chunk in zip(some, call.result(PATIENCE), strict=True):
+                    if chunk is not None:
+                        assert torch.equal(chunk.tensor, wanted[i])
+                        chunk.ref_count_down()
+                    with mutex:
+                        counted["missed" if chunk is None else "right"] += 1
+
+    with worker(tmp_path, pool.address, kvstore__threads=8) as plugged:
+        with ThreadPoolExecutor(4) as threads:
+            for done in [threads.submit(at_work, plugged, seed) for seed in range(4)]:
+                done.result(PATIENCE * 3)
+        until = time.monotonic() + PATIENCE
+        while plugged.free_bytes() != plugged.memory.memory_allocator.size:
+            assert time.monotonic() < until, plugged.free_bytes()
+    assert counted["right"] > 50 and counted["missed"] > 0, counted
 
 
 def test_prefixes_keep_chunks_apart(tmp_path: Path, pool: Pool, number: int) -> None:

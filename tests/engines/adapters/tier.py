@@ -56,6 +56,10 @@ class Tier:
         chunk.tensor.copy_(torch.zeros(shape) if seed is None else values(seed, shape))
         return chunk
 
+    def free(self, chunks: list[Any]) -> None:
+        for chunk in chunks:
+            chunk.ref_count_down()
+
     def store(self, keys: list[Any], chunks: list[Any]) -> Any:
         adapter = self.adapter
         task = adapter.submit_store_task(keys, chunks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -58,10 +59,14 @@ class Worker:
         return self.backend.connection.getWrappedConnector()
 
     def chunk(self, seed: int, tokens: int = TOKENS) -> Any:
-        """A chunk of LMCache's memory, filled with numbers that follow from the seed."""
+        """A chunk of LMCache's memory, filled with numbers that follow from the seed. Waits for
+        memory that puts still hold."""
         shape = torch.Size([2, LAYERS, tokens, HEADS * HEAD])
-        chunk = self.memory.allocate(shape, torch.float32, MemoryFormat.KV_2LTD, busy_loop=False)
-        assert chunk is not None
+        form = (shape, torch.float32, MemoryFormat.KV_2LTD)
+        until = time.monotonic() + PATIENCE
+        while (chunk := self.memory.allocate(*form, busy_loop=False)) is None:
+            assert time.monotonic() < until
+            time.sleep(0.01)
         chunk.tensor.copy_(values(seed, tokens))
         return chunk
 
