@@ -35,7 +35,8 @@ class _Finder(MetaPathFinder):
     """Asked last: says of modules that are not offered why they aren't.
 
     It raises, where a finder that knows nothing returns None: who only asks whether they are there
-    gets the error that he gets where there is no package mooncake at all.
+    gets the error that he gets where there is no package mooncake at all, down to the name in it.
+    LMCache's server goes on without Mooncake's transfer engine for that name alone.
     """
 
     def find_spec(
@@ -45,7 +46,7 @@ class _Finder(MetaPathFinder):
         if why is None:
             return None
         raise ModuleNotFoundError(
-            f"{fullname} is not offered by kvstore-mooncake-compat: {why} ({_SEE})", name=fullname
+            f"{fullname} is not offered by kvstore-mooncake-compat: {why} ({_SEE})", name="mooncake"
         )
 
 

@@ -150,7 +150,9 @@ def _master(given: Mapping[str, str]) -> str:
 def _one_of(given: Mapping[str, str], name: str, otherwise: str) -> str:
     values = [given[alias] for alias in _ALIASES[name] if given.get(alias)]
     if len(set(values)) > 1:
-        _log.warn(f"setup of the store: {' and '.join(_ALIASES[name])} differ; {values[0]!r} counts")
+        _log.warn(
+            f"setup of the store: {' and '.join(_ALIASES[name])} differ; {values[0]!r} counts"
+        )
     return values[0] if values else otherwise
 
 
