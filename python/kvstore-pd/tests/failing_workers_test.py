@@ -114,6 +114,26 @@ def test_whoever_waits_for_a_worker_that_falls_silent_goes_on_without_it() -> No
         proxy.wait_health("ok")
 
 
+def test_a_worker_that_is_late_to_say_that_it_is_well_is_kept() -> None:
+    d = Engine("d")
+    asked: list[int] = []
+    heard = threading.Event()
+
+    def health() -> tuple[int, object]:
+        asked.append(len(asked))
+        if len(asked) > 3:
+            heard.set()
+        heard.wait(PATIENCE)
+        return 200, {}
+
+    d.health = health
+    flags = ("--health-timeout", "0.2", "--health-failures", "1000")
+    with serving([Engine("p")], [d], *flags) as proxy:
+        assert heard.wait(PATIENCE)
+        assert json.loads(proxy.post(ASKED).read())["by"] == "d"
+        assert not any("worker_down" in line for line in proxy.lines)
+
+
 def test_a_worker_that_says_it_is_ill_is_left_out() -> None:
     ill, well = Engine("ill"), Engine("well")
     ill.health = lambda: (503, {})
