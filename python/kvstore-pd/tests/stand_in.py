@@ -33,6 +33,9 @@ if MODE == "dies":
     sys.exit(3)
 if MODE == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Nor does it write into its log: it is known by its pid file alone.
+    for output in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
 if MODE == "child":
     child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], env={})
     Path(sys.argv[3]).write_text(str(child.pid))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
@@ -28,7 +27,8 @@ class AttemptFailed(Exception):
 
 async def within(seconds: float, worker: Worker, work: Awaitable[T], what: str) -> T:
     """What `work` returns. Raises AttemptFailed if it takes longer, if the worker is found to be
-    down meanwhile, or if the connection fails."""
+    down meanwhile, or if the connection fails. Whether the worker is down is for its health to say,
+    at once: the server may only have closed a connection that was idle."""
     task = asyncio.ensure_future(work)
     lost = asyncio.ensure_future(worker.lost())
     try:
@@ -40,16 +40,12 @@ async def within(seconds: float, worker: Worker, work: Awaitable[T], what: str) 
         worker.check_now.set()
         raise AttemptFailed("timeout", f"{what} took longer than {seconds:g} s")
     except aiohttp.ClientConnectorError as error:
-        if error.os_error.errno == errno.ECONNREFUSED:
-            # Nobody is there, so that nobody will answer other requests, either.
-            worker.mark_down(f"can't connect: {error.os_error}")
         worker.check_now.set()
         raise AttemptFailed("connect", f"can't connect: {error.os_error}") from None
     except asyncio.TimeoutError:  # aiohttp's, which is told of connections alone
         worker.check_now.set()
         raise AttemptFailed("connect", "can't connect: no answer") from None
     except (aiohttp.ClientError, OSError) as error:
-        # Not yet down: the server may only have closed a connection that was idle.
         worker.check_now.set()
         raise AttemptFailed("broken", f"{what}: {error or type(error).__name__}") from None
     finally:
