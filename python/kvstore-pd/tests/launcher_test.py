@@ -83,6 +83,7 @@ def test_what_is_never_ready_is_not_waited_for_for_ever(pair: Pair) -> None:
     up = pair.run("up", "decoder")
     assert up.returncode == 1
     assert "decoder-1 was not ready in time (start_timeout)" in up.stderr
+    assert "decoder-1: not ready yet, " in up.stdout
 
 
 def test_an_interrupted_start_leaves_nothing(pair: Pair) -> None:

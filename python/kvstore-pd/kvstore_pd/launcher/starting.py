@@ -11,6 +11,7 @@ from .programs import PROXY, Program
 from .settings import Settings
 
 _POLL = 0.2
+_PROGRESS = 15.0  # seconds between words on what is waited for; more often where time is short
 NOTED = "what keys are made of stands in the pool, for other hosts to compare"
 Say = Callable[[str], None]
 
@@ -25,7 +26,7 @@ def start_all(settings: Settings, places: Places, to_start: list[Program], say: 
     store = [program for program in to_start if not program.is_worker and program.name != PROXY]
     workers = [program for program in to_start if program.is_worker]
     proxy = [program for program in to_start if program.name == PROXY]
-    until = time.monotonic() + settings.start_timeout
+    until = _Deadline(settings.start_timeout)
     started: list[str] = []
     try:
         for each in store:  # The node needs the master.
@@ -42,8 +43,30 @@ def start_all(settings: Settings, places: Places, to_start: list[Program], say: 
         raise
 
 
+class _Deadline:
+    """For all of one start, with words meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+        self._between = min(_PROGRESS, seconds / 10)
+        self._next = time.monotonic() + self._between
+
+    def left(self) -> float:
+        return self._until - time.monotonic()
+
+    def tell(self, places: Places, names: list[str], say: Say) -> None:
+        """Now and then: what is waited for, and the last that each has said."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._between
+        for name in names:
+            last = next((line for line in reversed(places.tail(name)) if line.strip()), "")
+            say(f"{name}: not ready yet, {self.left():.0f} s left: {last.strip()[:120]}")
+
+
 def _start(
-    places: Places, programs: list[Program], started: list[str], until: float, say: Say
+    places: Places, programs: list[Program], started: list[str], until: _Deadline, say: Say
 ) -> None:
     waiting: dict[str, tuple[Program, Process, float]] = {}
     for program in programs:
@@ -61,9 +84,10 @@ def _start(
                 del waiting[name]
             elif not process.is_alive():
                 raise Failed(_with_log(places, name, "ended before it was ready"))
-            elif time.monotonic() > until:
+            elif until.left() <= 0:
                 raise Failed(_with_log(places, name, "was not ready in time (start_timeout)"))
         if waiting:
+            until.tell(places, list(waiting), say)
             time.sleep(_POLL)
 
 
