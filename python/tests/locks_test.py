@@ -33,7 +33,7 @@ def small() -> Iterator[Pool]:
 
 @contextmanager
 def locking(address: str, longest: float = 300.0) -> Iterator[Locks]:
-    link = Link(Settings(master=address), LOGGER)
+    link = Link(Settings(master=address, look_seconds=5.0), LOGGER)
     locks = Locks(link, longest)
     try:
         yield locks

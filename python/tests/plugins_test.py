@@ -99,7 +99,7 @@ def test_the_same_complaint_is_said_once_a_minute(
 
 
 def test_a_look_is_answered_for_any_number_of_keys(pool: Pool, client: kvstore.Client) -> None:
-    link = Link(Settings(master=pool.address), LOGGER)
+    link = Link(Settings(master=pool.address, look_seconds=20.0), LOGGER)
     try:
         keys = [f"look-{i}" for i in range(2 * LOCATED_AT_ONCE + 10)]
         there = [0, 1, LOCATED_AT_ONCE + 3]
@@ -136,7 +136,7 @@ def test_a_master_that_comes_later_is_joined() -> None:
 
 def test_a_silent_master_is_waited_for_once(caplog: pytest.LogCaptureFixture) -> None:
     with Pool() as pool:
-        link = Link(Settings(master=pool.address, look_seconds=1.0, put_seconds=20.0), LOGGER)
+        link = Link(Settings(master=pool.address, look_seconds=3.0, put_seconds=20.0), LOGGER)
         try:
             assert link.look(["a"]) == [False]
             assert link.seconds_of(20.0) == 20.0
@@ -163,7 +163,7 @@ def test_settings_that_can_never_do_are_raised(pool: Pool) -> None:
 
 def test_a_look_waits_for_a_put_that_is_announced(pool: Pool) -> None:
     """As decode workers look: a prefill worker has asked for the keys in vain, and puts them."""
-    prefill = Link(Settings(master=pool.address), LOGGER)
+    prefill = Link(Settings(master=pool.address, look_seconds=20.0), LOGGER)
     decode = Link(Settings(master=pool.address, await_puts_ms=30_000), LOGGER)
     try:
         keys = [f"awaited-{i}" for i in range(3)]

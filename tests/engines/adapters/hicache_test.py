@@ -71,8 +71,13 @@ def host_pool(layout: str, dtype: Any = torch.bfloat16, heads: int = HEADS) -> A
 
 
 def configured(master: str, **changes: Any) -> Any:
-    """What SGLang makes of the ready file."""
-    extra = json.loads(READY_FILE.read_text()) | {"kvstore.master": master}
+    """What SGLang makes of the ready file, with the patience that a busy machine takes."""
+    extra = json.loads(READY_FILE.read_text()) | {
+        "kvstore.master": master,
+        "kvstore.look_seconds": 5,
+        "kvstore.get_seconds": 20,
+        "kvstore.put_seconds": 20,
+    }
     extra |= changes.pop("extra", {})
     fields: dict[str, Any] = {
         "tp_rank": 0,

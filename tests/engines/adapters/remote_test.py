@@ -194,8 +194,8 @@ def test_a_hanging_master_costs_an_engine_little(tmp_path: Path, pool: Pool, num
             silent = time.monotonic() - began
         finally:
             pool.master.resume()
-        # 50 ms each; a second each is what they would wait for a master that answers.
-        assert silent < 5
+        # 50 ms each; five seconds each is what a look may take.
+        assert silent < 25
         until = time.monotonic() + PATIENCE
         while plugged.backend.batched_contains([key(number)]) != 1:
             assert time.monotonic() < until
@@ -235,7 +235,7 @@ def test_memory_stays_taken_until_the_call_has_ended(
     tmp_path: Path, pool: Pool, number: int
 ) -> None:
     """LMCache gives a call up and its chunk back, while a thread still reads the chunk."""
-    with worker(tmp_path, pool.address) as plugged:
+    with worker(tmp_path, pool.address, kvstore__put_seconds=5) as plugged:
         connector = plugged.connector
         chunk = plugged.chunk(1)
         pool.nodes[0].hang()

@@ -27,9 +27,10 @@ SIZE = 2 * 2 * 256 * 128 * 4  # bytes
 
 
 def spec(master: str, **parameters: Any) -> str:
-    """The ready file's, with this master and more parameters."""
+    """The ready file's, with this master, the patience that a busy machine takes, and more."""
     read = json.loads(READY_FILE.read_text())
-    read["adapter_params"] |= {"master": master, **parameters}
+    patient = {"look_seconds": 5, "get_seconds": 20, "put_seconds": 20}
+    read["adapter_params"] |= {"master": master, **patient, **parameters}
     return json.dumps(read)
 
 

@@ -95,10 +95,16 @@ class Worker:
 
 
 def config(folder: Path, master: str, *, ready_file: Path = READY_FILE, **changes: Any) -> Any:
-    """The ready file's, with this master, less memory, and changes to its extra_config."""
+    """The ready file's, with this master, less memory, the patience that a busy machine takes, and
+    changes to its extra_config."""
     read = yaml.safe_load(ready_file.read_text())
     read["max_local_cpu_size"] = 0.0625
-    read["extra_config"]["kvstore.master"] = master
+    read["extra_config"] |= {
+        "kvstore.master": master,
+        "kvstore.look_seconds": 5,
+        "kvstore.get_seconds": 20,
+        "kvstore.put_seconds": 20,
+    }
     for name, value in changes.items():
         read["extra_config"][name.replace("__", ".")] = value
     written = folder / "lmcache.yaml"
