@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
 from environment import HERE, REPOSITORY, Environment
-from running import Program, wait_for
+from running import Failure, Program, wait_for
 
 EXAMPLES = REPOSITORY / "examples" / "engines"
 MASTER_PORT = 50052
@@ -56,6 +58,18 @@ class Store(AbstractContextManager["Store"]):
         self._nodes.append(node)
         node.wait_until(lambda: "ready" in node.text())
         return node
+
+    def kvctl(self, *words: str) -> str:
+        """What it prints of this store, which is kvstore. Raises Failure where it fails."""
+        command = [
+            *(self._environment.python, self.packages / "bin" / "kvctl", *words),
+            *("--master", f"127.0.0.1:{MASTER_PORT}"),
+        ]
+        variables = {**os.environ, **self.variables()}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise Failure(f"kvctl {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def variables(self) -> dict[str, str]:
         return self._environment.variables([self.packages])

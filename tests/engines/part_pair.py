@@ -274,7 +274,8 @@ def mistaken(environment: Environment, plain: Plain) -> Section:
     section = Section(
         "mistaken",
         "What is wrong in a configuration is named",
-        "The line of the worker's log, for each mistake. The worker answers all the same.",
+        "The line of the worker's log, for each mistake, and of `kvctl explain` for a hash seed. "
+        "The workers answer all the same.",
         ("mistake", "line"),
     )
     packages = [environment.store("kvstore")]
@@ -298,7 +299,28 @@ def mistaken(environment: Environment, plain: Plain) -> Section:
         section.row(mistake, lines[0][-300:] if lines else "none")
         section.check(f"{mistake}: named in the log, once", len(lines) == 1)
         section.check(f"{mistake}: the answer is right", answer.tokens == plain.answer(text))
+    _other_seed(environment, plain, section)
     return section
+
+
+def _other_seed(environment: Environment, plain: Plain, section: Section) -> None:
+    """Workers that hash tokens otherwise never find what the other has put."""
+    with Store(environment, "kvstore") as store, ExitStack() as stack:
+        pair = start_pair(
+            stack,
+            environment,
+            deployment.lmcache_worker,
+            configs_of(environment),
+            [environment.store("kvstore")],
+            of_decoder={"PYTHONHASHSEED": "7"},
+        )
+        asked = ask_pair(pair, plain, PROMPTS[4:10])
+        said = store.kvctl("explain")
+    named = [line.strip() for line in said.splitlines() if "PYTHONHASHSEED" in line]
+    section.row("another PYTHONHASHSEED", named[0] if named else "none")
+    nothing = all(one.loaded == 0 and one.equal for one in asked)
+    section.check("another PYTHONHASHSEED: nothing is loaded, answers are right", nothing)
+    section.check("another PYTHONHASHSEED: kvctl explain names it", named)
 
 
 def configs_of(
