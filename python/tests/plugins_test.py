@@ -12,6 +12,7 @@ from pool import PATIENCE, Pool, free_port
 
 import kvstore
 from kvstore.plugins import complaints
+from kvstore.plugins import link as link_module
 from kvstore.plugins.complaints import Complaints
 from kvstore.plugins.link import LOCATED_AT_ONCE, Link
 from kvstore.plugins.settings import Settings, WrongSetting, bytes_of, settings_of
@@ -152,6 +153,33 @@ def test_a_silent_master_is_waited_for_once(caplog: pytest.LogCaptureFixture) ->
                 assert time.monotonic() < until
             assert link.seconds_of(20.0) == 20.0
             assert "looks were not answered" in caplog.text
+        finally:
+            link.close()
+
+
+def test_a_master_that_answers_late_is_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later than looks in silence wait: an engine's own would never be answered."""
+    monkeypatch.setattr(link_module, "_LOOK_IN_SILENCE", 1e-6)
+    with Pool() as pool:
+        link = Link(Settings(master=pool.address, look_seconds=3.0), LOGGER)
+        try:
+            pool.master.hang()
+            assert link.look(["a"]) == [False]
+            assert not link.answers
+            pool.master.resume()
+            until = time.monotonic() + PATIENCE
+            while not link.answers:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            assert link.seconds_of_looks == 3.0
+            # And once more.
+            pool.master.hang()
+            link.look(["a"])
+            assert not link.answers
+            pool.master.resume()
+            while not link.answers:
+                assert time.monotonic() < until + PATIENCE
+                time.sleep(0.01)
         finally:
             link.close()
 

@@ -15,7 +15,8 @@ from .settings import Settings
 # there.
 LOCATED_AT_ONCE = 1024
 
-_SECONDS_BETWEEN_TRIES = 2.0
+_SECONDS_BETWEEN_TRIES = 1.0
+_HEALTH = "kvstore.health"  # nobody's key
 # So long calls that are under way wait for a master that is lost to be started again.
 _MASTER_PATIENCE = 5.0
 _LOOK_IN_SILENCE = 0.05
@@ -30,7 +31,8 @@ class Link:
 
     Without a master at first there is no client, and a thread goes on trying: then `joined` is
     called. A master that is lost later is found again by the client itself. Meanwhile the engine
-    must not wait: once a look was not answered looks wait 50 ms and other calls 1 s, until one is.
+    must not wait: once a look was not answered looks wait 50 ms and other calls 1 s, until one is,
+    or until the thread's own look is, which waits for as long as looks may.
 
     Used by many threads.
 
@@ -49,19 +51,16 @@ class Link:
         self._joined = joined
         self._closing = threading.Event()
         self._client: kvstore.Client | None = None
-        self._trying: threading.Thread | None = None
+        self._mutex = threading.Lock()
+        self._seeking: threading.Thread | None = None
         self._silent = False
         if not self._try():
-            self._silent = True
+            self._fall_silent()
             logger.error(
                 "kvstore: no master answers at %s; the engine computes what it would load, and it "
                 "is looked for on and on. Start it (kvstore_master), or correct `master`",
                 settings.master,
             )
-            self._trying = threading.Thread(
-                target=self._try_on, name="kvstore-joining", daemon=True
-            )
-            self._trying.start()
 
     @property
     def client(self) -> kvstore.Client | None:
@@ -105,21 +104,13 @@ class Link:
         """Whether they still are there, with a lease anew. Waits for no put, and announces none."""
         return list(self._answers(keys, _ANNOUNCES_NOTHING))
 
-    def note(self, answers: Iterable[object]) -> None:
-        """What looks have brought: says aloud when the master falls silent, and when it is back."""
-        silent = next((answer for answer in answers if isinstance(answer, _SILENT)), None)
-        if silent is not None:
-            self._silent = True
-            self.complaints.add("looks were not answered, and count as misses", silent)
-        elif self._silent:
-            self._silent = False
-            self._logger.info("kvstore: the master at %s answers", self.settings.master)
-
     def close(self) -> None:
         """Leaves the pool. Nothing that is under way is waited for here: the caller has done so."""
-        self._closing.set()
-        if self._trying is not None:
-            self._trying.join()
+        with self._mutex:
+            self._closing.set()
+            seeking = self._seeking
+        if seeking is not None:
+            seeking.join()
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -149,7 +140,7 @@ class Link:
                 answers = [error] * len(asked)
                 self.complaints.add("looks failed, and count as misses", error)
             else:
-                self.note(answers)
+                self._note(answers)
             yield from answers
 
     def _try(self) -> bool:
@@ -176,10 +167,44 @@ class Link:
         self._logger.info("kvstore: joined the pool of %s as %s", settings.master, client.name)
         return True
 
-    def _try_on(self) -> None:
+    def _note(self, answers: Iterable[object]) -> None:
+        """What looks have brought: says aloud when the master falls silent, and when it is back."""
+        silent = next((answer for answer in answers if isinstance(answer, _SILENT)), None)
+        if silent is not None:
+            self._fall_silent()
+            self.complaints.add("looks were not answered, and count as misses", silent)
+        elif self._silent:
+            self._silent = False
+            self._logger.info("kvstore: the master at %s answers", self.settings.master)
+
+    def _fall_silent(self) -> None:
+        with self._mutex:
+            self._silent = True
+            if self._seeking is None and not self._closing.is_set():
+                self._seeking = threading.Thread(
+                    target=self._seek, name="kvstore-seeking", daemon=True
+                )
+                self._seeking.start()
+
+    def _seek(self) -> None:
+        """Until the master answers. Looks in silence are short: on a busy machine, or far away,
+        none of them might ever be answered."""
         while not self._closing.wait(_SECONDS_BETWEEN_TRIES):
+            client = self._client
             try:
-                if self._try():
-                    return
+                if client is None:
+                    self._try()
+                else:
+                    self._note(
+                        client.exists_batch(
+                            [_HEALTH],
+                            await_puts=_ANNOUNCES_NOTHING,
+                            timeout=self.settings.look_seconds,
+                        )
+                    )
             except kvstore.Error as error:
                 self.complaints.add("the pool can't be joined", error)
+            with self._mutex:
+                if not self._silent:
+                    self._seeking = None
+                    return
