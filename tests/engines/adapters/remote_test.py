@@ -216,6 +216,25 @@ def test_a_killed_holder_is_a_miss(tmp_path: Path, pool: Pool, number: int) -> N
         assert plugged.backend.batched_contains(keys(number + 2, 1)) == 1
 
 
+def test_a_second_replica_outlives_a_killed_holder(tmp_path: Path, number: int) -> None:
+    with (
+        Pool(nodes=2) as pool,
+        worker(tmp_path, pool.address, kvstore__replicas=2, kvstore__ways="tcp") as plugged,
+    ):
+        names = keys(number, 4)
+        plugged.put(names, [plugged.chunk(i) for i in range(4)])
+        client = plugged.connector._chunks._link.client
+        assert plugged.backend.batched_contains(names) == 4
+        first = plugged.backend.batched_get_blocking(names)
+        assert client.way_counters["tcp"].bytes_read >= 4 * CHUNK
+        assert client.way_counters["shm"].bytes_read == 0
+        pool.nodes[0].kill()
+        again = plugged.backend.batched_get_blocking(names)
+        for i in range(4):
+            assert torch.equal(first[i].tensor, values(i))
+            assert torch.equal(again[i].tensor, values(i))
+
+
 def test_a_master_that_comes_later_is_joined(tmp_path: Path, number: int) -> None:
     address = f"127.0.0.1:{free_port()}"
     with worker(tmp_path, address, kvstore__connect_seconds=0.2) as plugged:
