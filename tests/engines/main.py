@@ -58,8 +58,8 @@ def _epilog() -> str:
             "parts:",
             *lines,
             "",
-            "A machine of two cores and 14 GiB will do. Ports 8080, 8100, 8200, 8300, 9000, 9004",
-            "and 50052 must be free.",
+            "A machine of two cores and 14 GiB will do. Ports 5555 to 5567, 8080, 8100, 8200,",
+            "8201, 8300, 9000, 9004 and 50052 must be free.",
             "Exit status: 0 all holds, 1 something does not, 2 typed wrong.",
         ]
     )

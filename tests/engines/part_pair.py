@@ -87,8 +87,10 @@ def ask_pair(
     for tokens, seed in prompts:
         text = asking.prompt(tokens, seed)
         expected = asking.full_chunks(tokens, unit)
-        if unit == deployment.BLOCK:  # vLLM's own connector computes the last token itself
+        if unit == deployment.BLOCK:  # vLLM's own connector leaves the last token's block to vLLM
             expected = asking.full_chunks(tokens - 1, unit)
+        elif not by_log:  # vLLM computes the last token in any case
+            expected = min(expected, tokens - 1)
         asking.ask(pair.prefiller.url, text, 1)
         time.sleep(SETTLE)
         before, start = asking.counted(pair.decoder), pair.decoder.program.size()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 
 import part_pair
@@ -13,6 +14,8 @@ from plain import Plain
 from report import Section
 from running import Program
 
+# What a server says of each request.
+_FOUND = re.compile(r"retained keys \(\d+ L1, (\d+) L2\)")
 _PORTS = {"prefiller": 5555, "decoder": 5565}  # and the next two, for HTTP
 
 
@@ -30,8 +33,7 @@ def server(environment: Environment, plain: Plain) -> Section:
     part_pair.learn(plain)
     with Store(environment, "kvstore") as store, ExitStack() as stack:
         store.start_node("shelf-1")
-        for role in _PORTS:
-            _start_server(stack, environment, role)
+        servers = [_start_server(stack, environment, role) for role in _PORTS]
         workers = [stack.enter_context(_worker(environment, role)) for role in _PORTS]
         for worker in workers:
             worker.wait()
@@ -39,10 +41,13 @@ def server(environment: Environment, plain: Plain) -> Section:
         part_pair.warm(pair)
         asked = part_pair.ask_pair(pair, plain, part_pair.PROMPTS, by_log=False)
         part_pair.summary(section, "kvstore", asked)
+        behind = sum(int(chunks) for chunks in _FOUND.findall(servers[1].text()))
+        chunks = sum(tokens // CHUNK for tokens, _ in part_pair.PROMPTS)
+        section.check(f"{behind} chunks came to decode's server from kvstore", behind >= chunks)
     return section
 
 
-def _start_server(stack: ExitStack, environment: Environment, role: str) -> None:
+def _start_server(stack: ExitStack, environment: Environment, role: str) -> Program:
     adapter = json.loads((EXAMPLES / "lmcache-server-l2.json").read_text())
     adapter["adapter_params"]["master"] = f"127.0.0.1:{MASTER_PORT}"
     port = _PORTS[role]
@@ -63,6 +68,7 @@ def _start_server(stack: ExitStack, environment: Environment, role: str) -> None
     )
     stack.callback(program.stop)
     program.wait_healthy(f"http://127.0.0.1:{port + 1}/healthcheck")
+    return program
 
 
 def _worker(environment: Environment, role: str) -> Engine:
