@@ -17,6 +17,7 @@ from .processes import Places
 from .programs import CHOICES, MASTER, NODE, PROXY, Program
 from .reading import Wrong, nearest
 from .settings import Settings
+from .starting import Told
 
 DONE, FAILED, USAGE = 0, 1, 2
 _EXAMPLE = Path(__file__).with_name("example.yaml")
@@ -59,8 +60,6 @@ wrong, or the file is.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    # As an interrupt: what was begun is ended in order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if given.verb == "init":
             return _init(Path(given.config))
@@ -138,7 +137,8 @@ def _up(chosen: Settings, wanted: list[Program]) -> int:
             for finding in found:
                 print(f"- {finding}", file=sys.stderr)
             return FAILED
-        starting.start_all(chosen, places, to_start, _say)
+        with _noting_signals() as told:
+            starting.start_all(chosen, places, to_start, _say, told)
     if any(program.name == PROXY for program in to_start):
         where = programs.url(chosen.proxy.host, chosen.proxy.port, "/v1/completions")
         _say(f"requests go to {where}")
@@ -184,6 +184,25 @@ def _status(chosen: Settings, all_programs: list[Program], as_json: bool) -> int
     print(showing.as_json(rows) if as_json else showing.table(rows))
     good = {showing.READY, showing.ELSEWHERE}
     return DONE if all(row.state in good for row in rows) else FAILED
+
+
+@contextmanager
+def _noting_signals() -> Iterator[Told]:
+    """SIGINT and SIGTERM are noted, so that what was begun is ended in order. (An exception that a
+    handler raises gets lost where it meets a destructor.) A second one ends it where it is."""
+    told = Told()
+
+    def note(*_: object) -> None:
+        if told.to_end:
+            raise KeyboardInterrupt
+        told.to_end = True
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager

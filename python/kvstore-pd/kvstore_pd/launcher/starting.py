@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from . import agreement, processes, showing
 from .processes import Places, Process
@@ -20,13 +21,22 @@ class Failed(Exception):
     """Something did not start; why, and the end of its log."""
 
 
-def start_all(settings: Settings, places: Places, to_start: list[Program], say: Say) -> None:
+@dataclass
+class Told:
+    """By a signal, meanwhile."""
+
+    to_end: bool = False
+
+
+def start_all(
+    settings: Settings, places: Places, to_start: list[Program], say: Say, told: Told
+) -> None:
     """Store, then all workers at once, then the proxy. What fails takes down what was started here.
     Raises Failed."""
     store = [program for program in to_start if not program.is_worker and program.name != PROXY]
     workers = [program for program in to_start if program.is_worker]
     proxy = [program for program in to_start if program.name == PROXY]
-    until = _Deadline(settings.start_timeout)
+    until = _Deadline(settings.start_timeout, told)
     started: list[str] = []
     try:
         for each in store:  # The node needs the master.
@@ -37,23 +47,27 @@ def start_all(settings: Settings, places: Places, to_start: list[Program], say: 
         _start(places, workers, started, until, say)
         _start(places, proxy, started, until, say)
     except BaseException:
-        # A second interrupt ends this as well.
         for name in reversed(started):
             say(f"{name}: {processes.stop(places, name, settings.stop_timeout)}")
         raise
 
 
 class _Deadline:
-    """For all of one start, with words meanwhile."""
+    """For all of one start, with words meanwhile, and an end before by a signal."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, told: Told) -> None:
+        self._told = told
         self._until = time.monotonic() + seconds
         self._between = min(_PROGRESS, seconds / 10)
         self._next = time.monotonic() + self._between
 
     def left(self) -> float:
         return self._until - time.monotonic()
+
+    def go_on(self) -> None:
+        """Raises Failed where a signal has ended it."""
+        if self._told.to_end:
+            raise Failed("interrupted")
 
     def tell(self, places: Places, names: list[str], say: Say) -> None:
         """Now and then: what is waited for, and the last that each has said."""
@@ -70,6 +84,7 @@ def _start(
 ) -> None:
     waiting: dict[str, tuple[Program, Process, float]] = {}
     for program in programs:
+        until.go_on()
         try:
             process = processes.start(places, program)
         except OSError as error:
@@ -87,6 +102,7 @@ def _start(
             elif until.left() <= 0:
                 raise Failed(_with_log(places, name, "was not ready in time (start_timeout)"))
         if waiting:
+            until.go_on()
             until.tell(places, list(waiting), say)
             time.sleep(_POLL)
 
