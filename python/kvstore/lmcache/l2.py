@@ -196,8 +196,8 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
     def _look_up(self, keys: Sequence[Any]) -> Any:
         locked = self._locks.lock([self._name(key) for key in keys])
         if self._link.answers:
-            self._forget(key for key, there in zip(keys, locked, strict=True) if not there)
-        return _bitmap(locked)
+            self._forget(key for key, state in zip(keys, locked, strict=True) if state is None)
+        return _bitmap([state is True for state in locked])
 
     # ---- load ------------------------------------------------------------------------------------
 

@@ -57,9 +57,9 @@ class Locks:
         with self._mutex:
             return key in self._locks
 
-    def lock(self, keys: Sequence[str]) -> list[bool]:
-        """Which of them are there and now locked, once more each. What is there but got no lease is
-        not: it may be gone before it is loaded."""
+    def lock(self, keys: Sequence[str]) -> list[bool | None]:
+        """True: it is there and now locked, once more. False: it is there but got no lease, so that
+        it may be gone before it is loaded. None: it was not found."""
         found = self._link.look(keys)
         there = [key for key, is_there in zip(keys, found, strict=True) if is_there]
         leased = self._leased(there)
@@ -83,7 +83,9 @@ class Locks:
                 "whether their node answers (kvctl doctor)",
                 refused,
             )
-        return [is_there and key in leased for key, is_there in zip(keys, found, strict=True)]
+        return [
+            key in leased if is_there else None for key, is_there in zip(keys, found, strict=True)
+        ]
 
     def unlock(self, keys: Iterable[str]) -> None:
         """Once each. What is not locked any more is passed over."""

@@ -129,6 +129,16 @@ def test_what_is_locked_is_there_when_it_is_loaded(pool: Pool, number: int) -> N
     assert loaded > 3 * rounds
 
 
+def test_what_cannot_be_locked_is_a_miss_and_still_used(number: int) -> None:
+    flags = ("--leased_share_allowed", "0.01")  # of 64 MiB: one chunk
+    with Pool("64MiB", 1, "127.0.0.1:0", *flags) as pool, tier(pool.address) as plugged:
+        names = keys(number, 3)
+        plugged.store(names, [plugged.chunk(i) for i in range(3)])
+        assert plugged.lock(names) == [True, False, False]
+        assert plugged.adapter.report_status()["locks_refused"] == 2
+        assert plugged.adapter.get_usage().total_bytes_used == 3 * SIZE
+
+
 def test_delete_spares_what_is_locked(plugged: Tier, number: int) -> None:
     locked, free, never = keys(number, 3)
     plugged.store([locked, free], [plugged.chunk(1), plugged.chunk(2)])
