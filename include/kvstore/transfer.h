@@ -131,14 +131,17 @@ struct Copy {
       pieces;  // in order; their sizes add up to the copy's; may overlap or repeat
   std::optional<Guard> guard;
   Tap* tap = nullptr;  // null: nobody listens; lives until the copy is final
+  // A read whose bytes the caller proves by a checksum of its own: that the guard stood at some
+  // moment of the copy is enough then, which saves a round trip where a device reads by itself.
+  bool proven = false;
 };
 
 // A completion is final: the copy never touches memory again at either end, save for `kInDoubt`.
 enum class Outcome : uint8_t {
-  kDone,    // read: all bytes are in the pieces and the guard still stood after the last; write: in
-            // place
-  kFailed,  // some bytes may have been moved, none will be; contents of the destination are
-            // undefined
+  kDone,  // read: all bytes are in the pieces and the guard still stood after the last
+          // (Copy::proven: or earlier); write: in place
+  kFailed,   // some bytes may have been moved, none will be; contents of the destination are
+             // undefined
   kInDoubt,  // write: final at this end; at the holder some bytes may still land. Read: a device of
              // this machine has failed, and refuses to close the path: bytes may still come, into
              // memory that was registered, and that Unregister does not give free before

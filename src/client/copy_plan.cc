@@ -135,8 +135,13 @@ Result<CopyPlan::Span> CopyPlan::AddWrite(std::span<const ConstPiece> pieces, ui
 
 Result<CopyPlan::Span> CopyPlan::AddRead(std::span<const Piece> pieces,
                                          const transfer::Stretch& part, const Replica& replica,
-                                         transfer::PeerId peer, transfer::Tap* tap) {
-  if (part.length > 0) return Add(transfer::Access::kRead, pieces, part, replica, peer, tap);
+                                         transfer::PeerId peer, transfer::Tap* tap, bool proven) {
+  if (part.length > 0) {
+    KVSTORE_ASSIGN_OR_RETURN(const Span span,
+                             Add(transfer::Access::kRead, pieces, part, replica, peer, tap));
+    for (size_t i = span.begin; i < span.end; ++i) copies_[i].proven = proven;
+    return span;
+  }
   if (replica.ranges.empty()) return InternalError("a replica without ranges; report this");
   AddCopy(transfer::Access::kRead, {}, replica.ranges.front(), 0, replica, peer);
   return Span{copies_.size() - 1, copies_.size()};

@@ -35,9 +35,10 @@ class CopyPlan {
                         transfer::PeerId peer, transfer::Tap* tap = nullptr);
   // Copies of `part` of the object to the first bytes of the pieces. At least one: where there are
   // no bytes to read, a copy of none still asks whether the memory is the object's. internal: as
-  // above.
+  // above. `proven`: the caller compares what was read with its checksum (transfer::Copy::proven).
   Result<Span> AddRead(std::span<const Piece> pieces, const transfer::Stretch& part,
-                       const Replica& replica, transfer::PeerId peer, transfer::Tap* tap = nullptr);
+                       const Replica& replica, transfer::PeerId peer, transfer::Tap* tap = nullptr,
+                       bool proven = false);
 
   // In the order of the calls above.
   const std::vector<transfer::Copy>& copies() const { return copies_; }

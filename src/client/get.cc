@@ -296,12 +296,14 @@ Wave GetCall::Plan(const Readings& readings) const {
   wave.plan.Reserve(readings.size());
   for (Reading* reading : readings) {
     if (reading->location->size > 0 || reading->remembered) {
-      const bool running =
-          IsVerified(*reading) && reading->location->size >= RunningChecksum::kWorthwhile;
+      const bool verified = IsVerified(*reading);
+      const bool running = verified && reading->location->size >= RunningChecksum::kWorthwhile;
+      // The second time the word must say whose bytes they are, if they don't match again.
+      const bool proven = (verified || !guards_.only_checksums_prove) && !reading->read_again;
       reading->checksum = running ? std::make_unique<RunningChecksum>() : nullptr;
       Result<CopyPlan::Span> copies =
           wave.plan.AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder,
-                            reading->checksum.get());
+                            reading->checksum.get(), proven);
       if (!copies.ok()) {
         Fail(copies.status(), reading);
         continue;

@@ -18,6 +18,8 @@ struct ReadGuards {
   KVSTORE_GUARD_OPTION(verify_checksum);  // rule 4, and the user's own option
   // Rule 8: a remembered location is not used beyond its lease, though its word may still stand.
   KVSTORE_GUARD(remembered_locations_end_with_their_lease);
+  // Rule 4: only what is compared with its checksum may do without the word after its last byte.
+  KVSTORE_GUARD(only_checksums_prove);
 };
 
 struct GetCounters {

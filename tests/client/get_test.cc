@@ -371,6 +371,28 @@ TEST_F(GetTest, WrongBytesThatTheHolderVouchesForTwiceAreDataLoss) {
   EXPECT_EQ(counters_.checksum_mismatches, 4u);  // twice, and twice after a fresh Locate
 }
 
+TEST_F(GetTest, OnlyWhatIsComparedWithItsChecksumIsCalledProven) {
+  Put("k", Value(5000));
+  std::vector<bool> proven;
+  pool_.engine.instead = [&](const Copy& copy) -> std::optional<Completion> {
+    proven.push_back(copy.proven);
+    return std::nullopt;
+  };
+  EXPECT_EQ(GetOne("k").value, Value(5000));
+  EXPECT_EQ(GetPart("k", 100, 200).status, Status::Ok());
+  EXPECT_EQ(proven, (std::vector<bool>{true, false}));
+  // Where they don't match the word must tell, after the last byte, whether they are its bytes:
+  // so at the first location, and at that which is asked for anew.
+  Corrupt(0);
+  proven.clear();
+  EXPECT_EQ(GetOne("k").status.code(), StatusCode::kDataLoss);
+  EXPECT_EQ(proven, (std::vector<bool>{true, false, true, false}));
+  guards_.verify_checksum = false;
+  proven.clear();
+  EXPECT_EQ(GetOne("k").status, Status::Ok());
+  EXPECT_EQ(proven, (std::vector<bool>{false}));
+}
+
 TEST_F(GetTest, WrongBytesWhoseWordHasChangedSinceAreARefusal) {
   Put("k", Value(5000));
   Corrupt(0);

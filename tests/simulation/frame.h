@@ -21,7 +21,8 @@ struct Frame {
   uint64_t offset = 0;
   std::vector<std::byte> bytes;  // as long as the access; a read's are filled in
   std::optional<transfer::Guard> guard;
-  uint64_t from = 0;  // where its bytes begin among those of the copy
+  uint64_t from = 0;    // where its bytes begin among those of the copy
+  bool proven = false;  // a read over RDMA: the word may be looked at before its last byte
 };
 
 // Memory of an engine's process that peers may reach, by frames or, if it has words, in place.

@@ -73,7 +73,7 @@ void RdmaLane::Completed(const FlightPtr& flight) {
   if (IsWrite(flight)) {
     if (!begun) return End(flight, Status::Ok());
     there_.Send([this, flight] { EndAtHolder(flight); });
-  } else if (fabric_->rdma_guards.rdma_word_after_read) {
+  } else if (fabric_->rdma_guards.rdma_word_after_read && !flight->part->frame.proven) {
     AfterTrip(nullptr, [this, flight] { ReadWord(flight); });
   } else {
     End(flight, flight->stood ? Status::Ok() : AbortedError("the memory has a new owner"));

@@ -210,8 +210,10 @@ void SimEngine::StartOneSided(const std::shared_ptr<BatchState>& batch, size_t i
   do {
     const uint64_t n = std::min<uint64_t>(size - sent, kUnit * fabric_->random().Between(1, 12));
     auto part = std::make_shared<Request>();
-    *part = {
-        batch, index, {copy.access, copy.region, copy.offset + sent, {}, copy.guard, sent}, {}};
+    *part = {batch,
+             index,
+             {copy.access, copy.region, copy.offset + sent, {}, copy.guard, sent, copy.proven},
+             {}};
     if (copy.access == Access::kWrite) {
       part->frame.bytes = batch->Gather(index, sent, n);
     } else {

@@ -179,6 +179,7 @@ constexpr NamedGuard kGuards[] = {
     KVSTORE_GUARD_(holder, counter_covers_old_words),
     KVSTORE_GUARD_(read, verify_checksum),
     KVSTORE_GUARD_(read, remembered_locations_end_with_their_lease),
+    KVSTORE_GUARD_(read, only_checksums_prove),
     KVSTORE_GUARD_(shared, announce_before_word),
     KVSTORE_GUARD_(shared, check_word_after_read),
     KVSTORE_GUARD_(shared, ledger_outlives_socket),

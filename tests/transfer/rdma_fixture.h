@@ -63,13 +63,16 @@ class RdmaTransportTest : public testing::Test {
   }
   Completion Run(Access access, Bytes* bytes, const CopyLimits& limits, uint64_t birth = 0) {
     const Piece piece{bytes->data(), bytes->size()};
-    const Copy copy{.access = access,
-                    .peer = peer_,
-                    .region = region_,
-                    .offset = 0,
-                    .pieces = std::span(&piece, 1),
-                    .guard = Guard{.first = 0, .birth = birth}};
+    const Copy copy = CopyOf(access, {&piece, 1}, birth);
     return client_->Run(std::span(&copy, 1), limits).at(0);
+  }
+  Copy CopyOf(Access access, std::span<const Piece> pieces, uint64_t birth = 0) const {
+    return {.access = access,
+            .peer = peer_,
+            .region = region_,
+            .offset = 0,
+            .pieces = pieces,
+            .guard = Guard{.first = 0, .birth = birth}};
   }
 
   // In this order: memory outlives the engines.

@@ -282,6 +282,36 @@ TEST_F(RdmaTransportTest, TheWordIsReadWhenTheBytesHaveCome) {
   }
 }
 
+// Where the caller proves the bytes one round trip is enough: the word may be read before them.
+TEST_F(RdmaTransportTest, OfWhatIsProvenTheWordIsReadBesideTheBytes) {
+  Start({.ways = {Way::kRdma}, .tcp_connections_per_peer = 1});
+  Lend(4 << 20);
+  Bytes bytes(2000);
+  ExpectDone(Run(Access::kRead, &bytes));  // the lane is there
+  for (const bool retire : {false, true}) {
+    std::atomic<int> requests = 0, words = 0, fenced = 0;
+    FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {
+      ++requests;
+      if (request.sg_list[0].length == sizeof(uint64_t)) ++words;
+      if ((request.send_flags & IBV_SEND_FENCE) != 0) ++fenced;
+      return IBV_WC_SUCCESS;
+    });
+    if (retire) memory_->Stamp(1);
+    Piece piece{bytes.data(), bytes.size()};
+    Copy copy = CopyOf(Access::kRead, {&piece, 1});
+    copy.proven = true;
+    const Completion completion = client_->Run(std::span(&copy, 1), Soon()).at(0);
+    EXPECT_EQ(completion.status.code(), retire ? StatusCode::kAborted : StatusCode::kOk);
+    EXPECT_EQ(requests, 2);
+    EXPECT_EQ(words, 1);
+    EXPECT_EQ(fenced, 0);
+    // One that isn't proven, beside it, must not do with that.
+    const std::array both{copy, CopyOf(Access::kRead, {&piece, 1})};
+    (void)client_->Run(both, Soon());
+    EXPECT_GT(fenced, 0);
+  }
+}
+
 TEST_F(RdmaTransportTest, AWriteIsDoneWhenItsBytesAreInPlace) {
   Start();
   Lend(8 << 20);

@@ -240,10 +240,11 @@ void RdmaLane::CheckWords(Job& job) {
   }
 }
 
-// The words' READs stand behind those of the bytes, fenced: a device begins such a request only
-// when all READs before it on the queue pair are completed, so when all their bytes have come; it
-// is then that the holder's device reads the words. In which order that one carries out READs, or
-// repeats them when packets are lost, plays no part in it.
+// Where the bytes prove themselves the words are read before them, or beside, in one round trip.
+// Else the words' READs stand behind those of the bytes, fenced: a device begins such a request
+// only when all READs before it on the queue pair are completed, so when all their bytes have come;
+// it is then that the holder's device reads the words. In which order that one carries out READs,
+// or repeats them when packets are lost, plays no part in it.
 Status RdmaLane::ReadWindow(Job& job, Patience& patience) {
   KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
   std::vector<Flight>& flights = window_.flights();
@@ -252,6 +253,9 @@ Status RdmaLane::ReadWindow(Job& job, Patience& patience) {
       if (!flights[i].over && flights[i].guarded) window_.ChainWord(i);
     }
   };
+  const bool proven = std::all_of(flights.begin(), flights.end(), [](const Flight& flight) {
+    return flight.copy->proven || !flight.guarded;
+  });
   // A test that switches the guard off, or wants to know when the word was found to stand.
   if (!ends_.guards.rdma_word_after_read || ends_.guards.at_step) {
     chain_words();
@@ -264,10 +268,11 @@ Status RdmaLane::ReadWindow(Job& job, Patience& patience) {
       ends_.guards.at_step(step);
     }
   }
+  if (ends_.guards.rdma_word_after_read && proven) chain_words();
   for (const Flight& flight : flights) {
     if (!flight.over) window_.ChainData(flight);
   }
-  if (ends_.guards.rdma_word_after_read) {
+  if (ends_.guards.rdma_word_after_read && !proven) {
     window_.chain().Fence();
     chain_words();
   }

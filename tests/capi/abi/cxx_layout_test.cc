@@ -121,7 +121,7 @@ TEST(CxxAbiTest, StructsKeepTheirSizes) {
   EXPECT_EQ(sizeof(ClientCounters), 128u);
   EXPECT_EQ(sizeof(Status), 40u);
   EXPECT_EQ(sizeof(transfer::RegionOptions), 32u);
-  EXPECT_EQ(sizeof(transfer::Copy), 80u);
+  EXPECT_EQ(sizeof(transfer::Copy), 88u);
   EXPECT_EQ(sizeof(transfer::Completion), 56u);
   EXPECT_EQ(sizeof(transfer::MapRequest), 64u);
   EXPECT_EQ(sizeof(transfer::EngineOptions), 216u);
