@@ -16,7 +16,9 @@ kvstore = pytest.importorskip("kvstore")
 
 # In vLLM's place: what the launcher starts where no command is given.
 ENGINE = f"""
-import runpy, sys
+import os, runpy, sys
+if "DIES" in os.environ:
+    sys.exit("out of memory")
 port = sys.argv[sys.argv.index("--port") + 1]
 sys.argv = [{STAND_IN!r}, port]
 runpy.run_path({STAND_IN!r}, run_name="__main__")
@@ -98,6 +100,28 @@ def test_another_host_that_makes_other_keys_is_named(pair: Pair, name: str, valu
         # What it says to do helps.
         pool.remove(note("elsewhere"))
         assert pair.run("up", "decoder").returncode == 0
+
+
+def test_workers_that_run_here_with_other_keys_are_named(pair: Pair) -> None:
+    assert pair.run("up", "prefiller").returncode == 0
+    pair.settings["hash_seed"] = 7
+    up = pair.run("up", "decoder")
+    assert up.returncode == 1
+    assert "hash_seed is 7 in the file and 123 for workers that run here" in up.stderr
+    assert pair.run("down", "prefiller").returncode == 0
+    assert pair.run("up", "decoder").returncode == 0
+
+
+def test_a_start_that_fails_leaves_no_note(pair: Pair) -> None:
+    pair.settings["decoders"][0]["env"] = {"DIES": "1"}
+    own = note(socket.gethostname())
+    with client(pair) as pool:
+        assert pair.run("up", "decoder").returncode == 1
+        assert not pool.exists(own)
+        # But where others run that it stands for it stays.
+        assert pair.run("up", "prefiller").returncode == 0
+        assert pair.run("up", "decoder").returncode == 1
+        assert pool.exists(own)
 
 
 def test_what_is_no_note_and_other_pairs_do_not_count(pair: Pair) -> None:

@@ -10,10 +10,11 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from .processes import Places
 from .settings import MOONCAKE_STORE, Settings
 
 _SECONDS = 60.0
@@ -25,7 +26,7 @@ def can_be_asked(settings: Settings) -> bool:
 
 
 def differing(settings: Settings) -> Iterator[str]:
-    """What other hosts' notes say otherwise, with the remedy."""
+    """What notes of other hosts, or of workers that run here, say otherwise, with the remedy."""
     try:
         notes = json.loads(_run(settings, "read", _prefix(settings)))
     except (OSError, ValueError, subprocess.SubprocessError):
@@ -35,14 +36,26 @@ def differing(settings: Settings) -> Iterator[str]:
         host = key.rpartition("/")[2]
         theirs = _fields(text)
         different = [name for name in own if name in theirs and theirs[name] != own[name]]
-        if host == socket.gethostname() or not different:
+        if not different:
             continue
         name = different[0]
-        yield (
-            f"{name} is {own[name]!r} here and {theirs[name]!r} for the workers of {host}, so that "
-            f"neither side would find the other's keys: use one file for both; or, if {host} runs "
-            f"none any more, `kvctl --master {settings.store.master} rm {key}`"
-        )
+        if host != socket.gethostname():
+            yield (
+                f"{name} is {own[name]!r} here and {theirs[name]!r} for the workers of {host}, so "
+                "that neither side would find the other's keys: use one file for both; or, if "
+                f"{host} runs none any more, `kvctl --master {settings.store.master} rm {key}`"
+            )
+        elif any_runs(settings):
+            yield (
+                f"{name} is {own[name]!r} in the file and {theirs[name]!r} for workers that run "
+                "here, so that neither would find the other's keys: `kvstore-pd down` first"
+            )
+
+
+def any_runs(settings: Settings, but: Collection[str] = ()) -> bool:
+    """Whether a worker of the file is at work here, other than these."""
+    places = Places(settings.state)
+    return any(places.alive(each.name) for each in settings.workers if each.name not in but)
 
 
 def leave(settings: Settings) -> str:

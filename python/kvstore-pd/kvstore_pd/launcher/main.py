@@ -164,10 +164,10 @@ def _down(chosen: Settings, what: str, wanted: list[Program]) -> int:
         _say("nothing of it was started here")
         return DONE
     with _alone(places):
-        workers = {worker.name for worker in chosen.workers}
-        stay = workers & set(noted) - set(names)
-        if workers & set(names) and not stay and agreement.can_be_asked(chosen):
-            agreement.take(chosen)
+        ends_workers = any(worker.name in names for worker in chosen.workers)
+        if ends_workers and agreement.can_be_asked(chosen):
+            if not agreement.any_runs(chosen, names):
+                agreement.take(chosen)
         for name in sorted(names, key=_end_order):
             _say(f"{name}: {processes.stop(places, name, chosen.stop_timeout)}")
     return DONE

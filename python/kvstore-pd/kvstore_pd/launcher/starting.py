@@ -47,6 +47,12 @@ def start_all(
         _start(places, workers, started, until, say)
         _start(places, proxy, started, until, say)
     except BaseException:
+        if (
+            workers
+            and agreement.can_be_asked(settings)
+            and not agreement.any_runs(settings, started)
+        ):
+            agreement.take(settings)
         for name in reversed(started):
             say(f"{name}: {processes.stop(places, name, settings.stop_timeout)}")
         raise
