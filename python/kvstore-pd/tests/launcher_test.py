@@ -161,6 +161,7 @@ def test_engines_are_told_the_same_of_keys_and_their_own_of_the_rest(pair: Pair)
         assert told["remote_url"] == f"mooncakestore://{master}/"
         assert told["extra_config"]["master_server_address"] == master
         assert (told["chunk_size"], told["max_local_cpu_size"]) == (256, 5)
+        assert told["extra_config"]["get_blocking_failed_threshold"] == 1000
 
 
 def test_a_worker_of_another_machine_is_left_to_it(pair: Pair) -> None:

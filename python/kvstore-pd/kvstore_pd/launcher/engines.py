@@ -10,6 +10,9 @@ import yaml
 from .settings import DECODER, LMCACHE, MOONCAKE_STORE, Settings, Worker, merged
 
 _HEAD = "# Written by kvstore-pd; what stands here is changed in {path}.\n"
+# By itself LMCache leaves the store alone for 300 s after ten gets that failed within 30 s, as they do
+# where a node dies.
+_KEEP_TRYING = {"get_blocking_failed_threshold": 1000}
 _PLUGIN = "remote_storage_plugin.kvstore."
 
 
@@ -71,6 +74,7 @@ def _lmcache_drop_in(settings: Settings, worker: Worker) -> dict[str, Any]:
             "local_buffer_size": 1 << 30,
             "transfer_timeout": 1,
             "save_chunk_meta": False,
+            **_KEEP_TRYING,
         },
     }
 
@@ -85,6 +89,7 @@ def _lmcache_plugin(settings: Settings, worker: Worker) -> dict[str, Any]:
         "kvstore.lend_bytes": store.worker_lends,
         "kvstore.listen": f"{worker.host}:0",
         "save_chunk_meta": False,
+        **_KEEP_TRYING,
     }
     if settings.insecure_allow_remote:
         extra["kvstore.allow_remote"] = True
