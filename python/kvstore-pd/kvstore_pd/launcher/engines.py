@@ -10,8 +10,8 @@ import yaml
 from .settings import DECODER, LMCACHE, MOONCAKE_STORE, Settings, Worker, merged
 
 _HEAD = "# Written by kvstore-pd; what stands here is changed in {path}.\n"
-# By itself LMCache leaves the store alone for 300 s after ten gets that failed within 30 s, as they do
-# where a node dies.
+# By itself LMCache leaves the store alone for 300 s after ten gets that failed within 30 s, as they
+# do where a node dies.
 _KEEP_TRYING = {"get_blocking_failed_threshold": 1000}
 _PLUGIN = "remote_storage_plugin.kvstore."
 
