@@ -41,11 +41,9 @@ def test_chunks_come_back_as_they_were(plugged: Worker, number: int) -> None:
     free = plugged.free_bytes()
     names, seeds = keys(number, 5), range(5)
     assert plugged.backend.batched_contains(names) == 0
-    chunks = [plugged.chunk(seed) for seed in seeds]
-    plugged.put(names, chunks)
-    for chunk in chunks:
-        chunk.tensor.zero_()
-        chunk.ref_count_down()
+    plugged.put(names, [plugged.chunk(seed) for seed in seeds])
+    assert plugged.free_bytes() == free
+    plugged.forget_bytes()
     assert plugged.backend.batched_contains(names) == 5
     assert plugged.backend.contains(names[3])
     got = plugged.backend.batched_get_blocking(names)
@@ -145,9 +143,7 @@ def test_a_full_pool_evicts(tmp_path: Path, pool: Pool, number: int) -> None:
     """64 MiB hold 128 chunks of 512 KiB."""
     with worker(tmp_path, pool.address) as plugged:
         for i in range(200):
-            chunk = plugged.chunk(i)
-            plugged.put([key(1000 * number + i)], [chunk])
-            chunk.ref_count_down()
+            plugged.put([key(1000 * number + i)], [plugged.chunk(i)])
         assert plugged.backend.batched_contains([key(1000 * number + 199)]) == 1
         assert plugged.backend.batched_contains([key(1000 * number)]) == 0
         last = plugged.backend.get_blocking(key(1000 * number + 199))
@@ -282,21 +278,20 @@ def test_memory_stays_taken_until_the_call_has_ended(
 
 
 def test_a_get_that_nobody_waits_for_gives_its_memory_back(
-    tmp_path: Path, pool: Pool, number: int, caplog: Any
+    tmp_path: Path, pool: Pool, number: int
 ) -> None:
     with worker(tmp_path, pool.address) as plugged:
         names = keys(number, 4)
-        chunks = [plugged.chunk(i) for i in range(4)]
-        plugged.put(names, chunks)
-        for chunk in chunks:
-            chunk.ref_count_down()
+        plugged.put(names, [plugged.chunk(i) for i in range(4)])
         free = plugged.free_bytes()
         connector = plugged.connector
         entered, leave = threading.Event(), threading.Event()
         read = connector._chunks.get
+        kept = []  # lest LMCache's last resort for chunks that nobody refers to does it
 
         def slow(*arguments: Any) -> Any:
             got = read(*arguments)
+            kept.extend(got)
             entered.set()
             assert leave.wait(PATIENCE)
             return got
@@ -316,8 +311,6 @@ def test_a_get_that_nobody_waits_for_gives_its_memory_back(
         until = time.monotonic() + PATIENCE
         while plugged.free_bytes() != free:
             assert time.monotonic() < until
-        # LMCache's last resort for chunks that nobody has given back.
-        assert "garbage collected" not in caplog.text
 
 
 def test_no_room_in_lmcaches_memory_is_a_miss(tmp_path: Path, pool: Pool, number: int) -> None:

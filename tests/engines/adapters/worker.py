@@ -71,13 +71,19 @@ class Worker:
         return chunk
 
     def put(self, keys: list[Any], chunks: list[Any]) -> None:
-        """As LMCache puts: references of its own, done when the future is."""
+        """As LMCache puts; then the chunks are given back."""
         done = threading.Semaphore(0)
         self.backend.batched_submit_put_task(
             keys, chunks, on_complete_callback=lambda _: done.release()
         )
         for _ in keys:
             assert done.acquire(timeout=PATIENCE)
+        for chunk in chunks:
+            chunk.ref_count_down()
+
+    def forget_bytes(self) -> None:
+        """Leaves nothing of what was in its memory."""
+        self.memory.memory_allocator.buffer.zero_()
 
     def run(self, coroutine: Any) -> Any:
         future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
