@@ -1,4 +1,4 @@
-"""Workers that die, hang, answer 500 or cut a stream; clients that hang up; the proxy's end."""
+"""Workers that die, hang, refuse or answer 500, before the client has been sent anything."""
 
 from __future__ import annotations
 
@@ -6,43 +6,22 @@ import json
 import threading
 
 import pytest
-from scripted import PATIENCE, Conversation, Engine, Script, serving
-
-ASKED = {"model": "m", "prompt": "hello", "max_tokens": 7}
-STREAM = {**ASKED, "stream": True}
-
-
-def fails(conversation: Conversation) -> None:
-    conversation.answer(500, {"error": {"message": "KV load failure (failure_policy=fail)"}})
-
-
-def refuses(conversation: Conversation) -> None:
-    conversation.answer(400, {"error": {"message": "prompt too long", "code": 400}})
-
-
-def hangs(conversation: Conversation) -> None:
-    conversation.wait_hung_up()
-
-
-def dies(conversation: Conversation) -> None:
-    conversation.die()
-
-
-def fails_in_stream(conversation: Conversation) -> None:
-    """As vLLM does it: status and headers are sent before the first token is asked for."""
-    conversation.stream({"error": {"message": "KV load failure", "code": 500}})
-    conversation.done()
-
-
-def dies_before_first_event(conversation: Conversation) -> None:
-    conversation.stream()
-    conversation.die()
-
-
-def seconds(script: Script) -> str:
-    """For an answer: no longer than needed where none will come, long where the machine is busy."""
-    return "3" if script is hangs else "60"
-
+from scripted import (
+    ASKED,
+    PATIENCE,
+    STREAM,
+    Conversation,
+    Engine,
+    Script,
+    dies,
+    dies_before_first_event,
+    fails,
+    fails_in_stream,
+    hangs,
+    refuses,
+    seconds,
+    serving,
+)
 
 # Prefill.
 
@@ -87,13 +66,40 @@ def test_a_prefill_worker_that_is_gone_is_not_asked_until_it_is_back() -> None:
     assert len(p.seen) == 1
 
 
-def test_what_prefill_refuses_is_the_clients_answer() -> None:
-    p1, p2, d = Engine("p1", refuses), Engine("p2", refuses), Engine("d")
+@pytest.mark.parametrize("status", [400, 401, 404, 429])
+def test_what_prefill_refuses_decode_may_answer(status: int) -> None:
+    """It was not asked what the client has asked, and it is not the one that answers."""
+    p1, d = Engine("p1", lambda c: c.answer(status, {})), Engine("d")
+    p2 = Engine("p2")
     with serving([p1, p2], [d]) as proxy:
+        answer = proxy.post(ASKED)
+        assert (answer.status, json.loads(answer.read())["by"]) == (200, "d")
+        assert proxy.metric('kvstore_pd_prefill_skipped_total{why="refused"}') == 1
+        proxy.wait_line(
+            rf" request .*prefill=skipped_refused .*refused_with={status}|"
+            rf" request .*refused_with={status} .*prefill=skipped_refused"
+        )
+        named = f'role="prefill",worker="127.0.0.1:{p1.port}"'
+        assert proxy.metric(f'kvstore_pd_attempts_total{{outcome="refused",{named}}}') == 1
+    assert (len(p1.seen), len(p2.seen), len(d.seen)) == (1, 0, 1)
+
+
+def test_what_the_client_did_wrong_decode_says_too() -> None:
+    p, d = Engine("p", refuses), Engine("d", refuses)
+    with serving([p], [d]) as proxy:
         answer = proxy.post(STREAM)
         assert answer.status == 400
         assert json.loads(answer.read())["error"]["message"] == "prompt too long"
-    assert (len(p1.seen), len(p2.seen), d.seen) == (1, 0, [])
+    assert (len(p.seen), len(d.seen)) == (1, 1)
+
+
+def test_prefill_that_takes_too_long_is_asked_of_one_other_worker_at_most() -> None:
+    ps = [Engine(f"p{i}", then=hangs) for i in range(4)]
+    flags = ("--prefill-timeout", "0.3", "--prefill-attempts", "4")
+    with serving(ps, [Engine("d")], *flags) as proxy:
+        assert json.loads(proxy.post(ASKED).read())["by"] == "d"
+        assert proxy.metric('kvstore_pd_prefill_skipped_total{why="timeout"}') == 1
+    assert sum(len(p.seen) for p in ps) == 2
 
 
 def test_whoever_waits_for_a_worker_that_falls_silent_goes_on_without_it() -> None:
@@ -147,8 +153,13 @@ def test_a_worker_that_says_it_is_ill_is_left_out() -> None:
 # Decode, before the first byte.
 
 
-@pytest.mark.parametrize("script", [fails, dies, hangs, fails_in_stream, dies_before_first_event])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("script", "workers"),
+    [
+        *((each, 1) for each in (fails, dies, fails_in_stream, dies_before_first_event)),
+        *((each, 2) for each in (fails, dies, hangs, fails_in_stream, dies_before_first_event)),
+    ],
+)
 def test_decode_is_asked_again(script: Script, workers: int) -> None:
     """By another worker, or by the same where there is none. The client does not notice."""
     bad = Engine("bad", script)
@@ -174,11 +185,25 @@ def test_one_that_is_busy_is_asked_rather_than_the_one_that_failed() -> None:
     assert len(bad.seen) == 1
 
 
-@pytest.mark.parametrize("script", [fails, dies, hangs])
+@pytest.mark.parametrize("script", [fails, dies])
 def test_an_answer_that_is_no_stream_is_asked_for_again(script: Script) -> None:
-    d = Engine("d", script)
-    with serving([Engine("p")], [d], "--answer-timeout", seconds(script)) as proxy:
+    with serving([Engine("p")], [Engine("d", script)]) as proxy:
         assert json.loads(proxy.post(ASKED).read())["by"] == "d"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("asked", [ASKED, STREAM])
+def test_what_takes_too_long_is_asked_of_one_other_worker_at_most(
+    asked: dict[str, object], workers: int
+) -> None:
+    ds = [Engine(f"d{i}", then=hangs) for i in range(workers)]
+    flags = ("--answer-timeout", "0.3", "--first-byte-timeout", "0.3", "--decode-attempts", "9")
+    with serving([Engine("p")], ds, *flags) as proxy:
+        answer = proxy.post(asked)
+        assert (answer.status, answer.headers["Retry-After"]) == (504, None)
+        assert "took longer than 0.3 s" in json.loads(answer.read())["error"]["message"]
+        proxy.wait_line(" request .*outcome=timeout")
+    assert sum(len(d.seen) for d in ds) == min(workers, 2)
 
 
 def test_an_answer_cut_in_the_midst_is_asked_for_again() -> None:
@@ -220,6 +245,37 @@ def test_an_error_that_stays_is_not_said_to_be_worth_another_try() -> None:
     assert "failed 2 times" in error["message"] and "KV load failure" in error["message"]
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_all_engines_have_ended_clients_are_told_to_come_back(
+    attempts: int, workers: int
+) -> None:
+    """As vLLM does it: what was under way is answered 500, and /health 503 from then on."""
+    ds = [Engine(f"d{i}", then=fails) for i in range(workers)]
+
+    def health() -> tuple[int, object]:
+        return (503 if any(d.seen for d in ds) else 200), {}
+
+    for d in ds:
+        d.health = health
+    flags = ("--health-interval", "600", "--decode-attempts", str(attempts))
+    with serving([Engine("p")], ds, *flags) as proxy:
+        answer = proxy.post(ASKED)
+        error = json.loads(answer.read())["error"]
+        assert (answer.status, error["type"]) == (503, "service_unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+        # One that was not asked is believed to be up until the next look.
+        assert proxy.get("/health").status == (503 if attempts >= workers else 200)
+
+
+def test_one_that_answered_counts_more_than_one_that_is_gone() -> None:
+    gone, bad = Engine("gone"), Engine("bad", then=fails)
+    flags = ("--health-interval", "600", "--decode-attempts", "2")
+    with serving([Engine("p")], [bad, gone], *flags) as proxy:
+        gone.stop()
+        assert proxy.post(ASKED).status == 502
+
+
 def test_without_decode_workers_clients_are_told_to_come_back() -> None:
     p, d = Engine("p"), Engine("d")
     with serving([p], [d]) as proxy:
@@ -236,107 +292,3 @@ def test_without_decode_workers_clients_are_told_to_come_back() -> None:
         d.start()
         proxy.wait_health("ok")
         assert proxy.post(ASKED).status == 200
-
-
-# Decode, after the first byte.
-
-
-@pytest.mark.parametrize("why", ["broken", "no_done", "idle"])
-def test_a_stream_that_is_cut_ends_with_an_error(why: str) -> None:
-    proceed = threading.Event()
-
-    def cut(conversation: Conversation) -> None:
-        conversation.stream({"choices": []})
-        conversation.part(b'data: {"half')
-        assert proceed.wait(PATIENCE)
-        if why == "broken":
-            conversation.die()
-        elif why == "no_done":
-            conversation.end_without_done()
-        else:
-            conversation.wait_hung_up()
-
-    d = Engine("d", cut)
-    with serving([Engine("p")], [d], "--idle-timeout", "2" if why == "idle" else "60") as proxy:
-        answer = proxy.post(STREAM)
-        assert answer.readline() + answer.readline() == b'data: {"choices": []}\n\n'
-        proceed.set()
-        error = json.loads(answer.read().decode().removeprefix("data: "))["error"]
-        assert error["type"] == "server_error" and "not the whole answer" in error["message"]
-        assert proxy.metric(f'kvstore_pd_streams_cut_total{{why="{why}"}}') == 1
-        proxy.wait_line(rf"stream_cut .*why={why}")
-    assert len(d.seen) == 1
-
-
-# Clients that hang up, and the end.
-
-
-@pytest.mark.parametrize("role", ["prefill", "decode"])
-def test_a_client_that_hangs_up_ends_its_request_at_the_worker(role: str) -> None:
-    ended = threading.Event()
-
-    def script(conversation: Conversation) -> None:
-        if role == "decode":
-            conversation.stream({"choices": []})
-        conversation.wait_hung_up()
-        ended.set()
-
-    p = Engine("p", *([script] if role == "prefill" else []))
-    d = Engine("d", *([script] if role == "decode" else []))
-    with serving([p], [d]) as proxy:
-        connection = proxy.connect()
-        connection.request("POST", "/v1/completions", json.dumps(STREAM))
-        (p if role == "prefill" else d).wait_asked(1)
-        if role == "decode":
-            assert connection.getresponse().readline()
-        connection.close()
-        if connection.sock:
-            connection.sock.close()
-        assert ended.wait(PATIENCE)
-        proxy.wait_metric("kvstore_pd_clients_gone_total", 1)
-        proxy.wait_line("outcome=client_gone")
-    assert len(p.seen) == 1
-
-
-def test_told_to_end_it_finishes_what_is_under_way() -> None:
-    proceed = threading.Event()
-
-    def slowly(conversation: Conversation) -> None:
-        conversation.stream({"choices": []})
-        assert proceed.wait(PATIENCE)
-        conversation.done()
-
-    with serving([Engine("p")], [Engine("d", slowly)]) as proxy:
-        answer = proxy.post(STREAM)
-        assert answer.readline() == b'data: {"choices": []}\n'
-        proxy.terminate()
-        proxy.wait_line("ending")
-        with pytest.raises(OSError):
-            proxy.post(ASKED)
-        proceed.set()
-        assert answer.read().endswith(b"data: [DONE]\n\n")
-        assert proxy.process.wait(PATIENCE) == 0
-        proxy.wait_line("ended cut=0")
-
-
-@pytest.mark.parametrize("signals", [1, 2])
-def test_what_is_not_done_in_time_is_told_so(signals: int) -> None:
-    """In time: within --drain-timeout, or before a second signal."""
-
-    def endlessly(conversation: Conversation) -> None:
-        conversation.stream({"choices": []})
-        conversation.wait_hung_up()
-
-    d = Engine("d", endlessly)
-    patience = "0.3" if signals == 1 else "600"
-    with serving([Engine("p")], [d], "--drain-timeout", patience) as proxy:
-        answer = proxy.post(STREAM)
-        assert answer.readline() == b'data: {"choices": []}\n'
-        proxy.terminate()
-        proxy.wait_line("ending")
-        if signals == 2:
-            proxy.terminate()
-        last = answer.read().decode().strip().removeprefix("data: ")
-        assert "this server ends" in json.loads(last)["error"]["message"]
-        assert proxy.process.wait(PATIENCE) == 0
-        proxy.wait_line("ended cut=1")

@@ -6,9 +6,7 @@ import json
 import threading
 
 import pytest
-from scripted import Conversation, Engine, serving
-
-ASKED = {"model": "m", "prompt": "hello", "max_tokens": 7}
+from scripted import ASKED, Conversation, Engine, serving
 
 
 def test_prefill_computes_one_token_then_decode_answers_the_request_as_it_came() -> None:
@@ -194,6 +192,32 @@ def test_what_the_client_did_wrong_is_said_in_openais_form(
         "invalid_request_error",
     )
     assert words in error["message"]
+    assert p.seen == d.seen == []
+
+
+@pytest.mark.parametrize(
+    ("header", "raw"),
+    [
+        ({"Content-Encoding": "gzip"}, b"no gzip"),
+        ({"Transfer-Encoding": "chunked"}, b"x\r\nno chunk"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/completions", "/tokenize"])
+def test_a_body_that_can_not_be_read_is_the_clients_fault(
+    header: dict[str, str], raw: bytes, path: str
+) -> None:
+    p, d = Engine("p"), Engine("d")
+    with serving([p], [d]) as proxy:
+        connection = proxy.connect()
+        connection.putrequest("POST", path)
+        for name, value in header.items():
+            connection.putheader(name, value)
+        if "Transfer-Encoding" not in header:
+            connection.putheader("Content-Length", str(len(raw)))
+        connection.endheaders(raw)
+        assert connection.getresponse().status == 400
+        proxy.stop()
+        assert not any("ERROR" in line or "Traceback" in line for line in proxy.lines)
     assert p.seen == d.seen == []
 
 

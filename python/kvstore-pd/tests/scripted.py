@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds, for what must happen on a busy machine
+ASKED = {"model": "m", "prompt": "hello", "max_tokens": 7}
+STREAM = {**ASKED, "stream": True}
 
 
 @dataclass
@@ -126,6 +128,38 @@ def tokens(conversation: Conversation) -> None:
     else:
         name = conversation.server.engine.name
         conversation.answer(200, {"choices": [{"text": "t0t1t2"}], "by": name})
+
+
+def fails(conversation: Conversation) -> None:
+    conversation.answer(500, {"error": {"message": "KV load failure (failure_policy=fail)"}})
+
+
+def refuses(conversation: Conversation) -> None:
+    conversation.answer(400, {"error": {"message": "prompt too long", "code": 400}})
+
+
+def hangs(conversation: Conversation) -> None:
+    conversation.wait_hung_up()
+
+
+def dies(conversation: Conversation) -> None:
+    conversation.die()
+
+
+def fails_in_stream(conversation: Conversation) -> None:
+    """As vLLM does it: status and headers are sent before the first token is asked for."""
+    conversation.stream({"error": {"message": "KV load failure", "code": 500}})
+    conversation.done()
+
+
+def dies_before_first_event(conversation: Conversation) -> None:
+    conversation.stream()
+    conversation.die()
+
+
+def seconds(script: Script) -> str:
+    """For an answer: no longer than needed where none will come, long where the machine is busy."""
+    return "10" if script is hangs else "60"
 
 
 class Engine:

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # What a worker answers when it could not, rather than would not. Another try may succeed.
 RETRIED = (500, 502, 503, 504)
+# It is there and does not come to an end: where all are that busy, each further try makes it worse.
+TIMEOUT = "timeout"
 
 
 class AttemptFailed(Exception):
@@ -25,10 +27,13 @@ class AttemptFailed(Exception):
         self.alive = alive
 
 
-async def within(seconds: float, worker: Worker, work: Awaitable[T], what: str) -> T:
+async def within(
+    seconds: float, worker: Worker, work: Awaitable[T], what: str, allowed: float = 0
+) -> T:
     """What `work` returns. Raises AttemptFailed if it takes longer, if the worker is found to be
-    down meanwhile, or if the connection fails. Whether the worker is down is for its health to say,
-    at once: the server may only have closed a connection that was idle."""
+    down meanwhile, or if the connection fails. Whether the worker is down is for its health to say:
+    the server may only have closed a connection that was idle. `allowed`: what `seconds` are left
+    of, for the message."""
     task = asyncio.ensure_future(work)
     lost = asyncio.ensure_future(worker.lost())
     try:
@@ -37,16 +42,12 @@ async def within(seconds: float, worker: Worker, work: Awaitable[T], what: str) 
             return task.result()
         if lost.done():
             raise AttemptFailed("lost", worker.why_down)
-        worker.check_now.set()
-        raise AttemptFailed("timeout", f"{what} took longer than {seconds:g} s")
+        raise AttemptFailed(TIMEOUT, f"{what} took longer than {allowed or seconds:g} s")
     except aiohttp.ClientConnectorError as error:
-        worker.check_now.set()
         raise AttemptFailed("connect", f"can't connect: {error.os_error}") from None
     except asyncio.TimeoutError:  # aiohttp's, which is told of connections alone
-        worker.check_now.set()
         raise AttemptFailed("connect", "can't connect: no answer") from None
     except (aiohttp.ClientError, OSError) as error:
-        worker.check_now.set()
         raise AttemptFailed("broken", f"{what}: {error or type(error).__name__}") from None
     finally:
         for each in (task, lost):

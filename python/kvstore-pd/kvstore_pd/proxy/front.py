@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import aiohttp
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -151,11 +152,15 @@ class Front:
 
 
 async def _body(call: Call) -> bytes:
-    """Raises ValueError, for the client to read."""
+    """Raises ValueError, for the client to read; ClientGone."""
     try:
         return await asyncio.wait_for(call.request.read(), _UPLOAD_SECONDS)
     except asyncio.TimeoutError:
         raise ValueError(f"the body did not come within {_UPLOAD_SECONDS:g} s") from None
+    except web.RequestPayloadError as error:
+        raise ValueError(f"the body can't be read: {error}") from None
+    except (aiohttp.ClientError, OSError):
+        raise ClientGone from None
 
 
 def _named(call: Call, response: web.StreamResponse) -> web.StreamResponse:

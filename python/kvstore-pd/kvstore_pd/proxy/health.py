@@ -36,6 +36,7 @@ async def watch(worker: Worker, session: aiohttp.ClientSession, options: Options
         if not worker.up:
             pause, delay = delay, min(delay * 2, _LONGEST_DELAY)
         worker.next_check = loop.time() + pause
+        worker.looked()
         try:
             await asyncio.wait_for(worker.check_now.wait(), pause)
         except asyncio.TimeoutError:

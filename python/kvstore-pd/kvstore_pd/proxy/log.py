@@ -16,6 +16,9 @@ def set_up(level: str) -> None:
     _logger.addHandler(handler)
     _logger.setLevel(level.upper())
     _logger.propagate = False
+    if level != "debug":
+        # aiohttp's own: a stack for each client that sends what is no HTTP.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def debug(event: str, **fields: object) -> None:

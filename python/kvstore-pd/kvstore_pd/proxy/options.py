@@ -39,11 +39,12 @@ what is served:
 
 when something fails:
   A prefill worker that dies, answers 5xx or takes too long: another one is asked; where none is
-  left, decode computes the prompt itself. A decode worker that does so before the first byte:
-  another one, or the same once more where there is no other. After the first byte of a stream: an
-  event with an error in OpenAI's form ends it, without [DONE]. All decode workers are down: 503
-  with Retry-After. What a worker answers with 4xx is handed on. A client that hangs up ends its
-  request at the workers too.
+  left, or where it refuses (4xx), decode computes the prompt itself. A decode worker that dies or
+  answers 5xx before the first byte: another one, or the same once more where there is no other. One
+  that takes too long: one other, then 504. After the first byte of a stream: an event with an error
+  in OpenAI's form ends it, without [DONE]. All decode workers are down: 503 with Retry-After. What
+  a decode worker answers with 4xx is handed on. A client that hangs up, or does not read for
+  --client-timeout, ends its request at the workers too.
 
 signals:
   SIGTERM, SIGINT: listens no more, finishes what is under way within --drain-timeout, exits with 0.
@@ -77,6 +78,7 @@ class Options:
     first_byte_timeout: float
     answer_timeout: float
     idle_timeout: float
+    client_timeout: float
     prefill_attempts: int
     decode_attempts: int
     health_interval: float
@@ -113,6 +115,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         first_byte_timeout=given.first_byte_timeout,
         answer_timeout=given.answer_timeout,
         idle_timeout=given.idle_timeout,
+        client_timeout=given.client_timeout,
         prefill_attempts=given.prefill_attempts,
         decode_attempts=given.decode_attempts,
         health_interval=given.health_interval,
@@ -280,9 +283,21 @@ def _parser() -> argparse.ArgumentParser:
     flag(times, "--prefill-timeout", _seconds, 120.0, "until a prefill worker has answered")
     flag(times, "--first-byte-timeout", _seconds, 120.0, "until a stream's first event")
     flag(
-        times, "--answer-timeout", _seconds, 600.0, "until the whole of an answer that is no stream"
+        times,
+        "--answer-timeout",
+        _seconds,
+        600.0,
+        "until the whole of an answer that is no stream; the longest silence of one that is",
     )
-    flag(times, "--idle-timeout", _seconds, 60.0, "between two parts of a stream")
+    flag(
+        times,
+        "--idle-timeout",
+        _seconds,
+        60.0,
+        "of a stream's silence, after which it goes on only while /health says that the worker is "
+        "up, and for --answer-timeout at most",
+    )
+    flag(times, "--client-timeout", _seconds, 60.0, "until a client has read what it is sent")
     flag(times, "--drain-timeout", _seconds, 60.0, "for what is under way, once told to end")
     tries = parser.add_argument_group("tries")
     flag(tries, "--prefill-attempts", _count, 2, "prefill workers that are asked, at most")

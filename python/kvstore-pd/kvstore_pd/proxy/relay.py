@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable
 
 import aiohttp
 from aiohttp import web
@@ -32,15 +34,16 @@ async def relay(
     def left() -> float:
         return max(0.001, until - loop.time())
 
-    answer = await within(left(), worker, exchange.begin(), "the answer")
+    answer = await within(left(), worker, exchange.begin(), "the answer", seconds)
     if answer.status == 200 and answer.content_type == _EVENTS:
         splitter = Splitter()
-        first = await within(left(), worker, _first_events(answer, splitter), "the first event")
+        events = _first_events(answer, splitter)
+        first = await within(left(), worker, events, "the first event", seconds)
         failure = first_error(first)
         if failure is not None and failure[0] in RETRIED:
             raise AttemptFailed(f"status_{failure[0]}", failure[1], alive=True)
         return await _stream(call, worker, answer, splitter, first)
-    body = await within(left(), worker, answer.read(), "the answer")
+    body = await within(left(), worker, answer.read(), "the answer", seconds)
     if answer.status in RETRIED:
         raise AttemptFailed(f"status_{answer.status}", answers.message_in(body), alive=True)
     call.answering()
@@ -65,13 +68,14 @@ async def _stream(
     see tokens twice."""
     headers = {**_headers(answer), "X-Request-Id": call.id}
     response = web.StreamResponse(status=answer.status, headers=headers)
-    await response.prepare(call.request)
+    await _sent(call, response.prepare(call.request))
     call.answering()
     try:
         events: bytes | None = first
         while events is not None:
-            await _write(response, events)
-            events = await _next_events(call, answer, splitter)
+            if events:
+                await _sent(call, response.write(events))
+            events = await _next_events(call, worker, answer, splitter)
         last = splitter.rest()
     except _Cut as cut:
         last = _tell_cut(call, worker, cut)
@@ -79,8 +83,9 @@ async def _stream(
         if not call.told_to_end:
             raise
         last = _tell_cut(call, worker, _Cut("drain", "is not done, and this server ends"))
-    await _write(response, last)
-    await response.write_eof()
+    if last:
+        await _sent(call, response.write(last))
+    await _sent(call, response.write_eof())
     return response
 
 
@@ -93,16 +98,18 @@ class _Cut(Exception):
 
 
 async def _next_events(
-    call: Call, answer: aiohttp.ClientResponse, splitter: Splitter
+    call: Call, worker: Worker, answer: aiohttp.ClientResponse, splitter: Splitter
 ) -> bytes | None:
     """May be empty; None at the end. Raises _Cut."""
-    seconds = call.options.idle_timeout
-    try:
-        chunk = await asyncio.wait_for(answer.content.readany(), seconds)
-    except asyncio.TimeoutError:
-        raise _Cut("idle", f"sent nothing for {seconds:g} s") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise _Cut("broken", f"broke off: {error or type(error).__name__}") from None
+    began = time.monotonic()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(answer.content.readany(), call.options.idle_timeout)
+            break
+        except asyncio.TimeoutError:
+            await _silent(call, worker, time.monotonic() - began)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _Cut("broken", f"broke off: {error or type(error).__name__}") from None
     if chunk:
         return splitter.feed(chunk)
     if not splitter.done and DONE not in splitter.rest():
@@ -110,9 +117,24 @@ async def _next_events(
     return None
 
 
+async def _silent(call: Call, worker: Worker, seconds: float) -> None:
+    """Engines keep back what is not for the client, or not yet: a thought, a tool's call. Therefore
+    silence alone is no end, where the worker is there. Raises _Cut."""
+    worker.look()
+    try:
+        await asyncio.wait_for(worker.known(), call.options.health_timeout)
+    except asyncio.TimeoutError:
+        pass  # Up until it has been silent a few times.
+    if not worker.up:
+        raise _Cut("idle", f"sent nothing for {seconds:.0f} s, and is down ({worker.why_down})")
+    if seconds >= call.options.answer_timeout:
+        raise _Cut("idle", f"sent nothing for {seconds:.0f} s")
+    log.info("stream_silent", id=call.id, worker=worker.name, seconds=seconds)
+
+
 def _tell_cut(call: Call, worker: Worker, cut: _Cut) -> bytes:
     """The event that ends the client's stream."""
-    worker.check_now.set()
+    worker.look()
     call.metrics.cut.labels(cut.why).inc()
     call.outcome = f"cut_{cut.why}"
     log.warning("stream_cut", id=call.id, worker=worker.name, why=cut.why, message=cut)
@@ -120,11 +142,16 @@ def _tell_cut(call: Call, worker: Worker, cut: _Cut) -> bytes:
     return answers.error_event(text, "server_error", 502)
 
 
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    """Raises ClientGone."""
+async def _sent(call: Call, sending: Awaitable[object]) -> None:
+    """Raises ClientGone, also where the client does not take it in time: the worker would wait as
+    long as it does."""
     try:
-        if data:
-            await response.write(data)
+        await asyncio.wait_for(sending, call.options.client_timeout)
+    except asyncio.TimeoutError:
+        call.notes["client"] = "does_not_read"
+        if call.request.transport is not None:
+            call.request.transport.abort()  # Closing it would wait for the client to read.
+        raise ClientGone from None
     except (aiohttp.ClientError, OSError):
         raise ClientGone from None
 

@@ -23,6 +23,7 @@ class Worker:
         self.why_down = ""
         self.next_check = 0.0  # by the loop's clock
         self.check_now = asyncio.Event()
+        self._looked = asyncio.Event()
         self.chosen = 0  # the how manieth choice of its fleet it was last
         self._lost = asyncio.Event()
 
@@ -37,6 +38,20 @@ class Worker:
         changed, self.up, self.why_down = self.up, False, why
         self._lost.set()
         return changed
+
+    def look(self) -> None:
+        """Has its health looked at, at once."""
+        self.check_now.set()
+        self._looked.clear()
+
+    def looked(self) -> None:
+        """A look is done. One that was asked for meanwhile is not."""
+        if not self.check_now.is_set():
+            self._looked.set()
+
+    async def known(self) -> None:
+        """Returns when the look that was asked for last is done."""
+        await self._looked.wait()
 
     async def lost(self) -> None:
         """Returns when it is down."""
