@@ -369,8 +369,9 @@ bool GetCall::Matches(const Reading& reading) const {
   return checksum == location.checksum;
 }
 
-// Nothing is returned before it is validated: by the holder's word after the last byte, which is
-// part of a done copy, and by the checksum of an object that was read whole.
+// Nothing is returned before it is validated: by the holder's word, which is part of a done copy,
+// and by the checksum of an object that was read whole. What no checksum proves relies on the word
+// after the last byte.
 void GetCall::Judge(const Status& copied, Reading* reading) {
   const Location& location = *reading->location;
   if (!copied.ok()) {

@@ -140,7 +140,8 @@ std::vector<ItemAnswer> MasterStub::Abort(AbortPut request, TimePoint deadline) 
 }
 
 std::vector<LocateAnswer> MasterStub::Find(Locate request, TimePoint deadline) {
-  return AskAll<LocateAnswer>(std::move(request), kReading, deadline);
+  const ExchangeRules& rules = request.await.at_most > Duration::zero() ? kAwaiting : kReading;
+  return AskAll<LocateAnswer>(std::move(request), rules, deadline);
 }
 
 std::vector<ItemAnswer> MasterStub::Ask(Exists request, TimePoint deadline) {

@@ -12,6 +12,8 @@ namespace {
 constexpr Duration kAnnouncedFor = std::chrono::seconds(30);
 // From the commit of one part of a prompt to the put of the next, which is computed meanwhile.
 constexpr Duration kNextWithin = std::chrono::seconds(10);
+// A shorter wait says nothing of whether a put comes.
+constexpr Duration kFairWait = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -26,7 +28,10 @@ void Catalog::State::LocateAwaiting(Event& event, const Asking& asking, const Lo
     item.index = i;
     item.verb = WaitingVerb::kLocate;
     item.want_lease = verb.want_lease;
-    if (key && key->current()) {
+    item.only_reads = true;
+    if (waiting.Contains(asking.request, i)) {
+      awaited = true;  // a retry
+    } else if (key && key->current()) {
       ++asking.caller.hits;
       awaited = false;
       LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
@@ -48,14 +53,15 @@ void Catalog::State::LocateAwaiting(Event& event, const Asking& asking, const Lo
 //   it has been started;
 //   another caller lately asked for it in vain, and may do so because it is to put it;
 //   what comes before it in the same prompt was lately committed by another caller.
-// Once it was waited for in vain it must be announced anew, so that what never comes costs one
-// wait. Who awaits announces nothing by that, nor to itself.
+// Once it was waited for in vain, or its put has failed, it must be announced anew, so that what
+// never comes costs one wait. Who awaits announces nothing by that, nor to itself.
 bool Catalog::State::IsAnnounced(const Event& event, const Asking& asking, const KeyEntry* key,
                                  std::string_view name, std::string_view after) {
   const Incarnation self = asking.caller.peer.incarnation;
-  if (key && key->unfinished() && key->unfinished()->id().writer != self) return true;
   const KeyTrace* const trace = trail.Find(name);
   const TimePoint given_up = trace ? trace->given_up : TimePoint();
+  const Object* const started = key ? key->unfinished() : nullptr;
+  if (started && started->rest().asked > given_up && started->id().writer != self) return true;
   if (trace && trace->announced > given_up && trace->announced + kAnnouncedFor > event.now &&
       trace->announcer != self) {
     return true;
@@ -71,8 +77,8 @@ void Catalog::State::AnswerAwaitedInVain(Event& event, const WaitingItem& item) 
   ++counters.awaited_in_vain;
   ++counters.locate_misses;
   if (Node* const caller = nodes.Find(item.request.caller)) ++caller->misses;
-  KeepMiss(event, item.request.caller, item.key->name(), false);
-  trail.GaveUp(item.key->name(), event.now);
+  KeyTrace& trace = trail.Missed(item.key->name(), event.now, item.request.caller);
+  if (event.now - item.since >= kFairWait) trace.given_up = event.now;
   AnswerStatus(event, item.request, item.index, item.verb, NotFoundError("no such object"));
 }
 

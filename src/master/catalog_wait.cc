@@ -212,7 +212,7 @@ void Catalog::State::AnswerReader(Event& event, WaitingItem* reader) {
   Node* const caller = nodes.Find(item.request.caller);
   if (caller && (item.verb == WaitingVerb::kLocate || item.verb == WaitingVerb::kExists)) {
     ++(object ? caller->hits : caller->misses);
-    if (!object) KeepMiss(event, item.request.caller, item.key->name(), !awaited);
+    if (!object) KeepMiss(event, item.request.caller, item.key->name(), !item.only_reads);
   }
   if (awaited) ++(object ? counters.awaited_puts : counters.awaited_in_vain);
   switch (item.verb) {

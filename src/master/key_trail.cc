@@ -27,6 +27,7 @@ void KeyTrail::Ended(std::string_view key, TimePoint now, ObjectEvent::What how)
   trace.ended = now;
   trace.how = how;
   trace.announced = {};
+  trace.given_up = now;
 }
 
 void KeyTrail::GaveUp(std::string_view key, TimePoint now) {

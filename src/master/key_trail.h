@@ -27,7 +27,7 @@ struct KeyTrace {
   TimePoint ended{};                     // and then
   TimePoint announced{};  // missed so that a put may follow, and none has ended since
   Incarnation announcer;  // whose question that was
-  TimePoint given_up{};   // a put of it was waited for in vain, or refused
+  TimePoint given_up{};   // a put of it was waited for in vain, or came to its end
 
   TimePoint changed() const { return std::max(missed, ended); }
 };
@@ -36,7 +36,7 @@ struct KeyTrace {
 // no hits. Not a complete record: a hash chooses the places that a key may have, and of the keys
 // there those that changed last stay. What has only ended takes no place of what was missed: a pool
 // that evicts much forgets nothing that was asked for. At most 65,536 keys; memory for them is
-// taken when they come, some 13 MiB for keys as engines have them, 73 MiB for the longest.
+// taken when they come, some 12 MiB for keys as engines have them, 72 MiB for the longest.
 // Thread-compatible.
 class KeyTrail {
  public:

@@ -46,6 +46,7 @@ struct WaitingItem {
   WaitingVerb verb = WaitingVerb::kLocate;
   bool want_lease = false;  // kLocate
   bool found = false;       // kRemove: there was an object
+  bool only_reads = false;  // kLocate: a miss of it announces no put
   Duration awaits{};        // kLocate: not zero: so long at most for a put, then it is not found
   TimePoint since{};
   TimePoint deadline{};  // then it is answered with what it waits for

@@ -55,6 +55,7 @@ TEST(KeyTrail, WhatHasEndedIsNoLongerAnnounced) {
   EXPECT_EQ(trail.Find("k")->given_up, At(2));
   trail.Ended("k", At(3), What::kPutAborted);
   EXPECT_EQ(trail.Find("k")->announced, TimePoint());
+  EXPECT_EQ(trail.Find("k")->given_up, At(3));
 }
 
 TEST(KeyTrail, ForgetsWhatHasNotChangedForLongAndIsBounded) {
