@@ -79,7 +79,7 @@ def test_what_dies_is_shown_with_its_log_and_the_rest_is_ended(pair: Pair) -> No
 
 def test_what_is_never_ready_is_not_waited_for_for_ever(pair: Pair) -> None:
     pair.settings["decoders"] = [pair.stand_in("never")]
-    pair.settings["start_timeout"] = 2
+    pair.settings["start_timeout"] = 10
     up = pair.run("up", "decoder")
     assert up.returncode == 1
     assert "decoder-1 was not ready in time (start_timeout)" in up.stderr
@@ -144,6 +144,36 @@ def test_the_next_owner_of_a_pid_is_left_alone(pair: Pair) -> None:
     assert pair.run("down").stdout == "decoder-1: stopped\n"
 
 
+def test_what_waits_for_puts_is_the_files_to_say_not_the_shells(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KVSTORE_AWAIT_PUTS_MS", "7000")
+    pair.settings["await_puts_ms"] = 0
+    assert pair.run("up", "prefiller").returncode == pair.run("up", "decoder").returncode == 0
+    for name in ("prefiller-1", "decoder-1"):
+        assert pair.environment(name)["KVSTORE_AWAIT_PUTS_MS"] == "0"
+
+
+def test_workers_are_asked_for_their_health_directly(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    up = pair.run("up", "decoder")
+    assert up.returncode == 0, up.stderr
+    assert pair.states()["decoder-1"] == "ready"
+
+
+def test_programs_run_in_the_state_folder(pair: Pair) -> None:
+    """Not where kvstore-pd was called, from where `python -m` would take any vllm.py."""
+    (pair.folder / "kvstore_pd.py").write_text("raise SystemExit('not the one that was meant')")
+    up = pair.run("up")
+    assert up.returncode == 0, up.stderr
+    for name in ("prefiller-1", "decoder-1", "proxy"):
+        assert os.readlink(f"/proc/{pair.pid(name)}/cwd") == str(pair.folder / ".kvstore-pd")
+
+
 def test_engines_are_told_the_same_of_keys_and_their_own_of_the_rest(pair: Pair) -> None:
     pair.settings.update(hash_seed=7, env={"ALL": "1"}, lmcache={"max_local_cpu_size": 5})
     pair.settings["prefillers"][0]["device"] = "0,1"
@@ -153,7 +183,7 @@ def test_engines_are_told_the_same_of_keys_and_their_own_of_the_rest(pair: Pair)
     assert p["PYTHONHASHSEED"] == d["PYTHONHASHSEED"] == "7"
     assert p["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
     assert (p["CUDA_VISIBLE_DEVICES"], d["CUDA_VISIBLE_DEVICES"]) == ("0,1", "")
-    assert ("KVSTORE_AWAIT_PUTS_MS" in p, d["KVSTORE_AWAIT_PUTS_MS"]) == (False, "1000")
+    assert (p["KVSTORE_AWAIT_PUTS_MS"], d["KVSTORE_AWAIT_PUTS_MS"]) == ("0", "1000")
     assert (p["ALL"], d["ALL"], d["OWN"], "OWN" in p) == ("1", "1", "2", False)
     master = pair.settings["store"]["master"]
     for env in (p, d):
@@ -168,7 +198,10 @@ def test_a_worker_of_another_machine_is_left_to_it(pair: Pair) -> None:
     # An address for documentation (RFC 5737): no machine has it.
     pair.settings["decoders"].append({**pair.stand_in(), "host": "192.0.2.1"})
     pair.settings["insecure_allow_remote"] = True
-    up = pair.run("up")
+    with socket.create_server((socket.gethostname(), 0)) as master:
+        address = f"{socket.gethostname()}:{master.getsockname()[1]}"
+        pair.settings["store"]["master"] = address
+        up = pair.run("up")
     assert up.returncode == 0, up.stderr
     assert "decoder-2: 192.0.2.1 is not this machine's" in up.stdout
     assert pair.states()["decoder-2"] == "elsewhere"
@@ -177,6 +210,53 @@ def test_a_worker_of_another_machine_is_left_to_it(pair: Pair) -> None:
 def test_its_folder_is_its_owners(pair: Pair) -> None:
     pair.run("up", "decoder")
     assert (pair.folder / ".kvstore-pd").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o710, 0o702])
+def test_a_folder_that_is_open_to_others_is_not_used(pair: Pair, mode: int) -> None:
+    state = pair.folder / ".kvstore-pd"
+    state.mkdir()
+    state.chmod(mode)
+    up = pair.run("up", "decoder")
+    assert up.returncode == 1
+    assert f"chmod 700 {state}" in up.stderr
+    assert list(state.iterdir()) == []
+    state.chmod(0o700)
+    assert pair.run("up", "decoder").returncode == 0
+
+
+def test_what_the_file_names_no_more_can_be_ended(pair: Pair) -> None:
+    second = pair.stand_in()
+    pair.settings["decoders"].append(second)
+    assert pair.run("up", "decoder").returncode == 0
+    pid = pair.pid("decoder-2")
+    pair.settings["decoders"].remove(second)
+    assert pair.run("down", "decoder-2").stdout == "decoder-2: stopped\n"
+    assert not is_alive(pid)
+    wrong = pair.run("down", "decodr")
+    assert wrong.returncode == 2 and "did you mean decoder?" in wrong.stderr
+
+
+@pytest.mark.parametrize("slip", ["chunk_sise", None])
+def test_with_a_slip_in_the_file_or_without_it_what_runs_can_be_ended(
+    pair: Pair, slip: str | None
+) -> None:
+    assert pair.run("up", "decoder").returncode == 0
+    pid = pair.pid("decoder-1")
+    if slip:
+        pair.settings[slip] = 1
+        down = pair.run("down")
+    else:
+        down = pair.run("down", "--config", str(pair.folder / "moved.yaml"))
+    assert (down.returncode, down.stdout) == (0, "decoder-1: stopped\n")
+    assert (slip or "moved.yaml") in down.stderr and ".kvstore-pd" in down.stderr
+    assert not is_alive(pid)
+
+
+def test_where_nothing_was_started_a_slip_in_the_file_is_all_there_is(pair: Pair) -> None:
+    pair.settings["chunk_sise"] = 1
+    down = pair.run("down")
+    assert down.returncode == 2 and "did you mean chunk_size?" in down.stderr
 
 
 def test_nothing_is_started_where_checks_find_something(pair: Pair) -> None:

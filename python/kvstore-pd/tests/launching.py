@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kvstore_pd.launcher import processes
 
 PATIENCE = 60.0
 STAND_IN = str(Path(__file__).with_name("stand_in.py"))
@@ -99,18 +99,15 @@ class Run:
 
 @contextmanager
 def pair_in(folder: Path) -> Iterator[Pair]:
-    """What the test leaves running is killed."""
+    """What the test leaves running is killed, and nobody else that has its pid by then."""
     pair = Pair(folder)
     try:
         yield pair
     finally:
         pair.master.close()
-        for file in folder.glob(".kvstore-pd/*.pid.json"):
-            pid = json.loads(file.read_text())["pid"]
-            try:
-                os.killpg(pid, 9)
-            except ProcessLookupError:
-                pass
+        places = processes.Places(folder / ".kvstore-pd")
+        for name in places.names():
+            processes.stop(places, name, 0)
 
 
 def is_alive(pid: int) -> bool:

@@ -58,6 +58,11 @@ def read(folder: Path, changes: object) -> Settings:
         ({"store": {"port": 1}}, "store: port is no setting here"),
         ({"proxy": {"host": "0.0.0.0"}}, "the proxy's host 0.0.0.0 can be reached from other"),
         ({"decoders": [{"port": 1, "host": "10.0.0.1"}]}, "set insecure_allow_remote: true"),
+        (
+            {"decoders": [{"port": 1, "host": "10.0.0.1"}], "insecure_allow_remote": True},
+            "decoder-1 is at 10.0.0.1, and the master at 127.0.0.1:50051, which is another one on "
+            "each machine: set master under store to an address that all workers reach",
+        ),
         ({"stop_timeout": 0}, "stop_timeout must be seconds"),
     ],
 )

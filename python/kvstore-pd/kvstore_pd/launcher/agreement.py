@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .processes import Places
+from .programs import names_worker
 from .settings import MOONCAKE_STORE, Settings
 
 _SECONDS = 60.0
@@ -53,9 +54,10 @@ def differing(settings: Settings) -> Iterator[str]:
 
 
 def any_runs(settings: Settings, but: Collection[str] = ()) -> bool:
-    """Whether a worker of the file is at work here, other than these."""
+    """Whether a worker is at work here, other than these; also one that the file has no more."""
     places = Places(settings.state)
-    return any(places.alive(each.name) for each in settings.workers if each.name not in but)
+    names = (name for name in places.names() if names_worker(name) and name not in but)
+    return any(places.alive(name) for name in names)
 
 
 def leave(settings: Settings) -> str:

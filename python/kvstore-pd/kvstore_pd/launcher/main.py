@@ -34,7 +34,8 @@ verbs:
   up [WHAT]        checks, starts WHAT in the background, and waits until it is ready. What runs
                    already stays. If something does not start, what this call started is ended again
   status           what is running, since when, and whether it is ready
-  down [WHAT]      ends WHAT: SIGTERM, and SIGKILL after stop_timeout
+  down [WHAT]      ends WHAT: SIGTERM, and SIGKILL after stop_timeout. It knows by .kvstore-pd/ what
+                   runs, also where the file has it no more, or cannot be read
 
 what:
   all (the default), store, prefiller, decoder, proxy, or a name that status shows. Workers whose
@@ -63,24 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.verb == "init":
             return _init(Path(given.config))
+        if given.verb == "down":
+            return _down(Path(given.config), given.what)
         chosen = settings.read(Path(given.config))
         all_programs = programs.all_programs(chosen)
         wanted = programs.chosen(all_programs, getattr(given, "what", "all"))
         if not wanted:
-            names = [*CHOICES, *(program.name for program in all_programs)]
-            raise Wrong(
-                f"{given.what} is nothing that {chosen.path.name} has{nearest(given.what, names)}"
-                if given.what != "store"
-                else f"{chosen.path.name} starts no store: set start: true under store"
-            )
+            raise _nothing(chosen, all_programs, given.what)
         if given.verb == "status":
             return _status(chosen, all_programs, given.json)
         if given.verb == "check":
             return _check(chosen, wanted)
-        if given.verb == "down":
-            return _down(chosen, given.what, wanted)
         if given.dry_run:
-            return _show(wanted)
+            return _show(chosen, wanted)
         return _up(chosen, wanted)
     except Wrong as wrong:
         print(f"kvstore-pd: {wrong}", file=sys.stderr)
@@ -91,6 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("kvstore-pd: interrupted", file=sys.stderr)
         return FAILED
+
+
+def _nothing(chosen: Settings, all_programs: list[Program], what: str) -> Wrong:
+    if what == "store":
+        return Wrong(f"{chosen.path.name} starts no store: set start: true under store")
+    names = [*CHOICES, *(program.name for program in all_programs)]
+    return Wrong(f"{what} is nothing that {chosen.path.name} has{nearest(what, names)}")
 
 
 def _init(path: Path) -> int:
@@ -145,8 +148,9 @@ def _up(chosen: Settings, wanted: list[Program]) -> int:
     return DONE
 
 
-def _show(wanted: list[Program]) -> int:
+def _show(chosen: Settings, wanted: list[Program]) -> int:
     """What up would do, as a shell would be told."""
+    print(f"cd {shlex.quote(str(chosen.state))}")
     for program in wanted:
         for path, text in program.files.items():
             print(f"cat > {shlex.quote(str(path))} <<'END'\n{text}END")
@@ -155,21 +159,30 @@ def _show(wanted: list[Program]) -> int:
     return DONE
 
 
-def _down(chosen: Settings, what: str, wanted: list[Program]) -> int:
-    """Also what an earlier state of the file named."""
-    places = Places(chosen.state)
-    noted = places.names()
-    names = noted if what == "all" else [each.name for each in wanted if each.name in noted]
+def _down(path: Path, what: str) -> int:
+    """What the state folder knows, whatever the file has become since: what runs must be ended."""
+    chosen: Settings | None = None
+    try:
+        chosen = settings.read(path)
+        state, patience = chosen.state, chosen.stop_timeout
+    except Wrong as wrong:
+        state, patience = path.absolute().parent / settings.STATE, settings.STOP_TIMEOUT
+        if not state.is_dir():
+            raise
+        print(f"kvstore-pd: {wrong}; ends what {state} knows", file=sys.stderr)
+    places = Places(state)
+    names = [name for name in places.names() if programs.means(what, name)]
     if not names:
+        if chosen and not programs.chosen(named := programs.all_programs(chosen), what):
+            raise _nothing(chosen, named, what)
         _say("nothing of it was started here")
         return DONE
     with _alone(places):
-        ends_workers = any(worker.name in names for worker in chosen.workers)
-        if ends_workers and agreement.can_be_asked(chosen):
+        if chosen and any(map(programs.names_worker, names)) and agreement.can_be_asked(chosen):
             if not agreement.any_runs(chosen, names):
                 agreement.take(chosen)
         for name in sorted(names, key=_end_order):
-            _say(f"{name}: {processes.stop(places, name, chosen.stop_timeout)}")
+            _say(f"{name}: {processes.stop(places, name, patience)}")
     return DONE
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -45,7 +46,15 @@ class Places:
         self.state = state.resolve()
 
     def make(self) -> None:
+        """Raises OSError. One that was there before is not made narrower: it may be in use for
+        something else."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.state.stat().st_mode & 0o077:
+            raise PermissionError(
+                f"{self.state} is open to other users, and logs in it may tell of prompts and "
+                f"secrets: `chmod 700 {shlex.quote(str(self.state))}`, or set state to a folder "
+                "that holds nothing else"
+            )
         (self.state / "config").mkdir(exist_ok=True)
 
     def log(self, name: str) -> Path:
@@ -79,7 +88,9 @@ class Places:
 
 
 def start(places: Places, program: Program) -> Process:
-    """In a session of its own: what ends a terminal does not end it. Raises OSError."""
+    """In a session of its own: what ends a terminal does not end it. In the state folder: `python
+    -m` looks for modules where it is started, and what lies about there is not meant. Raises
+    OSError."""
     for path, text in program.files.items():
         path.write_text(text)
     log = places.log(program.name)
@@ -93,6 +104,7 @@ def start(places: Places, program: Program) -> Process:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=env,
+            cwd=places.state,
             start_new_session=True,
         )
     began, _ = _stat(child.pid) or (0, False)

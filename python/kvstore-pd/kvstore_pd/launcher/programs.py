@@ -33,7 +33,11 @@ class Program:
 
     @property
     def is_worker(self) -> bool:
-        return self.name not in (MASTER, NODE, PROXY)
+        return names_worker(self.name)
+
+
+def names_worker(name: str) -> bool:
+    return name not in (MASTER, NODE, PROXY)
 
 
 def all_programs(settings: Settings) -> list[Program]:
@@ -50,15 +54,13 @@ CHOICES = ("all", "store", PREFILLER, DECODER, PROXY)
 
 
 def chosen(programs: list[Program], what: str) -> list[Program]:
-    """Of these those that `what` means: all, store, prefiller, decoder, proxy, or one's name."""
-    kinds = {"store": (MASTER, NODE), PROXY: (PROXY,)}
-    return [
-        program
-        for program in programs
-        if what in ("all", program.name)
-        or program.name in kinds.get(what, ())
-        or (program.is_worker and program.name.rpartition("-")[0] == what)
-    ]
+    return [program for program in programs if means(what, program.name)]
+
+
+def means(what: str, name: str) -> bool:
+    """Whether it is all, the program's name, or its kind."""
+    kind = "store" if name in (MASTER, NODE) else name.rpartition("-")[0]
+    return what in ("all", name, kind)
 
 
 def url(host: str, port: int, path: str) -> str:
@@ -136,8 +138,9 @@ def _worker(settings: Settings, worker: Worker) -> Program:
     }
     if settings.connector in (LMCACHE, PLUGIN):
         env["LMCACHE_USE_EXPERIMENTAL"] = "True"
-    if worker.role == DECODER and settings.await_puts_ms:
-        env["KVSTORE_AWAIT_PUTS_MS"] = str(settings.await_puts_ms)
+    # Always: what the shell has exported is not for prefill, which would wait for its own puts.
+    awaits = settings.await_puts_ms if worker.role == DECODER else 0
+    env["KVSTORE_AWAIT_PUTS_MS"] = str(awaits)
     if worker.device == "cpu":
         env["CUDA_VISIBLE_DEVICES"] = ""
         # Else each engine of a machine binds itself to the same cores.

@@ -10,6 +10,9 @@ from typing import Any
 from ..proxy.options import is_local
 from .reading import Section, Wrong, each, load
 
+STATE = ".kvstore-pd"
+STOP_TIMEOUT = 30.0
+
 PREFILLER = "prefiller"
 DECODER = "decoder"
 
@@ -113,7 +116,7 @@ def read(path: Path) -> Settings:
     )
     settings = Settings(
         path=path,
-        state=path.parent / Path(top.text("state", ".kvstore-pd")).expanduser(),
+        state=path.parent / Path(top.text("state", STATE)).expanduser(),
         model=top.required_text("model"),
         served_model_name=top.text("served_model_name", ""),
         python=_path(path.parent, top.text("python", sys.executable)),
@@ -123,7 +126,7 @@ def read(path: Path) -> Settings:
         block_size=top.number("block_size", 0, 1, 1 << 20),
         await_puts_ms=top.number("await_puts_ms", 1000, 0, 60_000),
         start_timeout=top.seconds("start_timeout", 600),
-        stop_timeout=top.seconds("stop_timeout", 30),
+        stop_timeout=top.seconds("stop_timeout", STOP_TIMEOUT),
         insecure_allow_remote=top.flag("insecure_allow_remote", False),
         env=common.env,
         store=_store(top.section("store"), path.parent),
@@ -221,6 +224,19 @@ def _check(settings: Settings) -> None:
         raise Wrong(
             f"{settings.path.name}: {what} {host} can be reached from other machines, and there "
             f"is no login: set insecure_allow_remote: true if that is meant"
+        )
+    _one_pool(settings)
+
+
+def _one_pool(settings: Settings) -> None:
+    """Loopback is another machine on each: where workers are on several, each would find a pool of
+    its own, and no hits."""
+    far = [worker for worker in settings.workers if not is_local(worker.host)]
+    if far and is_local(settings.store.host):
+        raise Wrong(
+            f"{settings.path.name}: {far[0].name} is at {far[0].host}, and the master at "
+            f"{settings.store.master}, which is another one on each machine: set master under "
+            "store to an address that all workers reach, or host of all workers to 127.0.0.1"
         )
 
 

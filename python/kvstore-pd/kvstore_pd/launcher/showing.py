@@ -17,6 +17,8 @@ DEAD = "dead"  # it was started, and ended by itself
 STOPPED = "stopped"
 ELSEWHERE = "elsewhere"
 _LOOK_SECONDS = 2.0
+# Not by a proxy that the environment names for the world outside.
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def is_ready(places: Places, program: Program) -> bool:
     if program.ready_line:
         return any(program.ready_line in line for line in places.tail(program.name, 1000))
     try:
-        with urllib.request.urlopen(program.health, timeout=_LOOK_SECONDS) as answer:
+        with _DIRECTLY.open(program.health, timeout=_LOOK_SECONDS) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.HTTPError, ValueError):
         return False
