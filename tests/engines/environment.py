@@ -89,10 +89,12 @@ class Environment:
             wheels = self.root / "wheels"
             say("building this repository's wheels (some minutes, the first time)")
             shutil.rmtree(wheels, ignore_errors=True)
+            into = ("--no-deps", "--wheel-dir", str(wheels))
+            # Beside other builds, where the compiler cache knows the work; kept for the next time.
+            kept = f"build-dir={REPOSITORY / 'build' / 'engines-wheel'}"
             for package in _PACKAGES:
-                self._pip(
-                    "wheel", "--no-deps", "--wheel-dir", str(wheels), str(REPOSITORY / package)
-                )
+                settings = ("--config-settings", kept) if package == "python" else ()
+                self._pip("wheel", *into, *settings, str(REPOSITORY / package))
         found = sorted(wheels.glob("kvstore*.whl"))
         if not found:
             raise Failure(f"no wheel of kvstore is in {wheels}")
