@@ -41,8 +41,11 @@ rm -rf "$folder/clean"
 /usr/bin/python3 -m venv --system-site-packages "$folder/clean"
 "$folder/clean/bin/pip" --quiet install --requirement python/tests/requirements.txt \
   "$folder"/repaired/*.whl "$folder"/wheel/kvstore_{mooncake_compat,pd}-*.whl
-"$folder/clean/bin/ruff" check --quiet python
-"$folder/clean/bin/ruff" format --check --quiet python
+"$folder/clean/bin/ruff" check --quiet python tests/engines/adapters
+"$folder/clean/bin/ruff" format --check --quiet python tests/engines/adapters
+engines=(--config python/pyproject.toml tests/engines/*.py tests/engines/on_cpu tools/engines-on-cpu)
+"$folder/clean/bin/ruff" check --quiet "${engines[@]}"
+"$folder/clean/bin/ruff" format --check --quiet "${engines[@]}"
 
 # Mooncake's wheel needs a connection to PyPI once, and libraries of the system's.
 mooncake=$folder/mooncake

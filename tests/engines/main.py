@@ -137,7 +137,7 @@ def _run(environment: Environment, parts: list[str]) -> int:
         print(report.as_text([section]), flush=True)
         if not section.held:
             failed.append(name)
-    text = report.as_text(report.kept(environment.root, list(PARTS)))
+    text = report.as_text(report.kept(environment.root, list(PARTS)), brief=True)
     written = environment.root / "report.md"
     written.write_text(text)
     say(f"the report is {written}")

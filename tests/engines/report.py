@@ -62,8 +62,8 @@ def kept(root: Path, parts: Sequence[str]) -> list[Section]:
     return found
 
 
-def as_text(sections: Sequence[Section]) -> str:
-    """Markdown."""
+def as_text(sections: Sequence[Section], brief: bool = False) -> str:
+    """Markdown; brief: of what was checked the number, and what did not hold."""
     lines: list[str] = []
     for section in sections:
         lines += [f"### {section.title}", ""]
@@ -76,8 +76,15 @@ def as_text(sections: Sequence[Section]) -> str:
             lines += [f"| {' | '.join(row)} |" for row in section.rows]
             lines.append("")
         for check in section.checks:
-            lines.append(f"* {'yes' if check.held else '**NO**'}: {check.what}")
-        lines += ["", f"({section.part}: {section.when}, {section.seconds:.0f} s)", ""]
+            if not (brief and check.held):
+                lines.append(f"* {'yes' if check.held else '**NO**'}: {check.what}")
+        held = sum(check.held for check in section.checks)
+        lines += [
+            *([] if lines[-1] == "" else [""]),
+            f"{held} of {len(section.checks)} checks hold ({section.part}, {section.when}, "
+            f"{section.seconds:.0f} s).",
+            "",
+        ]
     return "\n".join(lines)
 
 
