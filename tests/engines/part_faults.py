@@ -98,7 +98,8 @@ def faults(environment: Environment, plain: Plain) -> Section:
         "Faults under running requests",
         "kvstore_node lends the memory, workers lend none; kvstore-pd-proxy before one prefill and "
         "two decode workers; two requests at a time all along. Killed means SIGKILL. New prompts "
-        "hit again when three in a row were stored and loaded in full.",
+        "hit again when three in a row were stored and loaded in full. LMCache is told to go on "
+        "after failed gets (get_blocking_failed_threshold).",
         ("what", "requests meanwhile", "failed", "wrong", "new prompts hit again after"),
     )
     plain.learn([asking.prompt(*one) for one in _PROMPTS + _NEW], _ANSWER, 4)
