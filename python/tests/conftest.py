@@ -12,7 +12,7 @@ import kvstore
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     """A pool for tests that leave it as it is."""
-    with Pool() as started:
+    with Pool(metrics=True) as started:
         yield started
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import threading
+import time
 from types import TracebackType
 
 from kvstore import programs
@@ -85,9 +87,16 @@ class Pool:
     """A master, and nodes that lend memory."""
 
     def __init__(
-        self, lend: str = "64MiB", nodes: int = 1, address: str = "127.0.0.1:0", *flags: str
+        self,
+        lend: str = "64MiB",
+        nodes: int = 1,
+        address: str = "127.0.0.1:0",
+        *flags: str,
+        metrics: bool = False,
     ) -> None:
         self.programs: list[Program] = []
+        if metrics:  # for wait_for_a_wait
+            flags += ("--metrics_port", str(free_port()))
         self.master = self.start_master(address, *flags)
         self.address = self.master.wait_line(r"ready on (\S+),").group(1)
         self.nodes = [self.add_node(f"shelf-{i}", lend) for i in range(nodes)]
@@ -107,6 +116,20 @@ class Pool:
         )
         master.wait_line("ready on")
         return master
+
+    def wait_for_a_wait(self) -> None:
+        """Until one request waits at the master, and no other does."""
+        listens = self.master.wait_line(r"metrics on http://([^/]+)/").group(1)
+        until = time.monotonic() + PATIENCE
+        while True:
+            asked = http.client.HTTPConnection(listens, timeout=PATIENCE)
+            asked.request("GET", "/metrics")
+            metrics = asked.getresponse().read().decode().splitlines()
+            asked.close()
+            if "kvstore_requests_waiting 1" in metrics:
+                return
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def _start(self, name: str, *flags: str) -> Program:
         program = Program(name, *flags)

@@ -149,6 +149,7 @@ def test_what_another_is_to_put_is_awaited(client: kvstore.Client, pool: Pool, k
             target=lambda: found.append(reader.exists_batch(keys, await_puts=PATIENCE))
         )
         wait.start()
+        pool.wait_for_a_wait()
         for one in keys:
             client.put(one, b"value")
         wait.join(PATIENCE)

@@ -13,7 +13,7 @@ from pool import PATIENCE, Pool
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with Pool() as started:
+    with Pool(metrics=True) as started:
         yield started
 
 
@@ -28,7 +28,7 @@ def store(pool: Pool, **more: str) -> MooncakeDistributedStore:
 def test_what_prefill_is_to_put_is_awaited(pool: Pool, batch: bool) -> None:
     keys = [f"{batch}-{i}" for i in range(3)]
     prefill = store(pool)
-    decode = store(pool, await_puts_ms="30000")
+    decode = store(pool, await_puts_ms="60000")
     assert prefill.is_exist(keys[0]) == 0
     found: list[list[int]] = []
 
@@ -40,6 +40,7 @@ def test_what_prefill_is_to_put_is_awaited(pool: Pool, batch: bool) -> None:
 
     looking = threading.Thread(target=look)
     looking.start()
+    pool.wait_for_a_wait()
     for key in keys:
         assert prefill.put(key, b"value") == 0
     looking.join(PATIENCE)

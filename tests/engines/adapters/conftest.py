@@ -12,7 +12,7 @@ _numbers = count()
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     """A master and one node that lends 64 MiB."""
-    with Pool() as started:
+    with Pool(metrics=True) as started:
         yield started
 
 
