@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -88,7 +89,10 @@ class KvstoreHiCache(HiCacheStorage):  # type: ignore[misc]
         self._by_address = bool(extra.get("interface_v1", 0))
         self._pools: dict[str, Pages] = {}
         self._logical = False  # the KV pool has no memory of its own; others carry the bytes
+        # Pools come while a thread of the link may be joining.
+        self._mutex = threading.Lock()
         self._registered: dict[int, int] = {}
+        self._client: kvstore.Client | None = None  # with which they are registered
         self._measured: dict[str, list[tuple[int, float]]] = {"prefetch": [], "backup": []}
         self._put_options = put_options(self.settings)
         try:
@@ -121,16 +125,18 @@ class KvstoreHiCache(HiCacheStorage):  # type: ignore[misc]
             if buffer is not None and hasattr(buffer, "data_ptr"):
                 size = buffer.numel() * buffer.element_size()
                 if size:
-                    self._registered[buffer.data_ptr()] = size
-                    self._register(self._link.client, buffer.data_ptr(), size)
+                    with self._mutex:
+                        self._registered[buffer.data_ptr()] = size
+                        if self._client is not None:
+                            self._register(self._client, buffer.data_ptr(), size)
 
     def _joined(self, client: kvstore.Client) -> None:
-        for address, size in self._registered.items():
-            self._register(client, address, size)
+        with self._mutex:
+            self._client = client
+            for address, size in self._registered.items():
+                self._register(client, address, size)
 
-    def _register(self, client: kvstore.Client | None, address: int, size: int) -> None:
-        if client is None:
-            return
+    def _register(self, client: kvstore.Client, address: int, size: int) -> None:
         try:
             client.register_memory(address, size)
         except kvstore.Error as error:
@@ -170,7 +176,7 @@ class KvstoreHiCache(HiCacheStorage):  # type: ignore[misc]
         ends = list(range(1, pages + 1))
         for transfer in pool_transfers or []:
             pool = self._pools[str(transfer.name)]
-            there = self._link.look([pool.key(key) for key in keys[:pages]]) if pages else []
+            there = self._link.look([self._link.key(pool.key(key)) for key in keys[:pages]])
             if transfer.hit_policy == PoolHitPolicy.ALL_PAGES:
                 window = pages
             elif transfer.hit_policy == PoolHitPolicy.TRAILING_PAGES:
@@ -290,9 +296,11 @@ class KvstoreHiCache(HiCacheStorage):  # type: ignore[misc]
 
     def close(self) -> None:
         """After SGLang's threads have ended. A second one does nothing."""
-        client = self._link.client
+        with self._mutex:
+            client, self._client = self._client, None
+            registered = list(self._registered)
         if client is not None:
-            for address in self._registered:
+            for address in registered:
                 try:
                     client.unregister_memory(address)
                 except kvstore.Error as error:

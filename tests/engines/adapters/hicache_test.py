@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,10 +230,11 @@ def test_pages_as_tensors(pool: Pool, host: Any, number: int) -> None:
         assert storage.get(keys[1], torch.zeros(10)) is None
 
 
-def test_pools_beside_kv(pool: Pool, number: int) -> None:
+@pytest.mark.parametrize("prefix", ["", "blue/"])
+def test_pools_beside_kv(pool: Pool, number: int, prefix: str) -> None:
     host, side = host_pool("page_first"), host_pool("page_first", heads=1)
     keys = hashes(number, 6)
-    with backend(pool.address, host) as storage:
+    with backend(pool.address, host, extra={"kvstore.key_prefix": prefix}) as storage:
         storage.register_mem_host_pool_v2(side, PoolName.SWA)
         storage.batch_set_v1(keys, tokens(0, 6))
 
@@ -306,6 +308,40 @@ def test_a_master_that_comes_later_is_joined(number: int) -> None:
                 assert time.monotonic() < until
                 time.sleep(0.1)
             assert storage.batch_exists(keys) == 1
+
+
+def test_a_pool_that_comes_while_the_master_does_is_registered(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    host, side = host_pool("page_first"), host_pool("page_first", heads=1)
+    registered: list[int] = []
+    joins, go_on = threading.Event(), threading.Event()
+    register = kvstore.Client.register_memory
+
+    def slow(client: kvstore.Client, at: int, size: int) -> None:
+        joins.set()
+        assert go_on.wait(PATIENCE)
+        register(client, at, size)
+        registered.append(at)
+
+    monkeypatch.setattr(kvstore.Client, "register_memory", slow)
+    with backend(address, host, extra={"kvstore.connect_seconds": 2}) as storage:
+        with Pool(address=address):
+            assert joins.wait(PATIENCE)
+            adding = threading.Thread(
+                target=lambda: storage.register_mem_host_pool_v2(side, PoolName.SWA)
+            )
+            adding.start()
+            adding.join(1.0)  # it may wait for the join
+            go_on.set()
+            adding.join(PATIENCE)
+            until = time.monotonic() + PATIENCE
+            while storage._link.client is None:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        buffers = [*host.get_hybrid_pool_buffer(), *side.get_hybrid_pool_buffer()]
+        assert sorted(registered) == sorted(buffer.data_ptr() for buffer in buffers)
 
 
 def test_clear_removes_this_models_pages_alone(pool: Pool, number: int) -> None:
