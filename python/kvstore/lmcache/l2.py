@@ -105,7 +105,7 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
         self._locks = Locks(self._link, config.lock_seconds)
         # Lookups never wait behind bytes.
         self._lookups = ThreadPoolExecutor(
-            self.settings.threads, thread_name_prefix="kvstore-lookup"
+            self.settings.look_threads, thread_name_prefix="kvstore-lookup"
         )
         self._loads = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore-load")
         self._stores = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore-store")
@@ -195,8 +195,7 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
 
     def _look_up(self, keys: Sequence[Any]) -> Any:
         locked = self._locks.lock([self._name(key) for key in keys])
-        if self._link.answers:
-            self._forget(key for key, state in zip(keys, locked, strict=True) if state is None)
+        self._forget(key for key, state in zip(keys, locked, strict=True) if state is None)
         return _bitmap([state is True for state in locked])
 
     # ---- load ------------------------------------------------------------------------------------
@@ -241,16 +240,20 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
     # ---- the rest --------------------------------------------------------------------------------
 
     def delete(self, keys: list[Any]) -> None:
-        """All but those that are locked here. Raises kvstore.Error: the first that could not be
-        removed; the others were."""
+        """All but those that are locked here. What could not be removed is said aloud, and not that
+        it is gone: an exception would end the thread of LMCache's that evicts."""
         client = self._link.client
         free = [key for key in keys if not self._locks.held(self._name(key))]
         if client is None or not free:
             return
-        results = client.remove_batch(
-            [self._name(key) for key in free],
-            timeout=self._link.seconds_of(self.settings.put_seconds),
-        )
+        try:
+            results = client.remove_batch(
+                [self._name(key) for key in free],
+                timeout=self._link.seconds_of(self.settings.put_seconds),
+            )
+        except Exception as error:  # closed meanwhile
+            self._link.complaints.add("objects could not be removed", error, len(free))
+            return
         failed = [r for r in results if r is not None and not isinstance(r, kvstore.NotFound)]
         self._forget(
             key
@@ -258,7 +261,7 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
             if result is None or isinstance(result, kvstore.NotFound)
         )
         if failed:
-            raise failed[0]
+            self._link.complaints.add("objects could not be removed", failed[0], len(failed))
 
     def list_l2_keys(
         self,
@@ -340,7 +343,7 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
         event: Any,
     ) -> int:
         """A task's id. Its result is in `results` before `event` tells of it; `failed` where the
-        task raises."""
+        task raises, or comes after close."""
 
         def run() -> None:
             try:
@@ -356,7 +359,11 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
         with self._mutex:
             self._last_task += 1
             task_id = self._last_task
-        threads.submit(run)
+        try:
+            threads.submit(run)
+        except RuntimeError:  # closed, and the events perhaps, too: nobody polls them any more
+            with self._mutex:
+                results[task_id] = failed
         return task_id
 
     def _register(self, client: kvstore.Client) -> None:
@@ -370,24 +377,32 @@ class KvstoreL2Adapter(L2AdapterInterface):  # type: ignore[misc]
             logger.warning("kvstore: LMCache's memory is not registered, and slower: %s", error)
 
     def _count(self, stored: Sequence[tuple[Any, int]]) -> None:
-        """Tells listeners of what was stored; a size of 0: it was there."""
+        """Tells listeners of what was stored; a size of 0: it was there. All of it is remembered,
+        so that they are told when it is gone."""
         with self._mutex:
+            # Stored once more: it was gone, and nobody knew.
+            gone = [(key, self._sizes[key]) for key, size in stored if size and key in self._sizes]
             for key, size in stored:
                 if size:
                     self._sizes[key] = size
+                else:
+                    self._sizes.setdefault(key, 0)
             old = [
                 self._sizes.popitem(last=False)
                 for _ in range(max(len(self._sizes) - _SIZES_KEPT, 0))
             ]
+        self._tell_gone(gone)
         if stored:
             self._notify_keys_stored([key for key, _ in stored], [size for _, size in stored])
-        if old:
-            self._notify_keys_deleted([key for key, _ in old], [size for _, size in old])
+        self._tell_gone(old)
 
     def _forget(self, keys: Iterable[Any]) -> None:
         """Tells listeners of what is gone: removed, or evicted by the store."""
         with self._mutex:
             gone = [(key, self._sizes.pop(key)) for key in keys if key in self._sizes]
+        self._tell_gone(gone)
+
+    def _tell_gone(self, gone: Sequence[tuple[Any, int]]) -> None:
         if gone:
             self._notify_keys_deleted([key for key, _ in gone], [size for _, size in gone])
 

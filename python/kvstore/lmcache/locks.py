@@ -13,7 +13,8 @@ from ..plugins.link import Link
 
 # A third of the lease is left for an answer that is late, or was lost once.
 _RENEWALS_PER_LEASE = 3
-_SHORTEST_PAUSE = 0.05
+# Of an object that expires the lease has less left, and nothing is to be renewed for that.
+_SHORTEST_LEASE = 1.0
 
 
 @dataclass
@@ -25,11 +26,11 @@ class _Lock:
 class Locks:
     """Locks of many keys, each held by any number of tasks, by leases of the master's.
 
-    A lease lets nothing evict the object (kvstore_master's lease_ms, 5 s), and a thread here renews
-    those of all keys that are locked, in batches. So a lock ends by itself when this process does,
-    within one lease; and for a task that never unlocks, after `longest` seconds. Locks of other
-    servers are leases, too: they do not touch each other, and the longest counts. Removal by name
-    and the death of a holder end a lock as they end a lease.
+    A lease lets nothing evict the object (kvstore_master's lease_ms: 5 s, and a second at least),
+    and a thread here renews those of all keys that are locked, in batches. So a lock ends by itself
+    when this process does, within one lease; and for a task that never unlocks, after `longest`
+    seconds. Locks of other servers are leases, too: they do not touch each other, and the longest
+    counts. Removal by name and the death of a holder end a lock as they end a lease.
 
     Used by many threads.
     """
@@ -40,7 +41,8 @@ class Locks:
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
         self._locks: dict[str, _Lock] = {}
-        self._lease = 0.0  # as given last; 0: none was
+        self._lease = _SHORTEST_LEASE  # as given last
+        self._due = 0.0  # when all are renewed next, if there are any
         self._closed = False
         self.refused = 0  # objects that are there and could not be locked
         self.lost = 0  # that were locked and are gone: removed, or with their holder
@@ -57,11 +59,11 @@ class Locks:
         with self._mutex:
             return key in self._locks
 
-    def lock(self, keys: Sequence[str]) -> list[bool | None]:
+    def lock(self, keys: Sequence[str]) -> list[bool | kvstore.Error | None]:
         """True: it is there and now locked, once more. False: it is there but got no lease, so that
-        it may be gone before it is loaded. None: it was not found."""
-        found = self._link.look(keys)
-        there = [key for key, is_there in zip(keys, found, strict=True) if is_there]
+        it may be gone before it is loaded. None: it was not found. An error: nobody says."""
+        found = self._link.look_each(keys)
+        there = [key for key, answer in zip(keys, found, strict=True) if answer is True]
         leased = self._leased(there)
         refused = sum(key not in leased for key in there)
         with self._mutex:
@@ -69,13 +71,18 @@ class Locks:
             if leased:
                 # Less has what expires, whose lease need not be renewed, and what was not asked for
                 # here.
-                self._lease = max(leased.values())
-            until = time.monotonic() + self._longest
+                self._lease = max(_SHORTEST_LEASE, *leased.values())
+            now = time.monotonic()
+            until = now + self._longest
+            due = now + self._lease / _RENEWALS_PER_LEASE
+            # Those that are held have a turn already, which comes no sooner for each new lock.
+            if leased and (not self._locks or due < self._due):
+                self._due = due
+                self._changed.notify()
             for key in there:
                 if key in leased:
                     held = self._locks.get(key)
                     self._locks[key] = _Lock(held.holders + 1 if held else 1, until)
-            self._changed.notify()
         if refused:
             self._link.complaints.add(
                 "objects were found that can't be locked, and count as misses",
@@ -83,9 +90,13 @@ class Locks:
                 "whether their node answers (kvctl doctor)",
                 refused,
             )
-        return [
-            key in leased if is_there else None for key, is_there in zip(keys, found, strict=True)
-        ]
+        states: list[bool | kvstore.Error | None] = []
+        for key, answer in zip(keys, found, strict=True):
+            if isinstance(answer, kvstore.Error):
+                states.append(answer)
+            else:
+                states.append(key in leased if answer else None)
+        return states
 
     def unlock(self, keys: Iterable[str]) -> None:
         """Once each. What is not locked any more is passed over."""
@@ -119,15 +130,14 @@ class Locks:
     def _keep(self) -> None:
         while True:
             with self._mutex:
-                if self._closed:
-                    return
                 # Without a lock there is nothing to renew, until one comes.
-                pause = max(self._lease / _RENEWALS_PER_LEASE, _SHORTEST_PAUSE)
-                self._changed.wait(pause if self._locks else None)
+                while not self._closed and (not self._locks or self._due > time.monotonic()):
+                    self._changed.wait(self._due - time.monotonic() if self._locks else None)
                 if self._closed:
                     return
                 self._give_up_old()
                 keys = list(self._locks)
+                self._due = time.monotonic() + self._lease / _RENEWALS_PER_LEASE
             try:
                 self._renew(keys)
             except Exception as error:  # the next round may do
@@ -150,5 +160,5 @@ class Locks:
         with self._mutex:
             for key, answer in zip(keys, answers, strict=True):
                 # Not for one that nobody has answered: a lease may last.
-                if answer is False and self._link.client is not None:
+                if answer is False:
                     self.lost += self._locks.pop(key, None) is not None

@@ -97,13 +97,15 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
             raise IrrecoverableException(f"kvstore: {error}") from error
         self._threads = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore")
         # Looks never wait behind bytes, nor bytes behind looks that await a put.
-        self._looks = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="kvstore-look")
+        self._looks = ThreadPoolExecutor(
+            self.settings.look_threads, thread_name_prefix="kvstore-look"
+        )
         self._closed = False
 
     # ---- look ------------------------------------------------------------------------------------
 
     async def exists(self, key: Any) -> bool:
-        return await self._look(self.exists_sync, key)
+        return await self._run(self._looks, self.exists_sync, key, closed=False)
 
     def exists_sync(self, key: Any) -> bool:
         return self._chunks.look(key)
@@ -122,7 +124,7 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
         self, lookup_id: str, keys: list[Any], pin: bool = False, **_: Any
     ) -> int:
         """As batched_contains. What was found keeps its lease, which is the pin."""
-        return await self._look(self.batched_contains, keys)
+        return await self._run(self._looks, self.batched_contains, keys, closed=0)
 
     # ---- get -------------------------------------------------------------------------------------
 
@@ -134,7 +136,9 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
 
     async def batched_get(self, keys: list[Any]) -> list[Any]:
         """Each one's chunk, or None."""
-        return await self._run(self._chunks.get, keys, unwanted=give_back)
+        return await self._run(
+            self._threads, self._chunks.get, keys, closed=[None] * len(keys), unwanted=give_back
+        )
 
     def support_batched_get_non_blocking(self) -> bool:
         return True
@@ -158,14 +162,15 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
 
     async def batched_put(self, keys: list[Any], memory_objs: list[Any]) -> None:
         # LMCache gives its references back when this ends, be it that it was cancelled.
-        for chunk in memory_objs:
+        chunks = [*memory_objs]  # the caller may change its own meanwhile
+        for chunk in chunks:
             chunk.ref_count_up()
         try:
-            future = self._threads.submit(self._chunks.put, list(keys), list(memory_objs))
+            future = self._threads.submit(self._chunks.put, [*keys], chunks)
         except RuntimeError:  # closed
-            give_back(memory_objs)
+            give_back(chunks)
             return
-        future.add_done_callback(lambda _: give_back(memory_objs))
+        future.add_done_callback(lambda _: give_back(chunks))
         await asyncio.wrap_future(future)
 
     # ---- the rest --------------------------------------------------------------------------------
@@ -178,7 +183,7 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
 
     async def ping(self) -> int:
         """0, or the code of what keeps the master from answering."""
-        return await self._look(self._chunks.ping)
+        return await self._run(self._looks, self._chunks.ping, closed=int(kvstore.Code.UNAVAILABLE))
 
     async def close(self) -> None:
         """Waits for calls that are under way; they end in their time."""
@@ -193,19 +198,25 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
     # ---- in threads of its own -------------------------------------------------------------------
 
     async def _run(
-        self, call: Callable[..., _T], *arguments: Any, unwanted: Callable[[_T], None] | None = None
+        self,
+        threads: ThreadPoolExecutor,
+        call: Callable[..., _T],
+        *arguments: Any,
+        closed: _T,
+        unwanted: Callable[[_T], None] | None = None,
     ) -> _T:
-        """The call's result, from a thread. Where nobody waits for it any more it is `unwanted`."""
-        future = self._threads.submit(call, *arguments)
+        """The call's result, from a thread; after close `closed`. Where nobody waits for it any
+        more it is `unwanted`."""
+        try:
+            future = threads.submit(call, *arguments)
+        except RuntimeError:
+            return closed
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if unwanted is not None:
                 future.add_done_callback(lambda done: _result_to(done, unwanted))
             raise
-
-    async def _look(self, call: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.wrap_future(self._looks.submit(call, *arguments))
 
     def _close(self) -> None:
         self._looks.shutdown(wait=True)
@@ -215,7 +226,7 @@ class KvstoreConnector(RemoteConnector):  # type: ignore[misc]
     # Last: below it `list` is this.
     async def list(self) -> list[str]:
         """All keys under this prefix, which may take long."""
-        return await self._run(self._chunks.names)
+        return await self._run(self._threads, self._chunks.names, closed=[])
 
 
 def _settings(config: Any, plugin_name: str, url: str) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import kvstore
 
@@ -91,6 +91,10 @@ class Link:
         without that, what is not there is itself announced."""
         return [answer is True for answer in self._answers(keys)]
 
+    def look_each(self, keys: Sequence[str]) -> list[bool | kvstore.Error]:
+        """As look; an error where nobody says whether it is there."""
+        return list(self._answers(keys))
+
     def look_prefix(self, keys: Sequence[str]) -> int:
         """How many of them are there, up to the first that is not. As look."""
         length = 0
@@ -125,7 +129,8 @@ class Link:
         for first in range(0, len(keys), LOCATED_AT_ONCE):
             asked = keys[first : first + LOCATED_AT_ONCE]
             if client is None:
-                yield from [False] * len(asked)
+                none = kvstore.Unavailable(f"no master answers at {self.settings.master}")
+                yield from [none] * len(asked)
                 continue
             # Of a master that is silent nothing can be awaited.
             within = min(await_puts, _ANNOUNCES_NOTHING) if self._silent else await_puts
@@ -160,22 +165,31 @@ class Link:
             )
         except kvstore.Unavailable:
             return False
-        if self._joined is not None:
-            self._joined(client)
+        try:
+            if self._joined is not None:
+                self._joined(client)
+        except BaseException:
+            client.close()
+            raise
         self._client = client
         self._silent = False
         self._logger.info("kvstore: joined the pool of %s as %s", settings.master, client.name)
         return True
 
-    def _note(self, answers: Iterable[object]) -> None:
-        """What looks have brought: says aloud when the master falls silent, and when it is back."""
-        silent = next((answer for answer in answers if isinstance(answer, _SILENT)), None)
-        if silent is not None:
+    def _note(self, answers: Sequence[object]) -> None:
+        """What a look has brought: says aloud when the master falls silent, and when it is back. It
+        answers who answers for one key."""
+        unanswered = [answer for answer in answers if isinstance(answer, _SILENT)]
+        if unanswered:
+            self.complaints.add(
+                "looks were not answered, and count as misses", unanswered[0], len(unanswered)
+            )
+        if any(isinstance(answer, bool) for answer in answers):
+            if self._silent:
+                self._silent = False
+                self._logger.info("kvstore: the master at %s answers", self.settings.master)
+        elif unanswered:
             self._fall_silent()
-            self.complaints.add("looks were not answered, and count as misses", silent)
-        elif self._silent:
-            self._silent = False
-            self._logger.info("kvstore: the master at %s answers", self.settings.master)
 
     def _fall_silent(self) -> None:
         with self._mutex:
@@ -202,7 +216,7 @@ class Link:
                             timeout=self.settings.look_seconds,
                         )
                     )
-            except kvstore.Error as error:
+            except Exception as error:  # the next try may do
                 self.complaints.add("the pool can't be joined", error)
             with self._mutex:
                 if not self._silent:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import kvstore
 
+_AWAITING_LOOKS = 32
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -42,6 +43,11 @@ class Settings:
     ttl_seconds: float = 0.0
     check_source: bool = False
     threads: int = 4  # calls at a time, 1 to 64
+
+    @property
+    def look_threads(self) -> int:
+        """How many looks at a time: one that awaits a put holds up no other."""
+        return max(self.threads, _AWAITING_LOOKS) if self.await_puts_ms else self.threads
 
 
 class WrongSetting(ValueError):

@@ -151,7 +151,78 @@ def test_delete_spares_what_is_locked(plugged: Tier, number: int) -> None:
     assert plugged.adapter.get_usage().total_bytes_used == 0
 
 
-def test_listeners_are_told(plugged: Tier, number: int) -> None:
+def test_a_delete_that_fails_raises_nothing(plugged: Tier, pool: Pool, number: int) -> None:
+    """It would end the thread of LMCache's that evicts."""
+    names = keys(number, 2)
+    plugged.store(names, [plugged.chunk(1), plugged.chunk(2)])
+    pool.master.kill()
+    plugged.adapter.delete(names)
+    assert plugged.adapter.get_usage().total_bytes_used == 2 * SIZE
+
+
+def test_what_is_stored_once_more_is_counted_once(plugged: Tier, pool: Pool, number: int) -> None:
+    names = keys(number, 1)
+    plugged.store(names, [plugged.chunk(1)])
+    with kvstore.Client(pool.address) as client:
+        client.remove_matching("")
+    plugged.store(names, [plugged.chunk(1)])
+    assert plugged.adapter.get_usage().total_bytes_used == SIZE
+
+
+def test_what_nobody_answers_for_is_not_forgotten(plugged: Tier, number: int) -> None:
+    names = keys(number, 2)
+    plugged.store(names, [plugged.chunk(1), plugged.chunk(2)])
+    link = plugged.adapter._link
+    client = link.client
+
+    class HalfSilent:
+        def exists_batch(self, keys: list[str], **_: Any) -> list[Any]:
+            return [False, kvstore.DeadlineExceeded("late")]
+
+    link._client = HalfSilent()
+    try:
+        assert plugged.lock(names) == [False, False]
+        # Nor is the master silent that answers for the other.
+        assert link.answers
+    finally:
+        link._client = client
+    assert plugged.adapter.get_usage().total_bytes_used == SIZE
+
+
+def test_a_lookup_that_awaits_a_put_holds_up_no_other(pool: Pool, number: int) -> None:
+    awaited, other = keys(number, 2)
+    with (
+        tier(pool.address) as prefill,
+        tier(pool.address, threads=1, await_puts_ms=60_000) as decode,
+    ):
+        assert prefill.lock([awaited]) == [False]
+        task = decode.adapter.submit_lookup_and_lock_task([awaited], {})
+        pool.wait_for_a_wait()
+        assert decode.lock([other]) == [False]
+        assert decode.adapter.query_lookup_and_lock_result(task) is None
+        prefill.store([awaited], [prefill.chunk(1)])
+        until = time.monotonic() + PATIENCE
+        while (found := decode.adapter.query_lookup_and_lock_result(task)) is None:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert found.test(0)
+
+
+def test_tasks_after_close_fail(pool: Pool, number: int) -> None:
+    names = keys(number, 1)
+    with tier(pool.address) as plugged:
+        adapter, chunks = plugged.adapter, [plugged.chunk(1)]
+        adapter.close()
+        task = adapter.submit_store_task(names, chunks)
+        assert not adapter.pop_completed_store_tasks()[task].is_successful()
+        task = adapter.submit_lookup_and_lock_task(names, {})
+        assert not adapter.query_lookup_and_lock_result(task).test(0)
+        task = adapter.submit_load_task(names, chunks)
+        assert not adapter.query_load_result(task).test(0)
+        adapter.delete(names)
+
+
+def test_listeners_are_told(plugged: Tier, pool: Pool, number: int) -> None:
     told: list[tuple[str, list[Any]]] = []
 
     class Listener(L2AdapterListener):
@@ -170,6 +241,13 @@ def test_listeners_are_told(plugged: Tier, number: int) -> None:
     plugged.load([here, gone], [plugged.chunk(), plugged.chunk()])
     plugged.adapter.delete([here])
     assert told == [("stored", [here]), ("accessed", [here]), ("deleted", [here])]
+    # Of what another server has put, too.
+    told.clear()
+    with kvstore.Client(pool.address) as client:
+        client.put(plugged.adapter._name(gone), b"x" * SIZE)
+    plugged.store([gone], [plugged.chunk(1)])
+    plugged.adapter.delete([gone])
+    assert told == [("stored", [gone]), ("deleted", [gone])]
 
 
 def test_keys_are_listed_page_by_page(plugged: Tier, pool: Pool, number: int) -> None:

@@ -253,11 +253,12 @@ def test_memory_stays_taken_until_the_call_has_ended(
     with worker(tmp_path, pool.address, kvstore__put_seconds=5) as plugged:
         connector = plugged.connector
         chunk = plugged.chunk(1)
+        given = [chunk]
         pool.nodes[0].hang()
         try:
 
             async def give_up() -> None:
-                task = asyncio.ensure_future(connector.put(key(number), chunk))
+                task = asyncio.ensure_future(connector.batched_put([key(number)], given))
                 while chunk.get_ref_count() < 2:
                     await asyncio.sleep(0)
                 task.cancel()
@@ -266,6 +267,7 @@ def test_memory_stays_taken_until_the_call_has_ended(
 
             plugged.run(give_up())
             chunk.ref_count_down()  # LMCache's own
+            given.clear()
             assert chunk.is_valid() and chunk.get_ref_count() == 1
         finally:
             pool.nodes[0].resume()
@@ -311,6 +313,23 @@ def test_a_get_that_nobody_waits_for_gives_its_memory_back(
         until = time.monotonic() + PATIENCE
         while plugged.free_bytes() != free:
             assert time.monotonic() < until
+
+
+def test_calls_after_close_are_misses(tmp_path: Path, pool: Pool, number: int) -> None:
+    with worker(tmp_path, pool.address) as plugged:
+        names = keys(number, 2)
+        connector = plugged.connector
+        chunk = plugged.chunk(1)
+        plugged.run(connector.close())
+        assert not plugged.run(connector.exists(names[0]))
+        assert not connector.exists_sync(names[0])
+        assert plugged.run(connector.batched_async_contains("id", names)) == 0
+        assert plugged.run(connector.batched_get(names)) == [None, None]
+        assert plugged.run(connector.batched_put(names[:1], [chunk])) is None
+        assert plugged.run(connector.ping()) == kvstore.Code.UNAVAILABLE
+        assert plugged.run(connector.list()) == []
+        assert chunk.get_ref_count() == 1
+        chunk.ref_count_down()
 
 
 def test_no_room_in_lmcaches_memory_is_a_miss(tmp_path: Path, pool: Pool, number: int) -> None:
@@ -403,12 +422,13 @@ def test_a_decode_workers_look_waits_for_prefill(tmp_path: Path, pool: Pool, num
     (tmp_path / "b").mkdir()
     with (
         worker(tmp_path, pool.address) as prefill,
-        worker(tmp_path / "b", pool.address, kvstore__await_puts_ms=30_000) as decode,
+        worker(tmp_path / "b", pool.address, kvstore__await_puts_ms=60_000) as decode,
     ):
         names = keys(number, 3)
         assert prefill.backend.batched_contains(names) == 0
         with ThreadPoolExecutor() as threads:
             looking = threads.submit(decode.backend.batched_contains, names)
+            pool.wait_for_a_wait()
             prefill.put(names, [prefill.chunk(i) for i in range(3)])
             assert looking.result(PATIENCE) == 3
         assert decode.backend.batched_contains(keys(number + 1, 3)) == 0
