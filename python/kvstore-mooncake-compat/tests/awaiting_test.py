@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from mooncake._store import patience
 from mooncake.store import MooncakeDistributedStore
 from pool import PATIENCE, Pool
 
@@ -56,6 +57,40 @@ def test_what_nobody_is_to_put_is_not(pool: Pool) -> None:
     assert decode.batch_is_exist(["none", "of these"]) == [0, 0]
     assert time.monotonic() - began < 20
     decode.close()
+
+
+def test_of_a_master_that_is_silent_nothing_is_awaited(pool: Pool) -> None:
+    prefill = store(pool)
+    decode = store(pool, await_puts_ms="60000")
+    assert prefill.is_exist("hung") == 0
+    decode._patience._silent = True  # as after a look that has waited for a minute
+    pool.master.hang()
+    try:
+        began = time.monotonic()
+        assert decode.is_exist("hung") == 0
+        assert decode.batch_is_exist(["hung"]) == [0]
+        # 50 ms each; a master that hangs is given up after some 15 s.
+        assert time.monotonic() - began < 10
+    finally:
+        pool.master.resume()
+    prefill.close()
+    decode.close()
+
+
+def test_a_look_in_silence_announces_nothing(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decode worker is not to put what it looks for."""
+    monkeypatch.setattr(patience, "_LOOK_IN_SILENCE", 20.0)
+    first = store(pool, await_puts_ms="60000")
+    second = store(pool, await_puts_ms="60000")
+    for look in (first.is_exist, lambda key: first.batch_is_exist([key])[0]):
+        first._patience._silent = True
+        assert look("nobody's") == 0
+    assert not first._patience.silent
+    began = time.monotonic()
+    assert second.is_exist("nobody's") == 0
+    assert time.monotonic() - began < 20  # what is announced is, for 30 s
+    first.close()
+    second.close()
 
 
 def test_the_environment_says_so_too(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

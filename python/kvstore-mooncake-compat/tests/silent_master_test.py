@@ -74,6 +74,27 @@ def test_a_master_that_hangs(pool: Pool) -> None:
     store.close()
 
 
+def test_a_master_that_answers_late_is_heard_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later than looks in silence wait: an engine's own would never be answered."""
+    monkeypatch.setattr(patience, "_LOOK_IN_SILENCE", 1e-6)
+    store = joined(pool)
+    assert store.put("key", b"value") == 0
+    until = time.monotonic() + PATIENCE
+    for _ in range(2):
+        pool.master.hang()
+        try:
+            while store.is_exist("key") != 0:
+                assert time.monotonic() < until
+        finally:
+            pool.master.resume()
+        while store.is_exist("key") != 1:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    store.close()
+
+
 def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

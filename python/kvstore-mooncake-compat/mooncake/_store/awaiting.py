@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import time
 
+# A look that awaits nothing announces what it looks for, as of one that is to put it. So one that
+# neither has time to wait nor is to put says that it would wait so long.
+_ANNOUNCES_NOTHING = 0.001
 # Looks for one prompt follow each other at once.
 _SAME_PROMPT = 0.1
 
@@ -20,6 +23,10 @@ class Awaiting:
     def __init__(self, at_most: float) -> None:
         self.at_most = at_most
         self._found: tuple[str, float] | None = None
+
+    def within(self, silent: bool) -> float:
+        """Seconds that a look may wait now: of a master that is silent nothing can be awaited."""
+        return min(self.at_most, _ANNOUNCES_NOTHING) if silent else self.at_most
 
     def before(self) -> str | None:
         """The key before the one that is looked for, as far as is known."""

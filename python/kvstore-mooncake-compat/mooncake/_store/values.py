@@ -105,18 +105,19 @@ class Values(Putting):
         client = self._client
         if client is None:
             return self._absent()
+        await_puts = self._awaiting.within(self._patience.silent)
         try:
             found = client.exists(
                 key,
-                await_puts=self._awaiting.at_most,
+                await_puts=await_puts,
                 after=self._awaiting.before(),
-                timeout=self._patience.of_looks + self._awaiting.at_most,
+                timeout=self._patience.of_looks + await_puts,
             )
-            self._patience.note([found])
+            self._patience.note(client, [found])
             self._awaiting.note(key, found)
             return int(found)
         except kvstore.Error as error:
-            self._patience.note([error])
+            self._patience.note(client, [error])
             self._complain_of_reads([error])
             return 0
 
@@ -129,15 +130,15 @@ class Values(Putting):
         try:
             for begin in range(0, len(keys), _LEASED_AT_ONCE):
                 some = keys[begin : begin + _LEASED_AT_ONCE]
-                within = min(deadline.left, self._patience.of_looks + self._awaiting.at_most)
+                await_puts = self._awaiting.within(self._patience.silent)
                 answers = client.exists_batch(
                     some,
-                    await_puts=self._awaiting.at_most,
+                    await_puts=await_puts,
                     after=keys[begin - 1] if begin else None,
-                    timeout=within,
+                    timeout=min(deadline.left, self._patience.of_looks + await_puts),
                 )
                 found += answers
-                if self._patience.note(answers):
+                if self._patience.note(client, answers):
                     raise next(one for one in answers if isinstance(one, kvstore.Error))
         except kvstore.Error as error:
             found += [error] * (len(keys) - len(found))
