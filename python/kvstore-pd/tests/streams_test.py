@@ -3,11 +3,16 @@ end."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from kvstore_pd.proxy.call import Call, ClientGone
+from kvstore_pd.proxy.relay import _sent
 from scripted import ASKED, PATIENCE, STREAM, Conversation, Engine, serving
 
 
@@ -64,6 +69,17 @@ def test_a_stream_that_is_silent_for_a_while_goes_on_where_its_worker_is_well() 
 
 
 # Clients that hang up, and the end.
+
+
+def test_a_client_that_hangs_up_before_it_was_answered_is_no_bug() -> None:
+    """It can be seen by a write before it is told of."""
+
+    async def sending() -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    call = SimpleNamespace(options=SimpleNamespace(client_timeout=PATIENCE))
+    with pytest.raises(ClientGone):
+        asyncio.run(_sent(cast(Call, call), sending()))
 
 
 def test_a_client_that_does_not_read_does_not_hold_its_worker_for_ever() -> None:

@@ -1,8 +1,10 @@
 """That workers of several hosts make the same keys: what each host's keys are made of stands in the
-pool while its workers run, and is compared before the next ones start.
+pool while its workers run, and is compared before the next ones start, and once more when they are
+ready: hosts that start at the same time see each other only then.
 
-Only where the package kvstore is installed for the workers, and the pool has memory by then. What
-can't be compared is no reason not to start."""
+Compared are files that have a worker in common: other pairs may share the pool. Only where the
+package kvstore is installed for the workers, and the pool has memory by then. What can't be
+compared is no reason not to start."""
 
 from __future__ import annotations
 
@@ -10,15 +12,19 @@ import json
 import os
 import socket
 import subprocess
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..proxy.options import is_local
 from .processes import Places
 from .programs import names_worker
-from .settings import MOONCAKE_STORE, Settings
+from .settings import LMCACHE, MOONCAKE_STORE, Settings, Worker
 
 _SECONDS = 60.0
+_PREFIX = "kvstore-pd/"
+_WORKERS = "workers"  # all that the file has: what pair the note is of
 
 
 def can_be_asked(settings: Settings) -> bool:
@@ -29,18 +35,20 @@ def can_be_asked(settings: Settings) -> bool:
 def differing(settings: Settings) -> Iterator[str]:
     """What notes of other hosts, or of workers that run here, say otherwise, with the remedy."""
     try:
-        notes = json.loads(_run(settings, "read", _prefix(settings)))
+        notes = json.loads(_run(settings, "read", _PREFIX))
     except (OSError, ValueError, subprocess.SubprocessError):
         return
     own = _own(settings)
     for key, text in sorted(notes.items()):
-        host = key.rpartition("/")[2]
         theirs = _fields(text)
-        different = [name for name in own if name in theirs and theirs[name] != own[name]]
-        if not different:
+        if not _common_workers(own, theirs):
             continue
-        name = different[0]
-        if host != socket.gethostname():
+        names = [name for name in own if name != _WORKERS and name in theirs]
+        name = next((name for name in names if theirs[name] != own[name]), "")
+        if not name:
+            continue
+        if key != _key(settings):
+            host = key.removeprefix(_PREFIX).rpartition("/")[0]
             yield (
                 f"{name} is {own[name]!r} here and {theirs[name]!r} for the workers of {host}, so "
                 "that neither side would find the other's keys: use one file for both; or, if "
@@ -78,10 +86,28 @@ def take(settings: Settings) -> None:
 
 
 def _own(settings: Settings) -> dict[str, Any]:
-    own: dict[str, Any] = {"model": settings.model, "hash_seed": settings.hash_seed}
-    if settings.connector != MOONCAKE_STORE:
+    lmcache = settings.connector != MOONCAKE_STORE
+    own: dict[str, Any] = {
+        # Both of LMCache's ways make LMCache's keys.
+        "connector": LMCACHE if lmcache else MOONCAKE_STORE,
+        "model": settings.model,
+        "hash_seed": settings.hash_seed,
+    }
+    if lmcache:
         own["chunk_size"] = settings.chunk_size
+    own[_WORKERS] = [_address(worker) for worker in settings.workers]
     return own
+
+
+def _address(worker: Worker) -> str:
+    """Loopback is another one on each host."""
+    where = f"{worker.host}:{worker.port}"
+    return f"{socket.gethostname()}/{where}" if is_local(worker.host) else where
+
+
+def _common_workers(own: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    workers = theirs.get(_WORKERS)
+    return isinstance(workers, list) and any(each in workers for each in own[_WORKERS])
 
 
 def _fields(text: str) -> dict[str, Any]:
@@ -92,14 +118,10 @@ def _fields(text: str) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _prefix(settings: Settings) -> str:
-    """Pairs of other models, or by another kind of keys, may share the pool."""
-    kind = "vllm" if settings.connector == MOONCAKE_STORE else "lmcache"
-    return f"kvstore-pd/{kind}/{Path(settings.model).name}/"
-
-
 def _key(settings: Settings) -> str:
-    return _prefix(settings) + socket.gethostname()
+    """One for each host and state folder, in which one pair runs at a time."""
+    folder = zlib.crc32(str(settings.state.resolve()).encode())
+    return f"{_PREFIX}{socket.gethostname()}/{folder:08x}"
 
 
 def _run(settings: Settings, verb: str, *words: str) -> str:

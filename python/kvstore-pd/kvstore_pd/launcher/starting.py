@@ -41,10 +41,11 @@ def start_all(
     try:
         for each in store:  # The node needs the master.
             _start(places, [each], started, until, say)
-        if workers and agreement.can_be_asked(settings):
-            why = agreement.leave(settings)
-            say(f"other hosts can't be told what keys are made of here: {why}" if why else NOTED)
+        compares = bool(workers) and agreement.can_be_asked(settings)
+        noted = compares and not agreement.leave(settings)
         _start(places, workers, started, until, say)
+        if compares:
+            _agree(settings, noted, say)
         _start(places, proxy, started, until, say)
     except BaseException:
         if (
@@ -56,6 +57,16 @@ def start_all(
         for name in reversed(started):
             say(f"{name}: {processes.stop(places, name, settings.stop_timeout)}")
         raise
+
+
+def _agree(settings: Settings, noted: bool, say: Say) -> None:
+    """With hosts that have started meanwhile. Raises Failed."""
+    # Where only workers lend, there was no room for a note before.
+    why = "" if noted else agreement.leave(settings)
+    say(f"other hosts can't be told what keys are made of here: {why}" if why else NOTED)
+    found = list(agreement.differing(settings))
+    if found:
+        raise Failed("\n".join(found))
 
 
 class _Deadline:
