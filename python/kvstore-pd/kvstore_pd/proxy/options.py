@@ -43,8 +43,8 @@ when something fails:
   answers 5xx before the first byte: another one, or the same once more where there is no other. One
   that takes too long: one other, then 504. After the first byte of a stream: an event with an error
   in OpenAI's form ends it, without [DONE]. All decode workers are down: 503 with Retry-After. What
-  a decode worker answers with 4xx is handed on. A client that hangs up, or does not read for
-  --client-timeout, ends its request at the workers too.
+  a decode worker answers with 4xx is handed on. A client that hangs up, or does not read its
+  stream for --client-timeout, ends its request at the workers too.
 
 signals:
   SIGTERM, SIGINT: listens no more, finishes what is under way within --drain-timeout, exits with 0.
@@ -297,7 +297,7 @@ def _parser() -> argparse.ArgumentParser:
         "of a stream's silence, after which it goes on only while /health says that the worker is "
         "up, and for --answer-timeout at most",
     )
-    flag(times, "--client-timeout", _seconds, 60.0, "until a client has read what it is sent")
+    flag(times, "--client-timeout", _seconds, 60.0, "until a client has read what it is sent of a stream")
     flag(times, "--drain-timeout", _seconds, 60.0, "for what is under way, once told to end")
     tries = parser.add_argument_group("tries")
     flag(tries, "--prefill-attempts", _count, 2, "prefill workers that are asked, at most")
