@@ -297,7 +297,13 @@ def _parser() -> argparse.ArgumentParser:
         "of a stream's silence, after which it goes on only while /health says that the worker is "
         "up, and for --answer-timeout at most",
     )
-    flag(times, "--client-timeout", _seconds, 60.0, "until a client has read what it is sent of a stream")
+    flag(
+        times,
+        "--client-timeout",
+        _seconds,
+        60.0,
+        "until a client has read what it is sent of a stream",
+    )
     flag(times, "--drain-timeout", _seconds, 60.0, "for what is under way, once told to end")
     tries = parser.add_argument_group("tries")
     flag(tries, "--prefill-attempts", _count, 2, "prefill workers that are asked, at most")
