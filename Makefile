@@ -35,7 +35,7 @@ demo: deps
 test: deps
 	@tests/run_tests -j $(JOBS)
 
-# Not part of make test: it needs PyPI, 14 GiB of memory and 8 GB of disk.
+# Not part of make test: it needs PyPI, 14 GiB of memory and 6 GB of disk.
 test-engines: deps
 	@tools/engines-on-cpu setup
 	@tools/engines-on-cpu run

@@ -8,13 +8,14 @@ import re
 import shutil
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
 from environment import HERE, REPOSITORY, Environment
-from running import Failure, Program, wait_for
+from running import PATIENCE, Failure, Program, wait_for
 
 EXAMPLES = REPOSITORY / "examples" / "engines"
 MASTER_PORT = 50052
@@ -70,6 +71,13 @@ class Store(AbstractContextManager["Store"]):
         if done.returncode != 0:
             raise Failure(f"kvctl {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def objects(self) -> int:
+        """How many are stored in this store, which is kvstore."""
+        url = f"http://127.0.0.1:{METRICS_PORT}/metrics"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            found = re.search(r"(?m)^kvstore_objects (\d+)", answer.read().decode())
+        return int(found[1]) if found else 0
 
     def variables(self) -> dict[str, str]:
         return self._environment.variables([self.packages])

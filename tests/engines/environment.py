@@ -27,6 +27,7 @@ REPOSITORY = HERE.parents[1]
 MOONCAKE = "mooncake-transfer-engine-non-cuda==0.3.13.post1"
 SGLANG = "sglang==0.5.23"
 _PACKAGES = ("python", "python/kvstore-mooncake-compat", "python/kvstore-pd")
+_MADE_OF = "commit.txt"  # among kvstore's packages
 _DISK_NEEDED = 6 << 30
 _MEMORY_NEEDED = 14 << 30
 
@@ -71,6 +72,12 @@ class Environment:
             "XDG_STATE_HOME": str(self.root / "state"),
         }
 
+    def commit(self) -> str:
+        """What is tested, for the report."""
+        tests, made_of = _commit(), self.store("kvstore") / _MADE_OF
+        packages = made_of.read_text() if made_of.exists() else "unknown"
+        return tests if packages == tests else f"{tests}, packages of {packages}"
+
     def make(self, wheels: Path | None, with_sglang: bool) -> None:
         """Makes what is missing, and this repository's packages in any case: of `wheels`, or built
         anew. Raises Failure."""
@@ -85,6 +92,7 @@ class Environment:
 
     def make_kvstore(self, wheels: Path | None) -> None:
         """Installs this repository's packages anew."""
+        built = wheels is None
         if wheels is None:
             wheels = self.root / "wheels"
             say("building this repository's wheels (some minutes, the first time)")
@@ -99,6 +107,8 @@ class Environment:
         if not found:
             raise Failure(f"no wheel of kvstore is in {wheels}")
         self._install_anew(self.store("kvstore"), [str(wheel) for wheel in found])
+        made_of = _commit() if built else "unknown"
+        (self.store("kvstore") / _MADE_OF).write_text(made_of)
 
     def _make_venv(self) -> None:
         made = self.venv / "pins.txt"
@@ -149,6 +159,16 @@ class Environment:
     def _pip(self, *words: str) -> None:
         verb, *rest = words
         _run([str(self.python), "-m", "pip", "--disable-pip-version-check", verb, "--quiet", *rest])
+
+
+def _commit() -> str:
+    """Of this checkout."""
+    done = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=10"],
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() or "no commit"
 
 
 def check_machine(root: Path) -> None:

@@ -14,6 +14,7 @@ import deployment
 import part_faults
 import part_launcher
 import part_pair
+import part_proxy
 import part_race
 import part_server
 import part_storage
@@ -34,6 +35,7 @@ PARTS: dict[str, tuple[Part, str]] = {
     "sglang": (part_storage.sglang, "SGLang's HiCache storage, without its server"),
     "plugins": (part_storage.plugins, "kvstore's own plugins for LMCache and SGLang"),
     "race": (part_race.race, "decode asks before prefill's put has ended; 1000 requests"),
+    "proxy": (part_proxy.proxy, "completions and chats through the proxy, whole and as streams"),
     "launcher": (part_launcher.launcher, "store, pair and proxy by kvstore-pd, from one file"),
     "faults": (part_faults.faults, "master, node and workers killed under running requests"),
     "mistaken": (part_pair.mistaken, "what is wrong in a configuration is named"),
@@ -44,7 +46,7 @@ Runs inference engines of today on kvstore, on this machine, without a GPU: a pr
 worker of vLLM with a store between them, as released, and compares their answers with those of a
 plain vLLM.
 
-  tools/engines-on-cpu setup       makes the environment (PyPI; 1 GB to fetch, 4 GB on disk)
+  tools/engines-on-cpu setup       makes the environment (PyPI; 1 GB to fetch, 6 GB of disk)
   tools/engines-on-cpu run         all parts, in order; writes ROOT/report.md
   tools/engines-on-cpu run PART... these
   tools/engines-on-cpu down        stops what a run that was cut off has left
@@ -99,7 +101,7 @@ def main() -> int:
             say(f"ready: {environment.root}")
             return 0
         if arguments.verb == "down":
-            ended = stop_all(environment.root)
+            ended = _stop(environment)
             say(f"stopped: {', '.join(ended) or 'nothing was running'}")
             return 0
         unknown = [name for name in arguments.parts if name not in PARTS]
@@ -111,11 +113,16 @@ def main() -> int:
         return 1
 
 
+def _stop(environment: Environment) -> list[str]:
+    """Ends what a run has left, whether cut off or not; the names of these."""
+    return part_launcher.end_all(environment) + stop_all(environment.root)
+
+
 def _run(environment: Environment, parts: list[str]) -> int:
     missing = environment.missing()
     if missing:
         raise Failure(f"{missing[0]} is not there; tools/engines-on-cpu setup makes it")
-    stop_all(environment.root)
+    _stop(environment)
     plain = Plain(environment)
     failed = []
     for name in parts:
@@ -131,9 +138,9 @@ def _run(environment: Environment, parts: list[str]) -> int:
             if not isinstance(error, Failure):
                 traceback.print_exc()
         finally:
-            stop_all(environment.root)
+            _stop(environment)
         section.seconds = time.monotonic() - began
-        report.keep(environment.root, section)
+        report.keep(environment.root, section, environment.commit())
         print(report.as_text([section]), flush=True)
         if not section.held:
             failed.append(name)

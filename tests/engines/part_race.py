@@ -22,7 +22,7 @@ REQUESTS = 1000
 _TO_SHOW_IT = 300
 _AT_ONCE = 4
 _ANSWER = 4  # tokens
-AWAIT = {"KVSTORE_AWAIT_PUTS_MS": "1000"}
+AWAIT = {"KVSTOREAWAIT_PUTS_MS": "1000"}
 
 
 def prompts(count: int) -> list[tuple[int, int]]:
@@ -39,7 +39,7 @@ def race(environment: Environment, plain: Plain) -> Section:
         f"{_AT_ONCE} requests at a time through kvstore-pd-proxy: each one prefill and at once "
         "decode; prompts of 300 to 600 tokens, none twice. Recomputed are the requests of which "
         "decode did not load all full chunks. LMCache's lookups wait for puts that are announced "
-        "where KVSTORE_AWAIT_PUTS_MS says so.",
+        "where KVSTOREAWAIT_PUTS_MS says so.",
         (
             *("store, settings", "requests", "tokens to load", "loaded", "recomputed", "wrong"),
             *("request, median ms", "p90 ms"),
@@ -49,7 +49,7 @@ def race(environment: Environment, plain: Plain) -> Section:
     plain.learn([asking.prompt(*one) for one in asked], _ANSWER, _AT_ONCE)
     for kind, name, variables, count in (
         ("mooncake", "mooncake", {}, _TO_SHOW_IT),
-        ("kvstore", "kvstore, not waiting", {"KVSTORE_AWAIT_PUTS_MS": "0"}, _TO_SHOW_IT),
+        ("kvstore", "kvstore, not waiting", {"KVSTOREAWAIT_PUTS_MS": "0"}, _TO_SHOW_IT),
         ("kvstore", "kvstore, waiting", AWAIT, REQUESTS),
     ):
         recomputed, wrong = _run(environment, plain, section, kind, name, variables, asked[:count])
@@ -75,7 +75,7 @@ def _run(
     with Store(environment, kind), ExitStack() as stack:
         packages = [environment.store(kind)]
         worker = deployment.lmcache_worker
-        pair = part_pair.start_pair(stack, environment, worker, configs, packages, variables)
+        pair = part_pair.start_pair(stack, environment, worker, configs, packages, variables, kind)
         part_pair.warm(pair)
         start = pair.decoder.program.size()
         proxy = stack.enter_context(Proxy(environment, [8100], [8200]))
@@ -84,19 +84,19 @@ def _run(
             answers = list(threads.map(lambda text: _timed(proxy, text), texts))
         wait_for(
             "a word on each request in the decoder's log",
-            lambda: len(asking.hits(pair.decoder, start)) >= len(asked),
+            lambda: len(asking.hits(pair.decoder.program, start)) >= len(asked),
         )
         expected = [asking.full_chunks(tokens, deployment.CHUNK) for tokens, _ in asked]
         # A load is told after the lookup; those that found nothing load nothing.
-        found = asking.hits(pair.decoder, start)
+        found = asking.hits(pair.decoder.program, start)
         ids = [answer.request for answer, _ in answers]
         wait_for(
             "a word on each load in the decoder's log",
             lambda: all(
-                one in asking.loads(pair.decoder, start) for one in ids if found.get(one, 0)
+                one in asking.loads(pair.decoder.program, start) for one in ids if found.get(one, 0)
             ),
         )
-        loads = asking.loads(pair.decoder, start)
+        loads = asking.loads(pair.decoder.program, start)
     loaded = [loads[one].loaded if one in loads else 0 for one in ids]
     recomputed = sum(got < want for got, want in zip(loaded, expected, strict=True))
     wrong = sum(

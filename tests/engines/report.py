@@ -29,6 +29,7 @@ class Section:
     checks: list[Check] = field(default_factory=list)
     seconds: float = 0.0
     when: str = ""
+    commit: str = ""  # of the tests, and of kvstore's packages where that is another
 
     def row(self, *cells: object) -> None:
         self.rows.append([str(cell) for cell in cells])
@@ -42,9 +43,10 @@ class Section:
         return bool(self.checks) and all(check.held for check in self.checks)
 
 
-def keep(root: Path, section: Section) -> None:
+def keep(root: Path, section: Section, commit: str) -> None:
     """For the report, in place of what that part found before."""
     section.when = time.strftime("%Y-%m-%d %H:%M")
+    section.commit = commit
     folder = root / "results"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{section.part}.json").write_text(json.dumps(asdict(section), indent=1))
@@ -82,7 +84,7 @@ def as_text(sections: Sequence[Section], brief: bool = False) -> str:
         lines += [
             *([] if lines[-1] == "" else [""]),
             f"{held} of {len(section.checks)} checks hold ({section.part}, {section.when}, "
-            f"{section.seconds:.0f} s).",
+            f"{section.commit + ', ' if section.commit else ''}{section.seconds:.0f} s).",
             "",
         ]
     return "\n".join(lines)

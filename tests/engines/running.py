@@ -43,18 +43,37 @@ def answers(url: str) -> bool:
         return False
 
 
-class Program:
+class Log:
+    """A file that a program writes to. Thread-compatible."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def text(self, start: int = 0) -> str:
+        """What was written, from this offset on."""
+        with self.path.open("rb") as log:
+            log.seek(start)
+            return log.read().decode(errors="replace")
+
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def tail(self, lines: int = 30) -> str:
+        return "\n".join(self.text().splitlines()[-lines:])
+
+
+class Program(Log):
     """A process with children of its own, whose output goes to a file. Confined to one thread."""
 
     def __init__(
         self, root: Path, name: str, command: Sequence[str | Path], env: Mapping[str, str]
     ) -> None:
+        super().__init__(root / "log" / f"{name}.log")
         self.name = name
-        self.log = root / "log" / f"{name}.log"
         self._note = root / "run" / f"{name}.pid"
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._note.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as out:
+        with self.path.open("wb") as out:
             self._process = subprocess.Popen(
                 [str(word) for word in command],
                 stdin=subprocess.DEVNULL,
@@ -74,7 +93,7 @@ class Program:
                 raise Failure(f"{self.name} ended with {self._process.returncode}\n{self.tail()}")
             return bool(happened())
 
-        wait_for(f"{self.name} is ready ({self.log})", looked, seconds)
+        wait_for(f"{self.name} is ready ({self.path})", looked, seconds)
 
     def wait_healthy(self, url: str) -> None:
         self.wait_until(lambda: answers(url))
@@ -83,18 +102,6 @@ class Program:
         """Its exit status, once it ends by itself. Raises Failure where that takes longer."""
         wait_for(f"{self.name} ends", lambda: self._process.poll() is not None, seconds)
         return self._process.wait()
-
-    def tail(self, lines: int = 30) -> str:
-        return "\n".join(self.text().splitlines()[-lines:])
-
-    def text(self, start: int = 0) -> str:
-        """What it has written, from this offset on."""
-        with self.log.open("rb") as log:
-            log.seek(start)
-            return log.read().decode(errors="replace")
-
-    def size(self) -> int:
-        return self.log.stat().st_size
 
     def kill(self) -> None:
         """All of it, at once."""
@@ -120,6 +127,12 @@ def stop_all(root: Path) -> list[str]:
             ended.append(note.stem)
         note.unlink(missing_ok=True)
     return ended
+
+
+def is_running(pid: int) -> bool:
+    """False also of one that waits to be buried."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] != "Z"
 
 
 def _end_group(group: int, gone: Callable[[], bool]) -> None:
