@@ -9,15 +9,14 @@ compared is no reason not to start."""
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import zlib
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any
 
 from ..proxy.options import is_local
+from . import scripts
 from .processes import Places
 from .programs import names_worker
 from .settings import LMCACHE, MOONCAKE_STORE, Settings, Worker
@@ -126,18 +125,7 @@ def _key(settings: Settings) -> str:
 
 def _run(settings: Settings, verb: str, *words: str) -> str:
     """Raises OSError, SubprocessError, ValueError."""
-    done = subprocess.run(
-        [
-            *(settings.python, str(Path(__file__).with_name("notes.py"))),
-            *(verb, settings.store.master, *words),
-        ],
-        env={**os.environ, **settings.env},
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-        cwd="/",
+    asked = [verb, settings.store.master, *words]
+    return scripts.run(
+        settings.python, "notes.py", asked, settings.env, _SECONDS, "no package kvstore"
     )
-    if done.returncode != 0:
-        raise ValueError((done.stderr.strip().splitlines() or ["no package kvstore"])[-1])
-    return done.stdout

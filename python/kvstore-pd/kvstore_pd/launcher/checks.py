@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import agreement
+from . import agreement, scripts
 from .programs import MASTER, NODE, Program, store_program
 from .settings import LMCACHE, MOONCAKE_STORE, PLUGIN, Settings, Worker
 
@@ -180,18 +180,9 @@ def _packages(settings: Settings, to_start: list[Program]) -> Iterator[str]:
 
 def _probed(settings: Settings, worker: Worker, master: str) -> dict[str, Any]:
     """Raises OSError, ValueError, SubprocessError."""
-    done = subprocess.run(
-        [settings.python, str(Path(__file__).with_name("probe.py")), *([master] if master else [])],
-        env={**os.environ, **worker.env},
-        capture_output=True,
-        text=True,
-        timeout=_PROBE_SECONDS,
-        check=False,
-        cwd="/",
-    )
-    if done.returncode != 0:
-        raise ValueError((done.stderr.strip().splitlines() or ["it failed"])[-1])
-    found = json.loads(done.stdout.splitlines()[-1])
+    words = [master] if master else []
+    said = scripts.run(settings.python, "probe.py", words, worker.env, _PROBE_SECONDS, "it failed")
+    found = json.loads(said.splitlines()[-1])
     assert isinstance(found, dict)
     return found
 
