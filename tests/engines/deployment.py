@@ -74,10 +74,16 @@ class Store(AbstractContextManager["Store"]):
 
     def objects(self) -> int:
         """How many are stored in this store, which is kvstore."""
+        return self.metric("kvstore_objects")
+
+    def metric(self, name: str) -> int:
+        """What the master of this store, which is kvstore, says of itself; without labels."""
         url = f"http://127.0.0.1:{METRICS_PORT}/metrics"
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-            found = re.search(r"(?m)^kvstore_objects (\d+)", answer.read().decode())
-        return int(found[1]) if found else 0
+            found = re.search(rf"(?m)^{name} (\d+)$", answer.read().decode())
+        if found is None:
+            raise Failure(f"{url} says nothing of {name}")
+        return int(found[1])
 
     def variables(self) -> dict[str, str]:
         return self._environment.variables([self.packages])

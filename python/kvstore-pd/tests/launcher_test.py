@@ -183,7 +183,7 @@ def test_engines_are_told_the_same_of_keys_and_their_own_of_the_rest(pair: Pair)
     assert p["PYTHONHASHSEED"] == d["PYTHONHASHSEED"] == "7"
     assert p["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
     assert (p["CUDA_VISIBLE_DEVICES"], d["CUDA_VISIBLE_DEVICES"]) == ("0,1", "")
-    assert (p["KVSTORE_AWAIT_PUTS_MS"], d["KVSTORE_AWAIT_PUTS_MS"]) == ("0", "1000")
+    assert (p["KVSTORE_AWAIT_PUTS_MS"], d["KVSTORE_AWAIT_PUTS_MS"]) == ("0", "5000")
     assert (p["ALL"], d["ALL"], d["OWN"], "OWN" in p) == ("1", "1", "2", False)
     master = pair.settings["store"]["master"]
     for env in (p, d):

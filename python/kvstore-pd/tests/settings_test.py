@@ -141,7 +141,7 @@ def test_the_plugin_is_told_of_the_pool(tmp_path: Path) -> None:
         assert extra["kvstore.master"] == "127.0.0.1:50051"
         assert extra["get_blocking_failed_threshold"] == 1000
         waits = extra.get("kvstore.await_puts_ms")
-        assert waits == (1000 if worker.role == "decoder" else None)
+        assert waits == (5000 if worker.role == "decoder" else None)
 
 
 def test_vllms_connector_has_its_file(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ import kvstore
 
 _LOOK = 1.0
 _LOOK_IN_SILENCE = 0.05
-_LOOK_BEFORE_PUT = 0.5
 _CALL_IN_SILENCE = 1.0
+# So long callers leave memory to a put for certain.
+_MEMORY_STAYS = 0.5
 # Who has answered so lately is not asked before a call.
 _LATELY = 0.1
 _SECONDS_BETWEEN_TRIES = 1.0
@@ -65,10 +66,13 @@ class Patience:
         return min(self.longest, _CALL_IN_SILENCE) if silent else self.longest
 
     def allows_puts(self, client: kvstore.Client) -> bool:
-        """Looks first, as of_calls, and not for as long as callers leave memory to a put that
-        doesn't end, which is a second: what they fill it with then must not be taken for what it
-        held at the call."""
-        return not self._ask(client, min(self.of_looks, _LOOK_BEFORE_PUT))
+        """Looks first only where the master is silent. Else what is put is what the memory holds at
+        the call, however long the master takes: callers leave it to a put that doesn't end for a
+        second, and fill it anew. So a put that was held up here for nearly as long is refused."""
+        if not self._silent:
+            return True
+        began = time.monotonic()
+        return not self._ask(client, self.of_looks) and time.monotonic() - began < _MEMORY_STAYS
 
     def finds_silent(self, client: kvstore.Client) -> bool:
         """Whether the master does not answer now, however lately it did."""

@@ -72,7 +72,8 @@ def _lmcache_drop_in(settings: Settings, worker: Worker) -> dict[str, Any]:
             "master_server_address": store.master,
             "global_segment_size": store.worker_lends,
             "local_buffer_size": 1 << 30,
-            "transfer_timeout": 1,
+            # Of puts. What LMCache gives up is computed again by decode.
+            "transfer_timeout": 10,
             "save_chunk_meta": False,
             **_KEEP_TRYING,
         },

@@ -124,7 +124,7 @@ def read(path: Path) -> Settings:
         hash_seed=top.number("hash_seed", 123, 0, 4294967295),
         chunk_size=top.number("chunk_size", 256, 1, 1 << 20),
         block_size=top.number("block_size", 0, 1, 1 << 20),
-        await_puts_ms=top.number("await_puts_ms", 1000, 0, 60_000),
+        await_puts_ms=top.number("await_puts_ms", 5000, 0, 60_000),
         start_timeout=top.seconds("start_timeout", 600),
         stop_timeout=top.seconds("stop_timeout", STOP_TIMEOUT),
         insecure_allow_remote=top.flag("insecure_allow_remote", False),
