@@ -78,6 +78,7 @@ void EncodeVerb(const AbortPut& from, v1::VerbRequest* request) {
 void EncodeVerb(const Locate& from, v1::VerbRequest* request) {
   EncodeKeys(from.keys, request->mutable_locate()->mutable_keys());
   request->mutable_locate()->set_no_lease(!from.want_lease);
+  request->mutable_locate()->set_readable(from.readable);
   if (from.await.at_most == Duration::zero()) return;
   request->mutable_locate()->set_await_us(EncodeDuration(from.await.at_most));
   request->mutable_locate()->set_await_after(from.await.after);
@@ -224,6 +225,7 @@ template <typename Verb>
 Status DecodeVerb(v1::Keyed* from, Verb* to) {
   if constexpr (std::is_same_v<Verb, Locate>) {
     to->want_lease = !from->no_lease();
+    to->readable = from->readable();
     KVSTORE_RETURN_IF_ERROR(DecodeDuration("how long a put is awaited in microseconds",
                                            from->await_us(), &to->await.at_most));
     KVSTORE_RETURN_IF_ERROR(CheckAtMost("the length of the key before the first in bytes",

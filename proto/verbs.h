@@ -136,6 +136,7 @@ struct AwaitPuts {
 struct Locate {
   KeyBatch keys;
   bool want_lease = true;
+  bool readable = false;  // what lies on suspected holders alone is not found
   AwaitPuts await{};
 };
 struct Exists {

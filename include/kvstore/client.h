@@ -288,7 +288,8 @@ class Client {
 
   // A yes brings the object's location with it where remember_locations has room, so that the Get
   // that follows asks nothing; with the location usually comes a lease, for which it is not
-  // evicted.
+  // evicted. No, too, where all that hold it give no sign of life: a Get may find it all the same,
+  // but who asks in order to read rather than compute had better compute.
   virtual std::vector<Result<bool>> Exists(std::span<const std::string_view> keys,
                                            Duration timeout = std::chrono::seconds(30)) = 0;
 

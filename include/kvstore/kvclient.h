@@ -331,7 +331,8 @@ kvclient_code kvclient_put(kvclient* client, const kvclient_put_item* items, uin
 kvclient_code kvclient_get(kvclient* client, const kvclient_get_item* items, uint64_t count,
                            int64_t timeout_ms, kvclient_results** results);
 
-// An object that is not there is an answer, not an error: see kvclient_results_found.
+// An object that is not there is an answer, not an error: see kvclient_results_found. Not there is,
+// too, what lies only where nobody gives a sign of life.
 kvclient_code kvclient_exists(kvclient* client, const kvclient_key* keys, uint64_t count,
                               int64_t timeout_ms, kvclient_results** results);
 

@@ -298,7 +298,8 @@ class Client(Closing):
         after: Key | None = None,
         timeout: float = 30.0,
     ) -> bool:
-        """Whether the object is there. A yes usually brings a lease: so long it is not evicted.
+        """Whether the object is there. A yes usually brings a lease: so long it is not evicted. No,
+        too, where all that hold it give no sign of life; a get may find it all the same.
 
         Args:
             await_puts: for who reads what others have only just computed, as a decode worker does:

@@ -54,7 +54,8 @@ Any HeadOf(const Any&) {
   return Any{};
 }
 Locate HeadOf(const Locate& batch) {
-  return {.keys = {}, .want_lease = batch.want_lease, .await = batch.await};
+  return {
+      .keys = {}, .want_lease = batch.want_lease, .readable = batch.readable, .await = batch.await};
 }
 Pin HeadOf(const Pin& batch) { return {.keys = {}, .hard = batch.hard, .soft = batch.soft}; }
 StartPut HeadOf(const StartPut& batch) {

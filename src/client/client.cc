@@ -313,7 +313,8 @@ std::vector<Result<bool>> Member::LocateExisting(std::span<const std::string_vie
                                                  TimePoint deadline, kvstore::AwaitPuts await) {
   std::vector<Result<bool>> exist;
   exist.reserve(keys.size());
-  for (const Located& found : LocateObjects(PartsNow(), keys, deadline, std::move(await))) {
+  Locate how{.keys = {}, .readable = true, .await = std::move(await)};
+  for (const Located& found : LocateObjects(PartsNow(), keys, deadline, std::move(how))) {
     exist.push_back(FoundOrNot(found.status()));
   }
   return exist;

@@ -77,13 +77,13 @@ Distance DistanceTo(const Replica& replica, const Parts& parts) {
 }
 
 std::vector<Located> LocateObjects(const Parts& parts, std::span<const std::string_view> keys,
-                                   TimePoint deadline, AwaitPuts await) {
+                                   TimePoint deadline, Locate how) {
   std::vector<Located> all;
   if (keys.empty()) return all;
   DistinctKeys distinct(keys);
   const TimePoint asked_at = parts.clock.Now();
-  std::vector<LocateAnswer> answers =
-      parts.master.Find(Locate{distinct.TakeBatch(), true, std::move(await)}, deadline);
+  how.keys = distinct.TakeBatch();
+  std::vector<LocateAnswer> answers = parts.master.Find(std::move(how), deadline);
   std::vector<Located> found;
   found.reserve(answers.size());
   for (LocateAnswer& answer : answers) {

@@ -20,9 +20,9 @@ Distance DistanceTo(const Replica& replica, const Parts& parts);
 using Located = Result<std::shared_ptr<const Location>>;
 
 // Asks the master where the objects lie, whatever is remembered of them, each key once; remembers
-// what it learns. One answer per key. `await`: how long for those whose put is announced.
+// what it learns. One answer per key. `how`: the question, but for its keys.
 std::vector<Located> LocateObjects(const Parts& parts, std::span<const std::string_view> keys,
-                                   TimePoint deadline, AwaitPuts await = {});
+                                   TimePoint deadline, Locate how = {});
 
 }  // namespace kvstore::client
 

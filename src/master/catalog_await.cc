@@ -32,9 +32,13 @@ void Catalog::State::LocateAwaiting(Event& event, const Asking& asking, const Lo
     if (waiting.Contains(asking.request, i)) {
       awaited = true;  // a retry
     } else if (key && key->current()) {
-      ++asking.caller.hits;
       awaited = false;
-      LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
+      if (IsFound(key, verb.readable)) {
+        ++asking.caller.hits;
+        LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
+      } else {
+        MissOne(event, asking, i, name, false);
+      }
     } else if (IsUnsettled(key)) {
       awaited = true;
       WaitForKey(event, asking, item, name);

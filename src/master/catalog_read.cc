@@ -31,7 +31,7 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
       WaitingItem item = Reader(i, WaitingVerb::kLocate);
       item.want_lease = verb.want_lease;
       WaitForKey(event, asking, item, verb.keys[i]);
-    } else if (key && key->current()) {
+    } else if (IsFound(key, verb.readable)) {
       ++asking.caller.hits;
       LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
     } else {
@@ -55,11 +55,24 @@ void Catalog::State::ExistsOne(Event& event, const Asking& asking, uint32_t inde
   if (IsUnsettled(key)) {
     return WaitForKey(event, asking, Reader(index, WaitingVerb::kExists), name);
   }
-  const bool found = key && key->current();
+  const bool found = IsFound(key, true);
   ++(found ? counters.exists_hits : counters.exists_misses);
   ++(found ? asking.caller.hits : asking.caller.misses);
   if (!found) KeepMiss(event, asking.caller.peer.incarnation, name, true);
   event.out.Add(asking.request, ItemAnswer{index, found ? Status::Ok() : NoObject()});
+}
+
+// A holder that gives no sign of life may yet be read; who asks in order to read rather than
+// compute had better compute.
+bool Catalog::State::IsFound(const KeyEntry* key, bool readable) {
+  if (!key || !key->current()) return false;
+  const auto& replicas = key->current()->replicas();
+  const bool found =
+      !readable || std::any_of(replicas.begin(), replicas.end(), [](const HeldReplica& replica) {
+        return replica.segment && !replica.segment->node().suspected;
+      });
+  if (!found) ++counters.looks_unreadable;
+  return found;
 }
 
 void Catalog::State::MissOne(Event& event, const Asking& asking, uint32_t index,

@@ -64,6 +64,8 @@ constexpr NamedCounter kCounters[] = {
     {"kvstore_locate_misses_total", &Counters::locate_misses, "Keys not found by locate"},
     {"kvstore_exists_hits_total", &Counters::exists_hits, "Keys that exists found"},
     {"kvstore_exists_misses_total", &Counters::exists_misses, "Keys that exists did not find"},
+    {"kvstore_looks_unreadable_total", &Counters::looks_unreadable,
+     "Keys said not to be there since nobody who holds them gives a sign of life"},
     {"kvstore_awaited_puts_total", &Counters::awaited_puts,
      "Keys that were asked for before their put had ended, and then found"},
     {"kvstore_awaited_in_vain_total", &Counters::awaited_in_vain,

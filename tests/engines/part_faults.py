@@ -30,8 +30,6 @@ _SECOND_DECODER = 8201
 # Seconds after each request: engines that start need processors, too.
 _PAUSE = 0.1
 _PAUSE_OF_STARTS = 2.0
-# Else LMCache does without the store for five minutes once ten gets have failed within half of one.
-_GO_ON = ("get_blocking_failed_threshold: 1000",)
 
 
 class Scene:
@@ -47,7 +45,7 @@ class Scene:
         self.store = stack.enter_context(Store(environment, "kvstore"))
         self.nodes = [self.store.start_node(name, 256 << 20) for name in ("shelf-1", "shelf-2")]
         changes = {"global_segment_size": "0"}
-        self.configs = part_pair.configs_of(environment, changes, _GO_ON)
+        self.configs = part_pair.configs_of(environment, changes)
         self.prefiller = self.worker("prefiller")
         self.decoders = [self.worker("decoder"), self.worker("decoder-2", _SECOND_DECODER)]
         for engine in (self.prefiller, *self.decoders):
@@ -129,8 +127,7 @@ def faults(environment: Environment, plain: Plain) -> Section:
         "hit again when three in a row were stored and loaded in full. Stored before are prompts "
         "that prefill alone was asked for, before it was killed or started; they are asked of a "
         "decode worker itself afterwards (the one that was started, where it was). There is one "
-        "copy: what lay on a killed node is computed again. LMCache is told to go on after failed "
-        "gets (get_blocking_failed_threshold).",
+        "copy: what lay on a killed node is computed again.",
         (
             *("what", "requests meanwhile", "failed", "wrong", "stored before: loaded"),
             "new prompts hit again after",

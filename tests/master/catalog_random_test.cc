@@ -69,6 +69,7 @@ class World {
         return Ask(
             Locate{Keys(),
                    Pick(3) > 0,
+                   Pick(2) == 0,
                    {milliseconds(Pick(3) * 200), Pick(2) ? "k" + std::to_string(Pick(20)) : ""}});
       case 8:
         if (Pick(3) == 0) return NoteSome();

@@ -340,6 +340,7 @@ VerbRequest Transcript::Request(const Command& command) {
   } else if (command.verb() == "locate") {
     request.verb = Locate{Keys(items),
                           command.Option("lease", "yes") == "yes",
+                          command.Has("readable"),
                           {command.Time("await", Duration::zero()), command.Option("after", "")}};
   } else if (command.verb() == "exists") {
     request.verb = Exists{Keys(items)};
@@ -482,6 +483,7 @@ void Transcript::List(const Command& command) {
                                                       {"replaced", c.replaced},
                                                       {"for_room", c.evicted_for_room},
                                                       {"by_watermark", c.evicted_by_watermark},
+                                                      {"unreadable", c.looks_unreadable},
                                                       {"lost", c.lost_with_node},
                                                       {"ignored", c.acks_ignored},
                                                       {"resent", c.orders_resent},

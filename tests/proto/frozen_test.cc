@@ -102,7 +102,7 @@ TEST(Frozen, FieldsKeepTheirNumbersAndTypes) {
                       {"Id128", 0xfbf2d262014357e4},
                       {"Item", 0x8d8559664f06a10d},
                       {"Items", 0xf3eaa3a1fb78a71d},
-                      {"Keyed", 0xb1f1687be4547e28},
+                      {"Keyed", 0x6e846bb432fba5a7},
                       {"Keys", 0xa5676ef1641663dd},
                       {"Leave", 0xcbf29ce484222325},
                       {"Lend", 0x3d9187fc52d8dc20},

@@ -270,7 +270,7 @@ inline VerbRequest AnyRequest() {
       request.verb = AbortPut{Several(6, AnyNumber)};
       break;
     case 3:
-      request.verb = Locate{AnyKeys(), Below(2) == 0, AnyAwaitPuts()};
+      request.verb = Locate{AnyKeys(), Below(2) == 0, Below(2) == 0, AnyAwaitPuts()};
       break;
     case 4:
       request.verb = Exists{AnyKeys()};

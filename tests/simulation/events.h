@@ -26,6 +26,7 @@ namespace kvstore::simulation {
   X(kReadsNoted, "reads at remembered locations told to the master")          \
   X(kExistsYes, "exists: yes")                                                \
   X(kExistsNo, "exists: no")                                                  \
+  X(kExistsUnreadable, "exists: no, perhaps since holders are silent")        \
   X(kWaitsAnswered, "waits answered by a put")                                \
   X(kWaitsTimedOut, "waits timed out")                                        \
   X(kRemovesOk, "removes ok")                                                 \

@@ -74,6 +74,12 @@ Forgotten Succession::ForgottenOf(const std::string& key) const {
   return forgotten;
 }
 
+uint64_t Succession::looks_unreadable() const {
+  uint64_t looks = 0;
+  for (const auto& master : masters_) looks += master->catalog().counters().looks_unreadable;
+  return looks;
+}
+
 void Succession::CountInto(EventCounts* counts) const {
   for (const auto& master : masters_) master->CountInto(counts);
 }

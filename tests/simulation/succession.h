@@ -53,6 +53,8 @@ class Succession {
   }
 
   Forgotten ForgottenOf(const std::string& key) const;
+  // Keys that any of them did not find, so far, since their holders are silent.
+  uint64_t looks_unreadable() const;
   void CountInto(EventCounts* counts) const;
 
  private:

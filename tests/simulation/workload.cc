@@ -188,7 +188,8 @@ void Caller::EndGet(const Wanted& wanted, Checker::Mark begun, const Status& sta
 Status Caller::AskExists(const std::string& key, TimePoint deadline) {
   if (node_.remembers() && random_.Chance(0.7)) {
     const std::string_view name = key;
-    return client::LocateObjects(node_.parts(), {&name, 1}, deadline).front().status();
+    const Locate how{.keys = {}, .readable = true};
+    return client::LocateObjects(node_.parts(), {&name, 1}, deadline, how).front().status();
   }
   kvstore::Exists request;
   request.keys.Add(key);
@@ -199,12 +200,19 @@ void Caller::Exists() {
   const std::string key = AnyKey();
   const Call call = Begin();
   const Checker::Mark begun = world_.checker.Begin();
+  const uint64_t unreadable = world_.masters.looks_unreadable();
   const Status status = AskExists(key, call.deadline());
   if (!End(call, "an Exists")) return;
   Say("exists ", key, " -> ", status);
   const bool found = status.ok();
   if (!found && status.code() != StatusCode::kNotFound) return;
-  world_.checker.EndLook(begun, key, found);
+  if (found) {
+    world_.checker.EndLook(begun, key, true);
+  } else if (world_.masters.looks_unreadable() == unreadable) {
+    world_.checker.EndLook(begun, key, false);
+  } else {
+    Count(Event::kExistsUnreadable);  // it may be there, on a holder that is silent
+  }
   Count(found ? Event::kExistsYes : Event::kExistsNo);
 }
 
