@@ -265,9 +265,9 @@ class Client {
   virtual ~Client() = default;
 
   // After OK every Get, Exists or Stat that starts later, on any machine, sees the object until it
-  // is removed, expires, is evicted or its holders die. already_exists: the key is taken (message
-  // says "pending" when by an unfinished put). resource_exhausted: no room and nothing may be
-  // evicted, or too much is pinned.
+  // is removed, expires, is evicted or its holders die (Exists: or give no sign of life).
+  // already_exists: the key is taken (message says "pending" when by an unfinished put).
+  // resource_exhausted: no room and nothing may be evicted, or too much is pinned.
   // deadline_exceeded: it may or may not have been committed. aborted, unavailable: not committed.
   // Items of one call are put in no order: of two that replace the same key either may stay.
   // A put one of whose holders can't be reached, or gives no sign of life for 2 s or a third of the
@@ -387,7 +387,7 @@ class Client {
   // started one; another one asked for the key in vain in the last 30 s (Exists or Get, as who is
   // to compute it does); or the key before it in `keys` is waited for, or was committed by another
   // client in the last 10 s. Once a key was waited for in vain, or its put failed, it has to be
-  // announced anew. What is not announced is answered at once. Unlike Exists it announces nothing.
+  // announced anew. All else is answered at once, as by Exists; unlike that it announces nothing.
   virtual std::vector<Result<bool>> AwaitPuts(std::span<const std::string_view> keys,
                                               const AwaitOptions& options = {}) = 0;
 

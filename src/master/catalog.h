@@ -178,8 +178,8 @@ struct Counters {
   uint64_t puts_ahead = 0;
   uint64_t pieces_refused = 0, pieces_of_other_terms = 0;  // of no grant; these are part of those
   uint64_t locate_hits = 0, locate_misses = 0, exists_hits = 0, exists_misses = 0;
-  uint64_t looks_unreadable =
-      0;  // items of Exists and Locate, not found for their holders' silence
+  // Items of Exists and Locate that were not found for their holders' silence.
+  uint64_t looks_unreadable = 0;
   uint64_t awaited_puts = 0, awaited_in_vain = 0;  // items of Locate that waited for a put
   uint64_t leases_granted = 0, leases_refused = 0;
   uint64_t leases_refused_full = 0, leases_refused_suspected = 0;  // why; perhaps both

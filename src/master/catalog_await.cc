@@ -29,16 +29,18 @@ void Catalog::State::LocateAwaiting(Event& event, const Asking& asking, const Lo
     item.verb = WaitingVerb::kLocate;
     item.want_lease = verb.want_lease;
     item.only_reads = true;
+    item.readable = verb.readable;
     if (waiting.Contains(asking.request, i)) {
       awaited = true;  // a retry
     } else if (key && key->current()) {
       awaited = false;
-      if (IsFound(key, verb.readable)) {
-        ++asking.caller.hits;
-        LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
-      } else {
+      if (!Finds(key, verb.readable)) {
         MissOne(event, asking, i, name, false);
+        after = {};  // the prompt ends here for who asks: nothing behind it is worth a wait
+        continue;
       }
+      ++asking.caller.hits;
+      LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
     } else if (IsUnsettled(key)) {
       awaited = true;
       WaitForKey(event, asking, item, name);

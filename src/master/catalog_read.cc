@@ -30,8 +30,9 @@ void Catalog::State::Do(Event& event, const Asking& asking, const Locate& verb) 
     if (IsUnsettled(key)) {
       WaitingItem item = Reader(i, WaitingVerb::kLocate);
       item.want_lease = verb.want_lease;
+      item.readable = verb.readable;
       WaitForKey(event, asking, item, verb.keys[i]);
-    } else if (IsFound(key, verb.readable)) {
+    } else if (Finds(key, verb.readable)) {
       ++asking.caller.hits;
       LocateOne(event, asking.request, i, *key->current(), verb.want_lease, Duration::zero());
     } else {
@@ -53,9 +54,11 @@ void Catalog::State::ExistsOne(Event& event, const Asking& asking, uint32_t inde
   KeyEntry* key = keys.Find(name, hash);
   if (HasExpired(event, key)) key = FindKey(event, name);
   if (IsUnsettled(key)) {
-    return WaitForKey(event, asking, Reader(index, WaitingVerb::kExists), name);
+    WaitingItem item = Reader(index, WaitingVerb::kExists);
+    item.readable = true;
+    return WaitForKey(event, asking, item, name);
   }
-  const bool found = IsFound(key, true);
+  const bool found = Finds(key, true);
   ++(found ? counters.exists_hits : counters.exists_misses);
   ++(found ? asking.caller.hits : asking.caller.misses);
   if (!found) KeepMiss(event, asking.caller.peer.incarnation, name, true);
@@ -64,12 +67,13 @@ void Catalog::State::ExistsOne(Event& event, const Asking& asking, uint32_t inde
 
 // A holder that gives no sign of life may yet be read; who asks in order to read rather than
 // compute had better compute.
-bool Catalog::State::IsFound(const KeyEntry* key, bool readable) {
+bool Catalog::State::Finds(const KeyEntry* key, bool readable) {
   if (!key || !key->current()) return false;
-  const auto& replicas = key->current()->replicas();
+  const Object& object = *key->current();
+  const auto replicas = object.replicas();
   const bool found =
-      !readable || std::any_of(replicas.begin(), replicas.end(), [](const HeldReplica& replica) {
-        return replica.segment && !replica.segment->node().suspected;
+      !readable || std::any_of(replicas.begin(), replicas.end(), [&](const HeldReplica& replica) {
+        return replica.segment && Serves(object, replica) && !replica.segment->node().suspected;
       });
   if (!found) ++counters.looks_unreadable;
   return found;

@@ -543,8 +543,9 @@ struct Catalog::State {
   // that is meant, or null.
   void Tell(Event& event, ObjectEvent::What what, const Object& object,
             const Segment* where = nullptr) const;
-  // `readable`: not where it lies on suspected holders alone; that is counted.
-  bool IsFound(const KeyEntry* key, bool readable);
+  // Whether a look finds an object; `readable`: not one that lies on suspected holders alone, and
+  // that is counted. Once for each look.
+  bool Finds(const KeyEntry* key, bool readable);
   // One item of Locate, not found.
   void MissOne(Event& event, const Asking& asking, uint32_t index, std::string_view name,
                bool announces);

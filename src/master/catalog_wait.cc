@@ -205,7 +205,7 @@ void Catalog::State::AnswerReaders(Event& event, KeyEntry& key) {
 
 void Catalog::State::AnswerReader(Event& event, WaitingItem* reader) {
   const WaitingItem item = *reader;
-  Object* const object = item.key->current();
+  Object* const object = Finds(item.key, item.readable) ? item.key->current() : nullptr;
   if (item.verb == WaitingVerb::kPin && object) return PinReader(event, reader, *object);
   waiting.Remove(reader);
   const bool awaited = item.awaits > Duration::zero();

@@ -47,6 +47,7 @@ struct WaitingItem {
   bool want_lease = false;  // kLocate
   bool found = false;       // kRemove: there was an object
   bool only_reads = false;  // kLocate: a miss of it announces no put
+  bool readable = false;    // kLocate, kExists: not found on suspected holders alone
   Duration awaits{};        // kLocate: not zero: so long at most for a put, then it is not found
   TimePoint since{};
   TimePoint deadline{};  // then it is answered with what it waits for

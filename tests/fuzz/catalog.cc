@@ -192,7 +192,7 @@ class World {
   void AskForKeys() {
     switch (in_.Below(7)) {
       case 0:
-        return Ask(Locate{AnyKeys(), in_.Below(2) == 0});
+        return Ask(Locate{AnyKeys(), in_.Below(2) == 0, in_.Below(2) == 0});
       case 1:
         return Ask(Exists{AnyKeys()});
       case 2:

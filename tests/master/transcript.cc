@@ -340,7 +340,7 @@ VerbRequest Transcript::Request(const Command& command) {
   } else if (command.verb() == "locate") {
     request.verb = Locate{Keys(items),
                           command.Option("lease", "yes") == "yes",
-                          command.Has("readable"),
+                          command.Option("readable", "no") == "yes",
                           {command.Time("await", Duration::zero()), command.Option("after", "")}};
   } else if (command.verb() == "exists") {
     request.verb = Exists{Keys(items)};

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mooncake._store import patience
-from mooncake.store import MooncakeDistributedStore
+from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 from pool import PATIENCE, Pool
 
 import kvstore
@@ -147,6 +147,36 @@ def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(pool: Pool
     assert store.get("waits") == store.get("found silent") == b""
     assert store.put_from("waits", at, size) == 0
     assert store.get("waits") == b"b" * size
+    store.close()
+
+
+def test_memory_that_is_filled_anew_is_not_put_with_fewer_replicas(pool: Pool) -> None:
+    """Each attempt compares the memory with what it held when that attempt began."""
+    store = joined(pool)
+    size = 33 * MB
+    memory = ctypes.create_string_buffer(size)
+    at = ctypes.addressof(memory)
+    ctypes.memset(at, ord("a"), size)
+    assert store.register_buffer(at, size) == 0
+    two = ReplicateConfig()
+    two.replica_num = 2  # there is one node
+    codes: list[int] = []
+    pool.master.hang()
+    try:
+        putting = threading.Thread(
+            target=lambda: codes.extend(store.batch_put_from(["key"], [at], [size], two))
+        )
+        putting.start()
+        putting.join(1.2)
+        assert putting.is_alive()
+        ctypes.memset(at, ord("b"), size)
+    finally:
+        pool.master.resume()
+    putting.join(PATIENCE)
+    assert codes == [-800]
+    assert store.get("key") == b""
+    assert store.batch_put_from(["key"], [at], [size], two) == [0]
+    assert store.get("key") == b"b" * size
     store.close()
 
 

@@ -131,7 +131,8 @@ class Life:
         """What Unavailable means of these, which are of objects' bytes: RPC_FAIL where the master
         is silent, else TRANSFER_FAIL, since it was a holder."""
         client = self._client
-        if client is None or not any(isinstance(one, kvstore.Unavailable) for one in errors):
+        kinds = {type(one) for one in errors}
+        if client is None or kinds.isdisjoint({kvstore.Unavailable, kvstore.DeadlineExceeded}):
             return codes.TRANSFER_FAIL
         return codes.RPC_FAIL if self._patience.finds_silent(client) else codes.TRANSFER_FAIL
 

@@ -13,8 +13,6 @@ import kvstore
 _LOOK = 1.0
 _LOOK_IN_SILENCE = 0.05
 _CALL_IN_SILENCE = 1.0
-# So long callers leave memory to a put for certain.
-_MEMORY_STAYS = 0.5
 # Who has answered so lately is not asked before a call.
 _LATELY = 0.1
 _SECONDS_BETWEEN_TRIES = 1.0
@@ -66,13 +64,9 @@ class Patience:
         return min(self.longest, _CALL_IN_SILENCE) if silent else self.longest
 
     def allows_puts(self, client: kvstore.Client) -> bool:
-        """Looks first only where the master is silent. Else what is put is what the memory holds at
-        the call, however long the master takes: callers leave it to a put that doesn't end for a
-        second, and fill it anew. So a put that was held up here for nearly as long is refused."""
-        if not self._silent:
-            return True
-        began = time.monotonic()
-        return not self._ask(client, self.of_looks) and time.monotonic() - began < _MEMORY_STAYS
+        """Looks first only where the master is silent: a machine may be so busy that one look is not
+        answered, and what is not put is computed again by others."""
+        return not self._silent or not self._ask(client, self.of_looks)
 
     def finds_silent(self, client: kvstore.Client) -> bool:
         """Whether the master does not answer now, however lately it did."""

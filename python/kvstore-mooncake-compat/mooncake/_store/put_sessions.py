@@ -198,7 +198,10 @@ class PutSessions(Putting):
         if filling.new is None:
             address, size = filling.staged()
             columns = ([key], [address], [size])
-            return self._put_alike(client, put_addresses, columns, session.placing, deadline)[0]
+            # The staged memory is the session's own.
+            return self._put_alike(
+                client, put_addresses, columns, session.placing, deadline, None
+            )[0]
         try:
             filling.new.seal(min(self._within(), deadline.left))
         except kvstore.Error as error:

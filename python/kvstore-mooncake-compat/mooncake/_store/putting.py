@@ -14,6 +14,11 @@ from .patience import Deadline
 from .placing import Placing, Refused, grouped, placing_of
 from .shapes import Lists, at, no_number
 
+# What addresses name at a call is put, however long the master takes: the client compares it with
+# what it held when one of its own calls began. But engines leave the memory to a call that does not
+# end for a second, and fill it anew: who puts again later than this had better not.
+_MEMORY_STAYS = 0.5  # seconds
+
 Columns = Sequence[Sequence[Any]]
 """What a call is given per key, the keys first; all of one length."""
 
@@ -46,13 +51,14 @@ class Putting(Life):
             self._complain_of_puts(count, f"the configuration is refused ({refused.code})")
             return [refused.code] * count
         deadline = Deadline(self._patience.longest)
+        memory = Deadline(_MEMORY_STAYS) if put is put_addresses else None
         left_out = set(bad)
         if isinstance(placing, Placing) and not left_out:
-            return self._put_alike(client, put, columns, placing, deadline)
+            return self._put_alike(client, put, columns, placing, deadline, memory)
         good = [i for i in range(count) if i not in left_out]
         for placed, some in grouped(placing, good).items():
             chosen = [at(column, some) for column in columns]
-            answers = self._put_alike(client, put, chosen, placed, deadline)
+            answers = self._put_alike(client, put, chosen, placed, deadline, memory)
             for i, code in zip(some, answers, strict=True):
                 results[i] = code
         return results
@@ -64,10 +70,13 @@ class Putting(Life):
         columns: Columns,
         placing: Placing,
         deadline: Deadline,
+        memory: Deadline | None,
     ) -> list[int]:
         try:
             if not self._patience.allows_puts(client):
                 raise kvstore.Unavailable("the master does not answer; nothing was put")
+            if memory is not None and memory.passed:
+                raise kvstore.Aborted("it took so long that the memory may hold something else now")
             errors = put(client, *columns, placing.options, timeout=deadline.left)
         except kvstore.Error as error:
             errors = [error] * len(columns[0])
@@ -76,7 +85,7 @@ class Putting(Life):
         if not any(errors):
             return [codes.OK] * len(errors)
         if placing.replicas > 1:
-            return self._put_with_fewer(client, put, columns, placing, errors, deadline)
+            return self._put_with_fewer(client, put, columns, placing, errors, deadline, memory)
         return self._codes_of_puts(columns[0], errors, placing)
 
     def _put_with_fewer(
@@ -87,6 +96,7 @@ class Putting(Life):
         placing: Placing,
         errors: Sequence[kvstore.Error | None],
         deadline: Deadline,
+        memory: Deadline | None,
     ) -> list[int]:
         """Replicas are as many as there are nodes, at most: those that found too few are put again
         with one less."""
@@ -94,7 +104,7 @@ class Putting(Life):
         again = [i for i, e in enumerate(errors) if isinstance(e, kvstore.ResourceExhausted)]
         if again:
             chosen = [at(column, again) for column in columns]
-            answers = self._put_alike(client, put, chosen, placing.fewer(), deadline)
+            answers = self._put_alike(client, put, chosen, placing.fewer(), deadline, memory)
             for i, code in zip(again, answers, strict=True):
                 results[i] = code
         return results

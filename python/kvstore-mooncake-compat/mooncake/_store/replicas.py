@@ -121,8 +121,9 @@ class Replicas(Life):
             return NO_TASK, codes.INVALID_PARAMS
         deadline = self._deadline()
         try:
-            if not client.exists(key, timeout=deadline.left):
-                return NO_TASK, codes.OBJECT_NOT_FOUND
+            client.stat(key, timeout=deadline.left)
+        except kvstore.NotFound:
+            return NO_TASK, codes.OBJECT_NOT_FOUND
         except kvstore.Error as error:
             return NO_TASK, codes.code_of(error)
         if len(targets) > 1:
