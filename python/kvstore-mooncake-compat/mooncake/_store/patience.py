@@ -64,8 +64,8 @@ class Patience:
         return min(self.longest, _CALL_IN_SILENCE) if silent else self.longest
 
     def allows_puts(self, client: kvstore.Client) -> bool:
-        """Looks first only where the master is silent: a machine may be so busy that one look is not
-        answered, and what is not put is computed again by others."""
+        """Looks first only where the master is silent: a machine may be so busy that one look is
+        not answered, and what is not put is computed again by others."""
         return not self._silent or not self._ask(client, self.of_looks)
 
     def finds_silent(self, client: kvstore.Client) -> bool:

@@ -199,9 +199,10 @@ class PutSessions(Putting):
             address, size = filling.staged()
             columns = ([key], [address], [size])
             # The staged memory is the session's own.
-            return self._put_alike(
+            answers = self._put_alike(
                 client, put_addresses, columns, session.placing, deadline, None
-            )[0]
+            )
+            return answers[0]
         try:
             filling.new.seal(min(self._within(), deadline.left))
         except kvstore.Error as error:
