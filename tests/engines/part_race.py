@@ -92,6 +92,7 @@ def _run(
         pair = part_pair.start_pair(stack, environment, worker, configs, packages, variables, kind)
         part_pair.warm(pair)
         start = pair.decoder.program.size()
+        awaited_before = _awaited(store)
         proxy = stack.enter_context(Proxy(environment, [8100], [8200]))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             texts = [asking.prompt(*one) for one in asked]
@@ -111,7 +112,7 @@ def _run(
             ),
         )
         loads = asking.loads(pair.decoder.program, start)
-        awaited = store.metric("kvstore_awaited_puts_total") if kind == "kvstore" else None
+        awaited = _awaited(store) - awaited_before if kind == "kvstore" else None
     loaded = [loads[one].loaded if one in loads else 0 for one in ids]
     recomputed = sum(got < want for got, want in zip(loaded, expected, strict=True))
     wrong = sum(
@@ -124,6 +125,10 @@ def _run(
         *("-" if awaited is None else awaited, f"{median:.0f}", f"{p90:.0f}"),
     )
     return _Ran(recomputed, wrong, awaited)
+
+
+def _awaited(store: Store) -> int:
+    return store.metric("kvstore_awaited_puts_total") if store.kind == "kvstore" else 0
 
 
 def _timed(proxy: Proxy, text: str) -> tuple[asking.Answer, float]:

@@ -206,12 +206,10 @@ void Caller::Exists() {
   Say("exists ", key, " -> ", status);
   const bool found = status.ok();
   if (!found && status.code() != StatusCode::kNotFound) return;
-  if (found) {
-    world_.checker.EndLook(begun, key, true);
-  } else if (world_.masters.looks_unreadable() == unreadable) {
-    world_.checker.EndLook(begun, key, false);
-  } else {
+  if (!found && world_.masters.looks_unreadable() != unreadable) {
     Count(Event::kExistsUnreadable);  // it may be there, on a holder that is silent
+  } else {
+    world_.checker.EndLook(begun, key, found);
   }
   Count(found ? Event::kExistsYes : Event::kExistsNo);
 }

@@ -74,6 +74,17 @@ def test_a_master_that_hangs(pool: Pool) -> None:
     store.close()
 
 
+def test_a_master_that_hangs_is_noticed_by_who_only_puts(pool: Pool) -> None:
+    store = joined(pool, 1.0)
+    pool.master.hang()
+    try:
+        assert store.put("key", b"value") in (-900, -901)
+        assert store._patience.silent
+    finally:
+        pool.master.resume()
+    store.close()
+
+
 def test_a_master_that_answers_late_is_heard_again(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from .. import _log
 from . import codes, options
 from .address import Address, candidates, is_loopback
 from .awaiting import Awaiting
-from .patience import Deadline, Patience
+from .patience import SILENT, Deadline, Patience
 from .regions import Regions
 
 _HEALTH_TIMEOUT = 5.0
@@ -129,10 +129,9 @@ class Life:
 
     def _code_of_unreached(self, errors: Iterable[kvstore.Error]) -> int:
         """What Unavailable means of these, which are of objects' bytes: RPC_FAIL where the master
-        is silent, else TRANSFER_FAIL, since it was a holder."""
+        is silent, else TRANSFER_FAIL, since it was a holder. Looks where either may be."""
         client = self._client
-        kinds = {type(one) for one in errors}
-        if client is None or kinds.isdisjoint({kvstore.Unavailable, kvstore.DeadlineExceeded}):
+        if client is None or SILENT.isdisjoint(map(type, errors)):
             return codes.TRANSFER_FAIL
         return codes.RPC_FAIL if self._patience.finds_silent(client) else codes.TRANSFER_FAIL
 

@@ -17,7 +17,8 @@ _CALL_IN_SILENCE = 1.0
 _LATELY = 0.1
 _SECONDS_BETWEEN_TRIES = 1.0
 _HEALTH = "health"  # nobody's key
-_SILENT = {kvstore.Unavailable, kvstore.DeadlineExceeded}
+# What a call ends with that a silent master gave no answer; a holder may be the reason, too.
+SILENT = {kvstore.Unavailable, kvstore.DeadlineExceeded}
 
 
 class Deadline:
@@ -75,7 +76,7 @@ class Patience:
     def note(self, client: kvstore.Client, answers: Iterable[object]) -> bool:
         """What looks of this client have brought. Whether the master is silent."""
         kinds = set(map(type, answers))
-        if not kinds.isdisjoint(_SILENT):
+        if not kinds.isdisjoint(SILENT):
             self._fall_silent(client)
         elif bool in kinds:
             self._silent = False
