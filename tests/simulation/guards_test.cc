@@ -56,7 +56,11 @@ struct GuardCase {
 };
 std::ostream& operator<<(std::ostream& out, const GuardCase& c) { return out << c.guard; }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kMostSeeds = 0;  // the kept ones alone: there is no time to look for others
+#else
 constexpr uint64_t kMostSeeds = 3000;
+#endif
 
 class GuardTest : public testing::TestWithParam<GuardCase> {};
 
@@ -91,8 +95,10 @@ TEST_P(GuardTest, IsMissedWhenItIsOff) {
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_FALSE(WIFEXITED(status) && WEXITSTATUS(status) == 0)
-      << "no violation in " << kMostSeeds << " seeds without " << GetParam().guard;
+  const bool found = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+  if (!found && kMostSeeds == 0)
+    GTEST_SKIP() << "its kept seed is old; one without sanitizers looks";
+  EXPECT_TRUE(found) << "no violation in " << kMostSeeds << " seeds without " << GetParam().guard;
 }
 
 // The same the other way round, for tools/mutants: an ordinary test, which fails in a process
@@ -117,11 +123,11 @@ const auto kCases = testing::Values(
     GuardCase{"announce_before_word", {689}}, GuardCase{"check_word_after_read", {1}},
     GuardCase{"ledger_outlives_socket", {16}}, GuardCase{"rdma_word_after_read", {4365}},
     GuardCase{"rdma_read_behind_writes", {31}}, GuardCase{"rdma_writes_are_begun", {432}},
-    GuardCase{"rdma_cut_withdrawn_writes", {1428}}, GuardCase{"rdma_readers_cannot_write", {598}},
+    GuardCase{"rdma_cut_withdrawn_writes", {964}}, GuardCase{"rdma_readers_cannot_write", {598}},
     GuardCase{"rdma_fence_is_confirmed", {346}}, GuardCase{"misses_wait_for_reports", {5}},
-    GuardCase{"grant_after_report", {50}}, GuardCase{"note_refused_when_retired", {25}},
-    GuardCase{"stamp_unnamed_on_reign", {100}}, GuardCase{"hold_touched_on_reign", {62}},
-    GuardCase{"older_terms_are_refused", {23}}, GuardCase{"copies_serve_when_filled", {66}},
+    GuardCase{"grant_after_report", {26}}, GuardCase{"note_refused_when_retired", {25}},
+    GuardCase{"stamp_unnamed_on_reign", {213}}, GuardCase{"hold_touched_on_reign", {62}},
+    GuardCase{"older_terms_are_refused", {23}}, GuardCase{"copies_serve_when_filled", {101}},
     GuardCase{"nothing_evicted_for_longest_lease", {68}},
     GuardCase{"durable_waits_for_notes", {1446}}, GuardCase{"terms_are_written_first", {262}},
     GuardCase{"members_are_struck_first", {1819}}, GuardCase{"members_are_admitted_first", {141}},

@@ -29,7 +29,21 @@ inline std::set<int> Descriptors(pid_t pid) {
   return open;
 }
 
-// The same, once they have stayed so for a while: what has just been served may yet be closed.
+// What each of them is, for people: "3 socket:[4711]", a line each.
+inline std::string DescriptorsText(pid_t pid) {
+  std::string text;
+  for (const int fd : Descriptors(pid)) {
+    const std::string number = std::to_string(fd);
+    std::error_code gone;
+    const auto what = std::filesystem::read_symlink(
+        std::filesystem::path("/proc") / std::to_string(pid) / "fd" / number, gone);
+    text += number + " " + what.string() + "\n";
+  }
+  return text;
+}
+
+// The descriptors, once they have stayed so for a while: what has just been served may yet be
+// closed.
 inline std::set<int> SettledDescriptors(pid_t pid) {
   constexpr Duration kAWhile = std::chrono::milliseconds(300);
   const TimePoint until = BootClock::now() + std::chrono::seconds(10);

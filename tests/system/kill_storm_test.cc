@@ -155,7 +155,8 @@ class KillStorm : public MasterRestart {
     EXPECT_EQ(Books(), books);
     for (const auto& [pid, marks] : before) {
       EXPECT_TRUE(AtMost(Marks(pid), marks))
-          << "pid " << pid << " had " << marks << " and has " << Marks(pid);
+          << "pid " << pid << " had " << marks << " and has " << Marks(pid) << ":\n"
+          << DescriptorsText(pid);
     }
     EXPECT_EQ(Files(), (std::set<std::string>{"master.state", "master.state.lock"}));
   }
