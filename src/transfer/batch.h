@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kvstore/transfer.h"
@@ -65,6 +66,10 @@ class BatchState {
   void WaitForAll();
   const std::vector<Completion>& completions() const NO_THREAD_SAFETY_ANALYSIS {
     return completions_;  // unchanging once all are final, which the caller has waited for
+  }
+  // Likewise, once.
+  std::vector<Completion> TakeCompletions() NO_THREAD_SAFETY_ANALYSIS {
+    return std::move(completions_);
   }
 
  private:

@@ -447,26 +447,26 @@ void EngineParts::Close(PeerId id) {
 
 Result<Transport*> EngineParts::FindWay(const Target& target, RegionId region, Access access,
                                         TimePoint deadline, bool in_place) {
-  std::array<Status, kWayCount> refusals;  // put into words only when all refuse
-  size_t refused = 0;
-  for (const auto& transport : transports_) {
+  std::array<Status, kWayCount> refusals;  // by transport; OK: it was not asked
+  for (size_t i = 0; i < transports_.size(); ++i) {
+    Transport& transport = *transports_[i];
     // Mapping this process's own memory moves no bytes.
-    const bool own_in_place = in_place && transport->way() == Way::kLocal;
-    if (!own_in_place && !Allows(transport->way())) {
-      refusals[refused++] = FailedPreconditionError(std::string(WayName(transport->way())) +
-                                                    " is forbidden by EngineOptions::ways");
+    const bool own_in_place = in_place && transport.way() == Way::kLocal;
+    if ((!own_in_place && !Allows(transport.way())) || (in_place && IsNetwork(transport.way()))) {
       continue;
     }
-    if (in_place && IsNetwork(transport->way())) {
-      refusals[refused++] = FailedPreconditionError(std::string(WayName(transport->way())) +
-                                                    " reaches no memory in place");
-      continue;
-    }
-    Status reaches = transport->Reaches(target, region, access, deadline);
-    if (reaches.ok()) return transport.get();
-    refusals[refused++] = std::move(reaches);
+    refusals[i] = transport.Reaches(target, region, access, deadline);
+    if (refusals[i].ok()) return &transport;
   }
-  return NoWay(*target.descriptor, std::span(refusals).first(refused));
+  // Put into words only now that all refuse: a small copy takes no longer than that.
+  for (size_t i = 0; i < transports_.size(); ++i) {
+    if (!refusals[i].ok()) continue;
+    const Way way = transports_[i]->way();
+    refusals[i] = FailedPreconditionError(
+        std::string(WayName(way)) +
+        (Allows(way) ? " reaches no memory in place" : " is forbidden by EngineOptions::ways"));
+  }
+  return NoWay(*target.descriptor, std::span(refusals).first(transports_.size()));
 }
 
 Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t index,
@@ -497,9 +497,11 @@ Status EngineParts::SortOne(const std::shared_ptr<BatchState>& batch, size_t ind
 }
 
 void EngineParts::Expect(const BatchState& batch) {
+  bool several = false;
+  for (size_t i = 1; i < batch.size(); ++i) several |= batch.copy(i).peer != batch.copy(0).peer;
+  if (!several) return;
   std::map<PeerId, size_t> first;  // copy to each
   for (size_t i = 0; i < batch.size(); ++i) first.emplace(batch.copy(i).peer, i);
-  if (first.size() < 2) return;
   for (const auto& [peer, index] : first) {
     const Result<Target> target = peers_.Find(peer, batch.submitted());
     if (!target.ok()) continue;
@@ -549,7 +551,7 @@ std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const Cop
   for (auto it = parcels.begin(); it != own; ++it) it->transport->Post(std::move(it->parcel));
   for (auto it = own; it != parcels.end(); ++it) it->transport->Carry(std::move(it->parcel));
   batch->WaitForAll();
-  return batch->completions();
+  return batch->TakeCompletions();
 }
 
 Result<std::unique_ptr<Mapping>> EngineParts::Map(const MapRequest& request, TimePoint deadline) {

@@ -34,11 +34,15 @@ void Job::NoteFailure(Progress* progress, Outcome outcome, Status status) {
   }
 }
 
-void Job::CheckFinished(size_t index, std::vector<size_t>* ended) {
+bool Job::HasJustEnded(size_t index) {
   Progress& progress = progress_[index];
-  if (progress.finished || progress.outstanding > 0 || !AllHandedOut(index)) return;
+  if (progress.finished || progress.outstanding > 0 || !AllHandedOut(index)) return false;
   progress.finished = true;
-  ended->push_back(index);
+  return true;
+}
+
+void Job::CheckFinished(size_t index, std::vector<size_t>* ended) {
+  if (HasJustEnded(index)) ended->push_back(index);
 }
 
 void Job::Report(const std::vector<size_t>& ended) {
@@ -145,15 +149,16 @@ void Job::Finish(const Slice& slice, Outcome outcome, Status status) {
   if (outcome == Outcome::kDone && copy(slice).access == Access::kRead) {
     NotePassed(slice, slice.length);
   }
-  std::vector<size_t> ended;
   {
     MutexLock lock(mu_);
     Progress& progress = progress_[slice.copy];
     --progress.outstanding;
     if (outcome != Outcome::kDone) NoteFailure(&progress, outcome, std::move(status));
-    CheckFinished(slice.copy, &ended);
+    if (!HasJustEnded(slice.copy)) return;
+    outcome = progress.outcome;
+    status = std::move(progress.status);
   }
-  Report(ended);
+  batch_->Finish(copies_[slice.copy], outcome, std::move(status), way_);
 }
 
 void Job::FailRest(const Status& status) {

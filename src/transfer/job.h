@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -88,7 +88,8 @@ class Job {
 
   bool AllHandedOut(size_t index) const REQUIRES(mu_);
   void NoteFailure(Progress* progress, Outcome outcome, Status status) REQUIRES(mu_);
-  // Appends to `ended` if the copy has just ended.
+  // Whether the copy has just ended.
+  bool HasJustEnded(size_t index) REQUIRES(mu_);
   void CheckFinished(size_t index, std::vector<size_t>* ended) REQUIRES(mu_);
   std::optional<Slice> TakeRetry(std::vector<size_t>* ended) REQUIRES(mu_);
   std::optional<Slice> TakeFresh(std::vector<size_t>* ended) REQUIRES(mu_);
@@ -106,7 +107,7 @@ class Job {
   Mutex mu_;
   std::vector<Progress> progress_ GUARDED_BY(mu_);  // one per copy
   size_t current_ GUARDED_BY(mu_) = 0;              // the first copy not handed out whole
-  std::deque<Slice> retries_ GUARDED_BY(mu_);
+  std::list<Slice> retries_ GUARDED_BY(mu_);
 };
 
 }  // namespace kvstore::transfer

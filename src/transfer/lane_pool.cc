@@ -289,12 +289,16 @@ Status LanePool::ConfirmCut(uint64_t lane_id) {
 
 Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   std::list<uint64_t>::iterator ticket;
+  std::vector<std::unique_ptr<Lane>> spent;
   {
     MutexLock lock(mu_);
+    if (waiting_.empty() && !idle_.empty()) {
+      std::unique_ptr<Lane> idle = TakeIdle(job, &spent);
+      if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
+    }
     ticket = waiting_.insert(waiting_.end(), next_ticket_++);
   }
   Status ended;
-  std::vector<std::unique_ptr<Lane>> spent;
   for (;;) {
     {
       MutexLock lock(mu_);

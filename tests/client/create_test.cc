@@ -27,7 +27,7 @@ class CreateTest : public PoolTest {
  protected:
   // A master that soon ends the grants of writers that are gone.
   void SetUp() override {
-    Start({"--heartbeat_ms=50", "--suspect_after_ms=300", "--abort_writer_after_ms=300",
+    Start({"--heartbeat_ms=50", "--suspect_after_ms=1000", "--abort_writer_after_ms=300",
            "--order_resend_ms=100"});
   }
 

@@ -143,10 +143,10 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
   uint64_t carried = 0;
   Status status;
   if (BootClock::now() - asked_at_ > kAskEvery) status = Ask(DevicesQuestion{}, patience).status();
-  while (status.ok() && carried < kFairBytes) {
+  for (bool more = true; more && status.ok() && carried < kFairBytes;) {
     window_.Clear();
     may_land_ = false;
-    TakeSlices(job, patience, &status);
+    more = TakeSlices(job, patience, &status);
     if (window_.flights().empty() || !status.ok()) break;
     const bool writes = window_.flights().front().copy->access == Access::kWrite;
     status = writes ? WriteWindow(job, patience) : ReadWindow(job, patience);
@@ -167,12 +167,12 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
   return status;
 }
 
-void RdmaLane::TakeSlices(Job& job, Patience& patience, Status* broken) {
+bool RdmaLane::TakeSlices(Job& job, Patience& patience, Status* broken) {
   // Not all at once, so that other lanes have their share.
   const uint64_t share = std::max(job.total_bytes() / ends_.lanes, kLeastShare);
   while (broken->ok() && window_.bytes() < share) {
     const std::optional<Slice> slice = job.Next();
-    if (!slice) return;
+    if (!slice) return false;
     Flight flight;
     flight.slice = *slice;
     flight.copy = &job.copy(*slice);
@@ -189,9 +189,10 @@ void RdmaLane::TakeSlices(Job& job, Patience& patience, Status* broken) {
     }
     if (other_access || !window_.Take(flight)) {
       job.Retry(*slice);  // it begins the next window
-      return;
+      return true;
     }
   }
+  return true;
 }
 
 Status RdmaLane::Prepare(Flight* flight, Patience& patience, Status* broken) {

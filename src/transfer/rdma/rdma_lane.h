@@ -72,7 +72,8 @@ class RdmaLane final : public Lane {
   Status Probe(const OpenAnswer& answer, Patience& patience);
   Result<std::string> Ask(const Question& question, Patience& patience);
 
-  void TakeSlices(Job& job, Patience& patience, Status* broken);
+  // Into the window. False: the job has no more for now.
+  bool TakeSlices(Job& job, Patience& patience, Status* broken);
   // invalid_argument, or the holder's refusal; `*broken`: the lane is of no more use.
   Status Prepare(Flight* flight, Patience& patience, Status* broken);
   Status ReadWindow(Job& job, Patience& patience);
