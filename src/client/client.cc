@@ -238,7 +238,7 @@ Parts Member::PartsNow() const {
   return Parts{*works_->master,
                *works_->engine,
                Clock::Boot(),
-               Peer{works_->engine->incarnation(), name_, host_, ""},
+               {works_->engine->incarnation(), host_},
                WhileCertain(&locations_),
                works_->peers.get(),
                &works_->notes,

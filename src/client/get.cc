@@ -59,14 +59,16 @@ class GetCall {
   void LocateAnew(const Readings& readings);
   void Accept(Located found, Reading* reading) const;
   void Use(std::shared_ptr<const Location> location, Reading* reading) const;
-  void Read(const Readings& readings);
+  void Read(Readings readings);
   void ReadBeside(const Readings& readings);
   void AwaitSome();
   bool HasEnded(Wave* wave) const;
-  Readings OpenHolders(const Readings& readings);
+  Readings OpenHolders(Readings readings);
   bool OpenHolder(TimePoint now, Reading* reading);
   Result<transfer::PeerId> OpenPeer(const Incarnation& holder);
-  Wave Plan(const Readings& readings) const;
+  Wave Plan(Readings readings) const;
+  // What it reads of its replica, and how that is proved. False: it can't be read of that one.
+  bool PlanOne(CopyPlan* plan, Reading* reading) const;
   void Finish(const Wave& wave, std::span<const transfer::Completion> all);
   void ReportUnreachable(const Wave& wave, const Reading& reading,
                          std::span<const transfer::Completion> copies) const;
@@ -179,8 +181,8 @@ void GetCall::Use(std::shared_ptr<const Location> location, Reading* reading) co
   }
 }
 
-void GetCall::Read(const Readings& readings) {
-  const Readings open = OpenHolders(readings);
+void GetCall::Read(Readings readings) {
+  Readings open = OpenHolders(std::move(readings));
   if (open.empty()) return;
   const bool may_do_better = open.front()->MayDoBetter();
   const bool alike = std::all_of(open.begin(), open.end(), [may_do_better](const Reading* r) {
@@ -188,7 +190,7 @@ void GetCall::Read(const Readings& readings) {
   });
   if (!alike || !waves_.empty()) return ReadBeside(open);
   // This thread carries what it can itself.
-  const Wave wave = Plan(open);
+  const Wave wave = Plan(std::move(open));
   Finish(wave, wave.plan.copies().empty()
                    ? std::vector<transfer::Completion>{}
                    : parts_.engine.Run(wave.plan.copies(), {deadline_, wave.stall}));
@@ -201,8 +203,8 @@ void GetCall::ReadBeside(const Readings& readings) {
   for (Reading* reading : readings) {
     groups[{reading->holder, reading->MayDoBetter()}].push_back(reading);
   }
-  for (const auto& [group, some] : groups) {
-    Wave wave = Plan(some);
+  for (auto& [group, some] : groups) {
+    Wave wave = Plan(std::move(some));
     if (!wave.plan.copies().empty()) {
       wave.batch = parts_.engine.Submit(wave.plan.copies(), {deadline_, wave.stall});
     }
@@ -243,15 +245,11 @@ bool GetCall::HasEnded(Wave* wave) const {
 }
 
 // Those of whose replicas one is left whose holder can be opened; the others may be answered.
-Readings GetCall::OpenHolders(const Readings& readings) {
-  Readings open;
-  open.reserve(readings.size());
+Readings GetCall::OpenHolders(Readings readings) {
   const TimePoint now = parts_.clock.Now();
   last_opened_.reset();
-  for (Reading* reading : readings) {
-    if (OpenHolder(now, reading)) open.push_back(reading);
-  }
-  return open;
+  std::erase_if(readings, [&](Reading* reading) { return !OpenHolder(now, reading); });
+  return readings;
 }
 
 // Many objects of one call lie at the same holder, one after the other.
@@ -284,7 +282,7 @@ bool GetCall::OpenHolder(TimePoint now, Reading* reading) {
   return false;
 }
 
-Wave GetCall::Plan(const Readings& readings) const {
+Wave GetCall::Plan(Readings readings) const {
   const TimePoint now = parts_.clock.Now();
   Wave wave;
   wave.time = deadline_ - now;
@@ -292,28 +290,29 @@ Wave GetCall::Plan(const Readings& readings) const {
     wave.stall = std::min<Duration>(kPatience, wave.time / 2);
     wave.half = After(now, wave.time / 2);
   }
-  wave.readings.reserve(readings.size());
   wave.plan.Reserve(readings.size());
-  for (Reading* reading : readings) {
-    if (reading->location->size > 0 || reading->remembered) {
-      const bool verified = IsVerified(*reading);
-      const bool running = verified && reading->location->size >= RunningChecksum::kWorthwhile;
-      // The second time the word must say whose bytes they are, if they don't match again.
-      const bool proven = (verified || !guards_.only_checksums_prove) && !reading->read_again;
-      reading->checksum = running ? std::make_unique<RunningChecksum>() : nullptr;
-      Result<CopyPlan::Span> copies =
-          wave.plan.AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder,
-                            reading->checksum.get(), proven);
-      if (!copies.ok()) {
-        Fail(copies.status(), reading);
-        continue;
-      }
-      reading->copies = *copies;
-    }
-    wave.readings.push_back(reading);
-    wave.bytes += reading->part.length;
-  }
+  std::erase_if(readings, [&](Reading* reading) { return !PlanOne(&wave.plan, reading); });
+  for (const Reading* reading : readings) wave.bytes += reading->part.length;
+  wave.readings = std::move(readings);
   return wave;
+}
+
+bool GetCall::PlanOne(CopyPlan* plan, Reading* reading) const {
+  if (reading->location->size == 0 && !reading->remembered) return true;
+  const bool verified = IsVerified(*reading);
+  const bool running = verified && reading->location->size >= RunningChecksum::kWorthwhile;
+  // The second time the word must say whose bytes they are, if they don't match again.
+  const bool proven = (verified || !guards_.only_checksums_prove) && !reading->read_again;
+  reading->checksum = running ? std::make_unique<RunningChecksum>() : nullptr;
+  const Result<CopyPlan::Span> copies =
+      plan->AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder,
+                    reading->checksum.get(), proven);
+  if (copies.ok()) {
+    reading->copies = *copies;
+  } else {
+    Fail(copies.status(), reading);
+  }
+  return copies.ok();
 }
 
 void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all) {

@@ -44,10 +44,17 @@ Result<T> Refusal(const Status& status, const Result<T>*) {
 template <typename Answer, typename Item, typename Verb>
 std::vector<Answer> AnswerEach(Status call, std::span<const Item> items, const Verb& verb) {
   constexpr const Answer* kKind = nullptr;
+  uint64_t key_bytes = 0;
+  bool all_good = !items.empty();
+  for (const Item& item : items) {
+    all_good = all_good && CheckItem(item).ok();
+    key_bytes += KeyOf(item).size();
+  }
+  if (all_good && call.ok() && CheckKeyBytes(key_bytes).ok()) return verb(items);
   std::vector<Status> checks;
   checks.reserve(items.size());
   std::vector<Item> good;
-  uint64_t key_bytes = 0;
+  key_bytes = 0;
   for (const Item& item : items) {
     checks.push_back(CheckItem(item));
     if (!checks.back().ok()) continue;

@@ -1,8 +1,11 @@
 #ifndef KVSTORE_SRC_CLIENT_PARTS_H_
 #define KVSTORE_SRC_CLIENT_PARTS_H_
 
+#include <string_view>
+
 #include "client/master.h"
 #include "kvstore/clock.h"
+#include "kvstore/incarnation.h"
 #include "kvstore/transfer.h"
 #include "proto/verbs.h"
 
@@ -14,14 +17,18 @@ class Locations;
 class OpenPeers;
 class ReadNotes;
 
+// This node as it is now: a Get prefers its own memory, then that of its host (empty: no other's).
+struct Self {
+  Incarnation incarnation;
+  std::string_view host;  // as in Peer
+};
+
 // What a Put or a Get works with; all outlive the call.
 struct Parts {
   Master& master;
   transfer::Engine& engine;
   const Clock& clock;
-  // This node as it is now: a Get prefers its own memory, then that of its host. The descriptor is
-  // not used.
-  Peer self{};
+  Self self{};
   // What outlives a call, so that the next costs less. Null: nothing is remembered, so that every
   // Get asks the master; each call opens its peers; reads and failures are not reported; no memory
   // is held ahead.

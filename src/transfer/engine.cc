@@ -195,6 +195,9 @@ class EngineParts {
     Parcel parcel;
   };
 
+  // Carries a small read alone, if there is a way that does such at once; nothing: it must go as a
+  // batch.
+  std::optional<Completion> ReadOne(const Copy& copy, const CopyLimits& limits);
   // Lets ways look for several peers at once.
   void Expect(const BatchState& batch);
   // Sorts the copies by peer and way; those that no way can carry are finished at once.
@@ -536,7 +539,29 @@ std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
   return batch;
 }
 
+std::optional<Completion> EngineParts::ReadOne(const Copy& copy, const CopyLimits& limits) {
+  // Of what is nearer than a network nothing is at hand at a transport that is asked before.
+  if (rdma_ == nullptr || copy.access != Access::kRead || copy.tap != nullptr) return std::nullopt;
+  const Result<uint64_t> size = CheckCopy(copy);
+  if (!size.ok() || *size > kSmallBytes) return std::nullopt;
+  const TimePoint begun = BootClock::now();
+  const Result<Target> target = peers_.Find(copy.peer, begun);
+  if (!target.ok()) return std::nullopt;
+  for (const auto& transport : transports_) {
+    if (!Allows(transport->way())) continue;
+    std::optional<Completion> done = transport->ReadOne(*target, copy, *size, limits);
+    if (!done) continue;
+    totals_->Count(*done, copy.access, *size);
+    totals_->CountTime(done->way, BootClock::now() - begun);
+    return done;
+  }
+  return std::nullopt;
+}
+
 std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const CopyLimits& limits) {
+  if (copies.size() == 1) {
+    if (std::optional<Completion> done = ReadOne(copies.front(), limits)) return {*std::move(done)};
+  }
   const auto batch = std::make_shared<BatchState>(copies, limits, totals_);
   std::vector<Routed> parcels = Sort(batch);
   uint64_t total = 0;

@@ -29,10 +29,20 @@ struct Slice {
   ScatterCursor cursor;  // at its first byte
 };
 
+// Where what becomes of slices is told.
+class SliceSink {
+ public:
+  // The slice touches memory no more (save in doubt, at the holder).
+  virtual void Finish(const Slice& slice, Outcome outcome, Status status) = 0;
+
+ protected:
+  ~SliceSink() = default;
+};
+
 // The copies of a parcel as slices, which several connections may carry at once. Each slice that
 // Next hands out comes back through Finish or Retry; a copy is finished in its batch when it has no
 // slice left anywhere. Thread-safe.
-class Job {
+class Job final : public SliceSink {
  public:
   // `way`: for copies that end before anything carries them. `slice_bytes`: of each but a copy's
   // last.
@@ -63,8 +73,7 @@ class Job {
   // The first `bytes` of the slice are in place, or of a write have been sent: the tap may hear of
   // them. Of a read that is retried, what has been placed is then not to be read again.
   void NotePassed(const Slice& slice, uint64_t bytes) EXCLUDES(mu_);
-  // The slice touches memory no more (save in doubt, at the holder).
-  void Finish(const Slice& slice, Outcome outcome, Status status);
+  void Finish(const Slice& slice, Outcome outcome, Status status) override;
   // Counts connections that broke under this job; returns how many with this one.
   int NoteBroken() { return broken_.fetch_add(1) + 1; }
   // Fails all that isn't handed out.

@@ -2,6 +2,7 @@
 #define KVSTORE_SRC_TRANSFER_LANE_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kvstore/clock.h"
@@ -24,6 +25,13 @@ class Patience {
   // half of what is left now.
   virtual Duration Silence() const { return Duration::max(); }
 };
+
+// Of a read that is in doubt.
+inline Status MayStillCome(const Status& why) {
+  return Status(why.code(), why.message() +
+                                "; its device does not close the path, so that bytes may still "
+                                "come: the memory must not be used again");
+}
 
 // One way to one holder over a network, at the client's end. Confined to the thread that uses it.
 class Lane {
@@ -50,6 +58,14 @@ class Lane {
   // shut, touches no memory of ours any more but what `stranded` says, which has what it left
   // unfinished.
   virtual Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) = 0;
+
+  // One read of a few bytes, whole, where nothing has to be asked for it first. OK: `*done` says
+  // how it ended, or nothing: it was not begun, and can only be carried as part of a job. Else the
+  // lane is shut; nothing: the read is as if it had not been begun; in doubt: bytes may still come.
+  virtual Status ReadOne(const Copy&, uint64_t /*size*/, Patience&,
+                         std::optional<Completion>* /*done*/) {
+    return Status::Ok();
+  }
 };
 
 }  // namespace kvstore::transfer

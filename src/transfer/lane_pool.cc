@@ -63,13 +63,37 @@ class LanePool::JobPatience final : public Patience {
     job_.NoteMoved(bytes);
   }
 
-  Duration Silence() const override { return peer_.TimeLeft(job_) / 2; }
+  Duration Silence() const override {
+    return peer_.TimeLeft(job_.deadline(), job_.begun(), job_.stall()) / 2;
+  }
 
  private:
   LanePool& peer_;
   Job& job_;
   const bool watch_;
   TimePoint next_look_ = BootClock::now() + kWaitStep;
+};
+
+// Lasts as long as the caller's patience with one read, and while the peer is open.
+class LanePool::ReadPatience final : public Patience {
+ public:
+  ReadPatience(LanePool& peer, const CopyLimits& limits) : peer_(peer), limits_(limits) {}
+
+  Status Ended() override {
+    if (BootClock::now() >= limits_.deadline) return DeadlineExceededError("no time is left");
+    return peer_.IsWell(begun_, limits_.stall);
+  }
+  void Heard(uint64_t) override {
+    peer_.heard_at_.store(BootClock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  Duration Silence() const override {
+    return peer_.TimeLeft(limits_.deadline, begun_, limits_.stall) / 2;
+  }
+
+ private:
+  LanePool& peer_;
+  const CopyLimits& limits_;
+  const TimePoint begun_ = BootClock::now();
 };
 
 // Closing a path goes on when its batch is cancelled, late, or the peer is being closed.
@@ -190,23 +214,27 @@ void LanePool::Carry(Job& job) {
   while (CarryShare(job, patience)) continue;
 }
 
-TimePoint LanePool::StallsAt(const Job& job) const {
-  if (job.stall() == Duration::max()) return TimePoint::max();
+TimePoint LanePool::StallsAt(TimePoint begun, Duration stall) const {
+  if (stall == Duration::max()) return TimePoint::max();
   const TimePoint heard{Duration(heard_at_.load(std::memory_order_relaxed))};
-  const TimePoint since = std::max(heard, job.begun());
-  return job.stall() < TimePoint::max() - since ? since + job.stall() : TimePoint::max();
+  const TimePoint since = std::max(heard, begun);
+  return stall < TimePoint::max() - since ? since + stall : TimePoint::max();
 }
 
-Duration LanePool::TimeLeft(const Job& job) const {
-  return std::max(std::min(job.deadline(), StallsAt(job)) - BootClock::now(), Duration::zero());
+Duration LanePool::TimeLeft(TimePoint deadline, TimePoint begun, Duration stall) const {
+  return std::max(std::min(deadline, StallsAt(begun, stall)) - BootClock::now(), Duration::zero());
+}
+
+Status LanePool::IsWell(TimePoint begun, Duration stall) const {
+  if (closing_) return UnavailableError("the peer was closed at this end");
+  if (stall == Duration::max() || BootClock::now() < StallsAt(begun, stall)) return Status::Ok();
+  return UnavailableError("the peer gave no sign of life for " + Milliseconds(stall) +
+                          "; it is paused, overloaded or unreachable");
 }
 
 Status LanePool::Ended(const Job& job) const {
-  if (closing_) return UnavailableError("the peer was closed at this end");
   KVSTORE_RETURN_IF_ERROR(job.Ended());
-  if (BootClock::now() < StallsAt(job)) return Status::Ok();
-  return UnavailableError("the peer gave no sign of life for " + Milliseconds(job.stall()) +
-                          "; it is paused, overloaded or unreachable");
+  return IsWell(job.begun(), job.stall());
 }
 
 void LanePool::FailEndedJobs() {
@@ -219,6 +247,30 @@ void LanePool::FailEndedJobs() {
     const Status ended = Ended(*job);
     if (!ended.ok()) job->FailRest(ended);
   }
+}
+
+std::optional<Completion> LanePool::ReadOne(const Copy& copy, uint64_t size,
+                                            const CopyLimits& limits) {
+  std::vector<std::unique_ptr<Lane>> spent;
+  std::unique_ptr<Lane> lane;
+  {
+    MutexLock lock(mu_);
+    if (closing_ || !waiting_.empty()) return std::nullopt;
+    lane = TakeIdle(false, &spent);
+  }
+  if (lane == nullptr) return std::nullopt;
+  std::optional<Completion> done;
+  ReadPatience patience(*this, limits);
+  const Status carried = lane->ReadOne(copy, size, patience, &done);
+  if (carried.ok()) {
+    GiveBack(std::move(lane));
+    return done;
+  }
+  const Way way = lane->way();
+  lane.reset();
+  Discard();
+  if (!done && !patience.Ended().ok()) done = Completion{Outcome::kFailed, carried, way};
+  return done;
 }
 
 bool LanePool::CarryShare(Job& job, Patience& patience) {
@@ -270,10 +322,7 @@ void LanePool::Settle(Job& job, const std::vector<Lane::Stranded>& stranded, con
                                         "can still land (" +
                                         cut.ToString() + ")"));
     } else if (s.may_come) {
-      job.Finish(s.slice, Outcome::kInDoubt,
-                 Status(why.code(), why.message() +
-                                        "; its device does not close the path, so that bytes may "
-                                        "still come: the memory must not be used again"));
+      job.Finish(s.slice, Outcome::kInDoubt, MayStillCome(why));
     } else if (retry) {
       job.Retry(s.slice);
     } else {
@@ -293,7 +342,7 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   {
     MutexLock lock(mu_);
     if (waiting_.empty() && !idle_.empty()) {
-      std::unique_ptr<Lane> idle = TakeIdle(job, &spent);
+      std::unique_ptr<Lane> idle = TakeIdle(job.HasWrites(), &spent);
       if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
     }
     ticket = waiting_.insert(waiting_.end(), next_ticket_++);
@@ -307,7 +356,7 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
       if (my_turn && (!idle_.empty() || (open_ < options_.lanes && may_open))) {
         waiting_.erase(ticket);
         lane_.NotifyAll();
-        std::unique_ptr<Lane> idle = TakeIdle(job, &spent);
+        std::unique_ptr<Lane> idle = TakeIdle(job.HasWrites(), &spent);
         if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
         ++open_;
         break;
@@ -337,14 +386,13 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   return opened.status();
 }
 
-std::unique_ptr<Lane> LanePool::TakeIdle(const Job& job,
-                                         std::vector<std::unique_ptr<Lane>>* spent) {
+std::unique_ptr<Lane> LanePool::TakeIdle(bool writes, std::vector<std::unique_ptr<Lane>>* spent) {
   while (!idle_.empty()) {
     Idle last = std::move(idle_.back());
     idle_.pop_back();
     // Asking costs a system call, and one that was used just now is no likelier to be spent than
     // one that is in use. But a write that meets its end must close a path before it is repeated.
-    const bool unseen = !job.HasWrites() && BootClock::now() - last.since < kFresh;
+    const bool unseen = !writes && BootClock::now() - last.since < kFresh;
     if (unseen || !last.lane->IsSpent()) return std::move(last.lane);
     spent->push_back(std::move(last.lane));
     --open_;

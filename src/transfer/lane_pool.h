@@ -7,6 +7,7 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -51,6 +52,10 @@ class LanePool {
   void Post(std::shared_ptr<Job> job);
   // Carries it in the calling thread, whole.
   void Carry(Job& job);
+  // Carries one read of a few bytes in the calling thread, if a lane is idle that can. Nothing: it
+  // was not begun, or is as if it had not been.
+  std::optional<Completion> ReadOne(const Copy& copy, uint64_t size, const CopyLimits& limits)
+      EXCLUDES(mu_);
   // An idle lane of that way that is good, for its taker alone; null: there is none.
   std::unique_ptr<Lane> Borrow(Way way);
   // Takes in a lane that nobody uses, unless there are enough.
@@ -65,6 +70,7 @@ class LanePool {
 
  private:
   class JobPatience;
+  class ReadPatience;
   class CutPatience;
   struct Posted {
     std::shared_ptr<Job> job;
@@ -91,10 +97,12 @@ class LanePool {
   void FailEndedJobs() EXCLUDES(mu_);
   // OK while that job should go on.
   Status Ended(const Job& job) const;
-  // When the peer will have been silent for as long as the job bears.
-  TimePoint StallsAt(const Job& job) const;
-  // For the job, if the peer stays silent.
-  Duration TimeLeft(const Job& job) const;
+  // OK while the peer is open and has not been silent for so long, since then at the earliest.
+  Status IsWell(TimePoint begun, Duration stall) const;
+  // When the peer will have been silent for as long as that bears.
+  TimePoint StallsAt(TimePoint begun, Duration stall) const;
+  // Until the deadline, or until then if the peer stays silent.
+  Duration TimeLeft(TimePoint deadline, TimePoint begun, Duration stall) const;
 
   // Carries one fair share of the job. False: nothing of it can be carried (any more).
   bool CarryShare(Job& job, Patience& patience);
@@ -104,9 +112,9 @@ class LanePool {
   Status ConfirmCut(uint64_t lane_id);
 
   Result<Loan> Take(const Job& job, Patience& patience);
-  // An idle lane that is still good, as far as it matters to the job; null: there is none. Those
+  // An idle lane that is still good, as far as it matters; null: there is none. Those
   // that are not are the caller's to end, without the lock.
-  std::unique_ptr<Lane> TakeIdle(const Job& job, std::vector<std::unique_ptr<Lane>>* spent)
+  std::unique_ptr<Lane> TakeIdle(bool writes, std::vector<std::unique_ptr<Lane>>* spent)
       REQUIRES(mu_);
   void GiveBack(std::unique_ptr<Lane> lane);
   // Forgets a broken lane, and the idle ones, which are likely to be broken too.

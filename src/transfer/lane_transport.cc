@@ -59,6 +59,19 @@ void LaneTransport::Carry(Parcel parcel) {
   peer->Carry(job);
 }
 
+std::optional<Completion> LaneTransport::ReadOverPool(const Target& target, const Copy& copy,
+                                                      uint64_t size, const CopyLimits& limits) {
+  std::shared_ptr<LanePool> peer;
+  {
+    MutexLock lock(mu_);
+    const auto found = peers_.find(target.peer);
+    if (*target.closed || found == peers_.end()) return std::nullopt;
+    found->second.last_used = BootClock::now();
+    peer = found->second.peer;
+  }
+  return peer->ReadOne(copy, size, limits);
+}
+
 std::unique_ptr<Lane> LaneTransport::Borrow(const Target& target) {
   const std::shared_ptr<LanePool> peer = PeerOf(target);
   return peer == nullptr ? nullptr : peer->Borrow(way());

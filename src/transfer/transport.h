@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kvstore/result.h"
@@ -78,6 +79,13 @@ class Transport {
 
   // Carries the copies in the calling thread; when it returns they are final.
   virtual void Carry(Parcel parcel) = 0;
+
+  // Carries one read of a few bytes in the calling thread, if a lane to the peer is at hand for
+  // that. Nothing: it was not begun, or is as if it had not been.
+  virtual std::optional<Completion> ReadOne(const Target&, const Copy&, uint64_t /*size*/,
+                                            const CopyLimits&) {
+    return std::nullopt;
+  }
 
   // As Engine::Map, of a region that this way reaches. failed_precondition: it maps nothing.
   virtual Result<std::unique_ptr<Mapping>> Map(const Target& target, const MapRequest& request,

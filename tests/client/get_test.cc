@@ -217,7 +217,7 @@ TEST_F(GetTest, OwnMemoryComesBeforeTheHostsAndThatBeforeTheRest) {
     read_from.push_back(copy.peer);
     return Failed(UnavailableError("down"));
   };
-  Parts parts{pool_.master, pool_.engine, pool_.clock, {{3, 3}, "self", "b", ""}};
+  Parts parts{pool_.master, pool_.engine, pool_.clock, {{3, 3}, "b"}};
   std::string buffer(5, '\0');
   const Piece piece{buffer.data(), buffer.size()};
   const GetItem item{"k", {&piece, 1}};

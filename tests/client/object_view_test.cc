@@ -25,7 +25,7 @@ using Viewed = Result<std::unique_ptr<ObjectView>>;
 class ObjectViewTest : public ::testing::Test {
  protected:
   ObjectViewTest() {
-    pool_.parts.self = {{50, 50}, "self", "a", ""};
+    pool_.parts.self = {{50, 50}, "a"};
     pool_.parts.locations = &locations_;
     pool_.parts.notes = &notes_;
     pool_.master.lease = seconds(5);

@@ -57,7 +57,7 @@ class SimNode final : public MasterListener {
     return {stub_,
             engine_,
             *process_,
-            Peer{engine_.incarnation(), plan_.name, plan_.host, ""},
+            {engine_.incarnation(), plan_.host},
             IsCertain() ? &locations_ : nullptr,
             &peers_,
             &notes_,

@@ -19,9 +19,6 @@ constexpr uint64_t kLeastShare = 2 << 20;
 constexpr Duration kSpin = std::chrono::microseconds(50);
 // However little time there is, a path that brings nothing for less is not called broken.
 constexpr Duration kLeastSilence = std::chrono::milliseconds(100);
-// A holder closes connections over which nothing was asked for twice the idle timeout; one-sided
-// requests are none of these.
-constexpr Duration kAskEvery = std::chrono::seconds(10);
 
 Status Nonsense(const char* what) {
   return UnavailableError(std::string("the peer sent nonsense (") + what +
@@ -32,12 +29,6 @@ bool IsRefusal(const Status& status) {
   return status.code() == StatusCode::kNotFound ||
          status.code() == StatusCode::kFailedPrecondition ||
          status.code() == StatusCode::kInvalidArgument;
-}
-
-Status Withdrawn(const Copy& copy) {
-  return AbortedError("the memory at " + std::to_string(copy.offset) + " of region " +
-                      std::to_string(copy.region) + " is no longer that of birth " +
-                      std::to_string(copy.guard->birth));
 }
 
 }  // namespace
@@ -135,11 +126,15 @@ Result<const RegionAnswer*> RdmaLane::FindRegion(RegionId region, Patience& pati
   return &regions_.emplace(region, *std::move(answer)).first->second;
 }
 
-Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) {
+void RdmaLane::BeginCarry() {
   carries_ = true;
   answered_ = false;
   path_failed_ = false;
   silence_ = Duration::zero();
+}
+
+Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) {
+  BeginCarry();
   uint64_t carried = 0;
   Status status;
   if (BootClock::now() - asked_at_ > kAskEvery) status = Ask(DevicesQuestion{}, patience).status();
@@ -223,68 +218,12 @@ Status RdmaLane::Prepare(Flight* flight, Patience& patience, Status* broken) {
                               " isn't within region " + std::to_string(copy.region));
 }
 
-void RdmaLane::Finish(Job& job, Flight* flight, Outcome outcome, Status status) {
+void RdmaLane::Finish(SliceSink& sink, Flight* flight, Outcome outcome, Status status) {
   flight->over = true;
   if (outcome == Outcome::kDone) {
     rdma_device_->NoteMoved(flight->copy->access, flight->slice.length);
   }
-  job.Finish(flight->slice, outcome, std::move(status));
-}
-
-void RdmaLane::CheckWords(Job& job) {
-  std::vector<Flight>& flights = window_.flights();
-  for (size_t i = 0; i < flights.size(); ++i) {
-    if (flights[i].over || !flights[i].guarded) continue;
-    if (window_.WordOf(i) > flights[i].copy->guard->birth) {
-      Finish(job, &flights[i], Outcome::kFailed, Withdrawn(*flights[i].copy));
-    }
-  }
-}
-
-// Where the bytes prove themselves the words are read before them, or beside, in one round trip.
-// Else the words' READs stand behind those of the bytes, fenced: a device begins such a request
-// only when all READs before it on the queue pair are completed, so when all their bytes have come;
-// it is then that the holder's device reads the words. In which order that one carries out READs,
-// or repeats them when packets are lost, plays no part in it.
-Status RdmaLane::ReadWindow(Job& job, Patience& patience) {
-  KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
-  std::vector<Flight>& flights = window_.flights();
-  const auto chain_words = [&] {
-    for (size_t i = 0; i < flights.size(); ++i) {
-      if (!flights[i].over && flights[i].guarded) window_.ChainWord(i);
-    }
-  };
-  const bool proven = std::all_of(flights.begin(), flights.end(), [](const Flight& flight) {
-    return flight.copy->proven || !flight.guarded;
-  });
-  // A test that switches the guard off, or wants to know when the word was found to stand.
-  if (!ends_.guards.rdma_word_after_read || ends_.guards.at_step) {
-    chain_words();
-    KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, 0));
-    CheckWords(job);
-  }
-  for (const Flight& flight : flights) {
-    if (flight.over || !flight.guarded || !ends_.guards.at_step) continue;
-    for (const ShmStep step : {ShmStep::kWordRead, ShmStep::kFirstSlice, ShmStep::kLastSlice}) {
-      ends_.guards.at_step(step);
-    }
-  }
-  if (ends_.guards.rdma_word_after_read && proven) chain_words();
-  for (const Flight& flight : flights) {
-    if (!flight.over) window_.ChainData(flight);
-  }
-  if (ends_.guards.rdma_word_after_read && !proven) {
-    window_.chain().Fence();
-    chain_words();
-  }
-  KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, window_.bytes()));
-  CheckWords(job);
-  for (Flight& flight : flights) {
-    if (flight.over) continue;
-    window_.MoveStaged(flight);
-    Finish(job, &flight, Outcome::kDone, Status::Ok());
-  }
-  return Status::Ok();
+  sink.Finish(flight->slice, outcome, std::move(status));
 }
 
 Status RdmaLane::WriteWindow(Job& job, Patience& patience) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,9 @@ class RdmaLane final : public Lane {
   bool WasAnswered() const override { return answered_; }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
 
+  Status ReadOne(const Copy& copy, uint64_t size, Patience& patience,
+                 std::optional<Completion>* done) override;
+
   RdmaDevice& rdma_device() { return *rdma_device_; }
   // Whether the last Carry broke because nothing came through, not because the holder said so.
   bool path_failed() const { return path_failed_; }
@@ -66,23 +70,28 @@ class RdmaLane final : public Lane {
   Result<const RegionAnswer*> FindRegion(RegionId region, Patience& patience);
 
  private:
+  // A holder closes connections over which nothing was asked for twice the idle timeout; one-sided
+  // requests are none of these.
+  static constexpr Duration kAskEvery = std::chrono::seconds(10);
+
   RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connection> connection);
 
   Status Connect(Access access, Patience& patience);
   Status Probe(const OpenAnswer& answer, Patience& patience);
   Result<std::string> Ask(const Question& question, Patience& patience);
 
+  void BeginCarry();
   // Into the window. False: the job has no more for now.
   bool TakeSlices(Job& job, Patience& patience, Status* broken);
   // invalid_argument, or the holder's refusal; `*broken`: the lane is of no more use.
   Status Prepare(Flight* flight, Patience& patience, Status* broken);
-  Status ReadWindow(Job& job, Patience& patience);
+  Status ReadWindow(SliceSink& sink, Patience& patience);
   Status WriteWindow(Job& job, Patience& patience);
   Status BeginWrites(Job& job, Patience& patience);
   Status EndWrites(Job& job, Patience& patience);
   // Ends flights whose word says that their memory has changed hands.
-  void CheckWords(Job& job);
-  void Finish(Job& job, Flight* flight, Outcome outcome, Status status);
+  void CheckWords(SliceSink& sink);
+  void Finish(SliceSink& sink, Flight* flight, Outcome outcome, Status status);
 
   // Posts the chain, if there is one, and waits for its end.
   Status Exchange(QueuePair& pair, Patience& patience, uint64_t bytes);

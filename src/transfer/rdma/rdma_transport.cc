@@ -75,7 +75,15 @@ class RdmaTransport::CountedLane final : public Lane {
   }
   bool WasAnswered() const override { return lane_->WasAnswered(); }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
-    Status status = lane_->Carry(job, patience, stranded);
+    return Note(lane_->Carry(job, patience, stranded));
+  }
+  Status ReadOne(const Copy& copy, uint64_t size, Patience& patience,
+                 std::optional<Completion>* done) override {
+    return Note(lane_->ReadOne(copy, size, patience, done));
+  }
+
+ private:
+  Status Note(Status status) {
     const TimePoint now = BootClock::now();
     if (lane_->path_failed()) {
       lane_->rdma_device().NoteFailure();
@@ -88,7 +96,6 @@ class RdmaTransport::CountedLane final : public Lane {
     return status;
   }
 
- private:
   const std::unique_ptr<PathHealth::Place> place_;
   const std::unique_ptr<RdmaLane> lane_;
   const Incarnation holder_;

@@ -35,6 +35,10 @@ class RdmaTransport final : public LaneTransport {
   Way way() const override { return Way::kRdma; }
   void Expect(const Target& target) override;
   Status Reaches(const Target& target, RegionId region, Access access, TimePoint deadline) override;
+  std::optional<Completion> ReadOne(const Target& target, const Copy& copy, uint64_t size,
+                                    const CopyLimits& limits) override {
+    return ReadOverPool(target, copy, size, limits);
+  }
   void Close(PeerId peer) override;
 
  private:

@@ -1,0 +1,120 @@
+// Reads over a lane: rule 4, over RDMA.
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transfer/rdma/rdma_lane.h"
+
+namespace kvstore::transfer {
+namespace {
+
+// The only copy there is.
+class Alone final : public SliceSink {
+ public:
+  explicit Alone(std::optional<Completion>* done) : done_(*done) {}
+  void Finish(const Slice&, Outcome outcome, Status status) override {
+    done_ = Completion{.outcome = outcome, .status = std::move(status), .way = Way::kRdma};
+  }
+
+ private:
+  std::optional<Completion>& done_;
+};
+
+Status Withdrawn(const Copy& copy) {
+  return AbortedError("the memory at " + std::to_string(copy.offset) + " of region " +
+                      std::to_string(copy.region) + " is no longer that of birth " +
+                      std::to_string(copy.guard->birth));
+}
+
+}  // namespace
+
+// Where a job of its own would take longer than the bytes.
+Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, Patience& patience,
+                         std::optional<Completion>* done) {
+  if (!regions_.contains(copy.region) || BootClock::now() - asked_at_ > kAskEvery) {
+    return Status::Ok();
+  }
+  BeginCarry();
+  Flight flight;
+  flight.slice = {.copy = 0, .offset = 0, .length = size, .cursor = ScatterCursor(copy.pieces)};
+  flight.copy = &copy;
+  Alone alone(done);
+  Status status;
+  const Status prepared = Prepare(&flight, patience, &status);
+  if (!prepared.ok()) {
+    alone.Finish(flight.slice, Outcome::kFailed, prepared);
+  } else if (window_.Take(flight)) {
+    status = ReadWindow(alone, patience);
+    if (!status.ok()) {
+      done->reset();
+      const bool shut = Shut(&patience);
+      if (!shut && window_.ReadsStraight()) {
+        alone.Finish(flight.slice, Outcome::kInDoubt, MayStillCome(status));
+      }
+    }
+  }
+  window_.Clear();
+  window_.GiveBackStaging();
+  return status;
+}
+
+void RdmaLane::CheckWords(SliceSink& sink) {
+  std::vector<Flight>& flights = window_.flights();
+  for (size_t i = 0; i < flights.size(); ++i) {
+    if (flights[i].over || !flights[i].guarded) continue;
+    if (window_.WordOf(i) > flights[i].copy->guard->birth) {
+      Finish(sink, &flights[i], Outcome::kFailed, Withdrawn(*flights[i].copy));
+    }
+  }
+}
+
+// Where the bytes prove themselves the words are read before them, or beside, in one round trip.
+// Else the words' READs stand behind those of the bytes, fenced: a device begins such a request
+// only when all READs before it on the queue pair are completed, so when all their bytes have come;
+// it is then that the holder's device reads the words. In which order that one carries out READs,
+// or repeats them when packets are lost, plays no part in it.
+Status RdmaLane::ReadWindow(SliceSink& sink, Patience& patience) {
+  KVSTORE_RETURN_IF_ERROR(window_.TakeStaging());
+  std::vector<Flight>& flights = window_.flights();
+  const auto chain_words = [&] {
+    for (size_t i = 0; i < flights.size(); ++i) {
+      if (!flights[i].over && flights[i].guarded) window_.ChainWord(i);
+    }
+  };
+  const bool proven = std::all_of(flights.begin(), flights.end(), [](const Flight& flight) {
+    return flight.copy->proven || !flight.guarded;
+  });
+  // A test that switches the guard off, or wants to know when the word was found to stand.
+  if (!ends_.guards.rdma_word_after_read || ends_.guards.at_step) {
+    chain_words();
+    KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, 0));
+    CheckWords(sink);
+  }
+  for (const Flight& flight : flights) {
+    if (flight.over || !flight.guarded || !ends_.guards.at_step) continue;
+    for (const ShmStep step : {ShmStep::kWordRead, ShmStep::kFirstSlice, ShmStep::kLastSlice}) {
+      ends_.guards.at_step(step);
+    }
+  }
+  if (ends_.guards.rdma_word_after_read && proven) chain_words();
+  for (const Flight& flight : flights) {
+    if (!flight.over) window_.ChainData(flight);
+  }
+  if (ends_.guards.rdma_word_after_read && !proven) {
+    window_.chain().Fence();
+    chain_words();
+  }
+  KVSTORE_RETURN_IF_ERROR(Exchange(*reader_, patience, window_.bytes()));
+  CheckWords(sink);
+  for (Flight& flight : flights) {
+    if (flight.over) continue;
+    window_.MoveStaged(flight);
+    Finish(sink, &flight, Outcome::kDone, Status::Ok());
+  }
+  return Status::Ok();
+}
+
+}  // namespace kvstore::transfer
