@@ -20,6 +20,9 @@ constexpr Duration kOpenAgainAfter = std::chrono::seconds(1);
 // A lane that was given back so short a time ago may be taken again unseen.
 constexpr Duration kFresh = std::chrono::milliseconds(1);
 
+// So often at least a job is carried where single reads would do.
+constexpr Duration kJobEvery = std::chrono::milliseconds(100);
+
 // A further worker pays from here on.
 constexpr uint64_t kBytesPerWorker = 2 * kSliceBytes;
 constexpr size_t kCopiesPerWorker = 512;
@@ -77,7 +80,8 @@ class LanePool::JobPatience final : public Patience {
 // Lasts as long as the caller's patience with one read, and while the peer is open.
 class LanePool::ReadPatience final : public Patience {
  public:
-  ReadPatience(LanePool& peer, const CopyLimits& limits) : peer_(peer), limits_(limits) {}
+  ReadPatience(LanePool& peer, const CopyLimits& limits, TimePoint begun)
+      : peer_(peer), limits_(limits), begun_(begun) {}
 
   Status Ended() override {
     if (BootClock::now() >= limits_.deadline) return DeadlineExceededError("no time is left");
@@ -93,7 +97,7 @@ class LanePool::ReadPatience final : public Patience {
  private:
   LanePool& peer_;
   const CopyLimits& limits_;
-  const TimePoint begun_ = BootClock::now();
+  const TimePoint begun_;
 };
 
 // Closing a path goes on when its batch is cancelled, late, or the peer is being closed.
@@ -210,6 +214,7 @@ void LanePool::Work() {
 }
 
 void LanePool::Carry(Job& job) {
+  job_at_.store(job.begun().time_since_epoch().count(), std::memory_order_relaxed);
   JobPatience patience(*this, job, false);
   while (CarryShare(job, patience)) continue;
 }
@@ -250,7 +255,9 @@ void LanePool::FailEndedJobs() {
 }
 
 std::optional<Completion> LanePool::ReadOne(const Copy& copy, uint64_t size,
-                                            const CopyLimits& limits) {
+                                            const CopyLimits& limits, TimePoint now) {
+  const TimePoint job_at{Duration(job_at_.load(std::memory_order_relaxed))};
+  if (now >= job_at + kJobEvery) return std::nullopt;
   std::vector<std::unique_ptr<Lane>> spent;
   std::unique_ptr<Lane> lane;
   {
@@ -260,7 +267,7 @@ std::optional<Completion> LanePool::ReadOne(const Copy& copy, uint64_t size,
   }
   if (lane == nullptr) return std::nullopt;
   std::optional<Completion> done;
-  ReadPatience patience(*this, limits);
+  ReadPatience patience(*this, limits, now);
   const Status carried = lane->ReadOne(copy, size, patience, &done);
   if (carried.ok()) {
     GiveBack(std::move(lane));

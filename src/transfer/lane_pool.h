@@ -53,9 +53,11 @@ class LanePool {
   // Carries it in the calling thread, whole.
   void Carry(Job& job);
   // Carries one read of a few bytes in the calling thread, if a lane is idle that can. Nothing: it
-  // was not begun, or is as if it had not been.
-  std::optional<Completion> ReadOne(const Copy& copy, uint64_t size, const CopyLimits& limits)
-      EXCLUDES(mu_);
+  // was not begun, or is as if it had not been. Now and then it is nothing though it could be
+  // carried: who carries a job has asked before whether the way leads there, and so had it look
+  // after what has failed.
+  std::optional<Completion> ReadOne(const Copy& copy, uint64_t size, const CopyLimits& limits,
+                                    TimePoint now) EXCLUDES(mu_);
   // An idle lane of that way that is good, for its taker alone; null: there is none.
   std::unique_ptr<Lane> Borrow(Way way);
   // Takes in a lane that nobody uses, unless there are enough.
@@ -124,6 +126,7 @@ class LanePool {
   LaneMaker& maker_;
   const LaneOptions options_;
   std::atomic<bool> closing_ = false;
+  std::atomic<TimePoint::rep> job_at_ = TimePoint::min().time_since_epoch().count();  // the last
   // When the peer last gave a sign of life over any lane; one that carries others' copies is
   // well, and will come to the rest.
   std::atomic<TimePoint::rep> heard_at_ = TimePoint::min().time_since_epoch().count();

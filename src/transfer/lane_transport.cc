@@ -61,15 +61,16 @@ void LaneTransport::Carry(Parcel parcel) {
 
 std::optional<Completion> LaneTransport::ReadOverPool(const Target& target, const Copy& copy,
                                                       uint64_t size, const CopyLimits& limits) {
+  const TimePoint now = BootClock::now();
   std::shared_ptr<LanePool> peer;
   {
     MutexLock lock(mu_);
     const auto found = peers_.find(target.peer);
     if (*target.closed || found == peers_.end()) return std::nullopt;
-    found->second.last_used = BootClock::now();
+    found->second.last_used = now;
     peer = found->second.peer;
   }
-  return peer->ReadOne(copy, size, limits);
+  return peer->ReadOne(copy, size, limits, now);
 }
 
 std::unique_ptr<Lane> LaneTransport::Borrow(const Target& target) {

@@ -115,6 +115,26 @@ TEST_F(RdmaOneReadTest, OfAHolderThatIsSilentEndsInTime) {
   EXPECT_EQ(bytes, Bytes(kSize, 0));
 }
 
+// Who only reads little has what failed looked after, too: well before the holder is asked for
+// something again anyway.
+TEST_F(RdmaOneReadTest, BringsADeviceBack) {
+  FakeFabric::SetUp({{.name = "a"}, {.name = "b"}});
+  Meet({.ways = {Way::kRdma}, .tcp_connections_per_peer = 2});
+  FakeFabric::SetFate([](const std::string& device, const ibv_send_wr&) {
+    return device == "a" ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
+  });
+  Bytes bytes(kSize, 0);
+  for (int i = 0; i < 3; ++i) ExpectDone(Run(Access::kRead, &bytes));
+  FakeFabric::SetFate(nullptr);
+  const uint64_t before = FakeFabric::bytes_moved("a");
+  EXPECT_TRUE(Comes(
+      [&] {
+        ExpectDone(Run(Access::kRead, &bytes));
+        return FakeFabric::bytes_moved("a") > before;
+      },
+      std::chrono::seconds(8)));
+}
+
 TEST_F(RdmaOneReadTest, OfARegionThatIsLentNoMoreIsNotFound) {
   Meet();
   ASSERT_TRUE(holder_->Unregister(region_).ok());
