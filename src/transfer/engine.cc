@@ -540,7 +540,8 @@ std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
 }
 
 std::optional<Completion> EngineParts::ReadOne(const Copy& copy, const CopyLimits& limits) {
-  // Of what is nearer than a network nothing is at hand at a transport that is asked before.
+  // Where a lane is idle its way has been the one to that region a moment ago: what is nearer was
+  // asked then, and is again by the next read that goes as a batch (LanePool::ReadOne).
   if (rdma_ == nullptr || copy.access != Access::kRead || copy.tap != nullptr) return std::nullopt;
   const Result<uint64_t> size = CheckCopy(copy);
   if (!size.ok() || *size > kSmallBytes) return std::nullopt;

@@ -258,6 +258,8 @@ std::optional<Completion> LanePool::ReadOne(const Copy& copy, uint64_t size,
                                             const CopyLimits& limits, TimePoint now) {
   const TimePoint job_at{Duration(job_at_.load(std::memory_order_relaxed))};
   if (now >= job_at + kJobEvery) return std::nullopt;
+  ReadPatience patience(*this, limits, now);
+  if (!patience.Ended().ok()) return std::nullopt;  // which costs no lane
   std::vector<std::unique_ptr<Lane>> spent;
   std::unique_ptr<Lane> lane;
   {
@@ -267,7 +269,6 @@ std::optional<Completion> LanePool::ReadOne(const Copy& copy, uint64_t size,
   }
   if (lane == nullptr) return std::nullopt;
   std::optional<Completion> done;
-  ReadPatience patience(*this, limits, now);
   const Status carried = lane->ReadOne(copy, size, patience, &done);
   if (carried.ok()) {
     GiveBack(std::move(lane));

@@ -97,6 +97,7 @@ Round KeptFull(const std::shared_ptr<Ends>& ends, Access access, uint64_t size) 
       }
       return Status::Ok();
     };
+    KVSTORE_RETURN_IF_ERROR(step());  // fills the queue
     KVSTORE_ASSIGN_OR_RETURN(const Times times, Repeat(time, [&] { return Time(step); }));
     for (const auto& batch : under_way) KVSTORE_RETURN_IF_ERROR(Await(batch.get()));
     return times.PerSecond(static_cast<double>(kDepth * size)) / 1e9;

@@ -61,7 +61,8 @@ class RdmaLane final : public Lane {
                  std::optional<Completion>* done) override;
 
   RdmaDevice& rdma_device() { return *rdma_device_; }
-  // Whether the last Carry broke because nothing came through, not because the holder said so.
+  // Whether the last Carry, or ReadOne that was begun, broke because nothing came through, not
+  // because the holder said so.
   bool path_failed() const { return path_failed_; }
   // For how long the last Carry waited for a completion when it could wait no longer; zero: it got
   // what it waited for, or the path failed.

@@ -31,7 +31,8 @@ Status Withdrawn(const Copy& copy) {
 
 }  // namespace
 
-// Where a job of its own would take longer than the bytes.
+// Where a job of its own would take longer than the bytes. Declines what it would have to ask the
+// holder for. The window is empty, as Carry leaves it.
 Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, Patience& patience,
                          std::optional<Completion>* done) {
   if (!regions_.contains(copy.region) || BootClock::now() - asked_at_ > kAskEvery) {

@@ -79,7 +79,9 @@ class RdmaTransport::CountedLane final : public Lane {
   }
   Status ReadOne(const Copy& copy, uint64_t size, Patience& patience,
                  std::optional<Completion>* done) override {
-    return Note(lane_->ReadOne(copy, size, patience, done));
+    Status status = lane_->ReadOne(copy, size, patience, done);
+    const bool begun = !status.ok() || *done;
+    return begun ? Note(std::move(status)) : status;
   }
 
  private:
