@@ -62,7 +62,7 @@ class LanePool::JobPatience final : public Patience {
   }
 
   void Heard(uint64_t bytes) override {
-    peer_.heard_at_.store(BootClock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    peer_.NoteHeard();
     job_.NoteMoved(bytes);
   }
 
@@ -87,9 +87,7 @@ class LanePool::ReadPatience final : public Patience {
     if (BootClock::now() >= limits_.deadline) return DeadlineExceededError("no time is left");
     return peer_.IsWell(begun_, limits_.stall);
   }
-  void Heard(uint64_t) override {
-    peer_.heard_at_.store(BootClock::now().time_since_epoch().count(), std::memory_order_relaxed);
-  }
+  void Heard(uint64_t) override { peer_.NoteHeard(); }
   Duration Silence() const override {
     return peer_.TimeLeft(limits_.deadline, begun_, limits_.stall) / 2;
   }
@@ -217,6 +215,10 @@ void LanePool::Carry(Job& job) {
   job_at_.store(job.begun().time_since_epoch().count(), std::memory_order_relaxed);
   JobPatience patience(*this, job, false);
   while (CarryShare(job, patience)) continue;
+}
+
+void LanePool::NoteHeard() {
+  heard_at_.store(BootClock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 TimePoint LanePool::StallsAt(TimePoint begun, Duration stall) const {

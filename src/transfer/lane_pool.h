@@ -101,6 +101,7 @@ class LanePool {
   Status Ended(const Job& job) const;
   // OK while the peer is open and has not been silent for so long, since then at the earliest.
   Status IsWell(TimePoint begun, Duration stall) const;
+  void NoteHeard();
   // When the peer will have been silent for as long as that bears.
   TimePoint StallsAt(TimePoint begun, Duration stall) const;
   // Until the deadline, or until then if the peer stays silent.
