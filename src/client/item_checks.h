@@ -39,22 +39,26 @@ Result<T> Refusal(const Status& status, const Result<T>*) {
   return status;
 }
 
+template <typename Item>
+bool AllGood(std::span<const Item> items) {
+  uint64_t key_bytes = 0;
+  for (const Item& item : items) {
+    if (!CheckItem(item).ok()) return false;
+    key_bytes += KeyOf(item).size();
+  }
+  return CheckKeyBytes(key_bytes).ok();
+}
+
 // One answer per item: that of `verb`, which is called once with the items that may go on, and the
 // refusal of each of the others. With `call` not OK nothing goes on.
 template <typename Answer, typename Item, typename Verb>
 std::vector<Answer> AnswerEach(Status call, std::span<const Item> items, const Verb& verb) {
   constexpr const Answer* kKind = nullptr;
-  uint64_t key_bytes = 0;
-  bool all_good = !items.empty();
-  for (const Item& item : items) {
-    all_good = all_good && CheckItem(item).ok();
-    key_bytes += KeyOf(item).size();
-  }
-  if (all_good && call.ok() && CheckKeyBytes(key_bytes).ok()) return verb(items);
+  if (call.ok() && !items.empty() && AllGood(items)) return verb(items);
   std::vector<Status> checks;
   checks.reserve(items.size());
   std::vector<Item> good;
-  key_bytes = 0;
+  uint64_t key_bytes = 0;
   for (const Item& item : items) {
     checks.push_back(CheckItem(item));
     if (!checks.back().ok()) continue;
