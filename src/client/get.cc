@@ -52,27 +52,34 @@ class GetCall {
         peers_(parts.peers == nullptr ? &own_peers_.emplace(parts) : parts.peers) {}
 
   std::vector<GetResult> Run(std::span<const GetItem> items, std::span<const PutId> of_puts);
+  std::vector<GetResult> RunOne(const GetItem& item);
 
  private:
+  void AnswerAll(Readings open);
   void Recall(Reading* reading) const;
   void Locate(const Readings& readings);
   void LocateAnew(const Readings& readings);
   void Accept(Located found, Reading* reading) const;
   void Use(std::shared_ptr<const Location> location, Reading* reading) const;
   void Read(Readings readings);
+  void ReadAlone(Reading* reading);
   void ReadBeside(const Readings& readings);
   void AwaitSome();
   bool HasEnded(Wave* wave) const;
   Readings OpenHolders(Readings readings);
   bool OpenHolder(TimePoint now, Reading* reading);
   Result<transfer::PeerId> OpenPeer(const Incarnation& holder);
+  // With limits of time for readings like that one.
+  Wave NewWave(const Reading& reading, TimePoint now) const;
   Wave Plan(Readings readings) const;
   // What it reads of its replica, and how that is proved. False: it can't be read of that one.
   bool PlanOne(CopyPlan* plan, Reading* reading) const;
   void Finish(const Wave& wave, std::span<const transfer::Completion> all);
+  void FinishOne(const Wave& wave, std::span<const transfer::Completion> copies, Reading* reading);
   void ReportUnreachable(const Wave& wave, const Reading& reading,
                          std::span<const transfer::Completion> copies) const;
   bool IsVerified(const Reading& reading) const;
+  bool IsProven(const Reading& reading) const;
   bool Matches(const Reading& reading) const;
   void Judge(const Status& copied, Reading* reading);
   void Fail(Status error, Reading* reading) const;
@@ -89,8 +96,6 @@ class GetCall {
   std::vector<Wave> waves_;  // under way
 };
 
-// Of each object that has no answer yet one replica is being read; when that has failed, the next;
-// an object whose replicas have all failed is located anew, once.
 std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
                                     std::span<const PutId> of_puts) {
   std::vector<Reading> readings(items.size());
@@ -102,6 +107,27 @@ std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
     Recall(&readings[i]);
     open.push_back(&readings[i]);
   }
+  AnswerAll(std::move(open));
+  std::vector<GetResult> results;
+  results.reserve(items.size());
+  for (Reading& reading : readings) results.push_back(std::move(reading.result));
+  return results;
+}
+
+std::vector<GetResult> GetCall::RunOne(const GetItem& item) {
+  std::vector<GetResult> results(1);
+  Reading reading;
+  reading.item = &item;
+  Recall(&reading);
+  ReadAlone(&reading);
+  if (!reading.answered) AnswerAll({&reading});
+  results.front() = std::move(reading.result);
+  return results;
+}
+
+// Of each object that has no answer yet one replica is being read; when that has failed, the next;
+// an object whose replicas have all failed is located anew, once.
+void GetCall::AnswerAll(Readings open) {
   Locate(Unanswered(open, [](const Reading& r) { return !r.location; }));
   while (!open.empty()) {
     LocateAnew(Unanswered(open, [](const Reading& r) { return !r.under_way && r.Exhausted(); }));
@@ -109,10 +135,6 @@ std::vector<GetResult> GetCall::Run(std::span<const GetItem> items,
     AwaitSome();
     open = Unanswered(open, [](const Reading&) { return true; });
   }
-  std::vector<GetResult> results;
-  results.reserve(items.size());
-  for (Reading& reading : readings) results.push_back(std::move(reading.result));
-  return results;
 }
 
 // A remembered location is taken first. It relies on the word, which every copy asks.
@@ -176,7 +198,7 @@ void GetCall::Use(std::shared_ptr<const Location> location, Reading* reading) co
   reading->location = std::move(location);
   reading->next = 0;
   reading->order.clear();
-  if (parts_.failures != nullptr) {
+  if (parts_.failures != nullptr && reading->location->replicas.size() > 1) {
     reading->order = parts_.failures->Order(reading->location->replicas, parts_.clock.Now());
   }
 }
@@ -194,6 +216,30 @@ void GetCall::Read(Readings readings) {
   Finish(wave, wave.plan.copies().empty()
                    ? std::vector<transfer::Completion>{}
                    : parts_.engine.Run(wave.plan.copies(), {deadline_, wave.stall}));
+}
+
+// What most small reads are, without the lists of a wave: one copy to one piece, of an object that
+// is remembered and has one replica. Whatever else a read takes is left to AnswerAll.
+void GetCall::ReadAlone(Reading* reading) {
+  if (reading->Exhausted() || !reading->IsLast() || !reading->misfit.ok()) return;
+  const uint64_t size = reading->location->size;
+  if (reading->part.length == 0 || size >= RunningChecksum::kWorthwhile) return;
+  const std::span<const Piece> pieces = reading->item->pieces;
+  const std::span<const Range> ranges = reading->Next().ranges;
+  if (pieces.size() != 1 || ranges.size() != 1 || ranges.front().length < size) return;
+  if (!OpenHolder(began_, reading)) return;
+  const Replica& replica = reading->Next();
+  const Range& range = replica.ranges.front();
+  const Piece piece{pieces.front().data, reading->part.length};
+  const transfer::Copy copy{.access = transfer::Access::kRead,
+                            .peer = reading->holder,
+                            .region = replica.segment.index,
+                            .offset = range.offset + reading->part.offset,
+                            .pieces = {&piece, 1},
+                            .guard = transfer::Guard{range.offset, replica.birth},
+                            .proven = IsProven(*reading)};
+  const Wave limits = NewWave(*reading, began_);
+  FinishOne(limits, parts_.engine.Run({&copy, 1}, {deadline_, limits.stall}), reading);
 }
 
 // Each holder's copies are a batch of their own, so that none is held up by another. Those of
@@ -282,14 +328,18 @@ bool GetCall::OpenHolder(TimePoint now, Reading* reading) {
   return false;
 }
 
-Wave GetCall::Plan(Readings readings) const {
-  const TimePoint now = parts_.clock.Now();
+Wave GetCall::NewWave(const Reading& reading, TimePoint now) const {
   Wave wave;
   wave.time = deadline_ - now;
-  if (readings.front()->MayDoBetter()) {
+  if (reading.MayDoBetter()) {
     wave.stall = std::min<Duration>(kPatience, wave.time / 2);
     wave.half = After(now, wave.time / 2);
   }
+  return wave;
+}
+
+Wave GetCall::Plan(Readings readings) const {
+  Wave wave = NewWave(*readings.front(), parts_.clock.Now());
   wave.plan.Reserve(readings.size());
   std::erase_if(readings, [&](Reading* reading) { return !PlanOne(&wave.plan, reading); });
   for (const Reading* reading : readings) wave.bytes += reading->part.length;
@@ -301,12 +351,10 @@ bool GetCall::PlanOne(CopyPlan* plan, Reading* reading) const {
   if (reading->location->size == 0 && !reading->remembered) return true;
   const bool verified = IsVerified(*reading);
   const bool running = verified && reading->location->size >= RunningChecksum::kWorthwhile;
-  // The second time the word must say whose bytes they are, if they don't match again.
-  const bool proven = (verified || !guards_.only_checksums_prove) && !reading->read_again;
   reading->checksum = running ? std::make_unique<RunningChecksum>() : nullptr;
   const Result<CopyPlan::Span> copies =
       plan->AddRead(reading->item->pieces, reading->part, reading->Next(), reading->holder,
-                    reading->checksum.get(), proven);
+                    reading->checksum.get(), IsProven(*reading));
   if (copies.ok()) {
     reading->copies = *copies;
   } else {
@@ -319,22 +367,26 @@ void GetCall::Finish(const Wave& wave, std::span<const transfer::Completion> all
   for (Reading* reading : wave.readings) {
     reading->under_way = false;
     const CopyPlan::Span& span = reading->copies;
-    const auto copies = all.subspan(span.begin, span.end - span.begin);
-    ReportUnreachable(wave, *reading, copies);
-    Status copied = transfer::FirstError(copies);
-    if (wave.too_slow && copied.code() == StatusCode::kCancelled) {
-      copied = UnavailableError("its holder is slow: in half of the time came less than 1/" +
-                                std::to_string(kLeastPart) + " of " + std::to_string(wave.bytes) +
-                                " bytes");
-    }
-    const bool may_come = std::any_of(copies.begin(), copies.end(), [](const auto& copy) {
-      return copy.outcome == transfer::Outcome::kInDoubt;
-    });
-    if (may_come) {
-      reading->Answer(copied);  // nothing else may be read to that memory
-    } else {
-      Judge(copied, reading);
-    }
+    FinishOne(wave, all.subspan(span.begin, span.end - span.begin), reading);
+  }
+}
+
+void GetCall::FinishOne(const Wave& wave, std::span<const transfer::Completion> copies,
+                        Reading* reading) {
+  ReportUnreachable(wave, *reading, copies);
+  Status copied = transfer::FirstError(copies);
+  if (wave.too_slow && copied.code() == StatusCode::kCancelled) {
+    copied = UnavailableError("its holder is slow: in half of the time came less than 1/" +
+                              std::to_string(kLeastPart) + " of " + std::to_string(wave.bytes) +
+                              " bytes");
+  }
+  const bool may_come = std::any_of(copies.begin(), copies.end(), [](const auto& copy) {
+    return copy.outcome == transfer::Outcome::kInDoubt;
+  });
+  if (may_come) {
+    reading->Answer(copied);  // nothing else may be read to that memory
+  } else {
+    Judge(copied, reading);
   }
 }
 
@@ -357,6 +409,11 @@ Status ReadError(const Status& copied, bool refused) {
 // Whether it is to be compared with the object's checksum.
 bool GetCall::IsVerified(const Reading& reading) const {
   return guards_.verify_checksum && reading.misfit.ok() && reading.IsWhole();
+}
+
+// The second time the word must say whose bytes they are, if they don't match again.
+bool GetCall::IsProven(const Reading& reading) const {
+  return (IsVerified(reading) || !guards_.only_checksums_prove) && !reading.read_again;
 }
 
 bool GetCall::Matches(const Reading& reading) const {
@@ -422,7 +479,9 @@ std::shared_ptr<const Location> RecallLocation(const Parts& parts, const ReadGua
 std::vector<GetResult> GetObjects(const Parts& parts, std::span<const GetItem> items,
                                   Duration timeout, const ReadGuards& guards, GetCounters* counters,
                                   std::span<const PutId> of_puts) {
-  return GetCall(parts, timeout, guards, counters).Run(items, of_puts);
+  GetCall call(parts, timeout, guards, counters);
+  return items.size() == 1 && of_puts.empty() ? call.RunOne(items.front())
+                                              : call.Run(items, of_puts);
 }
 
 }  // namespace kvstore::client
