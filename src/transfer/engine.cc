@@ -238,6 +238,7 @@ class EngineParts {
   Status shm_problem_ GUARDED_BY(mu_);                     // why it could not be made
 
   std::vector<std::unique_ptr<Transport>> transports_;  // cheapest first; destroyed first of all
+  Transport* reader_of_one_ = nullptr;  // of these: has a shorter way for a single read; null: none
 };
 
 EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards,
@@ -290,6 +291,7 @@ void EngineParts::FindDevices(const Verbs* verbs, const MachineMap* map,
     return;
   }
   transports_.push_back(*std::move(transport));
+  reader_of_one_ = transports_.back().get();
   rdma_ = *std::move(rdma);
 }
 
@@ -542,26 +544,29 @@ std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
 std::optional<Completion> EngineParts::ReadOne(const Copy& copy, const CopyLimits& limits) {
   // Where a lane is idle its way has been the one to that region a moment ago: what is nearer was
   // asked then, and is again by the next read that goes as a batch (LanePool::ReadOne).
-  if (rdma_ == nullptr || copy.access != Access::kRead || copy.tap != nullptr) return std::nullopt;
+  if (reader_of_one_ == nullptr || copy.access != Access::kRead || copy.tap != nullptr) {
+    return std::nullopt;
+  }
   const Result<uint64_t> size = CheckCopy(copy);
   if (!size.ok() || *size > kSmallBytes) return std::nullopt;
   const TimePoint begun = BootClock::now();
   const Result<Target> target = peers_.Find(copy.peer, begun);
   if (!target.ok()) return std::nullopt;
-  for (const auto& transport : transports_) {
-    if (!Allows(transport->way())) continue;
-    std::optional<Completion> done = transport->ReadOne(*target, copy, *size, limits);
-    if (!done) continue;
+  std::optional<Completion> done = reader_of_one_->ReadOne(*target, copy, *size, limits, begun);
+  if (done) {
     totals_->Count(*done, copy.access, *size);
     totals_->CountTime(done->way, BootClock::now() - begun);
-    return done;
   }
-  return std::nullopt;
+  return done;
 }
 
 std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const CopyLimits& limits) {
   if (copies.size() == 1) {
-    if (std::optional<Completion> done = ReadOne(copies.front(), limits)) return {*std::move(done)};
+    if (std::optional<Completion> done = ReadOne(copies.front(), limits)) {
+      std::vector<Completion> completions;
+      completions.push_back(*std::move(done));
+      return completions;
+    }
   }
   const auto batch = std::make_shared<BatchState>(copies, limits, totals_);
   std::vector<Routed> parcels = Sort(batch);

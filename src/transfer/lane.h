@@ -59,10 +59,11 @@ class Lane {
   // unfinished.
   virtual Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) = 0;
 
-  // One read of a few bytes, whole, where nothing has to be asked for it first. OK: `*done` says
-  // how it ended, or nothing: it was not begun, and can only be carried as part of a job. Else the
-  // lane is shut; nothing: the read is as if it had not been begun; in doubt: bytes may still come.
-  virtual Status ReadOne(const Copy&, uint64_t /*size*/, Patience&,
+  // One read of a few bytes, whole, begun at `now`, where nothing has to be asked for it first. OK:
+  // `*done` says how it ended, or nothing: it was not begun, and can only be carried as part of a
+  // job. Else the lane is shut; nothing: the read is as if it had not been begun; in doubt: bytes
+  // may still come.
+  virtual Status ReadOne(const Copy&, uint64_t /*size*/, TimePoint /*now*/, Patience&,
                          std::optional<Completion>* /*done*/) {
     return Status::Ok();
   }

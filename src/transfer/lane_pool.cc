@@ -84,8 +84,9 @@ class LanePool::ReadPatience final : public Patience {
       : peer_(peer), limits_(limits), begun_(begun) {}
 
   Status Ended() override {
-    if (BootClock::now() >= limits_.deadline) return DeadlineExceededError("no time is left");
-    return peer_.IsWell(begun_, limits_.stall);
+    const TimePoint now = BootClock::now();
+    if (now >= limits_.deadline) return DeadlineExceededError("no time is left");
+    return peer_.IsWell(begun_, limits_.stall, now);
   }
   void Heard(uint64_t) override { peer_.NoteHeard(); }
   Duration Silence() const override {
@@ -232,16 +233,16 @@ Duration LanePool::TimeLeft(TimePoint deadline, TimePoint begun, Duration stall)
   return std::max(std::min(deadline, StallsAt(begun, stall)) - BootClock::now(), Duration::zero());
 }
 
-Status LanePool::IsWell(TimePoint begun, Duration stall) const {
+Status LanePool::IsWell(TimePoint begun, Duration stall, TimePoint now) const {
   if (closing_) return UnavailableError("the peer was closed at this end");
-  if (stall == Duration::max() || BootClock::now() < StallsAt(begun, stall)) return Status::Ok();
+  if (stall == Duration::max() || now < StallsAt(begun, stall)) return Status::Ok();
   return UnavailableError("the peer gave no sign of life for " + Milliseconds(stall) +
                           "; it is paused, overloaded or unreachable");
 }
 
 Status LanePool::Ended(const Job& job) const {
   KVSTORE_RETURN_IF_ERROR(job.Ended());
-  return IsWell(job.begun(), job.stall());
+  return IsWell(job.begun(), job.stall(), BootClock::now());
 }
 
 void LanePool::FailEndedJobs() {
@@ -260,18 +261,18 @@ std::optional<Completion> LanePool::ReadOne(const Copy& copy, uint64_t size,
                                             const CopyLimits& limits, TimePoint now) {
   const TimePoint job_at{Duration(job_at_.load(std::memory_order_relaxed))};
   if (now >= job_at + kJobEvery) return std::nullopt;
+  if (now >= limits.deadline) return std::nullopt;  // which costs no lane
   ReadPatience patience(*this, limits, now);
-  if (!patience.Ended().ok()) return std::nullopt;  // which costs no lane
   std::vector<std::unique_ptr<Lane>> spent;
   std::unique_ptr<Lane> lane;
   {
     MutexLock lock(mu_);
     if (closing_ || !waiting_.empty()) return std::nullopt;
-    lane = TakeIdle(false, &spent);
+    lane = TakeIdle(false, now, &spent);
   }
   if (lane == nullptr) return std::nullopt;
   std::optional<Completion> done;
-  const Status carried = lane->ReadOne(copy, size, patience, &done);
+  const Status carried = lane->ReadOne(copy, size, now, patience, &done);
   if (carried.ok()) {
     GiveBack(std::move(lane));
     return done;
@@ -352,7 +353,7 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   {
     MutexLock lock(mu_);
     if (waiting_.empty() && !idle_.empty()) {
-      std::unique_ptr<Lane> idle = TakeIdle(job.HasWrites(), &spent);
+      std::unique_ptr<Lane> idle = TakeIdle(job.HasWrites(), BootClock::now(), &spent);
       if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
     }
     ticket = waiting_.insert(waiting_.end(), next_ticket_++);
@@ -366,7 +367,7 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
       if (my_turn && (!idle_.empty() || (open_ < options_.lanes && may_open))) {
         waiting_.erase(ticket);
         lane_.NotifyAll();
-        std::unique_ptr<Lane> idle = TakeIdle(job.HasWrites(), &spent);
+        std::unique_ptr<Lane> idle = TakeIdle(job.HasWrites(), BootClock::now(), &spent);
         if (idle != nullptr) return Loan{.lane = std::move(idle), .was_idle = true};
         ++open_;
         break;
@@ -396,13 +397,14 @@ Result<LanePool::Loan> LanePool::Take(const Job& job, Patience& patience) {
   return opened.status();
 }
 
-std::unique_ptr<Lane> LanePool::TakeIdle(bool writes, std::vector<std::unique_ptr<Lane>>* spent) {
+std::unique_ptr<Lane> LanePool::TakeIdle(bool writes, TimePoint now,
+                                         std::vector<std::unique_ptr<Lane>>* spent) {
   while (!idle_.empty()) {
     Idle last = std::move(idle_.back());
     idle_.pop_back();
     // Asking costs a system call, and one that was used just now is no likelier to be spent than
     // one that is in use. But a write that meets its end must close a path before it is repeated.
-    const bool unseen = !writes && BootClock::now() - last.since < kFresh;
+    const bool unseen = !writes && now - last.since < kFresh;
     if (unseen || !last.lane->IsSpent()) return std::move(last.lane);
     spent->push_back(std::move(last.lane));
     --open_;

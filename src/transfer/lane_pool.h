@@ -52,10 +52,10 @@ class LanePool {
   void Post(std::shared_ptr<Job> job);
   // Carries it in the calling thread, whole.
   void Carry(Job& job);
-  // Carries one read of a few bytes in the calling thread, if a lane is idle that can. Nothing: it
-  // was not begun, or is as if it had not been. Now and then it is nothing though it could be
-  // carried: who carries a job has asked before whether the way leads there, and so had it look
-  // after what has failed.
+  // Carries one read of a few bytes, begun at `now`, in the calling thread, if a lane is idle that
+  // can. Nothing: it was not begun, or is as if it had not been. Now and then it is nothing though
+  // it could be carried: who carries a job has asked before whether the way leads there, and so had
+  // it look after what has failed.
   std::optional<Completion> ReadOne(const Copy& copy, uint64_t size, const CopyLimits& limits,
                                     TimePoint now) EXCLUDES(mu_);
   // An idle lane of that way that is good, for its taker alone; null: there is none.
@@ -100,7 +100,7 @@ class LanePool {
   // OK while that job should go on.
   Status Ended(const Job& job) const;
   // OK while the peer is open and has not been silent for so long, since then at the earliest.
-  Status IsWell(TimePoint begun, Duration stall) const;
+  Status IsWell(TimePoint begun, Duration stall, TimePoint now) const;
   void NoteHeard();
   // When the peer will have been silent for as long as that bears.
   TimePoint StallsAt(TimePoint begun, Duration stall) const;
@@ -117,8 +117,8 @@ class LanePool {
   Result<Loan> Take(const Job& job, Patience& patience);
   // An idle lane that is still good, as far as it matters; null: there is none. Those
   // that are not are the caller's to end, without the lock.
-  std::unique_ptr<Lane> TakeIdle(bool writes, std::vector<std::unique_ptr<Lane>>* spent)
-      REQUIRES(mu_);
+  std::unique_ptr<Lane> TakeIdle(bool writes, TimePoint now,
+                                 std::vector<std::unique_ptr<Lane>>* spent) REQUIRES(mu_);
   void GiveBack(std::unique_ptr<Lane> lane);
   // Forgets a broken lane, and the idle ones, which are likely to be broken too.
   void Discard();

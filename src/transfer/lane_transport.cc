@@ -60,8 +60,8 @@ void LaneTransport::Carry(Parcel parcel) {
 }
 
 std::optional<Completion> LaneTransport::ReadOverPool(const Target& target, const Copy& copy,
-                                                      uint64_t size, const CopyLimits& limits) {
-  const TimePoint now = BootClock::now();
+                                                      uint64_t size, const CopyLimits& limits,
+                                                      TimePoint now) {
   std::shared_ptr<LanePool> peer;
   {
     MutexLock lock(mu_);

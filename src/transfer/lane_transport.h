@@ -26,7 +26,7 @@ class LaneTransport : public Transport, protected LaneMaker {
  protected:
   // As Transport has it, over the peer's pool, where there is one.
   std::optional<Completion> ReadOverPool(const Target& target, const Copy& copy, uint64_t size,
-                                         const CopyLimits& limits) EXCLUDES(mu_);
+                                         const CopyLimits& limits, TimePoint now) EXCLUDES(mu_);
   // As LanePool has them, of that peer's pool. Offer: a lane for the copies that are about to come.
   std::unique_ptr<Lane> Borrow(const Target& target);
   void Offer(const Target& target, std::unique_ptr<Lane> lane);

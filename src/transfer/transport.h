@@ -80,10 +80,10 @@ class Transport {
   // Carries the copies in the calling thread; when it returns they are final.
   virtual void Carry(Parcel parcel) = 0;
 
-  // Carries one read of a few bytes in the calling thread, if a lane to the peer is at hand for
-  // that. Nothing: it was not begun, or is as if it had not been.
+  // Carries one read of a few bytes, begun at `now`, in the calling thread, if a lane to the peer
+  // is at hand for that. Nothing: it was not begun, or is as if it had not been.
   virtual std::optional<Completion> ReadOne(const Target&, const Copy&, uint64_t /*size*/,
-                                            const CopyLimits&) {
+                                            const CopyLimits&, TimePoint /*now*/) {
     return std::nullopt;
   }
 

@@ -20,7 +20,7 @@ struct LaneRemains {
   std::unique_ptr<CompletionQueue> completions;  // outlives the pairs
   std::vector<std::unique_ptr<QueuePair>> pairs;
   std::unique_ptr<StagingBuffer> staging;
-  std::vector<std::shared_ptr<const RdmaRegions::Region>> held;
+  std::vector<RdmaRegions::Use> held;
 };
 
 // Closes what lanes over one device leave behind, in a thread of its own: nobody else waits for a

@@ -18,6 +18,12 @@ enum class MemoryUse : uint8_t {
   kRemoteWrite,  // and peers, to read and, over queue pairs that may, to write
 };
 
+// In which part of its registration that byte is. Most have one, and a division takes as long as
+// all the rest.
+inline uint64_t PartOf(uint64_t offset, uint64_t part_bytes) {
+  return offset < part_bytes ? 0 : offset / part_bytes;
+}
+
 // A stretch of memory at one device, in parts of equal size (but the last), since devices limit
 // how much one registration may cover. Peers name a byte by `origin` plus its offset, never by its
 // address. Confined to one thread at a time, but for what is const.
@@ -39,7 +45,7 @@ class RegisteredMemory {
   uint64_t origin() const { return origin_; }
   uint64_t part_bytes() const { return part_bytes_; }
   // For the byte at `offset`, and those behind it in the same part.
-  uint32_t local_key(uint64_t offset) const { return parts_[offset / part_bytes_]->lkey; }
+  uint32_t local_key(uint64_t offset) const { return parts_[PartOf(offset, part_bytes_)]->lkey; }
   std::vector<uint32_t> remote_keys() const;
 
  private:

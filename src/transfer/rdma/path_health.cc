@@ -156,12 +156,14 @@ void PathHealth::Fail(Path* path, const Status& why, TimePoint now) {
 void PathHealth::NoteFailed(const Incarnation& peer, size_t device, const Status& why,
                             TimePoint now) {
   MutexLock lock(mu_);
+  ++troubles_;
   Fail(&PathTo(peer, device, now), why, now);
 }
 
 void PathHealth::NoteSilence(const Incarnation& peer, size_t device, Duration silence,
                              TimePoint now) {
   MutexLock lock(mu_);
+  ++troubles_;
   Path& path = PathTo(peer, device, now);
   path.silence += silence;
   if (path.silence < kFairSilence) return;

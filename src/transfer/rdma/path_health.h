@@ -1,6 +1,7 @@
 #ifndef KVSTORE_SRC_TRANSFER_RDMA_PATH_HEALTH_H_
 #define KVSTORE_SRC_TRANSFER_RDMA_PATH_HEALTH_H_
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -68,6 +69,9 @@ class PathHealth {
   void NoteCrossing(const Incarnation& peer, size_t device, bool may, TimePoint now);
 
   void NoteReached(const Incarnation& peer, size_t device, TimePoint now);
+  // Counts what NoteFailed and NoteSilence have noted, of any path: while it stays, a path that was
+  // noted as reached needs not be again, but to be remembered.
+  uint64_t troubles() const { return troubles_.load(std::memory_order_acquire); }
   // Each failure in a row doubles the time for which the device isn't tried; lanes that fail
   // together are one.
   void NoteFailed(const Incarnation& peer, size_t device, const Status& why, TimePoint now);
@@ -101,6 +105,7 @@ class PathHealth {
 
   const Test is_up_;
   const Test is_near_;
+  std::atomic<uint64_t> troubles_ = 0;
   Mutex mu_;
   std::vector<size_t> lanes_ GUARDED_BY(mu_);  // open now, by device
   std::map<std::pair<Incarnation, size_t>, Path> paths_ GUARDED_BY(mu_);

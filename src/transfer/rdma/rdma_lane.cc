@@ -315,8 +315,9 @@ Duration RdmaLane::SilenceLimit(const Patience& patience) const {
 }
 
 Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
-  TimePoint since = BootClock::now();
-  Duration limit = SilenceLimit(patience);
+  // A small read is often done by the first poll, before there is anything to measure.
+  std::optional<TimePoint> since;
+  Duration limit{};
   for (;;) {
     std::array<ibv_wc, 4> completions;
     KVSTORE_ASSIGN_OR_RETURN(const size_t count, completions_->Poll(completions));
@@ -327,12 +328,12 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
       }
       if (completion.wr_id == number) return Status::Ok();
     }
-    if (count > 0) {  // a part: it is slow, not silent
-      patience.Heard(0);
+    if (count > 0) patience.Heard(0);  // a part: it is slow, not silent
+    if (count > 0 || !since) {
       since = BootClock::now();
       limit = SilenceLimit(patience);
     }
-    const Duration waited = BootClock::now() - since;
+    const Duration waited = BootClock::now() - *since;
     if (waited < kSpin) continue;
     if (const Status ended = patience.Ended(); !ended.ok()) {
       silence_ = waited;

@@ -57,7 +57,7 @@ class RdmaLane final : public Lane {
   bool WasAnswered() const override { return answered_; }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
 
-  Status ReadOne(const Copy& copy, uint64_t size, Patience& patience,
+  Status ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patience& patience,
                  std::optional<Completion>* done) override;
 
   RdmaDevice& rdma_device() { return *rdma_device_; }

@@ -33,9 +33,9 @@ Status Withdrawn(const Copy& copy) {
 
 // Where a job of its own would take longer than the bytes. Declines what it would have to ask the
 // holder for. The window is empty, as Carry leaves it.
-Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, Patience& patience,
+Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patience& patience,
                          std::optional<Completion>* done) {
-  if (!regions_.contains(copy.region) || BootClock::now() - asked_at_ > kAskEvery) {
+  if (!regions_.contains(copy.region) || now - asked_at_ > kAskEvery) {
     return Status::Ok();
   }
   BeginCarry();

@@ -62,7 +62,7 @@ class RdmaTransport::CountedLane final : public Lane {
   CountedLane(std::unique_ptr<RdmaLane> lane, std::unique_ptr<PathHealth::Place> place,
               const Incarnation& holder, PathHealth& health)
       : place_(std::move(place)), lane_(std::move(lane)), holder_(holder), health_(health) {
-    health_.NoteReached(holder_, place_->device(), BootClock::now());
+    NoteReached(BootClock::now());
     lane_->rdma_device().NotePaths(1);
   }
   ~CountedLane() override { lane_->rdma_device().NotePaths(-1); }
@@ -77,14 +77,20 @@ class RdmaTransport::CountedLane final : public Lane {
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override {
     return Note(lane_->Carry(job, patience, stranded));
   }
-  Status ReadOne(const Copy& copy, uint64_t size, Patience& patience,
+  Status ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patience& patience,
                  std::optional<Completion>* done) override {
-    Status status = lane_->ReadOne(copy, size, patience, done);
-    const bool begun = !status.ok() || *done;
-    return begun ? Note(std::move(status)) : status;
+    Status status = lane_->ReadOne(copy, size, now, patience, done);
+    // The jobs between such reads remember it.
+    const bool nothing_new = status.ok() && (!*done || health_.troubles() == troubles_);
+    return nothing_new ? status : Note(std::move(status));
   }
 
  private:
+  void NoteReached(TimePoint now) {
+    troubles_ = health_.troubles();
+    health_.NoteReached(holder_, place_->device(), now);
+  }
+
   Status Note(Status status) {
     const TimePoint now = BootClock::now();
     if (lane_->path_failed()) {
@@ -93,7 +99,7 @@ class RdmaTransport::CountedLane final : public Lane {
     } else if (lane_->silence() > Duration::zero()) {
       health_.NoteSilence(holder_, place_->device(), lane_->silence(), now);
     } else if (status.ok()) {
-      health_.NoteReached(holder_, place_->device(), now);
+      NoteReached(now);
     }
     return status;
   }
@@ -102,6 +108,7 @@ class RdmaTransport::CountedLane final : public Lane {
   const std::unique_ptr<RdmaLane> lane_;
   const Incarnation holder_;
   PathHealth& health_;
+  uint64_t troubles_ = 0;  // of its health, when it last noted that it reaches the holder
 };
 
 // A lane of TCP, until a device may be tried again.

@@ -36,8 +36,8 @@ class RdmaTransport final : public LaneTransport {
   void Expect(const Target& target) override;
   Status Reaches(const Target& target, RegionId region, Access access, TimePoint deadline) override;
   std::optional<Completion> ReadOne(const Target& target, const Copy& copy, uint64_t size,
-                                    const CopyLimits& limits) override {
-    return ReadOverPool(target, copy, size, limits);
+                                    const CopyLimits& limits, TimePoint now) override {
+    return ReadOverPool(target, copy, size, limits, now);
   }
   void Close(PeerId peer) override;
 

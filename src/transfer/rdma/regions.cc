@@ -175,19 +175,21 @@ Result<RegionAnswer> RdmaRegions::Find(RegionId id, size_t device) const {
   return answer;
 }
 
-std::shared_ptr<const RdmaRegions::Region> RdmaRegions::FindLocal(const void* data, uint64_t size) {
+RdmaRegions::Use RdmaRegions::FindLocal(const void* data, uint64_t size) {
   const auto begin = reinterpret_cast<uintptr_t>(data);
   MutexLock lock(mu_);
   auto found = by_begin_.upper_bound(begin);
-  if (found == by_begin_.begin()) return nullptr;
+  if (found == by_begin_.begin()) return {};
   Region* const region = std::prev(found)->second;
   const uint64_t offset = begin - reinterpret_cast<uintptr_t>(region->base);
-  if (offset > region->size || size > region->size - offset) return nullptr;
+  if (offset > region->size || size > region->size - offset) return {};
   ++region->uses;
-  return std::shared_ptr<const Region>(region, [this](Region* used) {
-    MutexLock inner(mu_);
-    if (--used->uses == 0) use_ended_.NotifyAll();
-  });
+  return {region, EndUse{this}};
+}
+
+void RdmaRegions::EndUse::operator()(const Region* region) const {
+  MutexLock lock(regions->mu_);
+  if (--region->uses == 0) regions->use_ended_.NotifyAll();
 }
 
 }  // namespace kvstore::transfer

@@ -34,9 +34,15 @@ class RdmaRegions {
     bool guarded = false;
     int node = -1;  // NUMA; -1: unknown, or several
     // Guarded by the mutex of all.
-    uint64_t uses = 0;     // by copies of our own
-    bool closing = false;  // nobody finds it any more
+    mutable uint64_t uses = 0;  // by copies of our own
+    bool closing = false;       // nobody finds it any more
   };
+  // Keeps a region as it is while it lives; the regions outlive it.
+  struct EndUse {
+    void operator()(const Region* region) const;
+    RdmaRegions* regions = nullptr;
+  };
+  using Use = std::unique_ptr<const Region, EndUse>;
   using FindNode = std::function<int(const std::byte* base, uint64_t size)>;
 
   // `part_bytes`: see RegisteredMemory::Create.
@@ -63,8 +69,8 @@ class RdmaRegions {
   // For a peer that reaches us over that device. not_found; failed_precondition: it is guarded, and
   // has no words that a peer could read; unavailable: the device has failed.
   Result<RegionAnswer> Find(RegionId id, size_t device) const;
-  // The region in which all of that memory lies, which stays while the pointer lives; null: none.
-  std::shared_ptr<const Region> FindLocal(const void* data, uint64_t size);
+  // The region in which all of that memory lies; null: none.
+  Use FindLocal(const void* data, uint64_t size);
 
  private:
   // Registers its memory, and that of its words, at the device. unavailable: that has failed.

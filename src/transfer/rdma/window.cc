@@ -15,7 +15,7 @@ static_assert(kMinPartBytes >= kSliceBytes);
 
 // How many borders between parts lie within that stretch.
 uint64_t Borders(uint64_t offset, uint64_t length, uint64_t part_bytes) {
-  return length == 0 ? 0 : (offset + length - 1) / part_bytes - offset / part_bytes;
+  return length == 0 ? 0 : PartOf(offset + length - 1, part_bytes) - PartOf(offset, part_bytes);
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ const RdmaRegions::Region* Window::Hold(const std::byte* data, uint64_t size) {
            static_cast<uint64_t>(data - region->base) <= region->size - size;
   });
   if (found != held_.end()) return found->get();
-  std::shared_ptr<const RdmaRegions::Region> region = regions_.FindLocal(data, size);
+  RdmaRegions::Use region = regions_.FindLocal(data, size);
   return region == nullptr ? nullptr : held_.emplace_back(std::move(region)).get();
 }
 
@@ -122,9 +122,7 @@ bool Window::ReadsStraight() const {
   });
 }
 
-std::vector<std::shared_ptr<const RdmaRegions::Region>> Window::ReleaseHeld() {
-  return std::exchange(held_, {});
-}
+std::vector<RdmaRegions::Use> Window::ReleaseHeld() { return std::exchange(held_, {}); }
 
 void Window::ChainWord(size_t flight) {
   chain_.Add(Access::kRead, staging_->memory(device_), StagingBuffer::word_offset(flight),

@@ -60,7 +60,7 @@ class Window {
   bool ReadsStraight() const;
   // Gives up what these flights may touch, to be kept until they can't any more. The flights stay.
   std::unique_ptr<StagingBuffer> ReleaseStaging() { return std::move(staging_); }
-  std::vector<std::shared_ptr<const RdmaRegions::Region>> ReleaseHeld();
+  std::vector<RdmaRegions::Use> ReleaseHeld();
   StagingBuffer& staging() { return *staging_; }
 
   // What comes next is posted together.
@@ -97,7 +97,7 @@ class Window {
   std::unique_ptr<StagingBuffer> staging_;
   std::vector<Flight> flights_;
   std::vector<Part> parts_;
-  std::vector<std::shared_ptr<const RdmaRegions::Region>> held_;  // our regions in use
+  std::vector<RdmaRegions::Use> held_;  // our regions in use
   uint64_t bytes_ = 0;
   uint64_t staged_bytes_ = 0;
   size_t requests_ = 0;
