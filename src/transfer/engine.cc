@@ -178,7 +178,7 @@ class EngineParts {
   Result<PeerId> Open(std::string_view descriptor);
   void Close(PeerId id);
   std::shared_ptr<BatchState> Submit(std::span<const Copy> copies, const CopyLimits& limits);
-  std::vector<Completion> Run(std::span<const Copy> copies, const CopyLimits& limits);
+  std::vector<Completion> Run(std::span<const Copy> copies, CopyLimits limits);
   Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline);
   WayCounters counters(Way way) const { return totals_->Get(way); }
   ServedCounters served();
@@ -197,7 +197,9 @@ class EngineParts {
 
   // Carries a small read alone, if there is a way that does such at once; nothing: it must go as a
   // batch.
-  std::optional<Completion> ReadOne(const Copy& copy, const CopyLimits& limits);
+  // The copy, if it is a small read for which there is a shorter way than a batch. Nothing: a batch
+  // has to carry it, with what is then left of the limits.
+  std::optional<Completion> ReadOne(const Copy& copy, CopyLimits* limits);
   // Lets ways look for several peers at once.
   void Expect(const BatchState& batch);
   // Sorts the copies by peer and way; those that no way can carry are finished at once.
@@ -541,7 +543,7 @@ std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
   return batch;
 }
 
-std::optional<Completion> EngineParts::ReadOne(const Copy& copy, const CopyLimits& limits) {
+std::optional<Completion> EngineParts::ReadOne(const Copy& copy, CopyLimits* limits) {
   // Where a lane is idle its way has been the one to that region a moment ago: what is nearer was
   // asked then, and is again by the next read that goes as a batch (LanePool::ReadOne).
   if (reader_of_one_ == nullptr || copy.access != Access::kRead || copy.tap != nullptr) {
@@ -552,17 +554,20 @@ std::optional<Completion> EngineParts::ReadOne(const Copy& copy, const CopyLimit
   const TimePoint begun = BootClock::now();
   const Result<Target> target = peers_.Find(copy.peer, begun);
   if (!target.ok()) return std::nullopt;
-  std::optional<Completion> done = reader_of_one_->ReadOne(*target, copy, *size, limits, begun);
+  std::optional<Completion> done = reader_of_one_->ReadOne(*target, copy, *size, *limits, begun);
+  const Duration took = BootClock::now() - begun;
   if (done) {
     totals_->Count(*done, copy.access, *size);
-    totals_->CountTime(done->way, BootClock::now() - begun);
+    totals_->CountTime(done->way, took);
+  } else if (limits->stall != Duration::max()) {
+    limits->stall = std::max(limits->stall - took, Duration::zero());
   }
   return done;
 }
 
-std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const CopyLimits& limits) {
+std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, CopyLimits limits) {
   if (copies.size() == 1) {
-    if (std::optional<Completion> done = ReadOne(copies.front(), limits)) {
+    if (std::optional<Completion> done = ReadOne(copies.front(), &limits)) {
       std::vector<Completion> completions;
       completions.push_back(*std::move(done));
       return completions;
