@@ -32,8 +32,8 @@ class RdmaPollingTest : public RdmaTransportTest {
   Bytes bytes_ = Bytes(4096);
 };
 
-// A sleep that nothing ends takes a step. Some of these copies take less, at least: on a busy machine
-// a thread may not come to look for long.
+// A sleep that nothing ends takes a step. Some of these copies take less, at least: on a busy
+// machine a thread may not come to look for long.
 TEST_F(RdmaPollingTest, WhatIsCompletedSoonIsFoundByLookingWithoutASleep) {
   constexpr size_t kLooks = 5;
   FakeFabric::HideCompletions(kLooks);

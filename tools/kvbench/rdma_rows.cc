@@ -192,7 +192,9 @@ std::vector<Row> RdmaRows() {
   const std::optional<RdmaDevice> device = FirstRdmaDevice();
   if (!device) return {};
   const auto bandwidth = [&](Access access) { return Bandwidth(*device, access, kMiB); };
-  const Round read_time = [device = *device](Duration) { return PerftestReadTime(device, 4096); };
+  const Round read_time = [device = *device](Duration time) {
+    return PerftestReadTime(device, 4096, time);
+  };
   return {
       CopyRow(*device, "rdma-read-64KiB", Access::kRead, 64 * kKiB, KeptFull, 0.9),
       CopyRow(*device, "rdma-read-1MiB", Access::kRead, kMiB, KeptFull, 0.9),
