@@ -42,7 +42,7 @@ RdmaLane::RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connecti
               rdma_device_->max_pieces()),
       asked_at_(BootClock::now()) {}
 
-RdmaLane::~RdmaLane() { (void)Shut(nullptr); }
+RdmaLane::~RdmaLane() { (void)Shut(false, nullptr); }
 
 Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t device,
                                                  std::unique_ptr<Connection> connection,
@@ -148,7 +148,7 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
     carried += std::max<uint64_t>(window_.bytes(), kSliceBytes);
   }
   if (!status.ok()) {
-    const bool shut = Shut(&patience);
+    const bool shut = Shut(window_.ReadsStraight(), &patience);
     for (const Flight& flight : window_.flights()) {
       if (flight.over) continue;
       const bool reads = flight.copy->access == Access::kRead;
@@ -287,13 +287,19 @@ Status RdmaLane::EndWrites(Job& job, Patience& patience) {
 }
 
 Status RdmaLane::Exchange(QueuePair& pair, Patience& patience, uint64_t bytes) {
-  KVSTORE_RETURN_IF_ERROR(patience.Ended());
   Chain& chain = window_.chain();
-  if (chain.empty()) return Status::Ok();
+  if (chain.empty()) return patience.Ended();
   const uint64_t number = next_number_++;
-  KVSTORE_RETURN_IF_ERROR(pair.Post(chain.Link(number)));
-  KVSTORE_RETURN_IF_ERROR(AwaitCompletion(number, patience));
+  KVSTORE_RETURN_IF_ERROR(Exchange(pair, chain.Link(number), number, patience, bytes));
   chain.Clear();
+  return Status::Ok();
+}
+
+Status RdmaLane::Exchange(QueuePair& pair, ibv_send_wr* requests, uint64_t number,
+                          Patience& patience, uint64_t bytes) {
+  KVSTORE_RETURN_IF_ERROR(patience.Ended());
+  KVSTORE_RETURN_IF_ERROR(pair.Post(requests));
+  KVSTORE_RETURN_IF_ERROR(AwaitCompletion(number, patience));
   answered_ = true;
   patience.Heard(bytes);
   return Status::Ok();
@@ -352,9 +358,8 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
   }
 }
 
-bool RdmaLane::Shut(Patience* patience) {
+bool RdmaLane::Shut(bool reads_straight, Patience* patience) {
   if (completions_ == nullptr) return true;
-  const bool reads_straight = window_.ReadsStraight();
   LaneRemains remains{.completions = std::move(completions_),
                       .pairs = {},
                       .staging = window_.ReleaseStaging(),
@@ -364,7 +369,7 @@ bool RdmaLane::Shut(Patience* patience) {
   }
   // Writes can't land once the holder has closed its end, which is asked for it. What was being
   // read to a buffer of ours goes nowhere else.
-  if (reads_straight && patience != nullptr) {
+  if (reads_straight) {
     return ends_.closer.TakeAndWait(std::move(remains), BootClock::now() + ends_.stall, *patience);
   }
   ends_.closer.Take(std::move(remains));

@@ -17,6 +17,7 @@
 #include "transfer/rdma/queue_pair.h"
 #include "transfer/rdma/regions.h"
 #include "transfer/rdma/staging.h"
+#include "transfer/rdma/two_reads.h"
 #include "transfer/rdma/window.h"
 #include "transfer/tcp/connection.h"
 
@@ -87,23 +88,31 @@ class RdmaLane final : public Lane {
   // invalid_argument, or the holder's refusal; `*broken`: the lane is of no more use.
   Status Prepare(Flight* flight, Patience& patience, Status* broken);
   Status ReadWindow(SliceSink& sink, Patience& patience);
+  // The word and the bytes of one small read straight to its only piece, in two requests that need
+  // no window. False: it takes one.
+  bool Aim(const Flight& flight, TwoReads* reads);
+  Status ReadAimed(TwoReads* reads, SliceSink& sink, Flight* flight, Patience& patience);
   Status WriteWindow(Job& job, Patience& patience);
   Status BeginWrites(Job& job, Patience& patience);
   Status EndWrites(Job& job, Patience& patience);
   // Ends flights whose word says that their memory has changed hands.
   void CheckWords(SliceSink& sink);
+  void CheckWord(size_t word, SliceSink& sink, Flight* flight);
   void Finish(SliceSink& sink, Flight* flight, Outcome outcome, Status status);
 
   // Posts the chain, if there is one, and waits for its end.
   Status Exchange(QueuePair& pair, Patience& patience, uint64_t bytes);
+  // Likewise, of requests of which the last signals with that number.
+  Status Exchange(QueuePair& pair, ibv_send_wr* requests, uint64_t number, Patience& patience,
+                  uint64_t bytes);
   // For how long the path may complete nothing.
   Duration SilenceLimit(const Patience& patience) const;
   Status AwaitCompletion(uint64_t number, Patience& patience);
   Status Broken(ibv_wc_status status);
   // Closes the path at this end. True: nothing of anybody else's is touched over it any more.
   // False: it can't be proved in time that what is being read won't be written any more.
-  // `patience` null: nothing is being read.
-  bool Shut(Patience* patience);
+  // `reads_straight`: to memory that isn't ours, which is waited for.
+  bool Shut(bool reads_straight, Patience* patience);
 
   const RdmaEnds ends_;
   const size_t device_;

@@ -31,8 +31,8 @@ Status Withdrawn(const Copy& copy) {
 
 }  // namespace
 
-// Where a job of its own would take longer than the bytes. Declines what it would have to ask the
-// holder for. The window is empty, as Carry leaves it.
+// Where a job of its own would take longer than the bytes, and nearly always the window, too.
+// Declines what it would have to ask the holder for. The window is empty, as Carry leaves it.
 Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patience& patience,
                          std::optional<Completion>* done) {
   if (!regions_.contains(copy.region) || now - asked_at_ > kAskEvery) {
@@ -45,16 +45,21 @@ Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patienc
   Alone alone(done);
   Status status;
   const Status prepared = Prepare(&flight, patience, &status);
+  TwoReads reads;
+  bool aimed = false;
   if (!prepared.ok()) {
     alone.Finish(flight.slice, Outcome::kFailed, prepared);
+  } else if (Aim(flight, &reads)) {
+    aimed = true;
+    status = ReadAimed(&reads, alone, &flight, patience);
   } else if (window_.Take(flight)) {
     status = ReadWindow(alone, patience);
-    if (!status.ok()) {
-      done->reset();
-      const bool shut = Shut(&patience);
-      if (!shut && window_.ReadsStraight()) {
-        alone.Finish(flight.slice, Outcome::kInDoubt, MayStillCome(status));
-      }
+  }
+  if (!status.ok()) {
+    done->reset();
+    const bool straight = aimed || window_.ReadsStraight();
+    if (!Shut(straight, &patience) && straight) {
+      alone.Finish(flight.slice, Outcome::kInDoubt, MayStillCome(status));
     }
   }
   window_.Clear();
@@ -62,13 +67,38 @@ Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patienc
   return status;
 }
 
+bool RdmaLane::Aim(const Flight& flight, TwoReads* reads) {
+  const Copy& copy = *flight.copy;
+  const bool plain = ends_.guards.rdma_word_after_read && !ends_.guards.at_step;
+  if (!plain || !flight.guarded || !copy.proven || copy.pieces.size() != 1) return false;
+  auto* const data = static_cast<std::byte*>(copy.pieces.front().data);
+  const RdmaRegions::Region* const to = window_.Hold(data, flight.slice.length);
+  if (to == nullptr || to->memory[device_] == nullptr || !window_.TakeStaging().ok()) return false;
+  const RegionAnswer& from = *flight.region;
+  return reads->Aim(0, window_.staging().memory(device_), StagingBuffer::word_offset(0), from.words,
+                    flight.word, sizeof(uint64_t)) &&
+         reads->Aim(1, *to->memory[device_], static_cast<uint64_t>(data - to->base), from.memory,
+                    copy.offset, flight.slice.length);
+}
+
+Status RdmaLane::ReadAimed(TwoReads* reads, SliceSink& sink, Flight* flight, Patience& patience) {
+  const uint64_t number = next_number_++;
+  KVSTORE_RETURN_IF_ERROR(
+      Exchange(*reader_, reads->Link(number), number, patience, flight->slice.length));
+  CheckWord(0, sink, flight);
+  if (!flight->over) Finish(sink, flight, Outcome::kDone, Status::Ok());
+  return Status::Ok();
+}
+
+void RdmaLane::CheckWord(size_t word, SliceSink& sink, Flight* flight) {
+  if (window_.WordOf(word) <= flight->copy->guard->birth) return;
+  Finish(sink, flight, Outcome::kFailed, Withdrawn(*flight->copy));
+}
+
 void RdmaLane::CheckWords(SliceSink& sink) {
   std::vector<Flight>& flights = window_.flights();
   for (size_t i = 0; i < flights.size(); ++i) {
-    if (flights[i].over || !flights[i].guarded) continue;
-    if (window_.WordOf(i) > flights[i].copy->guard->birth) {
-      Finish(sink, &flights[i], Outcome::kFailed, Withdrawn(*flights[i].copy));
-    }
+    if (!flights[i].over && flights[i].guarded) CheckWord(i, sink, &flights[i]);
   }
 }
 

@@ -47,6 +47,8 @@ class Window {
 
   std::vector<Flight>& flights() { return flights_; }
   uint64_t bytes() const { return bytes_; }
+  // The region in which all of that lies, in use from here on; null: there is none.
+  const RdmaRegions::Region* Hold(const std::byte* data, uint64_t size);
   // Takes it in. False: there is no room for it, which there always is in an empty window.
   bool Take(const Flight& flight);
   // Lets go of all flights and of the regions that they lie in.
@@ -84,8 +86,6 @@ class Window {
 
   // Finds the flight's pieces in registered regions; false: some of them are in none.
   bool PlaceStraight(Flight* flight);
-  // The region in which all of that lies, in use from here on; null: there is none.
-  const RdmaRegions::Region* Hold(const std::byte* data, uint64_t size);
   // The most requests that it may take, its word and the READ behind it included.
   size_t RequestsOf(const Flight& flight) const;
 
