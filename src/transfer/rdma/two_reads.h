@@ -1,14 +1,13 @@
 #ifndef KVSTORE_SRC_TRANSFER_RDMA_TWO_READS_H_
 #define KVSTORE_SRC_TRANSFER_RDMA_TWO_READS_H_
 
-#include <infiniband/verbs.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "transfer/rdma/frame.h"
 #include "transfer/rdma/memory.h"
+#include "transfer/rdma/verbs.h"
 
 namespace kvstore::transfer {
 
