@@ -219,7 +219,8 @@ void GetCall::Read(Readings readings) {
 }
 
 // What most small reads are, without the lists of a wave: one copy to one piece, of an object that
-// is remembered and has one replica. Whatever else a read takes is left to AnswerAll.
+// is remembered, has one replica, and is heard when it is there. Whatever else a read takes is left
+// to AnswerAll.
 void GetCall::ReadAlone(Reading* reading) {
   if (reading->Exhausted() || !reading->IsLast() || !reading->misfit.ok()) return;
   const uint64_t size = reading->location->size;

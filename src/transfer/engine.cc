@@ -178,7 +178,7 @@ class EngineParts {
   Result<PeerId> Open(std::string_view descriptor);
   void Close(PeerId id);
   std::shared_ptr<BatchState> Submit(std::span<const Copy> copies, const CopyLimits& limits);
-  std::vector<Completion> Run(std::span<const Copy> copies, CopyLimits limits);
+  std::vector<Completion> Run(std::span<const Copy> copies, const CopyLimits& limits);
   Result<std::unique_ptr<Mapping>> Map(const MapRequest& request, TimePoint deadline);
   WayCounters counters(Way way) const { return totals_->Get(way); }
   ServedCounters served();
@@ -197,9 +197,7 @@ class EngineParts {
 
   // Carries a small read alone, if there is a way that does such at once; nothing: it must go as a
   // batch.
-  // The copy, if it is a small read for which there is a shorter way than a batch. Nothing: a batch
-  // has to carry it, with what is then left of the limits.
-  std::optional<Completion> ReadOne(const Copy& copy, CopyLimits* limits);
+  std::optional<Completion> ReadOne(const Copy& copy, const CopyLimits& limits);
   // Lets ways look for several peers at once.
   void Expect(const BatchState& batch);
   // Sorts the copies by peer and way; those that no way can carry are finished at once.
@@ -240,7 +238,8 @@ class EngineParts {
   Status shm_problem_ GUARDED_BY(mu_);                     // why it could not be made
 
   std::vector<std::unique_ptr<Transport>> transports_;  // cheapest first; destroyed first of all
-  Transport* reader_of_one_ = nullptr;  // of these: has a shorter way for a single read; null: none
+  // Of these, one that may be used and has a shorter way for a single read; null: there is none.
+  Transport* reader_of_one_ = nullptr;
 };
 
 EngineParts::EngineParts(const EngineOptions& options, const TransferGuards& guards,
@@ -543,7 +542,9 @@ std::shared_ptr<BatchState> EngineParts::Submit(std::span<const Copy> copies,
   return batch;
 }
 
-std::optional<Completion> EngineParts::ReadOne(const Copy& copy, CopyLimits* limits) {
+// Where its lane breaks a batch begins it anew, with all of its patience: a holder that is silent
+// is then given up after one and a half times as long.
+std::optional<Completion> EngineParts::ReadOne(const Copy& copy, const CopyLimits& limits) {
   // Where a lane is idle its way has been the one to that region a moment ago: what is nearer was
   // asked then, and is again by the next read that goes as a batch (LanePool::ReadOne).
   if (reader_of_one_ == nullptr || copy.access != Access::kRead || copy.tap != nullptr) {
@@ -554,20 +555,17 @@ std::optional<Completion> EngineParts::ReadOne(const Copy& copy, CopyLimits* lim
   const TimePoint begun = BootClock::now();
   const Result<Target> target = peers_.Find(copy.peer, begun);
   if (!target.ok()) return std::nullopt;
-  std::optional<Completion> done = reader_of_one_->ReadOne(*target, copy, *size, *limits, begun);
-  const Duration took = BootClock::now() - begun;
+  std::optional<Completion> done = reader_of_one_->ReadOne(*target, copy, *size, limits, begun);
   if (done) {
     totals_->Count(*done, copy.access, *size);
-    totals_->CountTime(done->way, took);
-  } else if (limits->stall != Duration::max()) {
-    limits->stall = std::max(limits->stall - took, Duration::zero());
+    totals_->CountTime(done->way, BootClock::now() - begun);
   }
   return done;
 }
 
-std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, CopyLimits limits) {
+std::vector<Completion> EngineParts::Run(std::span<const Copy> copies, const CopyLimits& limits) {
   if (copies.size() == 1) {
-    if (std::optional<Completion> done = ReadOne(copies.front(), &limits)) {
+    if (std::optional<Completion> done = ReadOne(copies.front(), limits)) {
       std::vector<Completion> completions;
       completions.push_back(*std::move(done));
       return completions;

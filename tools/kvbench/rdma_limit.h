@@ -27,8 +27,8 @@ struct RdmaLoad {
 };
 // GB/s on average.
 Result<double> PerftestBandwidth(const RdmaDevice& device, const RdmaLoad& load);
-// Microseconds of a READ, as most took in about that time.
-Result<double> PerftestReadTime(const RdmaDevice& device, uint64_t size, Duration time);
+// Microseconds of a READ, as most of so many took.
+Result<double> PerftestReadTime(const RdmaDevice& device, uint64_t size, uint64_t reads);
 
 }  // namespace kvstore::bench
 

@@ -121,6 +121,18 @@ Round Bandwidth(const RdmaDevice& device, Access access, uint64_t size) {
   };
 }
 
+// As long as what it is compared with, once the first round, which doesn't count, has shown how
+// long one read takes: over soft-RoCE that is now one, now twice as much, for milliseconds on end.
+Round ReadTime(const RdmaDevice& device, uint64_t size) {
+  return [=, last = std::make_shared<double>(0)](Duration time) -> Result<double> {
+    constexpr uint64_t kLeast = 1000;
+    const double us = std::chrono::duration<double, std::micro>(time).count();
+    const uint64_t reads = *last > 0 ? static_cast<uint64_t>(us / *last) : 0;
+    KVSTORE_ASSIGN_OR_RETURN(*last, PerftestReadTime(device, size, std::max(kLeast, reads)));
+    return *last;
+  };
+}
+
 using MakeCopies = Round (*)(const std::shared_ptr<Ends>&, Access, uint64_t);
 
 Row CopyRow(const RdmaDevice& device, std::string name, Access access, uint64_t size,
@@ -192,9 +204,6 @@ std::vector<Row> RdmaRows() {
   const std::optional<RdmaDevice> device = FirstRdmaDevice();
   if (!device) return {};
   const auto bandwidth = [&](Access access) { return Bandwidth(*device, access, kMiB); };
-  const Round read_time = [device = *device](Duration time) {
-    return PerftestReadTime(device, 4096, time);
-  };
   return {
       CopyRow(*device, "rdma-read-64KiB", Access::kRead, 64 * kKiB, KeptFull, 0.9),
       CopyRow(*device, "rdma-read-1MiB", Access::kRead, kMiB, KeptFull, 0.9),
@@ -207,12 +216,13 @@ std::vector<Row> RdmaRows() {
       PoolRow("rdma-put-32x1MiB", "32 x 1024 KiB a call, two processes", Buffers::kRegistered,
               &Puts, kBatch, Better::kMore, 0.7, "ib_write_bw", bandwidth(Access::kWrite)),
       PoolRow("rdma-get-4KiB", "one object, hot, two processes", Buffers::kRegistered, &Gets,
-              {1, 4096}, Better::kLess, 0.4, "ib_read_lat", read_time),
+              {1, 4096}, Better::kLess, 0.4, "ib_read_lat", ReadTime(*device, 4096)),
       PoolRow("rdma-get-32x1MiB-staged", "likewise, to memory that isn't registered",
               Buffers::kStaged, &Gets, kBatch, Better::kMore, std::nullopt, "ib_read_bw",
               bandwidth(Access::kRead)),
       PoolRow("rdma-get-4KiB-staged", "likewise, to memory that isn't registered", Buffers::kStaged,
-              &Gets, {1, 4096}, Better::kLess, std::nullopt, "ib_read_lat", read_time),
+              &Gets, {1, 4096}, Better::kLess, std::nullopt, "ib_read_lat",
+              ReadTime(*device, 4096)),
   };
 }
 

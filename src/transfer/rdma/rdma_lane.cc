@@ -42,7 +42,7 @@ RdmaLane::RdmaLane(const RdmaEnds& ends, size_t device, std::unique_ptr<Connecti
               rdma_device_->max_pieces()),
       asked_at_(BootClock::now()) {}
 
-RdmaLane::~RdmaLane() { (void)Shut(false, nullptr); }
+RdmaLane::~RdmaLane() { (void)Shut(nullptr); }
 
 Result<std::unique_ptr<RdmaLane>> RdmaLane::Open(const RdmaEnds& ends, size_t device,
                                                  std::unique_ptr<Connection> connection,
@@ -148,7 +148,7 @@ Status RdmaLane::Carry(Job& job, Patience& patience, std::vector<Stranded>* stra
     carried += std::max<uint64_t>(window_.bytes(), kSliceBytes);
   }
   if (!status.ok()) {
-    const bool shut = Shut(window_.ReadsStraight(), &patience);
+    const bool shut = Shut(window_.ReadsStraight() ? &patience : nullptr);
     for (const Flight& flight : window_.flights()) {
       if (flight.over) continue;
       const bool reads = flight.copy->access == Access::kRead;
@@ -358,7 +358,7 @@ Status RdmaLane::AwaitCompletion(uint64_t number, Patience& patience) {
   }
 }
 
-bool RdmaLane::Shut(bool reads_straight, Patience* patience) {
+bool RdmaLane::Shut(Patience* reader) {
   if (completions_ == nullptr) return true;
   LaneRemains remains{.completions = std::move(completions_),
                       .pairs = {},
@@ -369,8 +369,8 @@ bool RdmaLane::Shut(bool reads_straight, Patience* patience) {
   }
   // Writes can't land once the holder has closed its end, which is asked for it. What was being
   // read to a buffer of ours goes nowhere else.
-  if (reads_straight) {
-    return ends_.closer.TakeAndWait(std::move(remains), BootClock::now() + ends_.stall, *patience);
+  if (reader != nullptr) {
+    return ends_.closer.TakeAndWait(std::move(remains), BootClock::now() + ends_.stall, *reader);
   }
   ends_.closer.Take(std::move(remains));
   return true;

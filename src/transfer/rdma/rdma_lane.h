@@ -88,8 +88,8 @@ class RdmaLane final : public Lane {
   // invalid_argument, or the holder's refusal; `*broken`: the lane is of no more use.
   Status Prepare(Flight* flight, Patience& patience, Status* broken);
   Status ReadWindow(SliceSink& sink, Patience& patience);
-  // The word and the bytes of one small read straight to its only piece, in two requests that need
-  // no window. False: it takes one.
+  // At the word and the bytes of one small read, straight to its only piece: two requests that need
+  // no flights in the window, which holds what they touch. False: it has to be taken in.
   bool Aim(const Flight& flight, TwoReads* reads);
   Status ReadAimed(TwoReads* reads, SliceSink& sink, Flight* flight, Patience& patience);
   Status WriteWindow(Job& job, Patience& patience);
@@ -111,8 +111,9 @@ class RdmaLane final : public Lane {
   Status Broken(ibv_wc_status status);
   // Closes the path at this end. True: nothing of anybody else's is touched over it any more.
   // False: it can't be proved in time that what is being read won't be written any more.
-  // `reads_straight`: to memory that isn't ours, which is waited for.
-  bool Shut(bool reads_straight, Patience* patience);
+  // `reader`: the patience of who waits for what is being read straight to memory that isn't ours;
+  // null: nothing is.
+  bool Shut(Patience* reader);
 
   const RdmaEnds ends_;
   const size_t device_;

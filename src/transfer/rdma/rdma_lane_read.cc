@@ -58,7 +58,7 @@ Status RdmaLane::ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patienc
   if (!status.ok()) {
     done->reset();
     const bool straight = aimed || window_.ReadsStraight();
-    if (!Shut(straight, &patience) && straight) {
+    if (!Shut(straight ? &patience : nullptr) && straight) {
       alone.Finish(flight.slice, Outcome::kInDoubt, MayStillCome(status));
     }
   }

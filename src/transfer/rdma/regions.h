@@ -37,11 +37,11 @@ class RdmaRegions {
     mutable uint64_t uses = 0;  // by copies of our own
     bool closing = false;       // nobody finds it any more
   };
-  // Keeps a region as it is while it lives; the regions outlive it.
   struct EndUse {
     void operator()(const Region* region) const;
     RdmaRegions* regions = nullptr;
   };
+  // Keeps a region as it is while it lives; the regions outlive it.
   using Use = std::unique_ptr<const Region, EndUse>;
   using FindNode = std::function<int(const std::byte* base, uint64_t size)>;
 
@@ -69,7 +69,7 @@ class RdmaRegions {
   // For a peer that reaches us over that device. not_found; failed_precondition: it is guarded, and
   // has no words that a peer could read; unavailable: the device has failed.
   Result<RegionAnswer> Find(RegionId id, size_t device) const;
-  // The region in which all of that memory lies; null: none.
+  // The region in which all of that memory lies, in use from here on; null: none.
   Use FindLocal(const void* data, uint64_t size);
 
  private:
