@@ -19,10 +19,11 @@ Spread SpreadOf(std::vector<double> values) {
   return {.median = values[values.size() / 2], .least = values.front(), .most = values.back()};
 }
 
-Result<Outcome> Alternate(Better better, Duration time, const Round& store, const Round& limit) {
-  const Duration each = time / (2 * (kRounds + 1));
+Result<Outcome> Alternate(Better better, Duration time, const Round& store, const Round& limit,
+                          size_t rounds) {
+  const Duration each = time / (2 * (rounds + 1));
   std::vector<double> values, limits, ratios;
-  for (size_t round = 0; round <= kRounds; ++round) {
+  for (size_t round = 0; round <= rounds; ++round) {
     KVSTORE_ASSIGN_OR_RETURN(const double most, limit(each));
     KVSTORE_ASSIGN_OR_RETURN(const double value, store(each));
     if (round == 0) continue;

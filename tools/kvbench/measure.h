@@ -19,10 +19,11 @@ inline constexpr size_t kRounds = 5;
 // Not empty.
 Spread SpreadOf(std::vector<double> values);
 
-// The limit and the store in turn, `kRounds` times after one of each that does not count, within
+// The limit and the store in turn, so many times after one of each that does not count, within
 // about `time` in all: so that whatever else the machine does meets both. The ratio is that of each
 // pair of rounds.
-Result<Outcome> Alternate(Better better, Duration time, const Round& store, const Round& limit);
+Result<Outcome> Alternate(Better better, Duration time, const Round& store, const Round& limit,
+                          size_t rounds = kRounds);
 
 // What has no limit on this machine but the figure that is demanded of it.
 Outcome Demand(Better better, double value, double demanded);
