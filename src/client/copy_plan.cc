@@ -80,6 +80,16 @@ class PieceReader {
 
 }  // namespace
 
+transfer::Copy CopyOf(transfer::Access access, std::span<const Piece> pieces, const Range& range,
+                      uint64_t offset, const Replica& replica, transfer::PeerId peer) {
+  return {.access = access,
+          .peer = peer,
+          .region = replica.segment.index,
+          .offset = range.offset + offset,
+          .pieces = pieces,
+          .guard = transfer::Guard{range.offset, replica.birth}};
+}
+
 template <typename AnyPiece>
 Result<CopyPlan::Span> CopyPlan::Add(transfer::Access access, std::span<const AnyPiece> pieces,
                                      const transfer::Stretch& part, const Replica& replica,
@@ -119,12 +129,7 @@ std::span<const Piece> CopyPlan::Keep(std::span<const Piece> pieces) {
 
 void CopyPlan::AddCopy(transfer::Access access, std::span<const Piece> pieces, const Range& range,
                        uint64_t offset, const Replica& replica, transfer::PeerId peer) {
-  copies_.push_back({.access = access,
-                     .peer = peer,
-                     .region = replica.segment.index,
-                     .offset = range.offset + offset,
-                     .pieces = Keep(pieces),
-                     .guard = transfer::Guard{range.offset, replica.birth}});
+  copies_.push_back(CopyOf(access, Keep(pieces), range, offset, replica, peer));
 }
 
 Result<CopyPlan::Span> CopyPlan::AddWrite(std::span<const ConstPiece> pieces, uint64_t size,

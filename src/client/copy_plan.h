@@ -13,6 +13,11 @@
 
 namespace kvstore::client {
 
+// Between the pieces, which outlive it, and the bytes from `offset` on of one of the replica's
+// ranges; guarded by that range's first granule and the replica's birth.
+transfer::Copy CopyOf(transfer::Access access, std::span<const Piece> pieces, const Range& range,
+                      uint64_t offset, const Replica& replica, transfer::PeerId peer);
+
 // From (the pieces of an object) x (the ranges of one replica) to copies for the transfer layer:
 // one copy per range, each guarded by the range's first granule and the replica's birth. Pure. Owns
 // the scatter lists that its copies name, so it must outlive their batch; the user's memory is not

@@ -230,15 +230,10 @@ void GetCall::ReadAlone(Reading* reading) {
   if (pieces.size() != 1 || ranges.size() != 1 || ranges.front().length < size) return;
   if (!OpenHolder(began_, reading)) return;
   const Replica& replica = reading->Next();
-  const Range& range = replica.ranges.front();
   const Piece piece{pieces.front().data, reading->part.length};
-  const transfer::Copy copy{.access = transfer::Access::kRead,
-                            .peer = reading->holder,
-                            .region = replica.segment.index,
-                            .offset = range.offset + reading->part.offset,
-                            .pieces = {&piece, 1},
-                            .guard = transfer::Guard{range.offset, replica.birth},
-                            .proven = IsProven(*reading)};
+  transfer::Copy copy = CopyOf(transfer::Access::kRead, {&piece, 1}, replica.ranges.front(),
+                               reading->part.offset, replica, reading->holder);
+  copy.proven = IsProven(*reading);
   const Wave limits = NewWave(*reading, began_);
   FinishOne(limits, parts_.engine.Run({&copy, 1}, {deadline_, limits.stall}), reading);
 }

@@ -8,7 +8,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -142,6 +141,7 @@ TEST_F(LanePoolReadTest, IsLeftToAJobWhereItsLaneDeclines) {
   CarryJob();
   log_.on_read = [](Patience&, std::optional<Completion>*) { return Status::Ok(); };
   EXPECT_FALSE(ReadOne());
+  EXPECT_EQ(log_.read, 1);
   CarryJob();
   EXPECT_EQ(log_.opened, 1);
 }

@@ -49,6 +49,19 @@ TEST(PathHealthTest, ADeviceThatIsFarIsTakenWhereNoOtherLeads) {
   EXPECT_TRUE(health.IsCrowded(kPeer, 2));
 }
 
+// Who has noted that a path reaches notes it again only then.
+TEST(PathHealthTest, CountsTheTroublesAfterWhichAPathHasToBeNotedAsReachedAgain) {
+  PathHealth health(2, Up);
+  const uint64_t none = health.troubles();
+  health.NoteReached(kPeer, 0, kStart);
+  EXPECT_EQ(health.troubles(), none);
+  health.NoteSilence(kPeer, 0, milliseconds(1), kStart);
+  const uint64_t silent = health.troubles();
+  EXPECT_NE(silent, none);
+  health.NoteFailed(kPeer, 0, kWhy, kStart);
+  EXPECT_NE(health.troubles(), silent);
+}
+
 TEST(PathHealthTest, ADeviceIsTriedOnceALane) {
   PathHealth health(2, Up);
   EXPECT_EQ(health.Take(kPeer, {0})->device(), 1u);

@@ -32,11 +32,9 @@ void Chain::Add(Access access, const RegisteredMemory& local, uint64_t local_off
   const ibv_wr_opcode opcode = access == Access::kRead ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE;
   while (length > 0) {
     // Neither end may cross from one part of its registration to the next.
-    const uint64_t part = PartOf(remote_offset, remote.part_bytes);
-    const uint64_t step = std::min(
-        {length, (PartOf(local_offset, local.part_bytes()) + 1) * local.part_bytes() - local_offset,
-         (part + 1) * remote.part_bytes - remote_offset});
-    const uint32_t key = remote.keys[part];
+    const uint64_t step = std::min({length, LeftInPart(local_offset, local.part_bytes()),
+                                    LeftInPart(remote_offset, remote.part_bytes)});
+    const uint32_t key = remote.keys[PartOf(remote_offset, remote.part_bytes)];
     const uint64_t address = remote.origin + remote_offset;
     const bool apart =
         fenced_ == requests_.size() || (!parts_.empty() && parts_.back() == requests_.size());

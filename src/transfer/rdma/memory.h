@@ -24,6 +24,11 @@ inline uint64_t PartOf(uint64_t offset, uint64_t part_bytes) {
   return offset < part_bytes ? 0 : offset / part_bytes;
 }
 
+// How many bytes lie in that part from there on.
+inline uint64_t LeftInPart(uint64_t offset, uint64_t part_bytes) {
+  return (PartOf(offset, part_bytes) + 1) * part_bytes - offset;
+}
+
 // A stretch of memory at one device, in parts of equal size (but the last), since devices limit
 // how much one registration may cover. Peers name a byte by `origin` plus its offset, never by its
 // address. Confined to one thread at a time, but for what is const.

@@ -57,7 +57,6 @@ class RdmaLane final : public Lane {
   bool IsSpent() const override { return connection_->IsSpent() || !rdma_device_->is_up(); }
   bool WasAnswered() const override { return answered_; }
   Status Carry(Job& job, Patience& patience, std::vector<Stranded>* stranded) override;
-
   Status ReadOne(const Copy& copy, uint64_t size, TimePoint now, Patience& patience,
                  std::optional<Completion>* done) override;
 
@@ -65,7 +64,7 @@ class RdmaLane final : public Lane {
   // Whether the last Carry, or ReadOne that was begun, broke because nothing came through, not
   // because the holder said so.
   bool path_failed() const { return path_failed_; }
-  // For how long the last Carry waited for a completion when it could wait no longer; zero: it got
+  // For how long that waited for a completion when it could wait no longer; zero: it got
   // what it waited for, or the path failed.
   Duration silence() const { return silence_; }
   // Asks for it when it isn't known. not_found and failed_precondition are the holder's own words.

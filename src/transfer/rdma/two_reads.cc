@@ -4,11 +4,8 @@ namespace kvstore::transfer {
 
 bool TwoReads::Aim(size_t request, const RegisteredMemory& local, uint64_t local_offset,
                    const RemoteMemory& remote, uint64_t remote_offset, uint64_t length) {
-  if (length == 0) return false;
-  const uint64_t last = length - 1;
-  const uint64_t part = PartOf(remote_offset, remote.part_bytes);
-  if (PartOf(remote_offset + last, remote.part_bytes) != part) return false;
-  if (PartOf(local_offset + last, local.part_bytes()) != PartOf(local_offset, local.part_bytes())) {
+  if (length == 0 || length > LeftInPart(local_offset, local.part_bytes()) ||
+      length > LeftInPart(remote_offset, remote.part_bytes)) {
     return false;
   }
   pieces_[request] = {.addr = local.origin() + local_offset,
@@ -17,7 +14,7 @@ bool TwoReads::Aim(size_t request, const RegisteredMemory& local, uint64_t local
   ibv_send_wr& read = requests_[request];
   read.opcode = IBV_WR_RDMA_READ;
   read.wr.rdma.remote_addr = remote.origin + remote_offset;
-  read.wr.rdma.rkey = remote.keys[part];
+  read.wr.rdma.rkey = remote.keys[PartOf(remote_offset, remote.part_bytes)];
   return true;
 }
 
