@@ -79,8 +79,12 @@ class KeyCheck {
     if (operation.verb == Verb::kPut || operation.outcome != Outcome::kOk) return;
     if (operation.verb == Verb::kGet && operation.found) return NoteFound(operation);
     const bool is_empty = operation.verb == Verb::kRemove ||
-                          (!operation.found && rules_.may_forget && rules_.misses_bind);
+                          (rules_.may_forget && rules_.misses_bind && SawNothing(operation));
     if (is_empty) singles_.emplace_back().Add(operation.begin, operation.end, operation);
+  }
+
+  bool SawNothing(const Operation& look) const {
+    return !look.found && (look.verb == Verb::kGet || rules_.noes_bind);
   }
 
   void NoteFound(const Operation& get) {
@@ -140,6 +144,7 @@ class KeyCheck {
       const bool asks =
           operation->verb == Verb::kExists || (operation->verb == Verb::kGet && !found);
       if (!asks || operation->outcome != Outcome::kOk || operation->found != found) continue;
+      if (!found && !SawNothing(*operation)) continue;
       const auto can_be = [&](const auto& stretch) {
         return stretch.first <= operation->end && stretch.second >= operation->begin;
       };

@@ -19,6 +19,9 @@ struct Rules {
   // master: what it was withdrawing is missed from then on, and found again by the next one where
   // the withdrawal had not come to the holder. Removals that were answered bind all the same.
   bool misses_bind = true;
+  // An exists that says no has seen the same. Not so where holders fall silent: it says no of what
+  // lies on such holders alone, and that is found again when they are heard (docs/protocol.md).
+  bool noes_bind = true;
 };
 
 // Why no order of these operations, in which each takes effect between its begin and its end, lets

@@ -113,6 +113,16 @@ TEST(HistoryCheckTest, WhereMissesDoNotBindOnlyAnsweredRemovalsAndReplacementsDo
   ExpectBad({Put(1, 0, 10), Put(2, 20, 30), Get(1, 40, 50)}, "came back", rules);
 }
 
+TEST(HistoryCheckTest, WhereNoesDoNotBindMissesDo) {
+  const Rules rules{.noes_bind = false};
+  ExpectGood({Put(1, 0, 10), No(20, 30), Get(1, 40, 50), No(60, 70), Yes(80, 90)}, rules);
+  ExpectBad({Put(1, 0, 10), Miss(20, 30), Get(1, 40, 50)}, "came back", rules);
+  ExpectBad({Put(1, 0, 10), Miss(20, 30), Yes(40, 50)}, "nothing can have been there", rules);
+  const Rules kept{.may_forget = false, .noes_bind = false};
+  ExpectGood({Put(1, 0, 10), No(20, 30)}, kept);
+  ExpectBad({Put(1, 0, 10), Miss(20, 30)}, "lost", kept);
+}
+
 TEST(HistoryCheckTest, WhatMayNotBeForgottenIsMissedOnlyBeforeItIsPutOrAfterItIsRemoved) {
   ExpectBad({Put(1, 0, 10), Miss(20, 30)}, "lost", kKept);
   ExpectBad({Put(1, 0, 10), No(20, 30)}, "lost", kKept);
