@@ -3,7 +3,10 @@
 
 // The transfer layer's inside, from the top:
 //
-//   engine      implements kvstore/transfer.h: validates copies, picks a way for each
+//   engine      implements kvstore/transfer.h, of these two, by engine_options:
+//   served_memory
+//               this process's memory, and the servers and devices that let peers reach it
+//   ways        validates copies, picks a way for each
 //   peer_table  the peers that were opened
 //   registry    which memory copies may touch, and who touches it now
 //   batch       one submitted batch and its completions
@@ -16,7 +19,7 @@
 //   transport   what each way implements; local/ is the model to read first, shm/ shares memory
 //               with other processes, tcp/ is the network, rdma/ the faster one
 //
-// The engine calls the transports; they call registry and batch, and never each other.
+// The ways call the transports; these call registry and batch, and never each other.
 
 #include <atomic>
 #include <cstddef>
