@@ -21,7 +21,15 @@ std::string WordAfter(const std::string& line, const std::string& text) {
   return line.substr(begin, line.find_first_of(", \n", begin) - begin);
 }
 
+#ifdef __SANITIZE_THREAD__
+constexpr int kSlowdown = 4;
+#else
+constexpr int kSlowdown = 1;
+#endif
+
 }  // namespace
+
+std::string SuspectAfter(int ms) { return "--suspect_after_ms=" + std::to_string(kSlowdown * ms); }
 
 MasterProcess::MasterProcess(const std::vector<std::string>& flags,
                              const std::vector<std::string>& within) {

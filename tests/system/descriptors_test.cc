@@ -194,7 +194,7 @@ TEST_F(UsedUp, ANodeThatHasNoneServesWhoIsConnected) {
     EXPECT_TRUE(IsAtRest(node_->process().pid()));
     for (Client* const client : {over_tcp->get(), in_place.get()}) {
       const Result<std::string> got = client->Get("key", kSoon);
-      ASSERT_TRUE(got.ok()) << got.status();
+      ASSERT_TRUE(got.ok()) << got.status() << "\n" << node_->process().output();
       EXPECT_EQ(VersionTold("key", *got), 1u);
     }
   }

@@ -67,7 +67,7 @@ class DiskFull : public ::testing::Test {
   std::vector<std::string> MasterFlags() const {
     return {"--state_file=" + disk_.Path("state"),
             "--port=" + std::to_string(port_),
-            "--suspect_after_ms=500",
+            SuspectAfter(500),
             "--gone_after_ms=1500",
             "--heartbeat_ms=100",
             "--lease_ms=1000"};

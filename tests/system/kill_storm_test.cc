@@ -75,7 +75,7 @@ class KillStorm : public MasterRestart {
  protected:
   KillStorm()
       : MasterRestart({"--metrics_port=" + std::to_string(FreePort()), "--lease_ms=0",
-                       "--heartbeat_ms=100", "--suspect_after_ms=500", "--gone_after_ms=1500",
+                       "--heartbeat_ms=100", SuspectAfter(500), "--gone_after_ms=1500",
                        "--abort_writer_after_ms=100", "--max_grant_ms=1500",
                        "--order_resend_ms=200", "--log_level=warning"}) {}
 

@@ -18,7 +18,7 @@ constexpr int kFillRounds = 3;
 // And none is evicted before its room is needed.
 const std::vector<std::string> OneHost::kNoLeases = {
     "--lease_ms=0",         "--free_share_wanted=0",  //
-    "--heartbeat_ms=100",   "--suspect_after_ms=500",
+    "--heartbeat_ms=100",   SuspectAfter(500),
     "--gone_after_ms=1500", "--abort_writer_after_ms=100",
     "--max_grant_ms=1500",  "--order_resend_ms=200",
     "--log_level=warning",

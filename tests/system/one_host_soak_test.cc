@@ -25,9 +25,8 @@ constexpr Duration kSoakTime = seconds(5);
 class OneHostSoak : public OneHost {
  protected:
   OneHostSoak()
-      : OneHost({"--lease_ms=100", "--free_share_wanted=0", "--heartbeat_ms=100",
-                 "--suspect_after_ms=400", "--gone_after_ms=1500", "--abort_writer_after_ms=100",
-                 "--log_level=error"}) {}
+      : OneHost({"--lease_ms=100", "--free_share_wanted=0", "--heartbeat_ms=100", SuspectAfter(400),
+                 "--gone_after_ms=1500", "--abort_writer_after_ms=100", "--log_level=error"}) {}
 
   std::unique_ptr<ChildProcess> StartSoaker(int who, int life) {
     auto soaker = std::make_unique<ChildProcess>(

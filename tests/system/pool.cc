@@ -30,7 +30,9 @@ void Readers::Read(size_t thread) {
   while (!stop_ && wrong_[thread].empty()) {
     for (const std::string& key : keys_) {
       wrong_[thread] = WrongWith(client_, key);
-      if (!wrong_[thread].empty()) break;
+      if (wrong_[thread].empty()) continue;
+      any_wrong_ = true;
+      break;
     }
     ++rounds_[thread];
   }
@@ -41,7 +43,7 @@ void Readers::AwaitRound() {
   std::vector<uint64_t> before(rounds_.begin(), rounds_.end());
   for (size_t i = 0; i < before.size(); ++i) {
     // The round that goes on may have read some keys before.
-    while (rounds_[i] < before[i] + 2 && BootClock::now() < until) {
+    while (rounds_[i] < before[i] + 2 && !any_wrong_ && BootClock::now() < until) {
       std::this_thread::sleep_for(kLook);
     }
   }
@@ -57,7 +59,7 @@ std::string Readers::Stop() {
 }
 
 const std::vector<std::string> Pool::kShortLife = {"--heartbeat_ms=50", "--lease_ms=300",
-                                                   "--suspect_after_ms=500", "--gone_after_ms=1000",
+                                                   SuspectAfter(500), "--gone_after_ms=1000",
                                                    "--order_resend_ms=200"};
 
 std::unique_ptr<NodeProcess> Pool::StartNode(const std::string& name, const std::string& lend,

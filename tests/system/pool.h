@@ -29,7 +29,8 @@ class Readers {
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
 
-  // Returns when all threads have read all keys once more, or after a minute.
+  // Returns when all threads have read all keys once more, or something went wrong, or after a
+  // minute.
   void AwaitRound();
   // Returns the first thing that went wrong; empty: nothing did.
   std::string Stop();
@@ -40,6 +41,7 @@ class Readers {
   Client& client_;
   const std::vector<std::string> keys_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> any_wrong_{false};
   std::vector<std::atomic<uint64_t>> rounds_;
   std::vector<std::string> wrong_;  // of each thread; read when they have ended
   std::vector<std::thread> threads_;
