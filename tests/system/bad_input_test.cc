@@ -114,6 +114,9 @@ TEST(BadInput, FiveGibibytesTravelThroughAWindow) {
   }
 }
 
+// Enough for a call of so many keys under a sanitizer, beside other tests.
+constexpr Duration kLongCall = seconds(120);
+
 class LargeBatch : public ::testing::Test {
  protected:
   static constexpr size_t kKeys = 100'000;
@@ -138,7 +141,7 @@ class LargeBatch : public ::testing::Test {
     std::vector<GetItem> wanted;
     for (size_t i = 0; i < kKeys; ++i) wanted.push_back({keys_[i], {&into[i], 1}});
     size_t found = 0;
-    const std::vector<GetResult> got = client.Get(wanted, seconds(60));
+    const std::vector<GetResult> got = client.Get(wanted, kLongCall);
     EXPECT_EQ(got.size(), kKeys);
     for (size_t i = 0; i < got.size(); ++i) {
       if (got[i].status.ok()) {
@@ -162,15 +165,15 @@ TEST_F(LargeBatch, OfAHundredThousandKeysIsOneCall) {
   ASSERT_TRUE(master.running());
   const auto client = Join(master, 512 * kMiB);
   ASSERT_NE(client, nullptr);
-  const std::vector<Status> put = client->Put(items_, {.timeout = seconds(60)});
+  const std::vector<Status> put = client->Put(items_, {.timeout = kLongCall});
   ASSERT_EQ(put.size(), kKeys);
   for (const Status& status : put) ASSERT_TRUE(status.ok()) << status;
-  const std::vector<Result<bool>> exists = client->Exists(views_, seconds(60));
+  const std::vector<Result<bool>> exists = client->Exists(views_, kLongCall);
   ASSERT_EQ(exists.size(), kKeys);
   EXPECT_TRUE(std::all_of(exists.begin(), exists.end(),
                           [](const Result<bool>& yes) { return yes.ok() && *yes; }));
   EXPECT_EQ(GetAll(*client), kKeys);
-  const std::vector<Status> removed = client->Remove(views_, seconds(60));
+  const std::vector<Status> removed = client->Remove(views_, kLongCall);
   ASSERT_EQ(removed.size(), kKeys);
   for (const Status& status : removed) ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(GetAll(*client), 0u);
@@ -181,7 +184,7 @@ TEST_F(LargeBatch, LargerThanThePoolEvictsItsOwnHeadAndLosesNoByte) {
   ASSERT_TRUE(master.running());
   const auto client = Join(master, 128 * kMiB);  // 32 768 granules for 100 000 objects
   ASSERT_NE(client, nullptr);
-  const std::vector<Status> put = client->Put(items_, {.timeout = seconds(60)});
+  const std::vector<Status> put = client->Put(items_, {.timeout = kLongCall});
   ASSERT_EQ(put.size(), kKeys);
   for (const Status& status : put) ASSERT_TRUE(status.ok()) << status;
   const size_t found = GetAll(*client);

@@ -69,6 +69,7 @@ TEST_F(MasterRestart, WhoWaitsTooShortIsToldHowManyNodesAreMissing) {
   PutOnBothNodes();
   const Incarnation holder = HolderOf(on_[1]);
   nodes_[1]->process().Signal(SIGSTOP);
+  flags_.push_back("--gone_after_ms=60000");  // not before all of these have asked
   RestartMaster();
   AwaitReport(*nodes_[0], 2);
   // What has been reported is served.
