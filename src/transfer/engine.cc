@@ -11,6 +11,7 @@
 #include "transfer/engine_options.h"
 #include "transfer/rdma/rdma.h"
 #include "transfer/served_memory.h"
+#include "transfer/transport.h"
 #include "transfer/ways.h"
 
 namespace kvstore::transfer {
@@ -19,7 +20,7 @@ namespace {
 // The RDMA devices and the way that leads over them; both null: there are none, and why.
 struct Devices {
   std::unique_ptr<Rdma> rdma;
-  std::unique_ptr<Transport> transport;
+  std::unique_ptr<Transport> transport;  // destroyed first
   Status problem;
 };
 

@@ -27,8 +27,8 @@ class ServedMemory {
   ServedMemory(const EngineOptions& options, const TransferGuards& guards,
                std::unique_ptr<Rdma> rdma, Status rdma_problem);
 
-  // Opens the port, if one is wanted. Before all others.
-  Status Listen();
+  // Opens the port, if one is wanted. Once, before any thread calls what follows.
+  Status Listen() EXCLUDES(mu_);
 
   Result<RegionId> Register(void* base, uint64_t size, const RegionOptions& options) EXCLUDES(mu_);
   Status Unregister(RegionId region) EXCLUDES(mu_);
@@ -60,7 +60,7 @@ class ServedMemory {
   const TransferGuards guards_;
   const std::string host_;
   Registry registry_;
-  const std::unique_ptr<Rdma> rdma_;
+  const std::unique_ptr<Rdma> rdma_;     // null: none
   std::unique_ptr<TcpServer> server_;    // null: no port
   std::vector<std::string> advertised_;  // unchanging after Listen
 

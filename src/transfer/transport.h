@@ -3,7 +3,9 @@
 
 // The transfer layer's inside, from the top:
 //
-//   engine      implements kvstore/transfer.h, of these two, by engine_options:
+//   engine      implements kvstore/transfer.h: puts the next three together
+//   engine_options
+//               which options an engine may have, and what they allow
 //   served_memory
 //               this process's memory, and the servers and devices that let peers reach it
 //   ways        validates copies, picks a way for each
@@ -42,7 +44,7 @@ struct Target {
   std::shared_ptr<const std::atomic<bool>> closed;
 };
 
-// Copies of one batch to one peer, all of them reads or all of them writes. The engine has checked
+// Copies of one batch to one peer, all of them reads or all of them writes. Ways has checked
 // all that can be checked without the peer: sizes don't overflow and pieces aren't null.
 struct Parcel {
   Target target;

@@ -9,10 +9,9 @@
 
 #include "transfer/descriptor.h"
 #include "transfer/engine_options.h"
-#include "transfer/lane_pool.h"
 #include "transfer/local/local_transport.h"
+#include "transfer/served_memory.h"
 #include "transfer/shm/shm_transport.h"
-#include "transfer/tcp/connection.h"
 #include "transfer/tcp/tcp_transport.h"
 
 namespace kvstore::transfer {

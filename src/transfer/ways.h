@@ -14,16 +14,18 @@
 #include "transfer/batch.h"
 #include "transfer/guards.h"
 #include "transfer/peer_table.h"
-#include "transfer/served_memory.h"
 #include "transfer/transport.h"
 
 namespace kvstore::transfer {
+
+class ServedMemory;
 
 // The ways that an engine's copies go, and the peers to whom they lead: sorts the copies of a batch
 // by peer and way. Its functions are those of Engine. Thread-safe.
 class Ways {
  public:
-  // `own` is this process's memory, which outlives this. `rdma` null: there are no devices.
+  // `own` is this process's memory, which outlives this. `rdma` leads over the devices that `own`
+  // holds; null: there are none.
   Ways(const EngineOptions& options, const TransferGuards& guards, ServedMemory& own,
        std::unique_ptr<Transport> rdma);
 

@@ -32,8 +32,8 @@ class MasterProcess {
   std::string metrics_address_;
 };
 
-// The master's flag for when silent nodes are suspected. Under the thread sanitizer later: it slows
-// programs tenfold, and one that lives is not to be taken for dead.
+// The master's flag for when silent nodes are suspected. Four times as late under the thread
+// sanitizer: it slows programs tenfold, and one that lives is not to be taken for dead.
 std::string SuspectAfter(int ms);
 
 // A TCP port of loopback that nobody listens on just now.

@@ -20,7 +20,8 @@ struct Rules {
   // the withdrawal had not come to the holder. Removals that were answered bind all the same.
   bool misses_bind = true;
   // An exists that says no has seen the same. Not so where holders fall silent: it says no of what
-  // lies on such holders alone, and that is found again when they are heard (docs/protocol.md).
+  // lies on such holders alone, which a get may find, then or when they are heard again
+  // (docs/protocol.md).
   bool noes_bind = true;
 };
 

@@ -111,7 +111,7 @@ TEST_F(LongLeases, ReadersRaceWithReplacements) {
   });
   uint64_t right = 0;
   std::mt19937 random(2);
-  const TimePoint until = BootClock::now() + seconds(90);
+  const TimePoint until = BootClock::now() + seconds(75);
   while (right < kReads && BootClock::now() < until) {
     const size_t i = random() % kKeys;
     const uint32_t oldest = oldest_allowed[i];
