@@ -17,44 +17,32 @@
 namespace kvstore::transfer {
 namespace {
 
-// The RDMA devices and the way that leads over them; both null: there are none, and why.
+// The RDMA devices and the way that leads over them; both null: there are none.
 struct Devices {
   std::unique_ptr<Rdma> rdma;
   std::unique_ptr<Transport> transport;  // destroyed first
-  Status problem;
 };
 
 // Opens the devices, if that is allowed. `verbs`, `map` null: the machine's.
-Devices FindDevices(const EngineOptions& options, const TransferGuards& guards, const Verbs* verbs,
-                    const MachineMap* map) {
-  Devices found;
+Result<Devices> FindDevices(const EngineOptions& options, const TransferGuards& guards,
+                            const Verbs* verbs, const MachineMap* map) {
   if (!Allows(options, Way::kRdma)) {
-    found.problem =
-        FailedPreconditionError("rdma is not named, by EngineOptions::ways or rdma_devices");
-    return found;
+    return FailedPreconditionError("rdma is not named, by EngineOptions::ways or rdma_devices");
   }
-  Result<std::unique_ptr<Rdma>> rdma = Rdma::Create(options, verbs, map);
-  if (!rdma.ok()) {
-    found.problem = rdma.status();
-    return found;
-  }
-  Result<std::unique_ptr<Transport>> transport =
-      (*rdma)->NewTransport({.lanes = LanesOf(options, guards),
-                             .timeouts = TimeoutsOf(options),
-                             .tcp_allowed = Allows(options, Way::kTcp)});
-  if (!transport.ok()) {
-    found.problem = transport.status();
-    return found;
-  }
-  found.rdma = *std::move(rdma);
-  found.transport = *std::move(transport);
-  return found;
+  Devices devices;
+  KVSTORE_ASSIGN_OR_RETURN(devices.rdma, Rdma::Create(options, verbs, map));
+  KVSTORE_ASSIGN_OR_RETURN(devices.transport,
+                           devices.rdma->NewTransport({.lanes = LanesOf(options, guards),
+                                                       .timeouts = TimeoutsOf(options),
+                                                       .tcp_allowed = Allows(options, Way::kTcp)}));
+  return devices;
 }
 
 // One engine's parts. The threads of its transports and its servers use it until it is destroyed.
 struct EngineParts {
-  EngineParts(const EngineOptions& options, const TransferGuards& guards, Devices devices)
-      : own(options, guards, std::move(devices.rdma), std::move(devices.problem)),
+  EngineParts(const EngineOptions& options, const TransferGuards& guards, Devices devices,
+              Status no_devices)
+      : own(options, guards, std::move(devices.rdma), std::move(no_devices)),
         ways(options, guards, own, std::move(devices.transport)) {}
 
   ServedMemory own;
@@ -111,8 +99,11 @@ Result<std::unique_ptr<Engine>> CreateEngine(const EngineOptions& options,
                                              const TransferGuards& guards, const Verbs* verbs,
                                              const MachineMap* map) {
   KVSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto parts =
-      std::make_unique<EngineParts>(options, guards, FindDevices(options, guards, verbs, map));
+  // Without devices the engine does as well, and says why there are none.
+  Result<Devices> found = FindDevices(options, guards, verbs, map);
+  const Status no_devices = found.status();
+  auto parts = std::make_unique<EngineParts>(
+      options, guards, found.ok() ? *std::move(found) : Devices{}, no_devices);
   KVSTORE_RETURN_IF_ERROR(parts->own.Listen());
   return std::unique_ptr<Engine>(std::make_unique<HostEngine>(std::move(parts)));
 }

@@ -27,12 +27,13 @@ Readers::Readers(Client& client, std::vector<std::string> keys, size_t count)
 }
 
 void Readers::Read(size_t thread) {
-  while (!stop_ && wrong_[thread].empty()) {
+  while (!stop_) {
     for (const std::string& key : keys_) {
       wrong_[thread] = WrongWith(client_, key);
-      if (wrong_[thread].empty()) continue;
-      any_wrong_ = true;
-      break;
+      if (!wrong_[thread].empty()) {
+        any_wrong_ = true;
+        return;
+      }
     }
     ++rounds_[thread];
   }
