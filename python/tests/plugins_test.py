@@ -8,7 +8,8 @@ import threading
 import time
 
 import pytest
-from pool import PATIENCE, Pool, free_port
+from pool import PATIENCE, Pool
+from ports import free_port
 
 import kvstore
 from kvstore.plugins import complaints

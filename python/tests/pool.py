@@ -6,11 +6,12 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
 from types import TracebackType
+
+from ports import free_port
 
 from kvstore import programs
 
@@ -74,13 +75,6 @@ class Program:
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Pool:

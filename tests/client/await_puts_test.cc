@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "client/pool_test.h"
+#include "cluster/free_port.h"
 
 namespace kvstore {
 namespace {

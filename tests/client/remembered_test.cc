@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/pool_test.h"
+#include "cluster/free_port.h"
 #include "kvstore/client.h"
 
 namespace kvstore {

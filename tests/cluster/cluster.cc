@@ -1,8 +1,6 @@
 #include "cluster/cluster.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,18 +60,6 @@ std::string MasterProcess::Metric(const std::string& name) const {
                          "' <&3"});
   EXPECT_TRUE(bash.WaitForExit(kStartTimeout).has_value());
   return bash.output();
-}
-
-uint16_t FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  close(fd);
-  return ntohs(address.sin_port);
 }
 
 NodeProcess::NodeProcess(const MasterProcess& master, const std::string& name,

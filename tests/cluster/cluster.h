@@ -36,9 +36,6 @@ class MasterProcess {
 // sanitizer: it slows programs tenfold, and one that lives is not to be taken for dead.
 std::string SuspectAfter(int ms);
 
-// A TCP port of loopback that nobody listens on just now.
-uint16_t FreePort();
-
 // A kvstore_node process that lends `lend` ("64MiB") to that master's pool.
 class NodeProcess {
  public:

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 
+#include "cluster/free_port.h"
 #include "cluster/proxy.h"
 #include "system/pool.h"
 #include "system/told_value.h"

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cluster/cluster.h"
+#include "cluster/free_port.h"
 #include "system/hostile.h"
 #include "system/told_value.h"
 #include "tools/program.h"

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/cluster.h"
+#include "cluster/free_port.h"
 #include "system/told_value.h"
 #include "tools/program.h"
 

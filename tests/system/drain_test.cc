@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "cluster/free_port.h"
 #include "system/pool.h"
 
 namespace kvstore::cluster {

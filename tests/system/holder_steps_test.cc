@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "cluster/free_port.h"
 #include "system/kernel_lists.h"
 #include "system/one_host.h"
 

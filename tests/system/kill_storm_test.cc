@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/free_port.h"
 #include "system/descriptors.h"
 #include "system/kernel_lists.h"
 #include "system/master_restart.h"

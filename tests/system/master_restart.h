@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cluster/cluster.h"
+#include "cluster/free_port.h"
 #include "kvstore/client.h"
 #include "system/told_value.h"
 

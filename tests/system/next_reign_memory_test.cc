@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/free_port.h"
 #include "system/one_host.h"
 
 namespace kvstore::cluster {

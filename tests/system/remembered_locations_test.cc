@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "cluster/free_port.h"
 #include "system/hostile.h"
 #include "system/one_host.h"
 

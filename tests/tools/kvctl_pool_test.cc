@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cluster/free_port.h"
 #include "tools/kvctl_fixture.h"
 
 namespace kvstore::cluster {

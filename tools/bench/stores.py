@@ -11,18 +11,16 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, f"{HERE}/../../python/tests")
+
+from ports import free_port  # noqa: E402
+
 PATIENCE = 120  # seconds
 LEAST_REQUESTS = 200
 
 
 class Failed(Exception):
     pass
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Process:

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from deployment import PATIENCE, Master, Program, free_port, http
+from deployment import PATIENCE, Master, Program, http
 from mooncake._programs.rendezvous import master_of
 from mooncake.store import MooncakeDistributedStore
+from ports import free_port
 
 import kvstore
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 
 import pytest
-from deployment import PATIENCE, Program, free_port, http
+from deployment import PATIENCE, Program, http
 from mooncake import http_metadata_server
+from ports import free_port
 
 
 def test_requests_that_are_none() -> None:

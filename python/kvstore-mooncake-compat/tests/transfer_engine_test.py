@@ -11,7 +11,8 @@ import subprocess
 from types import TracebackType
 
 import pytest
-from deployment import Master, free_port, http
+from deployment import Master, http
+from ports import free_port
 
 PYTHON = os.environ.get("MOONCAKE_PYTHON", "")
 SIZE = 65536

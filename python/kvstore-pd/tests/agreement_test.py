@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from kvstore_pd.launcher import agreement, settings
-from launching import STAND_IN, Pair, free_port, pair_in
+from launching import STAND_IN, Pair, pair_in
+from ports import free_port
 
 kvstore = pytest.importorskip("kvstore")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from kvstore_pd.launcher import checks, programs, settings
-from launching import free_port
+from ports import free_port
 
 
 class Checked:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from launching import Pair, free_port, is_alive, pair_in
+from launching import Pair, is_alive, pair_in
+from ports import free_port
 
 
 @pytest.fixture

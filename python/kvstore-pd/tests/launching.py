@@ -13,17 +13,11 @@ from typing import Any
 
 import yaml
 from kvstore_pd.launcher import processes
+from ports import free_port
 
 PATIENCE = 60.0
 STAND_IN = str(Path(__file__).with_name("stand_in.py"))
 PROGRAM = str(Path(sys.executable).with_name("kvstore-pd"))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 class Pair:

@@ -16,7 +16,8 @@ import pytest
 pytest.importorskip("sglang")
 
 import torch
-from pool import PATIENCE, Pool, free_port
+from pool import PATIENCE, Pool
+from ports import free_port
 from sglang.srt.mem_cache.device_pool_info import KVBufferLayout, KVBuffers, MHABufferInfo
 from sglang.srt.mem_cache.hicache_storage import (
     HiCacheStorageConfig,

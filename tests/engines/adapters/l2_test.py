@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 from lmcache.v1.distributed.internal_api import L2AdapterListener
-from pool import PATIENCE, Pool, free_port
+from pool import PATIENCE, Pool
+from ports import free_port
 
 import kvstore
 from kvstore.lmcache.l2 import KvstoreL2Adapter

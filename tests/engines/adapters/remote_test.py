@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import torch
 from lmcache.v1.exceptions import IrrecoverableException
-from pool import PATIENCE, Pool, free_port
+from pool import PATIENCE, Pool
+from ports import free_port
 
 import kvstore
 from kvstore.lmcache.remote import KvstoreConnector

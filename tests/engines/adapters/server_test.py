@@ -22,7 +22,8 @@ from lmcache.integration.vllm.vllm_multi_process_adapter import (
     LoadStoreOp,
     ParallelStrategy,
 )
-from pool import PATIENCE, Pool, free_port
+from pool import PATIENCE, Pool
+from ports import free_port
 
 from tier import spec
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mooncake.store import MooncakeDistributedStore
+from ports import free_port
 
 PATIENCE = 60.0  # seconds, for what must happen on a busy machine
 LEASE = 0.5  # seconds, of the masters here
@@ -24,12 +24,6 @@ LEASE = 0.5  # seconds, of the masters here
 # Mooncake's own: its sockets on loopback, and an answer within seconds when there is no master.
 os.environ.setdefault("MC_TCP_BIND_ADDRESS", "127.0.0.1")
 os.environ.setdefault("MC_STORE_CLIENT_SETUP_RETRIES", "2")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def http(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:

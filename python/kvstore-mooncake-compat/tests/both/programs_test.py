@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from deployment import PATIENCE, Master, Program, free_port, http, new_store
+from deployment import PATIENCE, Master, Program, http, new_store
+from ports import free_port
 
 
 @pytest.mark.parametrize("ports", [("-port", "-metrics_port"), ("--port", "--metrics_port")])
