@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
+PORTS = TESTS.parents[1] / "tests" / "ports.py"  # of this repository, as the tests use it
 
 
 def test_its_version_is_the_projects() -> None:
@@ -22,7 +23,9 @@ def _installed(name: str) -> bool:
     return any(each.name == name for each in metadata.distributions())
 
 
-@pytest.mark.parametrize("what", [["-p", "kvstore_pd"], sorted(map(str, TESTS.glob("*.py")))])
+@pytest.mark.parametrize(
+    "what", [["-p", "kvstore_pd"], sorted(map(str, [*TESTS.glob("*.py"), PORTS]))]
+)
 def test_it_is_strictly_typed(what: list[str]) -> None:
     pytest.importorskip("mypy")
     done = subprocess.run(
