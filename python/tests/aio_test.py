@@ -36,17 +36,17 @@ def test_calls_are_awaited(pool: Pool, key: str) -> None:
     asyncio.run(work())
 
 
-def test_the_loop_runs_while_calls_wait(pool: Pool) -> None:
+def test_the_loop_runs_while_calls_wait(pool: Pool, key: str) -> None:
     async def work() -> None:
         async with aio.Client(pool.address, threads=2) as client:
-            wait = asyncio.create_task(client.wait_exists("never", 2.0))
-            ticks = 0
-            while not wait.done():
+            wait = asyncio.create_task(client.wait_exists(key, PATIENCE))
+            for _ in range(10):
                 await asyncio.sleep(0.01)
-                ticks += 1
-            assert ticks > 10
+                assert not wait.done()
+            await client.put(key, b"value")
+            await wait
             with pytest.raises(kvstore.DeadlineExceeded):
-                await wait
+                await client.wait_exists("never", 0.1)
 
     asyncio.run(work())
 

@@ -217,9 +217,11 @@ def test_calls_of_many_threads(client: kvstore.Client, key: str) -> None:
     assert not failures
 
 
-def test_others_run_while_one_waits(client: kvstore.Client) -> None:
-    waiting = threading.Thread(target=lambda: client.wait_exists_batch(["never"], 3))
+def test_others_run_while_one_waits(client: kvstore.Client, key: str) -> None:
+    waiting = threading.Thread(target=lambda: client.wait_exists_batch([key], PATIENCE))
     waiting.start()
-    client.put("meanwhile", b"x", kvstore.PutOptions(replace=True))
+    client.put(f"{key}-meanwhile", b"x")
     assert waiting.is_alive()
+    client.put(key, b"x")
     waiting.join(PATIENCE)
+    assert not waiting.is_alive()

@@ -33,7 +33,7 @@ def small() -> Iterator[Pool]:
 
 @contextmanager
 def locking(address: str, longest: float = 300.0) -> Iterator[Locks]:
-    link = Link(Settings(master=address, look_seconds=5.0), LOGGER)
+    link = Link(Settings(master=address, look_seconds=10.0), LOGGER)
     locks = Locks(link, longest)
     try:
         yield locks
@@ -111,7 +111,8 @@ import logging, sys
 from kvstore.lmcache.locks import Locks
 from kvstore.plugins.link import Link
 from kvstore.plugins.settings import Settings
-locks = Locks(Link(Settings(master={small.address!r}), logging.getLogger()), 300.0)
+settings = Settings(master={small.address!r}, look_seconds=20.0)
+locks = Locks(Link(settings, logging.getLogger()), 300.0)
 print(locks.lock([sys.argv[1]]), flush=True)
 sys.stdin.read()
 """

@@ -103,10 +103,11 @@ class Pool:
         return node
 
     def start_master(self, address: str, *flags: str) -> Program:
-        """One that remembers nothing of those before it."""
-        port = address.rpartition(":")[2]
+        """One that remembers nothing of those before it, and is slow to suspect a node."""
         master = self._start(
-            "kvstore_master", "--port", port, "--metrics_port", "0", "--state_file", "none", *flags
+            "kvstore_master",
+            *("--port", address.rpartition(":")[2], "--metrics_port", "0"),
+            *("--state_file", "none", "--suspect_after_ms", "10000", *flags),
         )
         master.wait_line("ready on")
         return master

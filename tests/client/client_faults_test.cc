@@ -36,9 +36,12 @@ class ClientFaultsTest : public PoolTest {
     ASSERT_EQ(master_->address(), address);
   }
 
-  const std::vector<std::string> flags_ = {"--lease_ms=200",         "--heartbeat_ms=50",
-                                           "--suspect_after_ms=600", "--abort_writer_after_ms=300",
-                                           "--gone_after_ms=2400",   "--order_resend_ms=100"};
+  const std::vector<std::string> flags_ = {"--lease_ms=200",
+                                           "--heartbeat_ms=50",
+                                           cluster::SuspectAfter(1500),
+                                           "--abort_writer_after_ms=300",
+                                           "--gone_after_ms=2400",
+                                           "--order_resend_ms=100"};
 };
 
 // Until `call` gives OK, for at most 20 s; the last status.
@@ -90,7 +93,7 @@ TEST_F(ClientFaultsTest, LeavingIsBoundedWhenTheMasterIsDead) {
   ASSERT_TRUE(master_->process().WaitForExit(seconds(10)));
   const TimePoint began = BootClock::now();
   client.reset();
-  EXPECT_LT(BootClock::now() - began, seconds(5));
+  EXPECT_LT(BootClock::now() - began, seconds(15));
 }
 
 TEST_F(ClientFaultsTest, LeavingIsBoundedWhenTheMasterIsStopped) {
@@ -98,7 +101,7 @@ TEST_F(ClientFaultsTest, LeavingIsBoundedWhenTheMasterIsStopped) {
   master_->process().Signal(SIGSTOP);
   const TimePoint began = BootClock::now();
   client.reset();
-  EXPECT_LT(BootClock::now() - began, seconds(5));
+  EXPECT_LT(BootClock::now() - began, seconds(15));
   master_->process().Signal(SIGCONT);
 }
 

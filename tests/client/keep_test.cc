@@ -142,21 +142,24 @@ class ExpiryTest : public PoolTest {
 };
 
 TEST_F(ExpiryTest, NobodyReadsAnObjectBeyondItsTtlNotEvenWhereItWasRemembered) {
-  const TimePoint before = BootClock::now();
-  ASSERT_EQ(near_->Put("k", "v", {.ttl = milliseconds(500)}), Status::Ok());
-  const TimePoint committed = BootClock::now();
-  TimePoint last_read{};
-  Status status;
-  while (status.ok()) {
-    const TimePoint asked = BootClock::now();
-    ASSERT_LT(asked, committed + seconds(30));
-    status = far_->Get("k").status();
-    if (status.ok()) last_read = asked;
+  // Longer each time, until the machine was fast enough for a second read.
+  for (auto ttl = milliseconds(500); far_->counters().gets_remembered == 0; ttl *= 2) {
+    ASSERT_LT(ttl, seconds(30));
+    const TimePoint before = BootClock::now();
+    ASSERT_EQ(near_->Put("k", "v", {.ttl = ttl}), Status::Ok());
+    const TimePoint committed = BootClock::now();
+    TimePoint last_read{};
+    Status status;
+    while (status.ok()) {
+      const TimePoint asked = BootClock::now();
+      ASSERT_LT(asked, committed + ttl + seconds(30));
+      status = far_->Get("k").status();
+      if (status.ok()) last_read = asked;
+    }
+    EXPECT_EQ(status.code(), StatusCode::kNotFound);
+    EXPECT_LT(last_read, committed + ttl);
+    EXPECT_GE(BootClock::now(), before + ttl);
   }
-  EXPECT_EQ(status.code(), StatusCode::kNotFound);
-  EXPECT_LT(last_read, committed + milliseconds(500));
-  EXPECT_GE(BootClock::now(), before + milliseconds(500));
-  EXPECT_GT(far_->counters().gets_remembered, 0u);
   EXPECT_EQ(near_->Put("k", "w"), Status::Ok());
 }
 

@@ -110,7 +110,7 @@ void ExpectMuchHappened(const history::History& all) {
 }
 
 TEST(RecordedHistory, IsLinearizableWhileHoldersAndClientsAreKilledAndPaused) {
-  MasterProcess master({"--lease_ms=300", "--heartbeat_ms=100", "--suspect_after_ms=400",
+  MasterProcess master({"--lease_ms=300", "--heartbeat_ms=100", SuspectAfter(400),
                         "--gone_after_ms=1500", "--log_level=error"});
   ASSERT_TRUE(master.running());
   NodeProcess paused(master, "paused", "4MiB");

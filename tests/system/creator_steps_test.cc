@@ -18,6 +18,8 @@ constexpr Step kSteps[] = {Step::kCreated, Step::kHalf, Step::kFilled, Step::kSe
 
 class CreatorSteps : public OneHost {
  protected:
+  using OneHost::OneHost;
+
   static std::string Fill(int version, size_t first, size_t cells) {
     return "fill told " + std::to_string(version) + " " + std::to_string(first) + " " +
            std::to_string(cells);
@@ -122,7 +124,12 @@ TEST_F(CreatorSteps, StoppedAndKilled) {
   }
 }
 
-TEST_F(CreatorSteps, SlowerThanItsGrant) {
+class SlowCreatorSteps : public CreatorSteps {
+ protected:
+  SlowCreatorSteps() : CreatorSteps(kShortGrants) {}
+};
+
+TEST_F(SlowCreatorSteps, SlowerThanItsGrant) {
   ToldClient creator(master_, "told");
   const int stopped = Bring(creator, Step::kFilled, 9);
   AwaitKeyFree("told");

@@ -44,10 +44,12 @@ void ExpectUnmapped(ToldClient& client, const std::set<uint64_t>& files) {
 
 class HolderSteps : public OneHost {
  protected:
-  HolderSteps() : OneHost(WithMetrics(kNoLeases)) {}
+  explicit HolderSteps(const std::vector<std::string>& more = {}) : OneHost(With(more)) {}
 
-  static std::vector<std::string> WithMetrics(std::vector<std::string> flags) {
+  static std::vector<std::string> With(const std::vector<std::string>& more) {
+    std::vector<std::string> flags = kNoLeases;
     flags.push_back("--metrics_port=" + std::to_string(FreePort()));
+    flags.insert(flags.end(), more.begin(), more.end());
     return flags;
   }
   static std::string Get() { return "get told " + std::to_string(kCells) + " -"; }
@@ -116,8 +118,14 @@ TEST_F(HolderSteps, KilledInTheMidstOfOthersCopies) {
   ExpectWholePool();
 }
 
+// Whoever is silent for a while is not suspected here.
+class PatientHolderSteps : public HolderSteps {
+ protected:
+  PatientHolderSteps() : HolderSteps({"--suspect_after_ms=20000"}) {}
+};
+
 // Shortly: nobody is lost, and who has its memory mapped needs no help of it to read there.
-TEST_F(HolderSteps, StoppedForAWhile) {
+TEST_F(PatientHolderSteps, StoppedForAWhile) {
   PutTold("told", 7);
   ToldClient viewer(master_, "viewer");
   ASSERT_EQ(viewer.Do("view told"), "version 7");
@@ -152,7 +160,7 @@ TEST_F(HolderSteps, StoppedUntilItIsGone) {
 
 // A commit that waits for the word of a stopped holder is made although its writer is killed. What
 // it replaces is found until then.
-TEST_F(HolderSteps, AWriterIsKilledInTheMidstOfItsCommit) {
+TEST_F(PatientHolderSteps, AWriterIsKilledInTheMidstOfItsCommit) {
   PutTold("told", 9);
   ToldClient writer(master_, "writer");
   const int put = writer.Begin(Put("told", 10, "sum"));

@@ -95,16 +95,17 @@ TEST_F(ObjectsAreKept, TimesToLiveGoOnAndEnd) {
   const Duration left = RetentionOf("long").ttl;
   EXPECT_LT(left, std::chrono::hours(1) - seconds(1));
   EXPECT_GT(left, std::chrono::minutes(50));
-  TimePoint asked{}, answered{};
+  TimePoint last_read{}, asked{}, answered{};
   std::string read;
   do {
     asked = BootClock::now();
     read = Read("short");
     answered = BootClock::now();
+    if (read == "version 1") last_read = asked;
   } while (read == "version 1" && asked < after + kLong);
   EXPECT_TRUE(read.starts_with("not_found")) << read;
   EXPECT_GE(answered - before, kTtl);
-  EXPECT_LT(asked - after, kTtl + seconds(2));
+  EXPECT_LT(last_read - after, kTtl + seconds(2));
   EXPECT_EQ(Read("long"), "version 1");
 }
 

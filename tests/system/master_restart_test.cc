@@ -69,18 +69,19 @@ TEST_F(MasterRestart, WhoWaitsTooShortIsToldHowManyNodesAreMissing) {
   PutOnBothNodes();
   const Incarnation holder = HolderOf(on_[1]);
   nodes_[1]->process().Signal(SIGSTOP);
-  flags_.push_back("--gone_after_ms=60000");  // not before all of these have asked
+  // Not gone, and nothing to be evicted, before all of these have asked.
+  flags_.insert(flags_.end(), {"--gone_after_ms=60000", "--lease_ms=60000"});
   RestartMaster();
   AwaitReport(*nodes_[0], 2);
   // What has been reported is served.
   EXPECT_EQ(Read(on_[0]), "version 1");
   // Of all else nobody knows.
   for (const std::string& key : {on_[1], std::string("never put")}) {
-    const std::string found = Read(key, milliseconds(500));
+    const std::string found = Read(key, seconds(4));
     EXPECT_TRUE(found.starts_with("deadline_exceeded")) << found;
     EXPECT_NE(found.find("1 of the pool's nodes have not reported"), std::string::npos) << found;
   }
-  const Status put = Put("new", 1, {.timeout = milliseconds(500)});
+  const Status put = Put("new", 1, {.timeout = seconds(4)});
   EXPECT_EQ(put.code(), StatusCode::kDeadlineExceeded) << put;
   EXPECT_NE(put.message().find("1 of the pool's nodes have not reported"), std::string::npos)
       << put;

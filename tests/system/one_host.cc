@@ -20,9 +20,15 @@ const std::vector<std::string> OneHost::kNoLeases = {
     "--lease_ms=0",         "--free_share_wanted=0",  //
     "--heartbeat_ms=100",   SuspectAfter(500),
     "--gone_after_ms=1500", "--abort_writer_after_ms=100",
-    "--max_grant_ms=1500",  "--order_resend_ms=200",
+    "--max_grant_ms=60000", "--order_resend_ms=200",
     "--log_level=warning",
 };
+
+const std::vector<std::string> OneHost::kShortGrants = [] {
+  std::vector<std::string> flags = kNoLeases;
+  flags.push_back("--max_grant_ms=1500");
+  return flags;
+}();
 
 void OneHost::SetUp() {
   ASSERT_TRUE(master_.running());
@@ -104,7 +110,9 @@ void OneHost::AwaitKeyFree(const std::string& key) {
   Status put;
   do {
     put = writer_->Put(key, ToldValue(key, ++round_, 1024), {.timeout = seconds(20)});
-    if (put.code() != StatusCode::kAlreadyExists) break;
+    if (put.code() != StatusCode::kAlreadyExists && put.code() != StatusCode::kResourceExhausted) {
+      break;
+    }
     std::this_thread::sleep_for(milliseconds(10));
   } while (BootClock::now() < until);
   EXPECT_TRUE(put.ok()) << put;
@@ -141,7 +149,7 @@ std::string OneHost::Read(const std::string& key) {
 
 std::string OneHost::Put(const std::string& key, int version, const std::string& where) {
   return "put " + key + " " + std::to_string(version) + " " + std::to_string(kCells) + " " + where +
-         " 20000";
+         " 60000";
 }
 
 }  // namespace kvstore::cluster

@@ -26,6 +26,8 @@ class OneHost : public ::testing::Test {
 
   // Short times, so that what a stopped process began is soon taken from it.
   static const std::vector<std::string> kNoLeases;
+  // And so is what one began that is simply slow.
+  static const std::vector<std::string> kShortGrants;
 
   explicit OneHost(const std::vector<std::string>& flags = kNoLeases) : master_(flags) {}
   void SetUp() override;

@@ -17,7 +17,15 @@ const std::vector<std::string> kStepsOfACopy = {"begin", "half", "sum"};
 // While these last, the writer may be writing.
 bool IsWriting(const std::string& step) { return step != "sum"; }
 
-class WriterSteps : public OneHost {};
+class WriterSteps : public OneHost {
+ protected:
+  using OneHost::OneHost;
+};
+
+class SlowWriterSteps : public WriterSteps {
+ protected:
+  SlowWriterSteps() : WriterSteps(kShortGrants) {}
+};
 
 TEST_F(WriterSteps, KilledBeforeItPutsAnything) {
   ToldClient writer(master_, "told");
@@ -97,7 +105,7 @@ TEST_F(WriterSteps, StoppedInTheMidstOfAPutAndKilled) {
 }
 
 // It lives and says so, but its grant runs out. It begins its put again.
-TEST_F(WriterSteps, SlowerThanItsGrant) {
+TEST_F(SlowWriterSteps, SlowerThanItsGrant) {
   for (const std::string step : {"half", "sum"}) {
     SCOPED_TRACE(step);
     ToldClient writer(master_, "told");

@@ -25,7 +25,7 @@ constexpr const char* kReads = "1000000";
 
 TEST(KvbenchTest, AMillionReadsThatRaceAreRightAndEachGuardHasRefusedSome) {
   const Finished soak =
-      RunProgram({KVSTORE_KVBENCH_PATH, "soak", "--seconds=150", std::string("--reads=") + kReads},
+      RunProgram({KVSTORE_KVBENCH_PATH, "soak", "--seconds=260", std::string("--reads=") + kReads},
                  "", std::chrono::seconds(280));
   std::printf("%s", soak.out.c_str());
   EXPECT_EQ(soak.code, 0) << soak.out << soak.err;

@@ -77,10 +77,16 @@ class ChildProcess {
     if (to_ >= 0) close(std::exchange(to_, -1));
   }
 
-  // Waits until it has stopped itself. False: it has ended instead.
+  // Waits until it has stopped itself. False: it has ended instead, or goes on after a minute.
   bool WaitUntilStopped() {
+    const TimePoint until = BootClock::now() + std::chrono::seconds(60);
     int status = 0;
-    if (waitpid(pid_, &status, WUNTRACED) != pid_) return false;
+    pid_t changed = 0;
+    while ((changed = waitpid(pid_, &status, WUNTRACED | WNOHANG)) == 0) {
+      if (BootClock::now() >= until) return false;
+      usleep(1000);
+    }
+    if (changed != pid_) return false;
     if (WIFSTOPPED(status)) return true;
     pid_ = -1;
     return false;

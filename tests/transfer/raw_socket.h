@@ -110,7 +110,13 @@ class RawListener {
 
   const std::string& endpoint() const { return endpoint_; }
   int fd() const { return listener_.fd(); }
-  RawSocket Accept() const { return RawSocket(accept(listener_.fd(), nullptr, nullptr)); }
+  // Of somebody who connects within a minute; without one, the socket is none.
+  RawSocket Accept() const {
+    pollfd entry{.fd = listener_.fd(), .events = POLLIN, .revents = 0};
+    const int fd = poll(&entry, 1, 60'000) > 0 ? accept(listener_.fd(), nullptr, nullptr) : -1;
+    EXPECT_GE(fd, 0) << "nobody connects";
+    return RawSocket(fd);
+  }
 
  private:
   RawSocket listener_;

@@ -100,7 +100,7 @@ TEST_F(RdmaClosingTest, AReadThroughABufferNeedNotWaitForItsQueuePair) {
 TEST_F(RdmaClosingTest, AReadWhoseQueuePairIsNeverClosedIsInDoubtAndItsMemoryIsKept) {
   Start({.ways = {Way::kRdma, Way::kTcp},
          .tcp_connections_per_peer = 1,
-         .tcp_stall_timeout = std::chrono::milliseconds(200)});
+         .tcp_stall_timeout = std::chrono::seconds(2)});
   Lend(1 << 20);
   Bytes bytes(1 << 20);
   const RegionId mine = client_->Register(bytes.data(), bytes.size(), {}).value();
@@ -134,7 +134,7 @@ TEST_F(RdmaClosingTest, MemoryThatADeviceDoesNotLetGoIsKept) {
 TEST_F(RdmaClosingTest, AHolderThatCannotCutAWriterOffKeepsTheRegion) {
   Start({.ways = {Way::kRdma},
          .tcp_connections_per_peer = 1,
-         .tcp_stall_timeout = std::chrono::milliseconds(200)});
+         .tcp_stall_timeout = std::chrono::seconds(2)});
   Lend(1 << 20, &guard_);
   std::atomic<bool> wake = false;
   FakeFabric::SetFate([&](const std::string&, const ibv_send_wr& request) {

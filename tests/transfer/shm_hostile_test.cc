@@ -31,7 +31,7 @@ namespace {
 
 using Bytes = std::vector<unsigned char>;
 
-constexpr std::chrono::milliseconds kHelloTimeout(100);
+constexpr std::chrono::seconds kHelloTimeout(2);
 
 FileDescriptor ProcessFile(pid_t pid) {
   return FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));

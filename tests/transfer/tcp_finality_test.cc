@@ -210,7 +210,7 @@ TEST_F(TcpFinality, AReadFromAHolderThatIsGoneFailsAndIsNeverInDoubt) {
 TEST_F(TcpFinality, ADeadlineInMidWriteClosesThePathAtBothEnds) {
   Connect();
   relay_->HangAfter(kInMidFrame);
-  const std::unique_ptr<Batch> batch = Start(Access::kWrite, std::chrono::milliseconds(300));
+  const std::unique_ptr<Batch> batch = Start(Access::kWrite, std::chrono::seconds(3));
   ASSERT_TRUE(WritesInMidFrame());
   const Completion end = End(*batch);
   EXPECT_EQ(end.outcome, Outcome::kFailed);
@@ -254,7 +254,7 @@ TEST_F(TcpFinality, ABatchThatWaitsBehindAHangingOneEndsAtItsDeadline) {
   const TimePoint begin = BootClock::now();
   const std::unique_ptr<Batch> late = Start(Access::kRead, std::chrono::milliseconds(100));
   EXPECT_EQ(End(*late).status.code(), StatusCode::kDeadlineExceeded);
-  EXPECT_LT(BootClock::now() - begin, std::chrono::seconds(2));
+  EXPECT_LT(BootClock::now() - begin, std::chrono::seconds(10));  // the others' is in 20
 }
 
 TEST_F(TcpFinality, RetiredMemoryIsLetGoThoughItsWriterHangsInMidFrame) {
@@ -263,7 +263,7 @@ TEST_F(TcpFinality, RetiredMemoryIsLetGoThoughItsWriterHangsInMidFrame) {
   const std::unique_ptr<Batch> batch = Start(Access::kWrite);
   ASSERT_TRUE(WritesInMidFrame());
   guard_.word = 100;
-  const TimePoint until = In(std::chrono::seconds(2));  // less than the stall timeout
+  const TimePoint until = In(std::chrono::seconds(4));  // less than the stall timeout
   while (guard_.inside > 0 && BootClock::now() < until) usleep(1000);
   EXPECT_EQ(guard_.inside, 0);
   NewOwnerFills(9);
@@ -279,7 +279,7 @@ TEST_F(TcpFinality, RetiredMemoryIsLetGoThoughItsWriterHangsBeforeTheFirstByte) 
   relay_->HangAfter(kHelloBytes + kRequestBytes);
   const std::unique_ptr<Batch> batch = Start(Access::kWrite);
   ASSERT_TRUE(relay_->WaitUntilHanging());
-  const TimePoint until = In(std::chrono::seconds(2));  // less than the stall timeout
+  const TimePoint until = In(std::chrono::seconds(4));  // less than the stall timeout
   while (guard_.entered == 0 && BootClock::now() < until) usleep(1000);
   ASSERT_EQ(guard_.inside, 1);
   guard_.word = 100;

@@ -98,6 +98,12 @@ class TcpHostile : public testing::Test {
     while (bad() < count && BootClock::now() < until) std::this_thread::yield();
     EXPECT_EQ(bad(), count);
   }
+  // Until so many have entered in all, one of them the good client.
+  void AwaitEntered(uint64_t count) const {
+    const TimePoint until = In(std::chrono::seconds(20));
+    while (guard_.entered < count && BootClock::now() < until) std::this_thread::yield();
+    EXPECT_GE(guard_.entered, count);
+  }
   void AwaitNobodyInside() const {
     const TimePoint until = In(std::chrono::seconds(5));
     while (guard_.inside > 0 && BootClock::now() < until) std::this_thread::yield();
@@ -198,7 +204,7 @@ TEST_F(TcpHostile, ATruncatedWriteFrameLeavesTheMemoryWhenItsConnectionEnds) {
   RawSocket raw = Greeted();
   raw.SendFrame(Encode(MakeRequest(RequestKind::kWrite, 1 << 20)));
   raw.Send(std::string(1000, '\1'));
-  while (guard_.inside == 0) std::this_thread::yield();
+  AwaitEntered(2);
   raw.Break();
   AwaitNobodyInside();
 }
@@ -222,7 +228,7 @@ TEST_F(TcpHostile, ARequestThatStaysIncompleteIsClosed) {
 TEST_F(TcpHostile, AReaderThatTakesNothingIsClosedAndPinsNothing) {
   const RawSocket raw = Greeted();
   for (int i = 0; i < 16; ++i) raw.SendFrame(Encode(MakeRequest(RequestKind::kRead, 4 << 20)));
-  while (guard_.inside == 0) std::this_thread::yield();
+  AwaitEntered(2);
   AwaitBad(1);
   AwaitNobodyInside();
 }
@@ -231,7 +237,7 @@ TEST_F(TcpHostile, ASlowWriterCannotPinMemoryThatWasRetired) {
   const RawSocket raw = Greeted();
   raw.SendFrame(Encode(MakeRequest(RequestKind::kWrite, 1 << 20)));
   raw.Send("x");
-  while (guard_.inside == 0) std::this_thread::yield();
+  AwaitEntered(2);
   guard_.word = 1;  // births are 0 here; the good client's is not
   const TimePoint until = In(std::chrono::seconds(5));
   while (guard_.inside > 0 && BootClock::now() < until) {
@@ -249,13 +255,13 @@ TEST_F(TcpHostile, ConnectionsAboveTheLimitAreClosedWhileNoOtherIsIdle) {
   endpoint_ = DecodeDescriptor(holder_->Descriptor())->endpoints.at(0);
   region_ = *holder_->Register(memory_.data(), memory_.size(), {.remote = true, .guard = &guard_});
   peer_ = *client_->Open(holder_->Descriptor());
-  const int64_t before = guard_.inside;
+  const uint64_t before = guard_.entered;
   std::vector<RawSocket> raws;
   for (int i = 0; i < 3; ++i) {
     raws.push_back(Greeted());
     raws.back().SendFrame(Encode(MakeRequest(RequestKind::kWrite, 1 << 20)));
   }
-  while (guard_.inside < before + 3) std::this_thread::yield();
+  AwaitEntered(before + 3);
   const RawSocket above = Raw();
   EXPECT_TRUE(above.ClosedWithin(std::chrono::seconds(2)));
   AwaitBad(1);

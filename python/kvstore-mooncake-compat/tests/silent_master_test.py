@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 from mooncake._store import patience
+from mooncake._store import putting as putting_memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 from pool import PATIENCE, Pool
 
 import kvstore
 
 MB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def looks_as_they_are(patient_looks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_LOOK", 1.0)
 
 
 @pytest.fixture
@@ -38,6 +44,14 @@ def took(call: Callable[[], Any], answer: Any) -> float:
     began = time.monotonic()
     assert call() == answer
     return time.monotonic() - began
+
+
+def await_answers(store: MooncakeDistributedStore) -> None:
+    """Until looks are answered again."""
+    until = time.monotonic() + PATIENCE
+    while store._patience.silent:
+        assert time.monotonic() < until
+        store.is_exist("silent")
 
 
 def check_that_calls_are_short(store: MooncakeDistributedStore) -> None:
@@ -155,13 +169,16 @@ def test_memory_that_is_filled_anew_while_its_put_waits_is_not_stored(pool: Pool
         os.kill(pool.master.pid, signal.SIGCONT)
     putting.join(PATIENCE)
     assert codes == [-900, -800]
+    await_answers(store)
     assert store.get("waits") == store.get("found silent") == b""
     assert store.put_from("waits", at, size) == 0
     assert store.get("waits") == b"b" * size
     store.close()
 
 
-def test_memory_that_is_filled_anew_is_not_put_with_fewer_replicas(pool: Pool) -> None:
+def test_memory_that_is_filled_anew_is_not_put_with_fewer_replicas(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each attempt compares the memory with what it held when that attempt began."""
     store = joined(pool)
     size = 33 * MB
@@ -186,6 +203,7 @@ def test_memory_that_is_filled_anew_is_not_put_with_fewer_replicas(pool: Pool) -
     putting.join(PATIENCE)
     assert codes == [-800]
     assert store.get("key") == b""
+    monkeypatch.setattr(putting_memory, "_MEMORY_STAYS", PATIENCE)  # it does, from here on
     assert store.batch_put_from(["key"], [at], [size], two) == [0]
     assert store.get("key") == b"b" * size
     store.close()

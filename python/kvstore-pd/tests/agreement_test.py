@@ -57,6 +57,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
                 "start": True,
                 "lend": "64MiB",
                 "metrics_port": free_port(),
+                "master_args": ["--suspect_after_ms", "10000"],
             },
         )
         up = made.run("up", "store")

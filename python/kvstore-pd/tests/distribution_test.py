@@ -26,10 +26,11 @@ def _installed(name: str) -> bool:
 @pytest.mark.parametrize(
     "what", [["-p", "kvstore_pd"], sorted(map(str, [*TESTS.glob("*.py"), PORTS]))]
 )
-def test_it_is_strictly_typed(what: list[str]) -> None:
+def test_it_is_strictly_typed(what: list[str], tmp_path: Path) -> None:
     pytest.importorskip("mypy")
+    mypy = ("-m", "mypy", "--strict", "--no-error-summary")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *what],
+        [sys.executable, *mypy, "--cache-dir", str(tmp_path), *what],
         capture_output=True,
         text=True,
         cwd="/",

@@ -99,6 +99,7 @@ def test_prefill_that_takes_too_long_is_asked_of_one_other_worker_at_most() -> N
     with serving(ps, [Engine("d")], *flags) as proxy:
         assert json.loads(proxy.post(ASKED).read())["by"] == "d"
         assert proxy.metric('kvstore_pd_prefill_skipped_total{why="timeout"}') == 1
+        ps[0].wait_all_asked(*ps[1:], times=2)
     assert sum(len(p.seen) for p in ps) == 2
 
 
@@ -113,7 +114,7 @@ def test_whoever_waits_for_a_worker_that_falls_silent_goes_on_without_it() -> No
         return 200, {}
 
     p.health = health
-    with serving([p], [d], "--health-timeout", "1", "--prefill-timeout", "600") as proxy:
+    with serving([p], [d], "--health-timeout", "3", "--prefill-timeout", "600") as proxy:
         assert proxy.post(ASKED).status == 200
         proxy.wait_line("worker_down .*no answer to /health")
         silent.set()
@@ -203,6 +204,7 @@ def test_what_takes_too_long_is_asked_of_one_other_worker_at_most(
         assert (answer.status, answer.headers["Retry-After"]) == (504, None)
         assert "took longer than 0.3 s" in json.loads(answer.read())["error"]["message"]
         proxy.wait_line(" request .*outcome=timeout")
+        ds[0].wait_all_asked(*ds[1:], times=min(workers, 2))
     assert sum(len(d.seen) for d in ds) == min(workers, 2)
 
 

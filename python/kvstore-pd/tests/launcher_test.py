@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from launching import Pair, is_alive, pair_in
+from launching import Pair, ends, is_alive, pair_in
 from ports import free_port
 
 
@@ -31,6 +31,7 @@ def test_up_status_down(pair: Pair) -> None:
     assert f"http://127.0.0.1:{port}/v1/completions" in up.stdout
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
         assert json.load(answer)["status"] == "ok"
+    pair.wait_states("ready", "ready", "ready")
     status = pair.run("status")
     assert status.returncode == 0
     assert [line.split()[:2] for line in status.stdout.splitlines()[1:]] == [
@@ -51,20 +52,21 @@ def test_up_again_starts_only_what_is_not_there(pair: Pair) -> None:
     assert pair.run("up").returncode == 0
     kept, gone = pair.pid("prefiller-1"), pair.pid("decoder-1")
     os.kill(gone, signal.SIGKILL)
+    assert ends(gone)
     assert pair.states()["decoder-1"] == "dead"
     up = pair.run("up")
     assert up.returncode == 0, up.stderr
     assert "prefiller-1: runs already" in up.stdout
     assert pair.pid("prefiller-1") == kept
     assert pair.pid("decoder-1") != gone
-    assert set(pair.states().values()) == {"ready"}
+    pair.wait_states("ready", "ready", "ready")
 
 
 def test_each_part_by_itself(pair: Pair) -> None:
     for what, name in (("prefiller", "prefiller-1"), ("decoder-1", "decoder-1"), ("proxy",) * 2):
         assert f"{name}: ready" in pair.run("up", what).stdout
     assert pair.run("down", "decoder").stdout == "decoder-1: stopped\n"
-    assert pair.states() == {"prefiller-1": "ready", "decoder-1": "stopped", "proxy": "ready"}
+    pair.wait_states("ready", "stopped", "ready")
 
 
 def test_what_dies_is_shown_with_its_log_and_the_rest_is_ended(pair: Pair) -> None:
@@ -126,9 +128,10 @@ def test_children_that_are_left_behind_are_ended(pair: Pair, tmp_path: Path, kil
     child = int((tmp_path / "child").read_text())
     if killed:
         os.kill(pair.pid("decoder-1"), signal.SIGKILL)
+        assert ends(pair.pid("decoder-1"))
     assert is_alive(child)
     assert pair.run("down").stdout == f"decoder-1: {'gone' if killed else 'stopped'}\n"
-    assert not is_alive(child)
+    assert ends(child)
 
 
 def test_the_next_owner_of_a_pid_is_left_alone(pair: Pair) -> None:
@@ -163,7 +166,7 @@ def test_workers_are_asked_for_their_health_directly(
     monkeypatch.delenv("NO_PROXY", raising=False)
     up = pair.run("up", "decoder")
     assert up.returncode == 0, up.stderr
-    assert pair.states()["decoder-1"] == "ready"
+    pair.wait_states("stopped", "ready", "stopped")
 
 
 def test_programs_run_in_the_state_folder(pair: Pair) -> None:

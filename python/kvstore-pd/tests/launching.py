@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,13 @@ class Pair:
     def states(self) -> dict[str, str]:
         rows = json.loads(self.run("status", "--json").stdout)
         return {row["name"]: row["state"] for row in rows}
+
+    def wait_states(self, *expected: str) -> None:
+        """Until these are the states of all, in their order: on a busy machine a program that is
+        ready may be asked in vain once."""
+        until = time.monotonic() + PATIENCE
+        while (found := tuple(self.states().values())) != expected:
+            assert time.monotonic() < until, found
 
     def pid(self, name: str) -> int:
         found = json.loads((self.folder / ".kvstore-pd" / f"{name}.pid.json").read_text())["pid"]
@@ -102,6 +110,14 @@ def pair_in(folder: Path) -> Iterator[Pair]:
         places = processes.Places(folder / ".kvstore-pd")
         for name in places.names():
             processes.stop(places, name, 0)
+
+
+def ends(pid: int) -> bool:
+    """Whether it is dead soon. Who sends a signal does not wait for what comes of it."""
+    until = time.monotonic() + PATIENCE
+    while is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not is_alive(pid)
 
 
 def is_alive(pid: int) -> bool:

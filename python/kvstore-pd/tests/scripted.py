@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from ports import free_port
 
 PATIENCE = 60.0  # seconds, for what must happen on a busy machine
 ASKED = {"model": "m", "prompt": "hello", "max_tokens": 7}
@@ -174,13 +177,12 @@ class Engine:
         self._then = then
         self._server: _Server | None = None
         self.connections: list[socket.socket] = []
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     def start(self) -> None:
         self._server = _Server(("127.0.0.1", self.port), Conversation)
         self._server.engine = self
-        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
@@ -203,6 +205,14 @@ class Engine:
             self.asked.notify_all()
         script(conversation)
 
+    def wait_all_asked(self, *others: Engine, times: int) -> None:
+        """Until this one and the others have been asked so often, together. Who is asked may learn
+        of it after who asks has given it up."""
+        until = time.monotonic() + PATIENCE
+        while sum(len(engine.seen) for engine in (self, *others)) < times:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
     def wait_asked(self, times: int) -> None:
         with self.asked:
             assert self.asked.wait_for(lambda: len(self.seen) >= times, PATIENCE)
@@ -221,6 +231,7 @@ class Proxy:
         ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
+        self._ended = False
         self._changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
         self.port = int(self.wait_line(r" ready listens=127\.0\.0\.1:(\d+)").group(1))
@@ -230,7 +241,7 @@ class Proxy:
             return next((m for line in self.lines if (m := re.search(pattern, line))), None)
 
         with self._changed:
-            self._changed.wait_for(lambda: found() or self.process.poll() is not None, PATIENCE)
+            self._changed.wait_for(lambda: found() or self._ended, PATIENCE)
             match = found()
         assert match, f"no line matches {pattern!r} in:\n" + "".join(self.lines)
         return match
@@ -287,6 +298,7 @@ class Proxy:
                 self.lines.append(line)
                 self._changed.notify_all()
         with self._changed:
+            self._ended = True
             self._changed.notify_all()
 
 

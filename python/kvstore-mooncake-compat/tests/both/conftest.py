@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
-from deployment import Master, new_store
+from deployment import SHORT_LEASE, Master, new_store
 from mooncake.store import MooncakeDistributedStore
 
 StoreFactory = Callable[..., MooncakeDistributedStore]
@@ -42,6 +42,15 @@ def store(master: Master) -> Iterator[MooncakeDistributedStore]:
     made = new_store(master.address, 256 << 20, 64 << 20)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def briefly_leased() -> Iterator[MooncakeDistributedStore]:
+    """A store of a pool of its own, whose master gives short leases."""
+    with Master(lease=SHORT_LEASE) as master:
+        made = new_store(master.address, 32 << 20, 16 << 20)
+        yield made
+        made.close()
 
 
 _numbers = count()

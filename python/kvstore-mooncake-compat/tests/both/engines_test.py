@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import StoreFactory
-from deployment import LEASE, PATIENCE, Master
+from deployment import PATIENCE, SHORT_LEASE, Master
 from memory import Memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 
@@ -269,10 +269,12 @@ def test_workers_at_once(store_factory: StoreFactory, key: str) -> None:
     assert not failures
 
 
-def test_who_waits_for_the_lease_may_remove(store_factory: StoreFactory, key: str) -> None:
-    store = store_factory()
+def test_who_waits_for_the_lease_may_remove(
+    briefly_leased: MooncakeDistributedStore, key: str
+) -> None:
+    store = briefly_leased
     assert store.put(key, b"value") == 0
     assert store.is_exist(key) == 1
     assert store.remove(key) == -706
-    time.sleep(LEASE)
+    time.sleep(SHORT_LEASE)
     assert store.remove(key) == 0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from deployment import LEASE, PATIENCE, Master, new_store
+from deployment import PATIENCE, SHORT_LEASE, Master, new_store
 from mooncake.store import MooncakeDistributedStore, ReplicaStatus, ReplicateConfig, TaskStatus
 
 Stores = tuple[MooncakeDistributedStore, ...]
@@ -15,7 +15,7 @@ Stores = tuple[MooncakeDistributedStore, ...]
 @pytest.fixture(scope="module")
 def stores() -> Iterator[Stores]:
     """Three that lend memory, and nobody else does."""
-    with Master() as master:
+    with Master(lease=SHORT_LEASE) as master:
         all_of_them = tuple(new_store(master.address, 32 << 20, 16 << 20) for _ in range(3))
         await_memory(all_of_them)
         yield all_of_them
@@ -158,6 +158,6 @@ def test_replicas_are_cleared_when_no_lease_is_left(stores: Stores, key: str) ->
     assert store.batch_replica_clear([]) == []
     assert store.batch_replica_clear([key, key + "x"]) == []
     assert store.batch_replica_clear([key + "b"], "nowhere:1") == []
-    time.sleep(LEASE)
+    time.sleep(SHORT_LEASE)
     assert store.batch_replica_clear([key]) == [key]
     assert store.batch_is_exist([key, key + "b"]) == [0, 1]

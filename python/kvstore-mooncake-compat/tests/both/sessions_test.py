@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from deployment import LEASE
+from deployment import SHORT_LEASE
 from differences import differs
 from memory import Memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
@@ -46,18 +46,22 @@ def test_objects_are_read_range_by_range(
 
 
 def test_sessions_outlast_their_lease_but_not_their_object(
-    store: MooncakeDistributedStore, memory: Memory, key: str
+    briefly_leased: MooncakeDistributedStore, key: str
 ) -> None:
+    store = briefly_leased
+    memory = Memory(SIZE)
+    assert store.register_buffer(memory.address, SIZE) == 0
     store.put(key, b"value")
     read = store.batch_get_into_multi_buffer_ranges
     assert store.batch_get_session_start([key]) == [0]
-    time.sleep(2 * LEASE)
+    time.sleep(2 * SHORT_LEASE)
     renewed = differs("sessions after their lease")
     assert read([key], [[memory.address]], [[5]], [[0]]) == ([5] if renewed else [-707])
     assert store.batch_get_session_start([key]) == [0]
     assert store.remove(key, True) == 0
     ended = differs("sessions of removed objects")
     assert read([key], [[memory.address]], [[5]], [[0]]) == ([-704] if ended else [5])
+    assert store.unregister_buffer(memory.address) == 0
 
 
 def test_sessions_of_none(store: MooncakeDistributedStore) -> None:

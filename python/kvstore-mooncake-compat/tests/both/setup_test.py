@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from deployment import Master
 from mooncake.store import MooncakeDistributedStore
+from ports import free_port
 
 MB = 1 << 20
 
@@ -116,8 +117,9 @@ def test_wrong_types(fresh: MooncakeDistributedStore, master: Master) -> None:
 
 
 def test_the_port_is_as_named(fresh: MooncakeDistributedStore, master: Master) -> None:
-    assert fresh.setup(of(master, local_hostname="localhost:17813")) == 0
-    assert fresh.get_hostname() == "localhost:17813"
+    name = f"localhost:{free_port()}"
+    assert fresh.setup(of(master, local_hostname=name)) == 0
+    assert fresh.get_hostname() == name
 
 
 def test_health(fresh: MooncakeDistributedStore, master: Master) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from deployment import LEASE, PATIENCE, Master, new_store
+from deployment import PATIENCE, SHORT_LEASE, Master, new_store
 from differences import differs
 from memory import Memory
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
@@ -149,13 +149,14 @@ def test_buffers(store: MooncakeDistributedStore, key: str) -> None:
 
 
 def test_a_read_object_is_removed_when_its_lease_is_over(
-    store: MooncakeDistributedStore, key: str
+    briefly_leased: MooncakeDistributedStore, key: str
 ) -> None:
+    store = briefly_leased
     for read in (store.is_exist, store.get, store.get_size):
         store.put(key, b"value")
         assert read(key)
         assert store.remove(key) == -706
-        time.sleep(LEASE)
+        time.sleep(SHORT_LEASE)
         assert store.remove(key) == 0
         assert store.is_exist(key) == 0
 
