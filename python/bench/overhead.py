@@ -17,7 +17,7 @@ from pathlib import Path
 
 import kvstore
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from pool import Pool  # noqa: E402
 

@@ -29,6 +29,7 @@ class Program:
             text=True,
         )
         self._lines: list[str] = []
+        self._ended = False
         self._changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -52,7 +53,7 @@ class Program:
             return next((m for line in self._lines if (m := re.search(pattern, line))), None)
 
         with self._changed:
-            self._changed.wait_for(lambda: found() or self._process.poll() is not None, PATIENCE)
+            self._changed.wait_for(lambda: found() or self._ended, PATIENCE)
             match = found()
         assert match, f"no line matches {pattern!r} in:\n" + "".join(self._lines)
         return match
@@ -74,6 +75,7 @@ class Program:
                 self._lines.append(line)
                 self._changed.notify_all()
         with self._changed:
+            self._ended = True
             self._changed.notify_all()
 
 

@@ -6,16 +6,16 @@ import os
 import socket
 from collections.abc import Iterator
 
-# Below 32768, from which Linux gives ports to connections and to who asks for port 0: of those, one
-# that is free now may be somebody's by the time that it is listened on.
-_FIRST, _END = 16384, 32768
+# Below 32768, from which Linux by default gives ports to connections and to who asks for port 0,
+# and above 17000, to which Mooncake's stores take them at random: of those, one that is free now
+# may be somebody's by the time that it is listened on.
+_FIRST, _END = 17408, 32768
 _BLOCK = 32
 
 
 def free_port() -> int:
-    """One of loopback that nobody listens on, and that nobody else who asks here is given.
-
-    tests/cluster/free_port.cc knows of these blocks.
+    """One of loopback that nobody listens on, and that nobody else who asks here is given: no other
+    process. One thread at a time. tests/cluster/free_port.cc knows of these blocks.
     """
     return next(_ports)
 

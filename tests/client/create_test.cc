@@ -23,6 +23,10 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using transfer::Way;
 
+// The second where the machine was too busy for the master to say so in time.
+const auto kFoundNoRoom =
+    ::testing::AnyOf(StatusCode::kResourceExhausted, StatusCode::kDeadlineExceeded);
+
 class CreateTest : public PoolTest {
  protected:
   // A master that soon ends the grants of writers that are gone.
@@ -148,7 +152,7 @@ TEST_F(CreateTest, AWriterThatOverranItsGrantKeepsItsMemoryToItself) {
   ASSERT_TRUE(object.ok()) << object.status();
   std::this_thread::sleep_until((*object)->deadline());
   // Nobody else gets what may still be written.
-  EXPECT_FALSE(PutOf(*maker, 3 * kMiB, seconds(3)).ok());
+  EXPECT_THAT(PutOf(*maker, 3 * kMiB, seconds(3)).code(), kFoundNoRoom);
   Fill(**object, BytesOf("k", 3 * kMiB));
   EXPECT_EQ((*object)->Seal().code(), StatusCode::kAborted);
   EXPECT_EQ(PutOf(*maker, 3 * kMiB, seconds(30)), Status::Ok());
@@ -165,7 +169,7 @@ TEST_F(CreateTest, AWriterThatIsKilledLetsGoOfItsMemory) {
   ASSERT_TRUE(creator.WaitForLine("created", seconds(60))) << creator.output();
 
   creator.Signal(SIGSTOP);  // in the midst of a write: it may go on at any time
-  EXPECT_FALSE(PutOf(*client, 3 * kMiB, seconds(3)).ok());
+  EXPECT_THAT(PutOf(*client, 3 * kMiB, seconds(3)).code(), kFoundNoRoom);
   creator.Signal(SIGKILL);
   ASSERT_TRUE(creator.WaitForExit(seconds(10)));
   EXPECT_EQ(PutOf(*client, 3 * kMiB, seconds(20)), Status::Ok());
@@ -187,7 +191,7 @@ TEST_F(CreateTest, WhenItsHolderEndsMeanwhileItsWriterGoesOnAndNobodyReadsOtherB
   const TimePoint began = BootClock::now();
   // OK where the master has not heard of it yet: as if the holder had ended just after.
   const Status sealed = (*object)->Seal(seconds(5));
-  EXPECT_LT(BootClock::now() - began, seconds(20));
+  EXPECT_LT(BootClock::now() - began, seconds(12));  // the holder is gone after 15
   const Result<std::string> got = maker->Get("k", seconds(1));
   EXPECT_FALSE(got.ok() && *got != value);
   EXPECT_FALSE(got.ok() && !sealed.ok());

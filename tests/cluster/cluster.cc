@@ -1,8 +1,6 @@
 #include "cluster/cluster.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -38,8 +36,7 @@ MasterProcess::MasterProcess(const std::vector<std::string>& flags,
     return flag.starts_with("--quiet_start_ms=");
   });
   if (!told) arguments.push_back("--quiet_start_ms=0");
-  // Unless the flags say otherwise: the last one counts. Of a node that was held up for a moment
-  // nothing is to be heard but in tests that are about it.
+  // The last one counts.
   arguments.insert(arguments.end(), {"--state_file=none", "--suspect_after_ms=10000"});
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   process_ = std::make_unique<ChildProcess>(arguments);

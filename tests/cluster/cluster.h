@@ -12,7 +12,9 @@
 namespace kvstore::cluster {
 
 // A kvstore_master process of its own on a free port of loopback; ready when constructed, or the
-// test fails and running() is false.
+// test fails and running() is false. Unless its flags say otherwise it keeps no state, serves at
+// once, and suspects nodes that were silent for 10 s: a test may be held up for a moment. One that
+// is about silence says SuspectAfter.
 class MasterProcess {
  public:
   // `within`: the command that is to run it, such as nsenter.

@@ -1,5 +1,7 @@
+#ifndef KVSTORE_TESTS_CLUSTER_FREE_PORT_H_
+#define KVSTORE_TESTS_CLUSTER_FREE_PORT_H_
+
 // Ports for programs that must be told one before they start.
-#pragma once
 
 #include <cstdint>
 
@@ -10,3 +12,5 @@ namespace kvstore::cluster {
 uint16_t FreePort();
 
 }  // namespace kvstore::cluster
+
+#endif  // KVSTORE_TESTS_CLUSTER_FREE_PORT_H_

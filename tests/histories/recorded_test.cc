@@ -142,14 +142,10 @@ TEST(RecordedHistory, IsLinearizableWhileHoldersAndClientsAreKilledAndPaused) {
   EXPECT_THAT(history::Violations(all, {.noes_bind = false}), IsEmpty());
 }
 
-// No holder is paused here, and none that is merely slow may be taken for silent: an exists would
-// say no of what is durable.
-class MasterRestartHistories : public MasterRestart {
- protected:
-  MasterRestartHistories() : MasterRestart({"--suspect_after_ms=5000"}) {}
-};
+using MasterRestartHistories = MasterRestart;
 
-// The pool of this one holds all keys, so that what is durable is never forgotten.
+// The pool of this one holds all keys, so that what is durable is never forgotten. No holder is
+// paused here: of what is on a silent one an exists would say no.
 TEST_F(MasterRestartHistories, AreLinearizableAndWhatIsDurableIsNotForgotten) {
   Historians historians(master_->address(), {4, 4, 1024, 30'000});
   for (const size_t place : {0, 1, 2}) historians.Start(place);

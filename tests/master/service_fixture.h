@@ -2,7 +2,7 @@
 #define KVSTORE_TESTS_MASTER_SERVICE_FIXTURE_H_
 
 // A real master in this process, and clients that speak to it message by message over real
-// gRPC streams, so that a test decides who says what when. Every read ends within thirty seconds.
+// gRPC streams, so that a test decides who says what when. Every read ends within 200 s.
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>

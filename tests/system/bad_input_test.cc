@@ -264,7 +264,7 @@ class DeadPeer : public ::testing::Test {
     return got.status();
   }
 
-  MasterProcess master_;
+  MasterProcess master_{{SuspectAfter(1500)}};  // sooner than a read is given up
   NodeProcess node_{master_, "lender", "16MiB"};
   std::unique_ptr<Client> client_;
 };

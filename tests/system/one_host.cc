@@ -2,6 +2,8 @@
 
 #include <thread>
 
+#include "system/trusted_node.h"
+
 namespace kvstore::cluster {
 namespace {
 
@@ -109,10 +111,10 @@ void OneHost::AwaitKeyFree(const std::string& key) {
   const TimePoint until = BootClock::now() + kSoon;
   Status put;
   do {
-    put = writer_->Put(key, ToldValue(key, ++round_, 1024), {.timeout = seconds(20)});
-    if (put.code() != StatusCode::kAlreadyExists && put.code() != StatusCode::kResourceExhausted) {
-      break;
-    }
+    const std::string value = ToldValue(key, ++round_, 1024);
+    put = OnceANodeIsTrusted(kSoon,
+                             [&] { return writer_->Put(key, value, {.timeout = seconds(20)}); });
+    if (put.code() != StatusCode::kAlreadyExists) break;
     std::this_thread::sleep_for(milliseconds(10));
   } while (BootClock::now() < until);
   EXPECT_TRUE(put.ok()) << put;
@@ -129,15 +131,11 @@ void OneHost::ExpectAllButOneObject() {
 }
 
 void OneHost::PutTold(const std::string& key, uint32_t version) {
-  const TimePoint until = BootClock::now() + kSoon;
-  Status put;
-  do {
-    put = writer_->Put(key, ToldValue(key, version, kCells), {.timeout = kSoon, .replace = true});
-    if (put.code() != StatusCode::kResourceExhausted) break;
-    // A node that was held up for a moment gets no objects: that passes.
-    std::this_thread::sleep_for(milliseconds(10));
-  } while (BootClock::now() < until);
-  ASSERT_EQ(put, Status::Ok());
+  const std::string value = ToldValue(key, version, kCells);
+  ASSERT_EQ(
+      OnceANodeIsTrusted(
+          kSoon, [&] { return writer_->Put(key, value, {.timeout = kSoon, .replace = true}); }),
+      Status::Ok());
 }
 
 std::string OneHost::Read(const std::string& key) {

@@ -81,6 +81,7 @@ TEST_F(OneHostSoak, NobodyReadsAWrongByte) {
   TakeCounts(*stopped);
   TakeCounts(*killed);
   std::printf("stopped %d times, killed %d times\n", stops, life);
+  // What a word refused is counted too, and may be none in so short a time; kvbench soak insists.
   for (const char* const name : {"puts", "made", "removed", "right", "views", "parts", "missed",
                                  "remembered", "shm_copies", "shm_mappings"}) {
     EXPECT_GT(counts_[name], 0u) << name;

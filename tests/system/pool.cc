@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "system/told_value.h"
+#include "system/trusted_node.h"
 
 namespace kvstore::cluster {
 namespace {
@@ -124,12 +125,8 @@ std::vector<std::string> Pool::PutTold(Client& client, const std::string& prefix
   for (size_t i = 0; i < count; ++i) {
     keys.push_back(prefix + "/" + std::to_string(i));
     const std::string value = ToldValue(keys.back(), 1, bytes / kCellBytes);
-    Status put;
-    // A node that was held up for a moment gets no objects: that passes.
-    EXPECT_TRUE(Eventually([&] {
-      put = client.Put(keys.back(), value, options);
-      return put.code() != StatusCode::kResourceExhausted;
-    }));
+    const Status put = OnceANodeIsTrusted(std::chrono::seconds(20),
+                                          [&] { return client.Put(keys.back(), value, options); });
     EXPECT_EQ(put, Status::Ok()) << keys.back();
   }
   return keys;

@@ -27,12 +27,12 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "kvstore/client.h"
 #include "system/stop_points.h"
 #include "system/told_value.h"
+#include "system/trusted_node.h"
 
 namespace kvstore::cluster {
 namespace {
@@ -77,18 +77,6 @@ class PagedValue {
 std::string Told(std::string_view key, std::string_view value, size_t first = 0) {
   const std::optional<uint32_t> version = VersionTold(key, value, first);
   return version ? "version " + std::to_string(*version) : "wrong bytes";
-}
-
-// What `call` says at last. A node that was held up for a moment gets no objects: that passes.
-template <typename Call>
-Status AsSoonAsANodeIsTrusted(const Call& call, Duration timeout) {
-  const TimePoint until = BootClock::now() + timeout;
-  Status status = call();
-  while (status.code() == StatusCode::kResourceExhausted && BootClock::now() < until) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    status = call();
-  }
-  return status;
 }
 
 // One line's words, and the client that does what they say.
@@ -167,8 +155,8 @@ std::string ToldSteps::Put(std::istringstream words) {
   const PutItem item{key_, pieces};
   const PutOptions options{.timeout = std::chrono::milliseconds(timeout_ms), .replace = true};
   ArmStopPoints(StopsAt(where, value));
-  const Status status = AsSoonAsANodeIsTrusted(
-      [&] { return client_.Put(std::span(&item, 1), options).front(); }, options.timeout);
+  const Status status = OnceANodeIsTrusted(
+      options.timeout, [&] { return client_.Put(std::span(&item, 1), options).front(); });
   return !DisarmStopPoints() && status.ok() ? "ok, but was not at " + where : status.ToString();
 }
 
@@ -236,7 +224,7 @@ std::string ToldSteps::Create(std::istringstream words) {
     if (object.ok()) created_[key_] = *std::move(object);
     return object.status();
   };
-  return AsSoonAsANodeIsTrusted(create, std::chrono::seconds(20)).ToString();
+  return OnceANodeIsTrusted(std::chrono::seconds(20), create).ToString();
 }
 
 std::string ToldSteps::Fill(std::istringstream words) {

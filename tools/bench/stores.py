@@ -11,7 +11,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, f"{HERE}/../../python/tests")
+sys.path.append(f"{HERE}/../../python/tests")
 
 from ports import free_port  # noqa: E402
 

@@ -19,11 +19,12 @@ from pool import PATIENCE, Pool
 import kvstore
 
 MB = 1 << 20
+LOOK = patience._LOOK  # as it is where nothing is patched
 
 
 @pytest.fixture(autouse=True)
 def looks_as_they_are(patient_looks: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_LOOK", 1.0)
+    monkeypatch.setattr(patience, "_LOOK", LOOK)
 
 
 @pytest.fixture

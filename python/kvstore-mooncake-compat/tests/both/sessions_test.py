@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from deployment import SHORT_LEASE
@@ -14,13 +15,25 @@ from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 SIZE = 1 << 16
 
 
-@pytest.fixture
-def memory(store: MooncakeDistributedStore) -> Iterator[Memory]:
-    """Registered memory."""
+@contextmanager
+def registered(store: MooncakeDistributedStore) -> Iterator[Memory]:
     made = Memory(SIZE)
     assert store.register_buffer(made.address, SIZE) == 0
     yield made
     assert store.unregister_buffer(made.address) == 0
+
+
+@pytest.fixture
+def memory(store: MooncakeDistributedStore) -> Iterator[Memory]:
+    """Registered memory."""
+    with registered(store) as made:
+        yield made
+
+
+@pytest.fixture
+def briefly_leased_memory(briefly_leased: MooncakeDistributedStore) -> Iterator[Memory]:
+    with registered(briefly_leased) as made:
+        yield made
 
 
 def test_objects_are_read_range_by_range(
@@ -46,11 +59,9 @@ def test_objects_are_read_range_by_range(
 
 
 def test_sessions_outlast_their_lease_but_not_their_object(
-    briefly_leased: MooncakeDistributedStore, key: str
+    briefly_leased: MooncakeDistributedStore, briefly_leased_memory: Memory, key: str
 ) -> None:
-    store = briefly_leased
-    memory = Memory(SIZE)
-    assert store.register_buffer(memory.address, SIZE) == 0
+    store, memory = briefly_leased, briefly_leased_memory
     store.put(key, b"value")
     read = store.batch_get_into_multi_buffer_ranges
     assert store.batch_get_session_start([key]) == [0]
@@ -61,7 +72,6 @@ def test_sessions_outlast_their_lease_but_not_their_object(
     assert store.remove(key, True) == 0
     ended = differs("sessions of removed objects")
     assert read([key], [[memory.address]], [[5]], [[0]]) == ([-704] if ended else [5])
-    assert store.unregister_buffer(memory.address) == 0
 
 
 def test_sessions_of_none(store: MooncakeDistributedStore) -> None:
