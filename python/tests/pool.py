@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from types import TracebackType
 
+from lines import Lines
 from ports import free_port
 
 from kvstore import programs
@@ -19,7 +19,7 @@ PATIENCE = 60.0  # seconds, for what must happen on a busy machine
 
 
 class Program:
-    """One of the programs at work. Its output is read all the time, lest it blocks."""
+    """One of the programs at work."""
 
     def __init__(self, name: str, *flags: str) -> None:
         self._process = subprocess.Popen(
@@ -28,10 +28,7 @@ class Program:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._lines: list[str] = []
-        self._ended = False
-        self._changed = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._lines = Lines(self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -48,15 +45,7 @@ class Program:
 
     def wait_line(self, pattern: str) -> re.Match[str]:
         """The first line that matches."""
-
-        def found() -> re.Match[str] | None:
-            return next((m for line in self._lines if (m := re.search(pattern, line))), None)
-
-        with self._changed:
-            self._changed.wait_for(lambda: found() or self._ended, PATIENCE)
-            match = found()
-        assert match, f"no line matches {pattern!r} in:\n" + "".join(self._lines)
-        return match
+        return self._lines.wait(pattern, PATIENCE)
 
     def kill(self) -> None:
         self._process.kill()
@@ -67,16 +56,6 @@ class Program:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         return self._process.wait(PATIENCE)
-
-    def _read(self) -> None:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            with self._changed:
-                self._lines.append(line)
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 class Pool:

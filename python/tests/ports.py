@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 # Below 32768, from which Linux by default gives ports to connections and to who asks for port 0,
 # and above 17000, to which Mooncake's stores take them at random: of those, one that is free now
-# may be somebody's by the time that it is listened on.
+# may be somebody's by the time that it is listened on. tests/cluster/free_port.cc knows of these
+# blocks.
 _FIRST, _END = 17408, 32768
 _BLOCK = 32
 
 
 def free_port() -> int:
-    """One of loopback that nobody listens on, and that nobody else who asks here is given: no other
-    process. One thread at a time. tests/cluster/free_port.cc knows of these blocks.
+    """One of loopback that nobody listens on, and that nobody is given who asks here later, in
+    whatever process, as long as this one lives. One thread at a time.
     """
     return next(_ports)
 

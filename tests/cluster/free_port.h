@@ -7,8 +7,8 @@
 
 namespace kvstore::cluster {
 
-// A TCP port of loopback that nobody listens on, and that nobody else who asks here is given: no
-// other thread, no other process. One thread at a time.
+// A TCP port of loopback that nobody listens on, and that nobody is given who asks here later, in
+// whatever process, as long as this one lives. One thread at a time.
 uint16_t FreePort();
 
 }  // namespace kvstore::cluster

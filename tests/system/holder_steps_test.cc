@@ -44,13 +44,11 @@ void ExpectUnmapped(ToldClient& client, const std::set<uint64_t>& files) {
 
 class HolderSteps : public OneHost {
  protected:
-  explicit HolderSteps(const std::vector<std::string>& more = {}) : OneHost(With(more)) {}
+  explicit HolderSteps(std::vector<std::string> flags = {}) : OneHost(WithMetrics(flags)) {}
 
-  static std::vector<std::string> With(const std::vector<std::string>& more) {
-    std::vector<std::string> flags = kNoLeases;
+  static std::vector<std::string> WithMetrics(std::vector<std::string> flags) {
     flags.push_back("--metrics_port=" + std::to_string(FreePort()));
-    flags.insert(flags.end(), more.begin(), more.end());
-    return flags;
+    return NoLeasesBut(flags);
   }
   static std::string Get() { return "get told " + std::to_string(kCells) + " -"; }
 };

@@ -26,11 +26,13 @@ const std::vector<std::string> OneHost::kNoLeases = {
     "--log_level=warning",
 };
 
-const std::vector<std::string> OneHost::kShortGrants = [] {
+const std::vector<std::string> OneHost::kShortGrants = NoLeasesBut({"--max_grant_ms=1500"});
+
+std::vector<std::string> OneHost::NoLeasesBut(const std::vector<std::string>& others) {
   std::vector<std::string> flags = kNoLeases;
-  flags.push_back("--max_grant_ms=1500");
+  flags.insert(flags.end(), others.begin(), others.end());
   return flags;
-}();
+}
 
 void OneHost::SetUp() {
   ASSERT_TRUE(master_.running());

@@ -26,7 +26,9 @@ class OneHost : public ::testing::Test {
 
   // Short times, so that what a stopped process began is soon taken from it.
   static const std::vector<std::string> kNoLeases;
-  // And so is what one began that is simply slow.
+  // These, and others, which count where both say something.
+  static std::vector<std::string> NoLeasesBut(const std::vector<std::string>& others);
+  // Of which what one began that is simply slow is soon taken from it, too.
   static const std::vector<std::string> kShortGrants;
 
   explicit OneHost(const std::vector<std::string>& flags = kNoLeases) : master_(flags) {}

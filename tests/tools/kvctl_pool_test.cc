@@ -110,8 +110,14 @@ TEST_F(KvctlTest, TopEndsWithAnInterrupt) {
 }
 
 TEST_F(KvctlTest, TheDoctorFindsNothingWrongWithAHealthyPool) {
-  const Finished doctor = Run({"doctor"});
-  EXPECT_THAT(doctor.out, ContainsRegex("master +answers within"));
+  const auto answers_soon = ContainsRegex("ok +master +answers within");
+  const TimePoint until = BootClock::now() + seconds(20);
+  Finished doctor = Run({"doctor"});
+  // On a busy machine it may answer late once.
+  while (!testing::Matches(answers_soon)(doctor.out) && BootClock::now() < until) {
+    doctor = Run({"doctor"});
+  }
+  EXPECT_THAT(doctor.out, answers_soon);
   EXPECT_THAT(doctor.out, ContainsRegex("ok +data ports +1 lending nodes are reached"));
   const JsonValue json = Json({"doctor"});
   for (size_t i = 0; i < json["findings"].size(); ++i) {

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-PORTS = TESTS.parents[1] / "tests" / "ports.py"  # of this repository, as the tests use it
+# What these tests use of the other packages'.
+SHARED = [TESTS.parents[1] / "tests" / name for name in ("lines.py", "ports.py")]
 
 
 def test_its_version_is_the_projects() -> None:
@@ -24,7 +25,7 @@ def _installed(name: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "what", [["-p", "kvstore_pd"], sorted(map(str, [*TESTS.glob("*.py"), PORTS]))]
+    "what", [["-p", "kvstore_pd"], sorted(map(str, [*TESTS.glob("*.py"), *SHARED]))]
 )
 def test_it_is_strictly_typed(what: list[str], tmp_path: Path) -> None:
     pytest.importorskip("mypy")

@@ -21,6 +21,7 @@ from scripted import (
     refuses,
     seconds,
     serving,
+    wait_all_asked,
 )
 
 # Prefill.
@@ -99,7 +100,7 @@ def test_prefill_that_takes_too_long_is_asked_of_one_other_worker_at_most() -> N
     with serving(ps, [Engine("d")], *flags) as proxy:
         assert json.loads(proxy.post(ASKED).read())["by"] == "d"
         assert proxy.metric('kvstore_pd_prefill_skipped_total{why="timeout"}') == 1
-        ps[0].wait_all_asked(*ps[1:], times=2)
+        wait_all_asked(ps, 2)
     assert sum(len(p.seen) for p in ps) == 2
 
 
@@ -204,7 +205,7 @@ def test_what_takes_too_long_is_asked_of_one_other_worker_at_most(
         assert (answer.status, answer.headers["Retry-After"]) == (504, None)
         assert "took longer than 0.3 s" in json.loads(answer.read())["error"]["message"]
         proxy.wait_line(" request .*outcome=timeout")
-        ds[0].wait_all_asked(*ds[1:], times=min(workers, 2))
+        wait_all_asked(ds, min(workers, 2))
     assert sum(len(d.seen) for d in ds) == min(workers, 2)
 
 

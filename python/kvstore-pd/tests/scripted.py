@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from lines import Lines
 from ports import free_port
 
 PATIENCE = 60.0  # seconds, for what must happen on a busy machine
@@ -205,17 +206,18 @@ class Engine:
             self.asked.notify_all()
         script(conversation)
 
-    def wait_all_asked(self, *others: Engine, times: int) -> None:
-        """Until this one and the others have been asked so often, together. Who is asked may learn
-        of it after who asks has given it up."""
-        until = time.monotonic() + PATIENCE
-        while sum(len(engine.seen) for engine in (self, *others)) < times:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-
     def wait_asked(self, times: int) -> None:
         with self.asked:
             assert self.asked.wait_for(lambda: len(self.seen) >= times, PATIENCE)
+
+
+def wait_all_asked(engines: list[Engine], times: int) -> None:
+    """Until they have been asked so often, together. Who is asked may learn of it after who asks
+    has given it up."""
+    until = time.monotonic() + PATIENCE
+    while sum(len(engine.seen) for engine in engines) < times:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 class Proxy:
@@ -230,21 +232,17 @@ class Proxy:
             *flags,
         ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.lines: list[str] = []
-        self._ended = False
-        self._changed = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._output = Lines(self.process.stderr)
         self.port = int(self.wait_line(r" ready listens=127\.0\.0\.1:(\d+)").group(1))
 
-    def wait_line(self, pattern: str) -> re.Match[str]:
-        def found() -> re.Match[str] | None:
-            return next((m for line in self.lines if (m := re.search(pattern, line))), None)
+    @property
+    def lines(self) -> list[str]:
+        """What it has written so far."""
+        return self._output.read
 
-        with self._changed:
-            self._changed.wait_for(lambda: found() or self._ended, PATIENCE)
-            match = found()
-        assert match, f"no line matches {pattern!r} in:\n" + "".join(self.lines)
-        return match
+    def wait_line(self, pattern: str) -> re.Match[str]:
+        """The first line that matches."""
+        return self._output.wait(pattern, PATIENCE)
 
     def connect(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -290,16 +288,6 @@ class Proxy:
         if self.process.poll() is None:
             self.terminate()
         return self.process.wait(PATIENCE)
-
-    def _read(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            with self._changed:
-                self.lines.append(line)
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 def _samples(text: str) -> Iterator[tuple[str, str]]:

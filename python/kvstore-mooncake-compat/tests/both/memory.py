@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mooncake.store import MooncakeDistributedStore
 
 
 class Memory:
@@ -19,3 +23,12 @@ class Memory:
 
     def read(self, offset: int, size: int) -> bytes:
         return bytes(self.bytes[offset : offset + size])
+
+
+@contextmanager
+def registered(store: MooncakeDistributedStore, size: int) -> Iterator[Memory]:
+    """Memory that the store knows of."""
+    made = Memory(size)
+    assert store.register_buffer(made.address, size) == 0
+    yield made
+    assert store.unregister_buffer(made.address) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from memory import Memory
+from memory import Memory, registered
 from mooncake.store import MooncakeDistributedStore
 
 SIZE = 1 << 16
@@ -13,11 +13,8 @@ SIZE = 1 << 16
 
 @pytest.fixture
 def memory(store: MooncakeDistributedStore) -> Iterator[Memory]:
-    """Registered memory."""
-    made = Memory(SIZE)
-    assert store.register_buffer(made.address, SIZE) == 0
-    yield made
-    assert store.unregister_buffer(made.address) == 0
+    with registered(store, SIZE) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from deployment import SHORT_LEASE
 from differences import differs
-from memory import Memory
+from memory import Memory, registered
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 
 SIZE = 1 << 16
 
 
-@contextmanager
-def registered(store: MooncakeDistributedStore) -> Iterator[Memory]:
-    made = Memory(SIZE)
-    assert store.register_buffer(made.address, SIZE) == 0
-    yield made
-    assert store.unregister_buffer(made.address) == 0
-
-
 @pytest.fixture
 def memory(store: MooncakeDistributedStore) -> Iterator[Memory]:
-    """Registered memory."""
-    with registered(store) as made:
+    with registered(store, SIZE) as made:
         yield made
 
 
 @pytest.fixture
 def briefly_leased_memory(briefly_leased: MooncakeDistributedStore) -> Iterator[Memory]:
-    with registered(briefly_leased) as made:
+    with registered(briefly_leased, SIZE) as made:
         yield made
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from differences import differs
-from memory import Memory
+from memory import Memory, registered
 from mooncake.store import MooncakeDistributedStore, ReplicateConfig
 
 SIZE = 1 << 20
@@ -14,11 +14,8 @@ SIZE = 1 << 20
 
 @pytest.fixture
 def memory(store: MooncakeDistributedStore) -> Iterator[Memory]:
-    """Registered memory."""
-    made = Memory(SIZE)
-    assert store.register_buffer(made.address, SIZE) == 0
-    yield made
-    assert store.unregister_buffer(made.address) == 0
+    with registered(store, SIZE) as made:
+        yield made
 
 
 def test_regions_do_not_overlap(store: MooncakeDistributedStore, memory: Memory) -> None:
